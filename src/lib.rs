@@ -31,8 +31,10 @@
 //! inventory · parts                  listings from S3 Inventory, Parquet snapshots that prove themselves
 //! compression · ddl · parquet · progress · sort
 //!                                    compression, SQL of query engines, live display, sorting on disk
-//! cancellation · charset · multiset_hash · outcome · units
-//!                                    symbols, counters and exit codes, hash totals, cancellation, durations and sizes
+//! outcome                            counters, problems and exit codes of every outcome
+//! terminal                           width of the terminal, wrapped text
+//! cancellation · charset · multiset_hash · units
+//!                                    symbols, hash totals, cancellation, durations and sizes
 //! ```
 //!
 //! # Modules
@@ -61,7 +63,7 @@
 //! What the jobs share:
 //!
 //! - [`herd`]: synthetic farms: seeded, pure, and any part without the ones before it.
-//! - [`history`]: input files of readings, NDJSON or CSV, line by line.
+//! - [`history`]: input files of readings, NDJSON, JSON, CSV or Parquet: dialect, inspection, message by message.
 //! - [`reader`]: the one read path of the lake: list, fetch, parse, yield records and rejects.
 //! - [`parts`]: Parquet snapshots of a farm's month: format, proof, and what of a file is trusted.
 //! - [`inventory`]: a lake whose partitions are listed from an S3 Inventory.
@@ -70,9 +72,10 @@
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`compression`]: gzip and zstd.
 //! - [`ddl`]: SQL that makes the lake and its parts tables of a query engine.
-//! - `parquet`: records as Parquet, from the column table.
+//! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
+//! - [`terminal`]: the terminal's width, and text that is wrapped or cut to it.
 //! - [`charset`]: ASCII in place of symbols if the locale is not UTF-8.
 //! - [`outcome`]: counters, problems and exit codes of every outcome.
 //! - [`multiset_hash`]: an order-independent hash of many items.
@@ -85,7 +88,7 @@
 //! | --- | --- |
 //! | reading | one message as a farm publishes it: ten fields for one lot on one day |
 //! | record | a reading enriched with `id_treated_data`, `consumo_meta` and `row_ts` |
-//! | history file | readings as a farm delivers them, NDJSON, JSON or CSV |
+//! | history file | readings as a farm delivers them, NDJSON, JSON, CSV or Parquet |
 //! | lot, pen, head | a group of cattle, the enclosure it is kept in, the number of animals |
 //! | farm, slug | `cod_cliente` (`FazendaUm`) and its folder in the lake (`fazenda_um`) |
 //! | lake | S3 prefix or directory with one JSON object per record |
@@ -148,6 +151,7 @@ pub mod render;
 pub mod replay;
 pub mod restore;
 mod sort;
+pub mod terminal;
 pub mod topic;
 pub mod truth;
 pub mod undo;

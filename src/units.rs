@@ -30,7 +30,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600.0,
         "d" => 86_400.0,
         "" if number == 0.0 => 1.0,
-        "" => return Err(format!("{text} has no unit: write {text}s, {text}m or {text}ms")),
+        "" => return Err(format!("{text} has no unit: write {text}ms, {text}s or {text}m")),
         _ => return Err(format!("{text:?} has an unknown unit: write ms, s, m, h or d, such as 30s")),
     };
     if number * seconds > LONGEST {
@@ -70,9 +70,9 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for (text, says) in [
-            ("5", "write 5s, 5m or 5ms"),
-            ("300", "write 300s, 300m or 300ms"),
+        for (text, message) in [
+            ("5", "write 5ms, 5s or 5m"),
+            ("300", "write 300ms, 300s or 300m"),
             ("", "write 500ms, 30s, 5m or 2h"),
             ("s", "is not a duration"),
             ("-1s", "is not a duration"),
@@ -82,7 +82,7 @@ mod tests {
             ("99999999d", "too long"),
         ] {
             let e = duration(text).unwrap_err();
-            assert!(e.contains(says), "{text}: {e}");
+            assert!(e.contains(message), "{text}: {e}");
         }
     }
 
@@ -92,10 +92,11 @@ mod tests {
         {
             assert_eq!(size(text), Ok(ByteSize(bytes)), "{text}");
         }
-        for (text, says) in [("64", "write 64MB or 64GB"), ("", "write 64MB"), ("-1MB", "write 64MB"), ("64MX", "64MB")]
+        for (text, message) in
+            [("64", "write 64MB or 64GB"), ("", "write 64MB"), ("-1MB", "write 64MB"), ("64MX", "64MB")]
         {
             let e = size(text).unwrap_err();
-            assert!(e.contains(says), "{text}: {e}");
+            assert!(e.contains(message), "{text}: {e}");
         }
     }
 }

@@ -1,28 +1,30 @@
 //! `ruminate backfill`: processes history files into lake and warehouse with the intake, without SNS.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
+use super::ingest::{NewLakeFlags, open_lake_to_write};
+use super::write_flags::WriteFlags;
 use super::{Context, input_files};
 use crate::backfill;
-use crate::herd::LineFormat;
+use crate::history::{Inputs, OnUniform};
 use crate::render::Rendered;
 use pipeline::intake::{Intake, WRITES};
 
 /// Ingest raw history files in bulk into the lake and the warehouse, without SNS (idempotent)
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// History files (NDJSON or CSV, optionally gzip or zstd) or directories of them; - for stdin
+    /// History files (NDJSON, JSON, CSV or Parquet, optionally gzip or zstd) or directories of them; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Input format [default: CSV for .csv files, otherwise NDJSON]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<LineFormat>,
+    #[command(flatten)]
+    input: input_files::InputFlags,
     #[command(flatten)]
     lake: LakeFlags,
     #[command(flatten)]
     writes: WriteFlags,
+    #[command(flatten)]
+    new_lake: NewLakeFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -34,10 +36,12 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let paths = input_files::expanded(args.files)?;
-    let warehouse = args.warehouse.open().await?;
-    let lake = args.lake.open_to_write(args.writes).await?;
-    let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
-    let files = backfill::InputFiles { paths, format: args.format };
+    let warehouse = args.warehouse.open_bulk(None).await?;
+    let lake = open_lake_to_write(&args.lake, &args.writes, &*warehouse, args.new_lake).await?;
+    let intake = Intake::open(lake, warehouse, args.rules.rules()).await?.with_writes(args.concurrency);
+    let (settings, progress, cancel) = (args.input.settings(), context.progress.clone(), context.cancel.clone());
+    let inspect = move || Inputs::inspect(paths, settings, OnUniform::RejectFile, &progress, &cancel);
+    let files = tokio::task::spawn_blocking(inspect).await??;
     let outcome = backfill::run(files, intake, &context.progress, &context.cancel).await?;
     Ok(Rendered::of(&outcome))
 }

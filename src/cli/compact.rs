@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::flags::{LakeFlags, SpanFlags, read_concurrency};
+use super::write_flags::EncryptionFlags;
 use crate::compact::{self, Bodies, Compaction, MONTH_ROWS, OnDeleted, Verification};
 use crate::render::Rendered;
 
@@ -30,13 +31,15 @@ pub(super) struct Args {
     /// Drop the rows of objects that no longer exist; without it, such parts are left as they are
     #[arg(long)]
     drop_deleted: bool,
+    #[command(flatten)]
+    encryption: EncryptionFlags,
     /// Concurrent object reads [default: 256; 64 for a directory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
-    let lake = args.lake.open().await;
+    let lake = args.lake.open_for(args.encryption.options()?).await?;
     let compaction = Compaction {
         reads: read_concurrency(args.concurrency, lake.read_hints()),
         lake,

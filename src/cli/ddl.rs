@@ -1,6 +1,7 @@
 //! `ruminate ddl`: SQL that makes the lake and its parts tables of a query engine.
 
-use super::flags::{day, slug};
+use super::flags::slug;
+use super::times::day;
 use crate::ddl::{self, Engine, Tables};
 use crate::render::Rendered;
 use chrono::NaiveDate;

@@ -35,7 +35,8 @@ impl FromStr for ListingSource {
 
     fn from_str(text: &str) -> Result<Self, String> {
         const FORM: &str = "write inventory:s3://bucket/path/manifest.json";
-        let url = text.trim().strip_prefix("inventory:").ok_or_else(|| format!("{text:?} is not an inventory: {FORM}"))?;
+        let url =
+            text.trim().strip_prefix("inventory:").ok_or_else(|| format!("{text:?} is not an inventory: {FORM}"))?;
         match url.parse::<LakeUrl>()? {
             LakeUrl::S3 { bucket, prefix } if prefix.ends_with(".json") => Ok(Self { bucket, manifest: prefix }),
             _ => Err(format!("{text:?} names no manifest: {FORM}")),
@@ -58,7 +59,7 @@ impl ListingFlags {
         let store = LakeUrl::S3 { bucket: source.bucket.clone(), prefix: String::new() };
         let settings = sort.settings();
         let source = InventorySource {
-            store: LakeFlags { lake: store, ..flags.clone() }.open().await,
+            store: LakeFlags { lake: store, ..flags.clone() }.open().await?,
             manifest: source.manifest.clone(),
             bucket: bucket.clone(),
             prefix: prefix.clone(),

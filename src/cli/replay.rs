@@ -8,14 +8,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{
-    LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path,
-    read_concurrency, undo_file,
+    LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, endpoint, output_path, read_concurrency, undo_file,
 };
 use super::listing::ListingFlags;
+use super::report::ReportFlag;
 use super::sort_flags::SortFlags;
 use super::throttle::ThrottleFlags;
+use super::times::{day, end_of_period, timestamp};
 use crate::cancellation::CancellationToken;
-use crate::render::{Rendered, write_report};
+use crate::render::Rendered;
 use crate::replay::{
     JournalMode, ObjectSelection, Outcome, Plan, Policy, Preview, RecordFilter, Replay, ReplaySource, SwapOptions,
     ThrottleSettings, find_resumable_run, replay_into_new_table, shadow_table_name,
@@ -38,12 +39,11 @@ pub(super) struct Args {
     /// What to do when a row's values differ from the lake's
     #[arg(long, value_enum, default_value = "keep", value_name = "POLICY")]
     on_conflict: Policy,
-    /// Undo file for --on-conflict overwrite [default: ruminate-undo-<TIME>.ndjson]
+    /// Undo file for --on-conflict overwrite, appended to if it exists [default: ruminate-undo-<TIME>.ndjson]
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     undo_file: Option<PathBuf>,
-    /// Write a report: HTML, or JSON if the name ends in .json
-    #[arg(long, value_name = "FILE", value_parser = output_path())]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportFlag,
     /// Read every loaded row back and compare it bit for bit
     #[arg(long)]
     verify: bool,
@@ -83,17 +83,17 @@ struct FilterFlags {
     /// Only objects listed in a drift file
     #[arg(long, value_name = "FILE")]
     only: Option<PathBuf>,
-    /// Only records processed (row_ts) at or before this RFC 3339 timestamp
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    /// Only records processed (row_ts) at or before this RFC 3339 timestamp, or on or before this day
+    #[arg(long, value_name = "TIMESTAMP|DATE", value_parser = end_of_period)]
     processed_until: Option<DateTime<Utc>>,
-    /// Only records whose field `data` (the reading's date) is on or after this day, whatever their path
+    /// Only records whose field `data` (the reading's date) is on or after this day, regardless of their path
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_from: Option<NaiveDate>,
     /// Only records whose field `data` (the reading's date) is on or before this day
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_to: Option<NaiveDate>,
     /// Read a versioned bucket as it was at this RFC 3339 timestamp, including objects deleted since
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration, conflicts_with = "listing")]
+    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp, conflicts_with = "listing")]
     as_of: Option<DateTime<Utc>>,
 }
 
@@ -148,7 +148,7 @@ impl Args {
         }
         let then = self.limit.as_of.map(|at| format!(" as it was at {}", at.to_rfc3339())).unwrap_or_default();
         let lake = &self.lake.lake;
-        bail!("nothing to replay from lake {lake}{then}: {empty}; if that is intended, add --allow-empty")
+        bail!("nothing to replay from lake \"{lake}\"{then}: {empty}; if that is intended, add --allow-empty")
     }
 
     async fn dry_run(&self, plan: &Plan, into: &ReplayTarget, cancel: &CancellationToken) -> anyhow::Result<Preview> {
@@ -186,21 +186,9 @@ impl Args {
         if !self.into_new_table {
             return crate::replay::run(replay, progress, cancel).await;
         }
-        let (name, accept_missing) = (&self.warehouse.table, self.max_missing);
-        replay_into_new_table(
-            replay,
-            SwapOptions { table, name, accept_missing, resume: self.resume },
-            progress,
-            cancel,
-        )
-        .await
-    }
-
-    fn write_report(&self, outcome: &Outcome) {
-        let Some(path) = &self.report else { return };
-        if let Err(e) = write_report(path, outcome) {
-            tracing::error!("--report {} cannot be written: {e}", path.display());
-        }
+        let (name, max_missing) = (&self.warehouse.table, self.max_missing);
+        replay_into_new_table(replay, SwapOptions { table, name, max_missing, resume: self.resume }, progress, cancel)
+            .await
     }
 }
 
@@ -216,19 +204,19 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     args.gentle.check()?;
     let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
-    if let (Some(path), false) = (&args.report, args.dry_run) {
-        check_writable("--report", path)?;
+    if !args.dry_run {
+        args.report.check()?;
     }
     let (lake, table) =
-        (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
+        (args.lake.open().await?, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
     let bulk = match args.into_new_table {
         true => table.with_table(shadow_table_name(&args.warehouse.table)?),
         false => Arc::clone(&table),
     };
     let lake_endpoint = endpoint(&*lake);
     let (lake, listing) = args.listing.apply(lake, &args.lake, &args.sort).await?;
-    let (filter, versions_at) = (args.limit.filter(), args.limit.as_of);
-    let source = ReplaySource { lake, span, only, filter, versions_at, parts: args.parts.parts };
+    let (filter, as_of) = (args.limit.filter(), args.limit.as_of);
+    let source = ReplaySource { lake, span, only, filter, as_of, parts: args.parts.parts };
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
@@ -252,9 +240,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
             None => args.load(plan, into, context).await?,
         },
     };
-    let undo_commands = outcome.undo_earlier.iter().chain(&outcome.undo).map(|file| command_line.undo(file)).collect();
-    let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, listing, ..outcome };
-    args.write_report(&outcome);
+    let undo_commands =
+        outcome.earlier_undo_files.iter().chain(&outcome.undo_file).map(|file| command_line.undo(file)).collect();
+    let (command, allow_empty) = (command_line.to_string(), args.span.allow_empty);
+    let outcome = Outcome { command, undo_commands, lake_endpoint, listing, allow_empty, ..outcome };
+    args.report.write_or_log(&outcome);
     Ok(Rendered::of(&outcome))
 }
 
@@ -265,11 +255,7 @@ fn interrupted_before_start() -> Outcome {
 }
 
 fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("--only {}", path.display()))?;
-    ObjectSelection::parse(&text)
+    let file = std::fs::File::open(path).with_context(|| format!("--only {}", path.display()))?;
+    ObjectSelection::read(std::io::BufReader::new(file))
         .map_err(|e| anyhow!("--only {}: {e}: pass a drift file of `ruminate reconcile`", path.display()))
-}
-
-fn format_duration(text: &str) -> Result<DateTime<Utc>, String> {
-    pipeline::record::timestamp::parse(text).ok_or_else(|| "write a timestamp such as 2026-11-22T18:00:00Z".to_owned())
 }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow};
 
 use super::Context;
-use super::flags::{LakeFlags, WriteFlags, read_concurrency, slug};
+use super::flags::{LakeFlags, read_concurrency, slug};
+use super::write_flags::WriteFlags;
 use crate::parts::Month;
 use crate::reader::RecordSelection;
 use crate::render::Rendered;
 use crate::restore::{self, Restore};
-use pipeline::lake::LakeUrl;
+use pipeline::lake::dir::Dir;
+use pipeline::lake::{Lake, LakeUrl};
 use pipeline::record::Slug;
 
 /// Name of the argument `--to`. In other commands that flag is a day, so it is not taken from variables or the config file.
@@ -46,9 +48,12 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let only = args.only.as_ref().map(read_only).transpose()?;
     let target = LakeFlags { lake: args.to, ..args.lake.clone() };
-    let to = if args.dry_run { target.open().await } else { target.open_to_write(args.writes).await? };
+    let to = target.open_for(args.writes.options()?).await?;
+    if !args.dry_run {
+        prepare(&target.lake, &*to, &args.writes).await?;
+    }
     let restore = Restore {
-        lake: args.lake.open().await,
+        lake: args.lake.open().await?,
         writes: read_concurrency(args.concurrency, to.read_hints()),
         to,
         farms: args.farms.into_iter().collect(),
@@ -59,8 +64,17 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     Ok(Rendered::of(&restore::run(&restore, &context.progress, &context.cancel).await?))
 }
 
+/// Checks that objects can be written: a directory is created, a bucket must exist.
+async fn prepare(url: &LakeUrl, to: &dyn Lake, writes: &WriteFlags) -> anyhow::Result<()> {
+    if let LakeUrl::Dir(path) = url {
+        Dir::new(path).create()?;
+    }
+    to.clock().await?;
+    writes.demand(to, |conditions| conditions.create).await
+}
+
 fn read_only(path: &PathBuf) -> anyhow::Result<RecordSelection> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("--only {}", path.display()))?;
-    RecordSelection::parse(&text)
+    let file = std::fs::File::open(path).with_context(|| format!("--only {}", path.display()))?;
+    RecordSelection::read(std::io::BufReader::new(file))
         .map_err(|e| anyhow!("--only {}: {e}: pass a drift file of `ruminate reconcile`", path.display()))
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::settle::Settle;
 use super::source::{Slot, WithoutRow};
+use super::token_age::TokenAge;
 use super::{Bodies, Counter, Outcome, listing};
 use crate::parts::{PartName, PartRow};
 use crate::reader::{ObjectContent, Reader};
@@ -20,7 +20,7 @@ pub(super) enum Fetched {
 #[derive(Clone)]
 pub(super) struct Fetcher {
     pub reader: Reader,
-    pub settle: Settle,
+    pub token_age: TokenAge,
     pub bodies: Bodies,
 }
 
@@ -45,7 +45,7 @@ impl Fetcher {
         });
         let wanted: Vec<ObjectMeta> = wanted.collect();
         if let Some(newest) = wanted.iter().map(|meta| meta.last_modified).max() {
-            self.settle.wait(newest).await;
+            self.token_age.wait(newest).await;
         }
         let read = if wanted.is_empty() { Vec::new() } else { self.reader.read_with_bodies(wanted).await };
         let mut read = read.into_iter();
@@ -54,7 +54,7 @@ impl Fetcher {
             fetched.push(match slot {
                 Slot::Row(row) => Fetched::Row(self.shaped(*row)),
                 Slot::Fetch(meta) => match read.next() {
-                    None => Fetched::Unreadable(meta, "the lake gave no answer".into()),
+                    None => Fetched::Unreadable(meta, "no response from the lake".into()),
                     Some(read) => {
                         let (object, body) = read?;
                         self.row(object.meta, object.item, body)

@@ -1,4 +1,4 @@
-//! Listing of a part's objects, in pieces, and what becomes of each.
+//! Listing of a part's objects, in pieces, and the category of each.
 
 use chrono::NaiveDate;
 
@@ -10,9 +10,9 @@ use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition};
 /// Maximum number of objects of a piece.
 const PIECE: usize = 1_000;
 
-/// What becomes of a listed object.
+/// Category of a listed object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum ObjectCategory {
     /// It has a row.
     Row,
     /// It has a row only if an earlier part has it: it cannot be read now.
@@ -23,7 +23,7 @@ pub(super) enum Fate {
     TooLarge,
 }
 
-impl Fate {
+impl ObjectCategory {
     pub(super) fn of(reader: &Reader, meta: &ObjectMeta) -> Self {
         match reader.skip_reason(meta, Key::parse(&meta.key).as_ref()) {
             Some(ObjectContent::Skipped(skip)) => Self::Skipped(skip),
@@ -59,7 +59,7 @@ pub(super) fn day_of(name: &PartName, meta: &ObjectMeta) -> Option<NaiveDate> {
 }
 
 /// Listing of a part's objects, in key order.
-pub(super) struct UnitListing<'a> {
+pub(super) struct PartListing<'a> {
     lake: &'a dyn Lake,
     name: &'a PartName,
     /// Start of the next page.
@@ -69,7 +69,7 @@ pub(super) struct UnitListing<'a> {
     is_over: bool,
 }
 
-impl<'a> UnitListing<'a> {
+impl<'a> PartListing<'a> {
     pub(super) fn new(lake: &'a dyn Lake, name: &'a PartName) -> Self {
         Self { lake, name, after: None, page: Vec::new().into_iter(), is_over: false }
     }

@@ -16,16 +16,16 @@
 //! | --- | --- |
 //! | `existing` | The part that an earlier run wrote, as far as it can be trusted |
 //! | `fetch` | Reads the objects that have no row yet, in batches |
-//! | `listing` | Listing of a part's objects, in pieces, and what becomes of each |
-//! | `not_written` | Reasons why a part was not written |
+//! | `listing` | Listing of a part's objects, in pieces, and the category of each |
+//! | `write_error` | Reasons why a part was not written |
 //! | `outcome` | Outcome: every listed object in one count |
 //! | `plan` | Plan: which parts the lake should have |
 //! | `rewrite` | Writes a part into a temporary file: rows of the part before, and objects that are read |
 //! | `run` | Runs a compaction: some parts at a time |
-//! | `settle` | Wait until an object is old enough that no later write can have its change token |
+//! | `token_age` | Wait until an object is old enough that no later write can have its change token |
 //! | `source` | Source of a part's rows: the listing, compared with the part before |
 //! | `survey` | Comparison of a part with the listing, without reading objects |
-//! | `unit` | One part: survey, rewrite, put and verification |
+//! | `part_update` | One part: survey, rewrite, put and verification |
 //! | `verify` | Verification of a part: its hashes, its bodies, a sample of objects |
 
 use std::path::PathBuf;
@@ -36,18 +36,18 @@ use pipeline::lake::{Lake, Span};
 mod existing;
 mod fetch;
 mod listing;
-mod not_written;
 mod outcome;
+mod part_update;
 mod plan;
 mod rewrite;
 mod run;
-mod settle;
 mod source;
 mod survey;
 #[cfg(test)]
 mod tests;
-mod unit;
+mod token_age;
 mod verify;
+mod write_error;
 
 pub use outcome::{Counter, Outcome};
 pub use run::run;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::{CommandOutcome, Counts, Exit, Problems, counters};
 use crate::reader::Skip;
-use pipeline::lake::ThrottleStats;
+use pipeline::lake::{Strays, ThrottleStats};
 
 counters! {
     /// Counter of a compaction, in addition to those of [`Skip`].
@@ -19,7 +19,7 @@ counters! {
             "New or changed objects of parts that were left as they are, because rows of deleted objects would be lost.";
         NotWritten: "skipped_not_written", "part not written", SkippedFinding,
             "New or changed objects of parts that could not be written.";
-        Pending: "skipped_pending", "to be read", Skipped,
+        Pending: "skipped_not_read", "not read", Skipped,
             "New or changed objects that a dry run did not read, or that were not reached because the run stopped.";
         Fetched: "fetched", "objects read", Detail, "Objects that were read.";
         Carried: "carried", "rows carried over", Detail, "Rows that came from the part before.";
@@ -29,7 +29,7 @@ counters! {
         NotTrusted: "not_trusted", "parts not trusted", Detail, "Parts that were not trusted: all their objects were read.";
         Deleted: "deleted", "rows of deleted objects", DetailFinding,
             "Rows of objects that no longer exist, in parts that were left as they are.";
-        Dropped: "dropped", "rows dropped", Detail, "Rows of objects that no longer exist, which were left out (`--drop-deleted`).";
+        Dropped: "dropped", "rows dropped", Detail, "Rows of objects that no longer exist, which were dropped (`--drop-deleted`).";
         Verified: "verified", "rows verified", Detail, "Rows that were read back.";
         Sampled: "sampled", "objects compared", Detail, "Objects that were compared with their row.";
         Md5: "md5_checked", "MD5 sums compared", Detail, "Rows whose body was compared with an ETag that is an MD5.";
@@ -61,7 +61,7 @@ pub struct Outcome {
     /// Duration of the run, in seconds.
     pub seconds: f64,
     /// Throttling by the store.
-    pub pressure: ThrottleStats,
+    pub lake_throttling: ThrottleStats,
     /// Reason for an early stop. `None` if the run is complete.
     pub stopped: Option<String>,
     /// Problems, each with its key.
@@ -71,6 +71,14 @@ pub struct Outcome {
 counters! { impl Outcome { counts: Counter, skips: Skip } }
 
 impl Outcome {
+    /// Counts objects whose path is not one of the lake.
+    pub(super) fn count_unrecognized(&mut self, strays: &Strays) {
+        self[Counter::Listed] += strays.count();
+        self[Skip::Unrecognized] += strays.count();
+        strays.keys().for_each(|key| self.problems.add("skipped", key, Skip::Unrecognized.reason()));
+        self.problems.add_unnamed("skipped", strays.unnamed());
+    }
+
     /// Adds the outcome of another part of the same lake.
     pub fn merge(&mut self, other: Self) {
         self.counts.merge(&other.counts);
@@ -78,7 +86,7 @@ impl Outcome {
         self.object_bytes += other.object_bytes;
         self.part_bytes += other.part_bytes;
         self.seconds = self.seconds.max(other.seconds);
-        self.pressure.merge(other.pressure);
+        self.lake_throttling.merge(other.lake_throttling);
         self.stopped = self.stopped.take().or(other.stopped);
         self.problems.merge(other.problems);
     }

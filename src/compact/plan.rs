@@ -6,13 +6,13 @@ use chrono::NaiveDate;
 
 use super::Compaction;
 use crate::parts::{Catalog, Month, PartName};
-use pipeline::lake::{Error, Lake, ObjectMeta, PartitionScan, Span, list_all, scan_partitions};
+use pipeline::lake::{Error, Lake, ObjectMeta, PartitionScan, Span, Strays, list_all, scan_partitions};
 
 /// A farm's month with its days.
 #[derive(Debug, Clone)]
 pub(super) struct MonthPlan {
     pub name: PartName,
-    /// Days with a partition, or with a part of their own.
+    /// Days with a partition, or with their own part.
     pub days: BTreeSet<NaiveDate>,
     /// True if it has one part per day.
     pub by_day: bool,
@@ -23,7 +23,7 @@ pub(super) struct MonthPlan {
 pub(super) struct Plan {
     pub months: Vec<MonthPlan>,
     /// Objects above the level of days, or with unrecognized folders.
-    pub unrecognized: Vec<ObjectMeta>,
+    pub unrecognized: Strays,
     /// Parts that exist, by name.
     pub existing: BTreeMap<PartName, ObjectMeta>,
 }

@@ -12,9 +12,9 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 
 use super::fetch::{Fetched, Fetcher, batches};
-use super::not_written::{NotWritten, failed};
-use super::settle::Settle;
 use super::source::{Source, WithoutRow};
+use super::token_age::TokenAge;
+use super::write_error::{WriteError, failed};
 use super::{Bodies, Compaction, Counter, Outcome};
 use crate::cancellation::CancellationToken;
 use crate::parts::{Footer, Part, PartName, PartRow, PartWriter, Written};
@@ -29,7 +29,7 @@ const ON_THE_WAY: usize = 4;
 pub(super) struct Rewrite<'a> {
     pub settings: &'a Compaction,
     pub reader: &'a Reader,
-    pub settle: Settle,
+    pub token_age: TokenAge,
     pub stage: &'a Stage,
     pub cancel: &'a CancellationToken,
 }
@@ -46,7 +46,7 @@ pub(super) struct Rewritten {
 
 impl Rewrite<'_> {
     /// Writes a part, with the rows of unchanged objects from the part before.
-    pub(super) async fn run(&self, name: &PartName, before: Option<&Arc<Part>>) -> Result<Rewritten, NotWritten> {
+    pub(super) async fn run(&self, name: &PartName, before: Option<&Arc<Part>>) -> Result<Rewritten, WriteError> {
         let (rows, received) = mpsc::channel(ON_THE_WAY);
         let mut file = tempfile::Builder::new();
         let encoder = Encoder {
@@ -80,10 +80,10 @@ impl Rewrite<'_> {
         name: &PartName,
         source: &mut Source<'_>,
         rows: mpsc::Sender<Vec<PartRow>>,
-    ) -> Result<(), NotWritten> {
+    ) -> Result<(), WriteError> {
         let size = self.settings.lake.read_hints().batch_size.max(1);
         let at_once = self.settings.reads.div_ceil(size).max(1);
-        let fetcher = Fetcher { reader: self.reader.clone(), settle: self.settle, bodies: self.settings.bodies };
+        let fetcher = Fetcher { reader: self.reader.clone(), token_age: self.token_age, bodies: self.settings.bodies };
         let (mut reads, mut waiting, mut is_listed) = (FuturesOrdered::new(), VecDeque::new(), false);
         loop {
             while reads.len() < at_once {
@@ -98,7 +98,7 @@ impl Rewrite<'_> {
             }
             let Some(read) = reads.next().await else { return Ok(()) };
             if self.cancel.is_cancelled() {
-                return Err(NotWritten::Cancelled);
+                return Err(WriteError::Cancelled);
             }
             let read: Vec<Fetched> = read.map_err(|e| failed(&e))??;
             self.stage.add(read.len() as u64);
@@ -132,14 +132,14 @@ struct Encoded {
 }
 
 impl Encoder {
-    fn run(self, mut rows: mpsc::Receiver<Vec<PartRow>>) -> Result<Encoded, NotWritten> {
+    fn run(self, mut rows: mpsc::Receiver<Vec<PartRow>>) -> Result<Encoded, WriteError> {
         let out = BufWriter::new(self.file.reopen()?);
         let mut writer = PartWriter::new(out, &self.name, &self.lake, self.bodies == Bodies::Keep)?;
         let mut object_bytes = 0;
         while let Some(batch) = rows.blocking_recv() {
             for row in batch {
                 if writer.rows() >= self.most {
-                    return Err(NotWritten::TooManyRows);
+                    return Err(WriteError::TooManyRows);
                 }
                 object_bytes += row.size;
                 writer.push(&row)?;
@@ -149,7 +149,7 @@ impl Encoder {
     }
 }
 
-fn finish(writer: FileWriter, without_row: &WithoutRow) -> Result<Footer, NotWritten> {
+fn finish(writer: FileWriter, without_row: &WithoutRow) -> Result<Footer, WriteError> {
     let Written { footer, mut out } = writer.finish(without_row)?;
     out.flush()?;
     Ok(footer)

@@ -7,16 +7,16 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use futures::stream::{self, StreamExt};
 
-use super::not_written::NotWritten;
+use super::part_update::PartUpdate;
 use super::plan::{MonthPlan, Plan};
 use super::rewrite::Rewrite;
-use super::settle::Settle;
-use super::unit::Unit;
+use super::token_age::TokenAge;
+use super::write_error::WriteError;
 use super::{Compaction, Counter, Outcome};
 use crate::cancellation::CancellationToken;
 use crate::parts::{Catalog, PartName};
 use crate::progress::Progress;
-use crate::reader::{Cutoff, ReadSettings, Reader, Skip, why_empty};
+use crate::reader::{Cutoff, ReadSettings, Reader, why_empty};
 use pipeline::lake::{ChangeResult, ConditionalWrites, Error, Lake, ObjectMeta, Reason};
 use pipeline::record::PARTS;
 
@@ -48,22 +48,23 @@ pub async fn run(settings: &Compaction, progress: &Progress, cancel: &Cancellati
         prepare(&*parts, &location).await?;
     }
     let reader = Reader::new(Arc::clone(lake), ReadSettings { concurrency: settings.reads, cutoff });
-    let stage = progress.stage("compact", None);
-    let rewrite =
-        Rewrite { settings, reader: &reader, settle: Settle::new(&**lake, cutoff.instant()), stage: &stage, cancel };
+    let stage = progress.stage("compact", "objects", None);
+    let rewrite = Rewrite {
+        settings,
+        reader: &reader,
+        token_age: TokenAge::new(&**lake, cutoff.instant()),
+        stage: &stage,
+        cancel,
+    };
     let run = Run { rewrite, parts: &parts, location: &location, existing: &plan.existing };
     let mut outcome =
         Outcome { lake: lake.address(), parts: parts.address(), dry_run: settings.dry_run, ..Outcome::default() };
-    for stray in &plan.unrecognized {
-        outcome[Counter::Listed] += 1;
-        outcome[Skip::Unrecognized] += 1;
-        outcome.problems.add("skipped", &*stray.key, Skip::Unrecognized.reason());
-    }
+    outcome.count_unrecognized(&plan.unrecognized);
     let mut months = stream::iter(&plan.months).map(|month| run.month(month)).buffer_unordered(PARTS_AT_ONCE);
     while let Some(done) = months.next().await {
         match done {
             Ok(done) => outcome.merge(done),
-            Err(NotWritten::Cancelled) => outcome.stopped = Some(STOPPED.into()),
+            Err(WriteError::Cancelled) => outcome.stopped = Some(STOPPED.into()),
             Err(e) => return Err(error(e, &*parts)),
         }
         if cancel.is_cancelled() {
@@ -73,7 +74,7 @@ pub async fn run(settings: &Compaction, progress: &Progress, cancel: &Cancellati
     }
     drop(months);
     stage.finish();
-    outcome.pressure = lake.throttle_stats();
+    outcome.lake_throttling = lake.throttle_stats();
     outcome.seconds = started.elapsed().as_secs_f64();
     outcome.problems.sort();
     outcome.check()?;
@@ -106,17 +107,17 @@ fn not_writable(parts: &dyn Lake) -> String {
 }
 
 /// Returns the error of a run that cannot continue.
-fn error(e: NotWritten, parts: &dyn Lake) -> anyhow::Error {
+fn error(e: WriteError, parts: &dyn Lake) -> anyhow::Error {
     let denied = |e: &Error| matches!(e.reason, Reason::Denied | Reason::NoSpace | Reason::ReadOnly);
     match e {
-        NotWritten::Lake(e) if denied(&e) && e.about.contains(PARTS) => {
+        WriteError::Lake(e) if denied(&e) && e.about.contains(PARTS) => {
             anyhow::Error::new(e).context(not_writable(parts))
         }
-        NotWritten::Lake(e) => e.into(),
-        NotWritten::Io(e) => {
+        WriteError::Lake(e) => e.into(),
+        WriteError::Io(e) => {
             anyhow::Error::new(e).context("a part cannot be written to a temporary file: check TMPDIR")
         }
-        NotWritten::TooManyRows | NotWritten::Cancelled => anyhow::anyhow!("a part was not written; this is a bug"),
+        WriteError::TooManyRows | WriteError::Cancelled => anyhow::anyhow!("a part was not written; this is a bug"),
     }
 }
 
@@ -130,15 +131,15 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn month(&self, month: &MonthPlan) -> Result<Outcome, NotWritten> {
+    async fn month(&self, month: &MonthPlan) -> Result<Outcome, WriteError> {
         if self.rewrite.cancel.is_cancelled() {
-            return Err(NotWritten::Cancelled);
+            return Err(WriteError::Cancelled);
         }
         if month.by_day {
             return self.days(month).await;
         }
         match self.unit(&month.name).await {
-            Err(NotWritten::TooManyRows) => {
+            Err(WriteError::TooManyRows) => {
                 let PartName { farm, month: of, .. } = &month.name;
                 Catalog::split(&**self.parts, self.location, farm, *of).await?;
                 self.days(month).await
@@ -147,21 +148,21 @@ impl Run<'_> {
         }
     }
 
-    async fn unit(&self, name: &PartName) -> Result<Outcome, NotWritten> {
+    async fn unit(&self, name: &PartName) -> Result<Outcome, WriteError> {
         self.part(name).run().await
     }
 
-    fn part(&self, name: &PartName) -> Unit<'_> {
+    fn part(&self, name: &PartName) -> PartUpdate<'_> {
         let listed = self.existing.get(name).cloned();
-        Unit { rewrite: self.rewrite, parts: self.parts, name: name.clone(), listed }
+        PartUpdate { rewrite: self.rewrite, parts: self.parts, name: name.clone(), listed }
     }
 
     /// Compacts a month with one part per day, and removes the part that it had before.
-    async fn days(&self, month: &MonthPlan) -> Result<Outcome, NotWritten> {
+    async fn days(&self, month: &MonthPlan) -> Result<Outcome, WriteError> {
         let mut outcome = Outcome::default();
         for day in &month.days {
             if self.rewrite.cancel.is_cancelled() {
-                return Err(NotWritten::Cancelled);
+                return Err(WriteError::Cancelled);
             }
             outcome.merge(self.unit(&PartName { day: Some(*day), ..month.name.clone() }).await?);
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::listing::{Fate, UnitListing, day_of};
-use super::not_written::{NotWritten, failed};
+use super::listing::{ObjectCategory, PartListing, day_of};
+use super::write_error::{WriteError, failed};
 use super::{Compaction, Counter, Outcome};
 use crate::parts::{CompleteRows, Content, Matching, Part, PartName, PartRow, PartRows, RULES, Wanted, WindowCache};
 use crate::reader::Reader;
@@ -25,7 +25,7 @@ pub(super) type WithoutRow = BTreeMap<NaiveDate, u64>;
 
 /// Source of a part's rows.
 pub(super) struct Source<'a> {
-    listing: UnitListing<'a>,
+    listing: PartListing<'a>,
     name: &'a PartName,
     reader: &'a Reader,
     matching: Option<Matching<CompleteRows>>,
@@ -55,7 +55,7 @@ impl<'a> Source<'a> {
             }
         }
         Self {
-            listing: UnitListing::new(&*settings.lake, name),
+            listing: PartListing::new(&*settings.lake, name),
             name,
             reader,
             matching,
@@ -66,7 +66,7 @@ impl<'a> Source<'a> {
     }
 
     /// Returns the next objects that may have a row; `None` after the last one.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Slot>>, NotWritten> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Slot>>, WriteError> {
         let piece = self.listing.next().await?;
         if piece.is_empty() {
             return Ok(None);
@@ -107,15 +107,15 @@ struct Compared {
 impl Compared {
     fn take(&mut self, reader: &Reader, name: &PartName, meta: ObjectMeta, row: Option<PartRow>) {
         self.tally[Counter::Listed] += 1;
-        let fate = Fate::of(reader, &meta);
-        match (fate, row) {
-            (Fate::Row | Fate::Archived, Some(row)) => {
+        let category = ObjectCategory::of(reader, &meta);
+        match (category, row) {
+            (ObjectCategory::Row | ObjectCategory::Archived, Some(row)) => {
                 self.tally[Counter::Carried] += 1;
                 self.slots.push(Slot::Row(Box::new(row)));
             }
-            (Fate::Row, None) => self.slots.push(Slot::Fetch(meta)),
+            (ObjectCategory::Row, None) => self.slots.push(Slot::Fetch(meta)),
             _ => {
-                fate.count(&meta, &mut self.tally);
+                category.count(&meta, &mut self.tally);
                 day_of(name, &meta).into_iter().for_each(|day| *self.without_row.entry(day).or_default() += 1);
             }
         }

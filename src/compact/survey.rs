@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::listing::{Fate, UnitListing, day_of};
-use super::not_written::failed;
+use super::listing::{ObjectCategory, PartListing, day_of};
+use super::write_error::failed;
 use super::{Compaction, Counter, Outcome};
 use crate::multiset_hash::MultisetHash;
 use crate::parts::{Matching, Part, PartName, PartRows, Versions, Wanted, WindowCache, hash_of_object};
@@ -54,7 +54,7 @@ async fn count(
     name: &PartName,
 ) -> Result<(Survey, BTreeMap<NaiveDate, MultisetHash>), Error> {
     let (mut survey, mut days) = (Survey::default(), BTreeMap::<_, MultisetHash>::new());
-    let mut listing = UnitListing::new(&*settings.lake, name);
+    let mut listing = PartListing::new(&*settings.lake, name);
     loop {
         let piece = listing.next().await?;
         if piece.is_empty() {
@@ -62,9 +62,9 @@ async fn count(
         }
         for meta in &piece {
             survey.tally[Counter::Listed] += 1;
-            let fate = Fate::of(reader, meta);
-            fate.count(meta, &mut survey.tally);
-            if let (Fate::Row, Some(day)) = (fate, day_of(name, meta)) {
+            let category = ObjectCategory::of(reader, meta);
+            category.count(meta, &mut survey.tally);
+            if let (ObjectCategory::Row, Some(day)) = (category, day_of(name, meta)) {
                 survey.tally[Counter::Pending] += 1;
                 survey.tally.object_bytes += meta.size;
                 days.entry(day).or_default().insert_hash(hash_of_object(&meta.key, &meta.etag, meta.size));
@@ -98,7 +98,7 @@ async fn compare(settings: &Compaction, reader: &Reader, name: &PartName, part: 
     }
     let rows = PartRows::new(Arc::clone(part), Arc::new(WindowCache::default()), part.all_rows(), Wanted::Data);
     let mut matching = Matching::new(Versions(rows));
-    let mut listing = UnitListing::new(&*settings.lake, name);
+    let mut listing = PartListing::new(&*settings.lake, name);
     loop {
         let piece = listing.next().await?;
         if piece.is_empty() {
@@ -121,16 +121,16 @@ async fn compare(settings: &Compaction, reader: &Reader, name: &PartName, part: 
 
 fn compare_object(reader: &Reader, meta: &ObjectMeta, matching: &mut Matching<Versions>, tally: &mut Outcome) {
     tally[Counter::Listed] += 1;
-    let (fate, row) = (Fate::of(reader, meta), matching.take(meta));
-    match (fate, row) {
-        (Fate::Row | Fate::Archived, Some(is_record)) => {
+    let (category, row) = (ObjectCategory::of(reader, meta), matching.take(meta));
+    match (category, row) {
+        (ObjectCategory::Row | ObjectCategory::Archived, Some(is_record)) => {
             tally[if is_record { Counter::InParts } else { Counter::Rejected }] += 1;
             tally.object_bytes += meta.size;
         }
-        (Fate::Row, None) => {
+        (ObjectCategory::Row, None) => {
             tally[Counter::Pending] += 1;
             tally.object_bytes += meta.size;
         }
-        _ => fate.count(meta, tally),
+        _ => category.count(meta, tally),
     }
 }

@@ -179,7 +179,7 @@ mod tests {
                 for name in ["_lago", "_partes", "_lote_dia", "_fazenda_dia", "_repetidas"] {
                     assert!(sql.contains(&format!("historico_consumo{name}")), "{engine:?} {name}");
                 }
-                for name in ["chave", "etag", "tamanho", "modificado", "rejeitado", "corpo"] {
+                for name in ["chave", "etag", "tamanho", "modificado", "rejeitado", "repaired_id", "corpo"] {
                     assert!(engine == Engine::DuckDb || sql.contains(name), "{engine:?} {name}");
                 }
                 assert!(!sql.contains("{{") && !sql.contains("{%"), "{sql}");

@@ -8,8 +8,9 @@ use pipeline::record::MAX_MESSAGE_BYTES;
 const REMARK: &str = "observacao";
 
 impl Reading<'_> {
-    /// Appends the reading with a remark that makes its message exactly as long as the intake accepts. With the
-    /// attribute for the farm, it is too long for a topic. A CSV row has that length after its conversion to a message.
+    /// Appends the reading with a remark, or in CSV with spaces after its last text, that make its message exactly as long
+    /// as the intake accepts. With the attribute for the farm, it is too long for a topic. A CSV row has that length after
+    /// its conversion to a message.
     pub(super) fn write_oversized(&self, format: LineFormat, out: &mut Vec<u8>) {
         let begin = out.len();
         self.write(format, out);
@@ -24,9 +25,8 @@ impl Reading<'_> {
             LineFormat::Csv => {
                 out.truncate(out.len() - "\n".len());
                 let message = line_message::of_row(&out[begin..]).len();
-                let more = MAX_MESSAGE_BYTES - message - r#","column_11":"""#.len();
-                out.push(b',');
-                out.resize(out.len() + more, b'x');
+                // A row has no place for a remark; spaces around a text are not part of it.
+                out.resize(out.len() + MAX_MESSAGE_BYTES - message, b' ');
                 out.push(b'\n');
             }
         }

@@ -52,7 +52,8 @@ async fn fetch(source: &InventorySource, listed: &ManifestFile) -> Result<std::f
     let there = pipeline::lake::head(&*source.store, key).await?;
     let there: ObjectMeta = there.ok_or_else(|| wrong(&**key, "a file of the manifest is missing"))?;
     if there.size != *size {
-        let message = format!("it has {} bytes, the manifest says {size}: it is truncated or was replaced", there.size);
+        let message =
+            format!("it has {} bytes, not {size} as in the manifest: it is truncated or was replaced", there.size);
         return Err(wrong(&**key, message));
     }
     let mut file = tempfile::tempfile_in(&source.dir).map_err(|e| disk(&e))?;
@@ -72,11 +73,7 @@ async fn fetch(source: &InventorySource, listed: &ManifestFile) -> Result<std::f
 }
 
 /// Reads a CSV file, whose columns are those of the manifest, and whose keys are URL-encoded.
-fn csv(
-    file: impl Read,
-    schema: &str,
-    add: &mut impl FnMut(InventoryEntry) -> io::Result<()>,
-) -> io::Result<()> {
+fn csv(file: impl Read, schema: &str, add: &mut impl FnMut(InventoryEntry) -> io::Result<()>) -> io::Result<()> {
     let names: Vec<&str> = schema.split(',').map(str::trim).collect();
     let place = |name: &str| names.iter().position(|known| *known == name);
     let needed = |name: &'static str| place(name).ok_or_else(|| lacks(name));

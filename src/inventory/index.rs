@@ -45,12 +45,7 @@ pub(super) struct IndexBuilder {
 
 impl IndexBuilder {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self {
-            out: BufWriter::new(tempfile::tempfile()?),
-            offset: 0,
-            places: HashMap::new(),
-            objects: 0,
-        })
+        Ok(Self { out: BufWriter::new(tempfile::tempfile()?), offset: 0, places: HashMap::new(), objects: 0 })
     }
 
     /// Adds the next object. One outside of partitions is left to the listing.

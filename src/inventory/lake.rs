@@ -50,9 +50,9 @@ impl Lake for InventoryLake {
 
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
         let Some(partition) = self.known(prefix, depth) else { return self.lake.list(prefix, depth, after).await };
-        let from = after.and_then(|after| after.split_once(' ')).and_then(|(done, offset)| {
-            Some((done.parse().ok()?, offset.parse().ok()?))
-        });
+        let from = after
+            .and_then(|after| after.split_once(' '))
+            .and_then(|(done, offset)| Some((done.parse().ok()?, offset.parse().ok()?)));
         let index = Arc::clone(&self.index);
         let page = tokio::task::spawn_blocking(move || index.page(&partition, from)).await;
         let Page { entries, next } = page.map_err(|e| disk(&std::io::Error::other(e)))?.map_err(|e| disk(&e))?;
@@ -65,6 +65,10 @@ impl Lake for InventoryLake {
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
         self.lake.get(key).await
+    }
+
+    async fn get_within(&self, key: &str, max: usize) -> Result<Bytes, Error> {
+        self.lake.get_within(key, max).await
     }
 
     async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
@@ -93,10 +97,6 @@ impl Lake for InventoryLake {
 
     async fn put_file(&self, key: &str, file: &Path, replaces: Option<&str>) -> Result<ChangeResult, Error> {
         self.lake.put_file(key, file, replaces).await
-    }
-
-    async fn put_back(&self, listed: &ObjectMeta, body: Bytes) -> Result<PutResult, Error> {
-        self.lake.put_back(listed, body).await
     }
 
     fn conditions(&self) -> Conditions {

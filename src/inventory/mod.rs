@@ -65,8 +65,17 @@ pub struct InventoryInfo {
 }
 
 impl InventoryInfo {
+    /// Combines the inventories of two parts of the same run, of which either may have none.
+    pub(crate) fn merge_some(mine: &mut Option<Self>, theirs: Option<Self>) {
+        match (mine.as_mut(), theirs) {
+            (Some(mine), Some(theirs)) => mine.merge(&theirs),
+            (None, theirs) => *mine = theirs,
+            (Some(_), None) => {}
+        }
+    }
+
     /// Combines it with the inventory of another part of the same run: the older one counts.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    fn merge(&mut self, other: &Self) {
         if (other.created, &other.manifest) < (self.created, &self.manifest) {
             self.clone_from(other);
         }
@@ -77,7 +86,7 @@ impl InventoryInfo {
 /// Reads an inventory of a lake; returns the lake with its listings, and what it is.
 ///
 /// # Errors
-/// Returns an error if the manifest or a file is missing, is not what its checksum says, is of another bucket or lacks a
+/// Returns an error if the manifest or a file is missing, does not match its checksum, is of another bucket or lacks a
 /// column, or if the keys cannot be sorted on disk.
 pub async fn open(
     lake: Arc<dyn Lake>,

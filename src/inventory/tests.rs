@@ -196,14 +196,15 @@ async fn an_inventory_that_is_incomplete_or_of_another_bucket_is_refused() {
         (json!({"fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag"}), "a line has 9 columns, not 5"),
         (json!({"creationTimestamp": "yesterday"}), "is not a time"),
         (json!({"files": [{"key": "inv/none", "size": 1, "MD5checksum": "x"}]}), "is missing"),
-        (json!({"files": [{"key": "inv/data/1.gz", "size": 1, "MD5checksum": "x"}]}), "the manifest says 1"),
+        (json!({"files": [{"key": "inv/data/1.gz", "size": 1, "MD5checksum": "x"}]}), "not 1 as in the manifest"),
     ] {
-        scene.write(&lines, |manifest| {
-            for (name, value) in change.as_object().unwrap() {
-                manifest[name] = value.clone();
-            }
-        })
-        .await;
+        scene
+            .write(&lines, |manifest| {
+                for (name, value) in change.as_object().unwrap() {
+                    manifest[name] = value.clone();
+                }
+            })
+            .await;
         let message = scene.refused().await;
         assert!(message.contains(expected), "{message}");
         assert!(message.contains("omit --listing") || message.contains("missing"), "{message}");

@@ -1,7 +1,7 @@
 //! Records as Parquet: the schema from the column table, columns of values to row groups, and row groups to records.
 //!
-//! This module maps the columns of a record to Parquet. The parts of the lake, the cache of audits and `generate` decide
-//! which columns a file has, its other content, and its compression.
+//! This module maps the columns of a record to Parquet, and reads any flat file of others ([`Table`]). The parts of the
+//! lake, the cache of audits and `generate` decide which columns a file has, its other content, and its compression.
 
 use std::io;
 use std::sync::Arc;
@@ -18,12 +18,16 @@ use parquet::schema::types::{SchemaDescriptor, Type as SchemaType};
 use pipeline::record::{Column, ColumnKind};
 
 mod buffer;
+mod cell;
 mod read;
+mod table;
 
 use buffer::Values;
 
 pub(crate) use buffer::Buffer;
+pub(crate) use cell::{Cell, CellType};
 pub(crate) use read::{ColumnCursor, RowGroup};
+pub(crate) use table::{Table, TableColumn};
 
 /// Precision of the timestamps in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

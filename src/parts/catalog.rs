@@ -59,7 +59,7 @@ impl Catalog {
         if found.lake != lake {
             let other = found.lake;
             return Err(wrong(format!(
-                "belongs to lake {other}: two lakes cannot share a folder of parts; move one into a folder of its own"
+                "belongs to lake {other}: two lakes cannot share a folder of parts; move one into another folder"
             )));
         }
         Ok((found, Some(meta.etag)))

@@ -8,6 +8,7 @@
 //! | `tamanho` | integer | size of the object in bytes |
 //! | `modificado` | time in microseconds | last write of the object |
 //! | `rejeitado` | text | why the object holds no record; NULL if it holds one |
+//! | `repaired_id` | text | mark of a repair of the object; NULL if it has none |
 //! | `campos_extras` | text | fields that are no columns, as JSON, if the part has no bodies |
 //! | `corpo` | text | the original object, if it is UTF-8 |
 //! | `corpo_bruto` | bytes | the original object, if it is not |
@@ -23,7 +24,7 @@ use super::content::Content;
 use super::known::ObjectVersion;
 use super::rows::PartRow;
 use crate::parquet::{Buffer, Field, Group, Layout, RowGroup, Times, Type};
-use pipeline::record::{Column, Record};
+use pipeline::record::{Column, REPAIRED_ID, Record};
 
 /// A column of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub(crate) enum PartColumn {
     Size,
     Modified,
     Rejected,
+    Repaired,
     Extra,
     Body,
     RawBody,
@@ -41,7 +43,7 @@ pub(crate) enum PartColumn {
 
 impl PartColumn {
     /// Columns of an object after those of its record.
-    const OBJECT: [Self; 5] = [Self::Key, Self::Etag, Self::Size, Self::Modified, Self::Rejected];
+    const OBJECT: [Self; 6] = [Self::Key, Self::Etag, Self::Size, Self::Modified, Self::Rejected, Self::Repaired];
     /// Columns with the original object.
     pub(crate) const BODY: [Self; 3] = [Self::Extra, Self::Body, Self::RawBody];
 
@@ -63,6 +65,7 @@ impl PartColumn {
             Self::Size => "tamanho",
             Self::Modified => "modificado",
             Self::Rejected => "rejeitado",
+            Self::Repaired => REPAIRED_ID,
             Self::Extra => "campos_extras",
             Self::Body => "corpo",
             Self::RawBody => "corpo_bruto",
@@ -75,7 +78,7 @@ impl PartColumn {
             Self::Key | Self::Etag => Field::required(self.name(), Type::Text),
             Self::Size => Field::required(self.name(), Type::Long),
             Self::Modified => Field::required(self.name(), Type::Time(Times::Micros)),
-            Self::Rejected | Self::Extra | Self::Body => Field::optional(self.name(), Type::Text),
+            Self::Rejected | Self::Repaired | Self::Extra | Self::Body => Field::optional(self.name(), Type::Text),
             Self::RawBody => Field::optional(self.name(), Type::Binary),
         }
     }
@@ -136,6 +139,7 @@ impl RowBuffers {
                 PartColumn::Size => buffer.push_long(row.version.size.cast_signed()),
                 PartColumn::Modified => buffer.push_long(row.modified.timestamp_micros()),
                 PartColumn::Rejected => push_optional(buffer, rejection.as_deref().map(str::as_bytes)),
+                PartColumn::Repaired => push_optional(buffer, row.content.repaired_id().map(str::as_bytes)),
                 PartColumn::Extra => push_optional(buffer, row.extra.map(str::as_bytes)),
                 PartColumn::Body => push_optional(buffer, text.map(str::as_bytes)),
                 PartColumn::RawBody => push_optional(buffer, raw),
@@ -173,6 +177,7 @@ struct Places {
     size: usize,
     modified: usize,
     rejected: usize,
+    repaired: usize,
     extra: usize,
     body: usize,
     raw_body: usize,
@@ -188,6 +193,7 @@ impl Rows {
             size: place(PartColumn::Size),
             modified: place(PartColumn::Modified),
             rejected: place(PartColumn::Rejected),
+            repaired: place(PartColumn::Repaired),
             extra: place(PartColumn::Extra),
             body: place(PartColumn::Body),
             raw_body: place(PartColumn::RawBody),
@@ -211,10 +217,12 @@ impl Rows {
 
     /// Returns the content of a row; `None` if its columns hold neither a record nor a reason.
     pub(crate) fn content(&self, row: usize) -> Option<Content> {
-        match self.group.text(self.places.rejected, row) {
-            Some(why) => Some(Content::of_rejection(why)),
-            None => Record::read(&mut self.group.record(row)).ok().map(|record| Content::Record(Box::new(record))),
+        if let Some(why) = self.group.text(self.places.rejected, row) {
+            return Some(Content::of_rejection(why));
         }
+        let record = Record::read(&mut self.group.record(row)).ok()?;
+        let repaired_id = self.group.text(self.places.repaired, row).map(str::to_owned);
+        Some(Content::Record(Box::new(Record { repaired_id, ..record })))
     }
 
     /// Returns the original object of a row; `None` if the row has none, or if it was not read.

@@ -31,6 +31,14 @@ impl Content {
         matches!(self, Self::Record(_))
     }
 
+    /// Returns the mark of a repair of a record; `None` if it has none.
+    pub(super) fn repaired_id(&self) -> Option<&str> {
+        match self {
+            Self::Record(record) => record.repaired_id.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns the text of the column `rejeitado`; `None` for a record.
     pub(super) fn rejection(&self) -> Option<String> {
         match self {

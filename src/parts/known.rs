@@ -29,7 +29,7 @@ pub(crate) trait KnownObjects {
     /// Skips the next object.
     fn skip(&mut self);
 
-    /// Returns what is known of the next object and goes on to the one after it; `None` if it cannot be read.
+    /// Returns what is known of the next object and advances to the one after it; `None` if it cannot be read.
     fn take(&mut self) -> Option<Self::Known>;
 }
 

@@ -19,7 +19,7 @@ pub(crate) const FORMAT: u32 = 1;
 
 /// Version of the parsing rules, to be raised whenever [`pipeline::record::Record::parse`] accepts or rejects anything else
 /// than before. The rows of a part with another version are parsed again from their bodies.
-pub(crate) const RULES: &str = "1";
+pub(crate) const RULES: &str = "2";
 
 /// Maximum number of rows of a row group.
 pub(super) const GROUP_ROWS: usize = 32_768;
@@ -53,8 +53,9 @@ const REPEATING: [PartColumn; 10] = [
     PartColumn::Rejected,
 ];
 
-/// Columns whose smallest and largest values tell nothing.
-const UNORDERED: [PartColumn; 4] = [PartColumn::Etag, PartColumn::Extra, PartColumn::Body, PartColumn::RawBody];
+/// Columns whose smallest and largest values are of no use.
+const UNORDERED: [PartColumn; 5] =
+    [PartColumn::Etag, PartColumn::Repaired, PartColumn::Extra, PartColumn::Body, PartColumn::RawBody];
 
 /// Whether a row group has a bloom filter on ids: random ids are in no order that page statistics could use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::known::KnownObjects;
 use pipeline::lake::ObjectMeta;
 
-/// Known objects, taken in the order of a listing.
+/// Known objects, in the order of a listing.
 ///
 /// | listed | known | result |
 /// | --- | --- | --- |

@@ -19,7 +19,7 @@
 //! | each row's `(key, etag, size)` against the listing | the object has not changed since |
 //!
 //! A row that is not in the listing is ignored, and an object without such a row is read. The body of a row can be
-//! compared with an ETag that is an MD5 (`compact --deep`): only that detects a part that somebody forged completely.
+//! compared with an ETag that is an MD5 (`compact --deep`): only that detects a part that was forged completely.
 
 mod catalog;
 mod columns;

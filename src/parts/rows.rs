@@ -115,6 +115,10 @@ pub(crate) fn hash_of_record(key: &str, content: &Content) -> u128 {
             }
         }
     }
+    match &record.repaired_id {
+        None => bytes.push(0),
+        Some(id) => text(&mut bytes, 1, id),
+    }
     xxh3_128(&bytes)
 }
 

@@ -1,4 +1,4 @@
-//! Parts as files: rows come back exactly, the same rows give the same bytes, and no damage is believed.
+//! Parts as files: rows come back exactly, the same rows give the same bytes, and no damage is accepted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -190,7 +190,7 @@ async fn objects_that_changed_or_are_new_are_not_taken_from_a_part() {
     assert_eq!((gone + changed + taken as u64) as usize, rows.len());
 }
 
-/// Whatever byte is changed: the rows are those that were written, or none.
+/// For every byte that is changed: the rows are those that were written, or none.
 #[tokio::test]
 async fn no_damaged_byte_and_no_truncation_gives_another_row() {
     let rows = sorted((0..12).map(|n| row(day(1 + n % 2), n)).chain([odd(day(1), "x", b"\xff")]));
@@ -289,7 +289,7 @@ async fn rows_of_other_rules_are_parsed_again_from_their_bodies() {
         let hash = |text: &str| format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()));
         replaced(&replaced(file, &mine, &changed), &hash(&mine), &hash(&changed))
     };
-    // The columns say something else than the body, as older rules might have.
+    // The columns differ from the body, as older rules might have.
     let mut older = rows.clone();
     older[0].content = Content::Rejected("older rules did not read this".into());
     let part = opened(rules(&encode(&older, true), "0")).await.unwrap();

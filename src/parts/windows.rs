@@ -196,7 +196,7 @@ impl PartRows {
         self.window.as_ref().and_then(|(window, at)| window.rows.version(*at))
     }
 
-    /// Returns the current row's content and goes on; `None` if it cannot be read.
+    /// Returns the current row's content and advances; `None` if it cannot be read.
     fn take_content(&mut self) -> Option<Content> {
         let reparse = self.wanted == Wanted::Everything;
         let (rows, at) = self.current()?;
@@ -214,7 +214,7 @@ impl PartRows {
         }
     }
 
-    /// Returns the current row and goes on; `None` if it cannot be read.
+    /// Returns the current row and advances; `None` if it cannot be read.
     fn take_row(&mut self) -> Option<PartRow> {
         let (rows, at) = self.current()?;
         match rows.row(at) {

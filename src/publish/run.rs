@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 use super::batch::{Batch, Batcher};
 use super::dead_letters::DeadLetters;
 use super::entry::Entry;
-use super::journal::Journal;
+use super::journal_file::Journal;
 use super::live_view::{LiveStats, LiveView};
 use super::pacer::Pacer;
 use super::reader::{self, Counted};
 use super::sender::{BatchDelivery, BatchSender, SendOutcome, SentMessage};
 use super::telemetry::{Counts, Telemetry};
 use super::watch::DeliveryWatch;
-use super::{Count, End, Outcome, Pacing, Rest, Schedule, ScheduleEnd, Settings, Source, wished};
+use super::{Count, End, Outcome, Pacing, Rest, Schedule, ScheduleEnd, Settings, Source, stop_requested};
 use crate::cancellation::CancellationToken;
 use crate::outcome::count;
 use crate::progress::Progress;
@@ -38,8 +38,10 @@ pub(super) struct PublishRun {
     live: LiveView,
     cancel: CancellationToken,
     outcome: Outcome,
+    /// Text before the place of a message: a generated message is in no file.
+    place_prefix: &'static str,
     /// An error that will affect every further message.
-    hopeless: Option<String>,
+    fatal: Option<String>,
 }
 
 /// Everything a run needs apart from the source.
@@ -79,7 +81,8 @@ impl PublishRun {
             dead,
             journal,
             outcome,
-            hopeless: None,
+            place_prefix: "",
+            fatal: None,
         }
     }
 
@@ -87,7 +90,10 @@ impl PublishRun {
     pub(super) async fn run(mut self, source: Source) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let pace = Pacer::new(&self.settings.schedule);
+        self.live.expect(&source);
+        self.place_prefix = if source.is_generated() { "generated " } else { "" };
         let generated = source.is_generated();
+        source.reports().for_each(|report| self.outcome.add_input(report.clone()));
         let completed = self.journal.completed().clone();
         let (messages, reader) = reader::start(source, &self.settings, self.limits, completed, self.cancel.clone());
         let mut batches = Batcher::new(messages, self.limits, &self.settings, pace);
@@ -127,7 +133,7 @@ impl PublishRun {
             }
             tokio::select! {
                 biased;
-                () = wished(&self.cancel) => self.note_interruption(),
+                () = stop_requested(&self.cancel) => self.note_interruption(),
                 Some(delivered) = self.in_flight.join_next() => self.record_delivery(delivered?),
                 () = self.live.tick() => self.show(),
                 batch = batches.next() => match batch {
@@ -155,7 +161,7 @@ impl PublishRun {
             }
             tokio::select! {
                 biased;
-                () = wished(&self.cancel) => self.note_interruption(),
+                () = stop_requested(&self.cancel) => self.note_interruption(),
                 Some(delivered) = self.in_flight.join_next() => self.record_delivery(delivered?),
                 () = tokio::time::sleep_until(early.unwrap_or_else(Instant::now).into()), if early.is_some() => {}
                 () = self.live.tick() => self.show(),
@@ -175,7 +181,11 @@ impl PublishRun {
         self.live.add(batch.read());
         for invalid in &batch.invalid {
             self.outcome.counts[Count::Invalid] += 1;
-            self.outcome.problems.add("invalid", invalid.place.clone(), invalid.reason.clone());
+            self.outcome.problems.add(
+                "invalid",
+                format!("{}{}", self.place_prefix, invalid.place),
+                invalid.reason.clone(),
+            );
             self.journal.mark_done(invalid.index);
         }
     }
@@ -185,6 +195,7 @@ impl PublishRun {
         let outcome = &mut self.outcome;
         outcome.input = counted.input;
         outcome.counts[Count::Skipped] = counted.skipped;
+        counted.found.into_iter().for_each(|report| outcome.add_input(report));
         outcome.rest = Rest::new(left + counted.not_reached, counted.not_counted);
         if let (true, Schedule::Stages(stages)) = (outcome.pacing.schedule_ended, &self.settings.schedule) {
             outcome.pacing.last_rate = Some(stages.last_rate());
@@ -214,7 +225,7 @@ impl PublishRun {
         if let Some(due) = entries.last().and_then(|last| last.due) {
             let behind = now.saturating_duration_since(due).as_secs_f64();
             self.outcome.pacing.behind_seconds = Some(behind);
-            self.outcome.pacing.most_behind_seconds = self.outcome.pacing.most_behind_seconds.max(behind);
+            self.outcome.pacing.max_behind_seconds = self.outcome.pacing.max_behind_seconds.max(behind);
         }
         if entries.is_empty() {
             return;
@@ -253,6 +264,7 @@ impl PublishRun {
     }
 
     fn record_delivery(&mut self, delivered: BatchDelivery) {
+        self.telemetry.in_flight(self.in_flight.len());
         self.outcome.counts[Count::Retries] += delivered.retries;
         for (code, count) in delivered.errors {
             *self.outcome.errors.entry(code).or_default() += count;
@@ -265,7 +277,7 @@ impl PublishRun {
         }
         if let Some(why) = delivered.fatal {
             self.outcome.end.stopped.get_or_insert_with(|| why.clone());
-            self.hopeless.get_or_insert(why);
+            self.fatal.get_or_insert(why);
         }
         self.journal.save_if_due();
     }
@@ -290,7 +302,11 @@ impl PublishRun {
                 }
                 self.outcome.counts[Count::Failed] += 1;
                 self.telemetry.count(*at, Counts { failed: 1, ..Counts::default() });
-                self.outcome.problems.add("failed", entry.place(), refusal.to_string());
+                self.outcome.problems.add(
+                    "failed",
+                    format!("{}{}", self.place_prefix, entry.place()),
+                    refusal.to_string(),
+                );
             }
             SendOutcome::Unsent => {
                 self.outcome.counts[Count::Unsent] += 1;
@@ -315,7 +331,7 @@ impl PublishRun {
     }
 
     fn close(self, started: Instant) -> anyhow::Result<Outcome> {
-        self.live.finish();
+        drop(self.live);
         let mut outcome = self.outcome;
         if outcome.counts[Count::Unsent] > 0 {
             outcome.end.stopped.get_or_insert_with(|| "interrupted".into());
@@ -328,7 +344,7 @@ impl PublishRun {
         outcome.end = End { journal, resume_skip: can_go_on.then_some(first_open), ..outcome.end };
         outcome.check()?;
         // The topic rejects permanently and nothing was sent: report an error instead of an outcome.
-        match self.hopeless {
+        match self.fatal {
             Some(why) if outcome.counts[Count::Published] + outcome.counts[Count::Failed] == 0 => anyhow::bail!(why),
             _ => Ok(outcome),
         }

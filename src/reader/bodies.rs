@@ -37,7 +37,7 @@ impl Reader {
             let item = match (skip, got) {
                 (Some(skip), _) => Ok(skip),
                 (None, Some(got)) => self.parse_body(got).await,
-                (None, None) => Ok(ObjectContent::Unreadable("the lake gave no answer".into())),
+                (None, None) => Ok(ObjectContent::Unreadable("no response from the lake".into())),
             };
             read.push(item.map(|item| (ReadObject { meta, key, item }, body)));
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::count;
+use super::{count, counted};
 use crate::parts::PartsStats;
 
 /// Maximum number of parts that are named with the reason why they were not trusted.
@@ -15,7 +15,8 @@ impl fmt::Display for FromParts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(stats) = self.0.filter(|stats| stats.parts + stats.not_trusted > 0) else { return Ok(()) };
         let PartsStats { rows, fetched, parts, not_trusted, reasons } = stats;
-        writeln!(f, "{} objects from {} parts, {} read one by one", count(*rows), count(*parts), count(*fetched))?;
+        let (objects, parts) = (counted(*rows, "object", "objects"), counted(*parts, "part", "parts"));
+        writeln!(f, "{objects} from {parts}, {} read one by one", count(*fetched))?;
         if *not_trusted > 0 {
             writeln!(f, "parts that were not trusted: {} (their objects were read)", count(*not_trusted))?;
             for part in reasons.iter().take(SHOWN) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytesize::ByteSize;
 
-use super::{LabelledRows, count, duration, rows};
+use super::{LabelledRows, counted, duration, rows};
 use crate::restore::{Counter, Outcome};
 
 /// Counters that are shown only if they are not 0.
@@ -15,8 +15,8 @@ impl fmt::Display for Outcome {
         let dry = if self.dry_run { " (dry run: nothing was written)" } else { "" };
         writeln!(
             f,
-            "restore: {} objects, {}, to {} in {}{dry}",
-            count(self[Counter::Restored]),
+            "restore: {}, {}, to {} in {}{dry}",
+            counted(self[Counter::Restored], "object", "objects"),
             ByteSize::b(self.bytes).display().si(),
             self.to,
             duration(self.seconds)

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::batching::{self, Batching};
 use super::days::DayLedger;
-use super::journal::RunEntry;
+use super::journal_entries::RunEntry;
 use super::load::{Batch, LoadedBatch, Loader, PendingJournal};
 use super::load_error::LoadError;
 use super::matching::{Matched, Matching};
@@ -25,9 +25,8 @@ use super::tally::{PendingRecords, Tally};
 use super::workers::Workers;
 use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
-use crate::reader::{ObjectContent, Skip};
 use crate::sort::Sorted;
-use pipeline::lake::{ObjectMeta, Partition};
+use pipeline::lake::{Partition, Strays};
 
 const INTERRUPTED: &str = "interrupted";
 
@@ -94,11 +93,9 @@ impl ReplayRun {
     }
 
     /// Counts objects whose path is not one of the lake.
-    pub(super) fn count_unrecognized(&mut self, objects: Vec<ObjectMeta>) {
-        for object in objects {
-            self.seen += 1;
-            self.tally.record_object(None, object.key, ObjectContent::Skipped(Skip::Unrecognized));
-        }
+    pub(super) fn count_unrecognized(&mut self, strays: &Strays) {
+        self.seen += strays.count();
+        self.tally.record_strays(strays);
     }
 
     /// Runs the reader and processes everything it sends; `halt` stops the reader if this side cannot continue.
@@ -138,6 +135,7 @@ impl ReplayRun {
         }
         for (&number, &count) in &unordered {
             tally.cells.at(self.place(number)).listed += count;
+            self.pending.unordered_waiting += count;
         }
         let listed = tally.counts[Counter::Listed];
         self.stage.add(listed);
@@ -149,7 +147,8 @@ impl ReplayRun {
         self.send_all(sorted, IdOrder::TimeOrdered).await;
         if !self.has_stopped() {
             // Its last records may still wait for a full batch.
-            self.stage.set_fraction(self.days.complete(day));
+            self.days.complete(day);
+            self.show_progress();
             self.journal_finished_days();
         }
     }
@@ -157,6 +156,7 @@ impl ReplayRun {
     async fn take_end(&mut self, end: ReadEnd) {
         self.outcome.reading_seconds = end.seconds;
         self.seen += end.seen;
+        self.pending.unordered_waiting = 0; // now among the pending ones
         for (&number, &count) in &end.waiting {
             self.pending.add(&self.loader.places[number as usize], IdOrder::Unordered, count);
         }
@@ -166,6 +166,10 @@ impl ReplayRun {
         match end.error {
             None => {}
             Some(ReadError::Stopped) => self.stop_because(INTERRUPTED),
+            // Objects were read before the session ended, and the run can be resumed after the next login.
+            Some(ReadError::Lake(e)) if e.ends_access() && end.seen > 0 => {
+                self.stop_because(format!("{e}: then add --resume"));
+            }
             Some(ReadError::Lake(e)) if !self.has_progress && self.workers.are_idle() => {
                 self.startup_error = Some(e.into());
             }
@@ -257,6 +261,14 @@ impl ReplayRun {
         self.stage.add(rows);
         self.has_progress |= rows > 0;
         self.tally.merge(tally);
+        self.show_progress();
+    }
+
+    /// Shows the fraction done: that of the days read, less what is read and not yet loaded.
+    fn show_progress(&self) {
+        let done = self.tally.counts[Counter::Listed] as f64;
+        let left = (self.pending.total() + self.pending.unordered_waiting) as f64;
+        self.stage.set_fraction(self.days.fraction() * done / (done + left).max(1.0));
     }
 
     /// Sends the current batch once a worker is free.
@@ -295,6 +307,7 @@ impl ReplayRun {
         self.settle(order, &loaded.places, loaded.tally);
         self.has_progress |= loaded.transactions > 0;
         self.pending_journal.append(loaded.pending);
+        self.outcome.session_records += rows;
         self.outcome.transactions += loaded.transactions;
         self.outcome.loading_seconds += loaded.elapsed.as_secs_f64();
         self.days.batch_ended(&days, &loaded.seqs, ended.is_ok());
@@ -335,15 +348,21 @@ impl ReplayRun {
         self.journal_finished_days();
         let (loader, mut outcome) = (self.loader, self.outcome);
         outcome.seconds = started.elapsed().as_secs_f64();
-        outcome.pressure = plan.lake.throttle_stats();
+        // The method may have changed: a proxy on the way to the server may not support LOAD DATA.
+        if self.has_progress
+            && let Ok(method) = loader.bulk.load_strategy().await
+        {
+            outcome.method = method.to_string();
+        }
+        outcome.lake_throttling = plan.lake.throttle_stats();
         outcome.from_parts = plan.parts_stats();
         outcome.pauses = loader.throttle.pauses().await;
-        outcome.undo =
+        outcome.undo_file =
             loader.undo_file.as_ref().and_then(|undo_file| undo_file.written()).map(|path| path.display().to_string());
         self.tally.close(&self.pending, &mut outcome);
         let listed = outcome.counts[Counter::Listed];
         if let (Some(only), None) = (&plan.only, &outcome.stopped) {
-            outcome.counts[Counter::NotFound] = (only.0.len() as u64).saturating_sub(listed);
+            outcome.counts[Counter::NotFound] = only.len().saturating_sub(listed);
         }
         let has_ended = outcome.stopped.is_none() && self.startup_error.is_none();
         let ended = has_ended.then(|| outcome.contract());

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::journal::RunHeader;
+use super::journal_entries::RunHeader;
 use super::outcome::{Outcome, ReplayOptions};
 use super::policy::Policy;
 use super::selection::RecordFilter;
 use crate::parts::{Parts, PartsMode, PartsStats};
 use crate::reader::{Age, Cutoff, Empty, ObjectSelection, ReadSettings, Reader, why_empty};
-use pipeline::lake::{self, Lake, ObjectMeta, Partition, ReadHints, Span, scan_partitions};
+use pipeline::lake::{self, Lake, ObjectMeta, Partition, ReadHints, Span, Strays, scan_partitions};
 use pipeline::warehouse::BulkWarehouse;
 
 /// Age at a run's cutoff of objects that the next catch-up run reads again. Store times have whole seconds, and clocks
@@ -30,7 +30,7 @@ pub struct ReplaySource {
     /// Limits on the content of the records.
     pub filter: RecordFilter,
     /// If set, the lake is read in its state at that time.
-    pub versions_at: Option<DateTime<Utc>>,
+    pub as_of: Option<DateTime<Utc>>,
     /// Whether records are read from parts.
     pub parts: PartsMode,
 }
@@ -43,7 +43,7 @@ impl ReplaySource {
             span: Span::default(),
             only: None,
             filter: RecordFilter::default(),
-            versions_at: None,
+            as_of: None,
             parts: PartsMode::default(),
         }
     }
@@ -55,14 +55,14 @@ pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
     pub(super) cutoff: Cutoff,
     pub(super) partitions: Vec<Partition>,
-    pub(super) unrecognized: Vec<ObjectMeta>,
+    pub(super) unrecognized: Strays,
     /// Selected objects that are in the span.
     pub(super) only: Option<Arc<ObjectSelection>>,
     /// Number of selected objects outside of the span.
     outside: u64,
     pub(super) filter: RecordFilter,
     span: Span,
-    versions_at: Option<DateTime<Utc>>,
+    as_of: Option<DateTime<Utc>>,
     /// Parts of the lake. `None` if they must not be used.
     parts: Option<Arc<Parts>>,
     /// If set, older objects (by the store's time) are not read.
@@ -93,7 +93,7 @@ struct PlannedObjects {
 
 impl PlannedObjects {
     fn has(&self, object: &ObjectMeta) -> bool {
-        self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
+        self.only.as_ref().is_none_or(|only| only.contains(&object.key))
             && self.since.is_none_or(|since| object.last_modified >= since)
     }
 
@@ -136,21 +136,18 @@ impl Plan {
     pub async fn new(source: ReplaySource) -> Result<Self, lake::Error> {
         let cutoff = Cutoff::of(&*source.lake).await?;
         let parts = Parts::open(&*source.lake, source.parts).await?;
-        let lake = match source.versions_at {
+        let lake = match source.as_of {
             Some(at) => source.lake.as_of(at).await?,
             None => Arc::clone(&source.lake),
         };
-        let ReplaySource { span, mut only, filter, versions_at, .. } = source;
+        let ReplaySource { span, mut only, filter, as_of, .. } = source;
         let outside = only.as_mut().map_or(0, |only| only.restrict_to(&span));
         let (partitions, unrecognized) = match &only {
             None => {
                 let found = scan_partitions(&*lake, &span).await?;
                 (found.partitions, found.unrecognized)
             }
-            Some(only) => {
-                let named: BTreeSet<Partition> = only.0.iter().filter_map(|key| Partition::of_key(key)).collect();
-                (named.into_iter().collect(), Vec::new())
-            }
+            Some(only) => (only.partitions().cloned().collect(), Strays::default()),
         };
         Ok(Self {
             lake,
@@ -161,7 +158,7 @@ impl Plan {
             outside,
             filter,
             span,
-            versions_at,
+            as_of,
             parts,
             since: None,
             round: None,
@@ -187,12 +184,12 @@ impl Plan {
             span: self.span.clone(),
             only: self.only.as_deref().cloned(),
             filter: self.filter,
-            versions_at: None,
+            as_of: None,
             parts: self.parts.as_ref().map_or(PartsMode::Never, |parts| parts.mode()),
         };
         let updated = Self::new(source).await?;
         let round = self.round.as_ref().map(|round| round.next(since, last));
-        Ok(Self { unrecognized: Vec::new(), since: Some(since), round, ..updated })
+        Ok(Self { unrecognized: Strays::default(), since: Some(since), round, ..updated })
     }
 
     /// Returns where the objects that were read came from. `None` if parts must not be used.
@@ -202,7 +199,7 @@ impl Plan {
 
     /// Returns true if the plan reads a past state of the lake, which does not change.
     pub(super) fn is_historical(&self) -> bool {
-        self.versions_at.is_some()
+        self.as_of.is_some()
     }
 
     /// Returns true if the plan includes every object of the lake.
@@ -222,10 +219,12 @@ impl Plan {
         let lake = &*self.lake;
         match &self.only {
             None => why_empty(lake, &self.span, &self.partitions, &self.unrecognized).await,
-            Some(only) if only.0.is_empty() => Ok(None),
+            Some(only) if only.is_empty() => Ok(None),
             // Selected objects may be missing, which is counted; a lake without any object is probably the wrong one.
             Some(_) => {
-                if !self.partitions.is_empty() && why_empty(lake, &self.span, &self.partitions, &[]).await?.is_none() {
+                if !self.partitions.is_empty()
+                    && why_empty(lake, &self.span, &self.partitions, &Strays::default()).await?.is_none()
+                {
                     return Ok(None);
                 }
                 let all = scan_partitions(lake, &Span::default()).await?;
@@ -236,7 +235,7 @@ impl Plan {
 
     /// Returns the outcome without a run if the drift file selects no object; `None` otherwise.
     pub fn empty_outcome(&self, bulk: &dyn BulkWarehouse, policy: Policy) -> Option<Outcome> {
-        self.only.as_ref().filter(|only| only.0.is_empty())?;
+        self.only.as_ref().filter(|only| only.is_empty())?;
         Some(Outcome {
             lake: self.lake.address(),
             warehouse: bulk.address(),
@@ -252,12 +251,12 @@ impl Plan {
             farms: self.span.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
             from: self.span.from,
             to: self.span.to,
-            until: self.filter.until,
+            processed_until: self.filter.until,
             data_from: self.filter.data_from,
             data_to: self.filter.data_to,
-            versions_at: self.versions_at,
-            only: self.only.as_ref().map(|only| only.0.len() as u64 + self.outside),
-            only_outside: self.outside,
+            as_of: self.as_of,
+            selected_objects: self.only.as_ref().map(|only| only.len() + self.outside),
+            selected_out_of_span: self.outside,
             on_conflict: policy.to_string(),
         }
     }
@@ -271,7 +270,7 @@ impl Plan {
             cutoff: self.cutoff.instant(),
             started_at: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            undo: Vec::new(),
+            undo_files: Vec::new(),
             ended: None,
         }
     }

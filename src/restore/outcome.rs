@@ -13,7 +13,7 @@ counters! {
         Differing: "differing", "there with other bytes", Finding, "Objects that exist with other bytes, and were left as they are.";
         NoBody: "no_body", "without a body", Finding, "Rows without the original object (`compact --without-bodies`).";
         Failed: "failed", "not written", Finding, "Objects that could not be written.";
-        Left: "skipped_pending", "not reached", Skipped, "Rows that were not reached because the run stopped.";
+        Left: "skipped_not_reached", "not reached", Skipped, "Rows that were not reached because the run stopped.";
         Parts: "parts", "parts read", Detail, "Parts that were read.";
         NotTrusted: "not_trusted", "parts not trusted", DetailFinding, "Parts that were not trusted: nothing was restored from them.";
         Proved: "proved", "proved by MD5", Detail, "Restored objects whose MD5 is the ETag of the original.";

@@ -36,7 +36,7 @@ pub async fn run(restore: &Restore, progress: &Progress, cancel: &CancellationTo
         dry_run: restore.dry_run,
         ..Outcome::default()
     };
-    let stage = progress.stage("restore", None);
+    let stage = progress.stage("restore", "objects", None);
     for (name, meta) in listed.collect::<Vec<_>>() {
         if cancel.is_cancelled() {
             outcome.stopped = Some("interrupted: run the same command again to restore the rest".into());
@@ -46,7 +46,7 @@ pub async fn run(restore: &Restore, progress: &Progress, cancel: &CancellationTo
     }
     stage.finish();
     if let (Some(only), None) = (&restore.only, &outcome.stopped) {
-        outcome[Counter::NotFound] = (only.len() as u64).saturating_sub(outcome[Counter::Rows]);
+        outcome[Counter::NotFound] = only.len().saturating_sub(outcome[Counter::Rows]);
     }
     outcome.seconds = started.elapsed().as_secs_f64();
     outcome.problems.sort();

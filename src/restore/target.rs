@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::parts::PartRow;
 use pipeline::lake::{Depth, Error, Lake, ObjectMeta, PutResult, Reason};
 
-/// Listing of a prefix, asked for keys in their order.
+/// Listing of a prefix, read in the order of the keys.
 pub(super) struct TargetListing<'a> {
     lake: &'a dyn Lake,
     prefix: String,
@@ -67,7 +67,7 @@ pub(super) async fn put(
     if dry_run {
         return Ok(Restored::Written);
     }
-    match lake.put_back(&row.meta(), body.clone()).await? {
+    match lake.put_new(&row.key, body.clone()).await? {
         PutResult::Created => Ok(Restored::Written),
         PutResult::AlreadyExists => compare(lake, row, &body, row.size).await,
     }

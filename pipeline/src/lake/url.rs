@@ -15,7 +15,7 @@ const EXAMPLE: &str = "write s3://bucket/prefix or a directory";
 pub enum LakeUrl {
     /// `s3://bucket/prefix`.
     S3 {
-        /// The bucket.
+        /// The bucket, or the ARN of an access point.
         bucket: String,
         /// The prefix without leading and trailing slashes; empty for the entire bucket.
         prefix: String,
@@ -32,12 +32,10 @@ impl FromStr for LakeUrl {
         // The quarantine is next to the lake. Used as a lake, it would mix rejected messages with records.
         let last = text.trim_end_matches('/').rsplit('/').next();
         if last == Some(QUARANTINE) {
-            return Err(format!("{text:?} is the quarantine's folder, which lies beside the lake: give another"));
+            return Err(format!("{text:?} is the quarantine's folder, which is next to the lake: use another name"));
         }
         if last == Some(PARTS) {
-            return Err(format!(
-                "{text:?} is the folder of the Parquet parts, which lies beside the lake: give another"
-            ));
+            return Err(format!("{text:?} is the folder of the lake's parts, which is next to it: use another name"));
         }
         if let Some(rest) = text.strip_prefix("s3://") {
             return s3(text, rest);
@@ -46,18 +44,65 @@ impl FromStr for LakeUrl {
             return Ok(Self::Dir(path.into()));
         }
         match place::scheme(text) {
-            Some(scheme) => Err(misspelt(text, scheme)),
-            None => place::local(text).map(Self::Dir),
+            Some(scheme) => Err(mistyped(text, scheme)),
+            None => match text.split_once("//").filter(|(before, _)| is_almost_s3(before)) {
+                Some((_, rest)) => {
+                    Err(format!("{text:?} is not a lake's address: write s3://{}", rest.trim_start_matches('/')))
+                }
+                None => place::local(text).map(Self::Dir),
+            },
         }
     }
 }
 
 fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
+    if rest.starts_with("arn:") {
+        return access_point(text, rest);
+    }
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if let Some(why) = no_bucket(bucket) {
-        return Err(format!("{text:?} names no bucket ({why}): write s3://bucket/prefix"));
+        return Err(format!("{text:?} has no valid bucket name ({why}): write s3://bucket/prefix"));
     }
     Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+}
+
+/// Parses `arn:PARTITION:s3:REGION:ACCOUNT:accesspoint/NAME/PREFIX`; the ARN takes the place of the bucket.
+fn access_point(text: &str, rest: &str) -> Result<LakeUrl, String> {
+    const WRITE: &str = "write s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/prefix, or the access point's alias";
+    let parts: Vec<&str> = rest.splitn(6, ':').collect();
+    let invalid = |why: &str| Err(format!("{text:?} is not a lake: {why}: {WRITE}"));
+    let [_, partition, service, region, account, resource] = parts[..] else {
+        return invalid("its ARN is not complete");
+    };
+    let of = |allowed: fn(u8) -> bool, part: &str| !part.is_empty() && part.bytes().all(allowed);
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if service == "s3" && region.is_empty() && account.is_empty() {
+        return invalid(&format!("a bucket is written without ARN, s3://{resource}"));
+    }
+    if service != "s3" {
+        return invalid(&format!("access points of {service:?} are not supported"));
+    }
+    let Some(named) = resource.strip_prefix("accesspoint").and_then(|rest| rest.strip_prefix(['/', ':'])) else {
+        return invalid("its ARN is not that of an access point");
+    };
+    let (name, prefix) = named.split_once('/').unwrap_or((named, ""));
+    if region.is_empty() || name.ends_with(".mrap") {
+        return invalid("multi-region access points are not supported");
+    }
+    if !of(is_name, partition) || !of(is_name, region) || !of(is_name, name) || !(3..=50).contains(&name.len()) {
+        return invalid("its ARN is not valid");
+    }
+    if account.len() != 12 || !of(|b| b.is_ascii_digit(), account) {
+        return invalid("its account has not 12 digits");
+    }
+    let bucket = format!("arn:{partition}:s3:{region}:{account}:accesspoint/{name}");
+    Ok(LakeUrl::S3 { bucket, prefix: prefix.trim_matches('/').to_owned() })
+}
+
+/// Returns true for the start of an S3 URL that lacks its colon, or has another character in its place.
+fn is_almost_s3(before: &str) -> bool {
+    let scheme = before.trim_end_matches([';', '.', ',']);
+    ["s3", "s3a", "s3n"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// Returns the S3 naming rule that a bucket name violates; `None` if the name is valid.
@@ -74,31 +119,34 @@ fn no_bucket(name: &str) -> Option<&'static str> {
     } else if !at_ends(name.bytes().next()) || !at_ends(name.bytes().last()) || name.contains("..") {
         Some("a bucket's name begins and ends with a letter or digit, and has no two dots together")
     } else if name.parse::<std::net::Ipv4Addr>().is_ok() {
-        Some("an IP address is none")
+        Some("an IP address is not a bucket name")
     } else {
         None
     }
 }
 
-/// Returns an error message with the correct spelling of a misspelt lake URL.
-fn misspelt(text: &str, scheme: &str) -> String {
+/// Returns an error message with the correct spelling of a mistyped lake URL.
+fn mistyped(text: &str, scheme: &str) -> String {
     let rest = text[scheme.len() + 1..].trim_start_matches('/');
     match scheme.to_ascii_lowercase().as_str() {
-        "s3" | "s3a" | "s3n" if !rest.is_empty() => format!("{text:?} is no address of a lake: write s3://{rest}"),
+        "s3" | "s3a" | "s3n" if !rest.is_empty() => format!("{text:?} is not a lake's address: write s3://{rest}"),
         "file"
             if text.as_bytes().get(scheme.len() + 1) == Some(&b'/') && !text[scheme.len() + 1..].starts_with("//")
                 || text[scheme.len() + 1..].starts_with("///") =>
         {
-            format!("{text:?} is no address of a lake: write the directory's path, /{rest}")
+            format!("{text:?} is not a lake's address: write the directory's path, /{rest}")
         }
-        "file" => format!("{text:?} is no address of a lake: write the directory's path, such as ./{rest}"),
+        "file" => format!("{text:?} is not a lake's address: write the directory's path, such as ./{rest}"),
         "http" | "https" => match of_web(rest) {
-            Some(found) => format!("{text:?} is no address of a lake: write {found}"),
-            None => format!("{text:?} is no address of a lake: {EXAMPLE}; an endpoint goes into AWS_ENDPOINT_URL"),
+            Some(found) => format!("{text:?} is not a lake's address: write {found}"),
+            None => format!("{text:?} is not a lake's address: {EXAMPLE}; an endpoint goes into AWS_ENDPOINT_URL"),
         },
         "arn" => match rest.split_once(":s3:::").map(|(_, found)| found).filter(|found| !found.is_empty()) {
-            Some(found) => format!("{text:?} is no address of a lake: write s3://{found}"),
-            None => format!("{text:?} is no address of a lake: {EXAMPLE}"),
+            Some(found) => format!("{text:?} is not a lake's address: write s3://{found}"),
+            None if rest.contains(":accesspoint") => {
+                format!("{text:?} is not a lake's address: write s3://{text}")
+            }
+            None => format!("{text:?} is not a lake's address: {EXAMPLE}"),
         },
         _ => format!("a lake of kind {scheme:?} is not known: {EXAMPLE} (one of that name is written ./{scheme}:…)"),
     }
@@ -137,7 +185,7 @@ mod tests {
         for text in ["s3://bucket/quarentena", "s3://bucket/a/quarentena/", "quarentena", "/tmp/x/quarentena"] {
             assert!(text.parse::<LakeUrl>().unwrap_err().contains("quarantine"), "{text}");
         }
-        assert!("s3://bucket/partes/".parse::<LakeUrl>().unwrap_err().contains("Parquet parts"));
+        assert!("s3://bucket/partes/".parse::<LakeUrl>().unwrap_err().contains("parts"));
         assert!("s3://quarentena/historico_diario".parse::<LakeUrl>().is_ok());
     }
 
@@ -151,16 +199,21 @@ mod tests {
 
     #[test]
     fn invalid_lakes_are_rejected() {
-        for text in ["", " \n", "s3://", "s3:///x", "http://x/y", "s3://bu cket/x", "~/lake", "~ana/lake", "a\nb"] {
+        for text in
+            ["", " \n", "s3://", "s3:///x", "http://x/y", "s3://bu cket/x", "~/lake", "~ana/lake", "a\nb", "s3//x"]
+        {
             assert!(text.parse::<LakeUrl>().is_err(), "{text}");
         }
     }
 
     #[test]
-    fn a_misspelt_lake_is_rejected_with_the_correct_spelling() {
+    fn a_mistyped_lake_is_rejected_with_the_correct_spelling() {
         let cases = [
             ("s3:/bucket/prefix", "write s3://bucket/prefix"),
             ("s3:bucket/prefix", "write s3://bucket/prefix"),
+            ("s3//bucket/prefix", "write s3://bucket/prefix"),
+            ("S3//bucket", "write s3://bucket"),
+            ("s3;//bucket/prefix", "write s3://bucket/prefix"),
             ("s3:///bucket", "write s3://bucket/prefix"),
             ("S3://bucket/prefix", "write s3://bucket/prefix"),
             ("s3a://bucket/prefix", "write s3://bucket/prefix"),
@@ -202,12 +255,38 @@ mod tests {
     }
 
     #[test]
+    fn the_arn_of_an_access_point_takes_the_place_of_a_bucket() {
+        const ARN: &str = "arn:aws:s3:sa-east-1:123456789012:accesspoint";
+        for (text, prefix) in [
+            (format!("s3://{ARN}/lake-audit/historico_diario"), "historico_diario"),
+            (format!("s3://{ARN}:lake-audit/a/b/"), "a/b"),
+            (format!("s3://{ARN}/lake-audit"), ""),
+        ] {
+            let bucket = format!("{ARN}/lake-audit");
+            assert_eq!(text.parse(), Ok(LakeUrl::S3 { bucket, prefix: prefix.into() }), "{text}");
+        }
+        assert!("s3://lake-a-6h7gqh9pemr1yqkbjyugywyq1ajpsuse1b-s3alias/x".parse::<LakeUrl>().is_ok());
+        for (text, words) in [
+            ("s3://arn:aws:s3:::bucket/prefix", "s3://bucket/prefix"),
+            ("s3://arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap/x", "multi-region"),
+            ("s3://arn:aws:s3-outposts:sa-east-1:123456789012:outpost/op-1/accesspoint/a/x", "s3-outposts"),
+            ("s3://arn:aws:s3:sa-east-1:1234:accesspoint/lake/x", "12 digits"),
+            ("s3://arn:aws:s3:sa-east-1:123456789012:accesspoint/", "not valid"),
+            ("s3://arn:aws:s3", "not complete"),
+            ("arn:aws:s3:sa-east-1:123456789012:accesspoint/lake/x", "write s3://arn:aws:s3:sa-east-1"),
+        ] {
+            let e = text.parse::<LakeUrl>().unwrap_err();
+            assert!(e.contains(words), "{text}: {e}");
+        }
+    }
+
+    #[test]
     fn invalid_bucket_names_are_rejected() {
         for name in
             ["Bucket", "a_b", "ab", "-ab", "ab-", ".ab", "a..b", "10.0.0.1", "key:secret@bucket", &"a".repeat(64)]
         {
             let e = format!("s3://{name}/x").parse::<LakeUrl>().unwrap_err();
-            assert!(e.contains("names no bucket"), "{e}");
+            assert!(e.contains("has no valid bucket name"), "{e}");
         }
         for name in ["abc", "my.bucket", "0-1", &"a".repeat(63)] {
             assert!(format!("s3://{name}").parse::<LakeUrl>().is_ok(), "{name}");

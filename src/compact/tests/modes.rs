@@ -1,4 +1,4 @@
-//! Reading with and without parts gives the same, whatever happens to the objects after a compaction.
+//! Reading with and without parts gives the same, regardless of what happens to the objects after a compaction.
 
 use proptest::prelude::*;
 
@@ -72,7 +72,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn reading_with_and_without_parts_is_the_same_whatever_happens_after_a_compaction(
+    fn reading_with_and_without_parts_is_the_same_after_any_changes_since_a_compaction(
         objects in lake(), changes in changes(), month_rows in prop_oneof![Just(10_u64), Just(MONTH_ROWS)],
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

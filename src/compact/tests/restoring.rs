@@ -33,7 +33,7 @@ async fn objects_are_restored_byte_for_byte_and_never_over_others() {
     scene.delete(&other);
     scene.overwrite(&changed, "{}");
     let lake = Arc::clone(&scene.lake);
-    let only = |key: &str| RecordSelection::parse(&serde_json::json!({ "key": key }).to_string()).ok();
+    let only = |key: &str| RecordSelection::read(serde_json::json!({ "key": key }).to_string().as_bytes()).ok();
     let one = scene.restore(&lake, |restore| Restore { only: only(&other), ..restore }).await;
     assert_eq!((one[RestoreCounter::Rows], one[RestoreCounter::Restored]), (1, 1));
     let months: BTreeSet<Month> = ["2023-01".parse().unwrap()].into();
@@ -58,7 +58,7 @@ async fn parts_without_bodies_serve_readers_and_are_replaced_by_parts_with_them(
     assert_eq!(scene.compact(lean()).await[Counter::Unchanged], 3);
     let (read, stats) = scene.read(PartsMode::Auto).await;
     assert!(read == scene.read(PartsMode::Never).await.0);
-    assert_eq!(stats.unwrap().rows, RECORDS + 5, "one is too large to be a record, whatever it holds");
+    assert_eq!(stats.unwrap().rows, RECORDS + 5, "one is too large to be a record");
     let restored = scene.restore(&scene.store.sibling("elsewhere"), |restore| restore).await;
     assert_eq!((restored[RestoreCounter::NoBody], restored[RestoreCounter::Restored]), (RECORDS, 6));
     let verified = scene.compact(Compaction { verification: Verification::Deep, ..lean() }).await;

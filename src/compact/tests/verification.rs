@@ -44,7 +44,7 @@ async fn a_damaged_part_is_written_again_and_one_of_another_lake_stays() {
     // Both lakes have the same location here, so the part is this lake's, with rows that the listing does not have.
     assert_eq!(stats.unwrap().rows, 1);
     let held = other.compact(other.settings()).await;
-    assert!(held[Counter::Deleted] > 0 && held.problems.of("not_written") == 1, "{held:?}");
+    assert!(held[Counter::Deleted] > 0 && held.problems.of("write_failed") == 1, "{held:?}");
     for (key, file) in before {
         assert_eq!(other.files()[&key], file, "{key} stays");
     }
@@ -68,7 +68,7 @@ async fn a_verification_finds_a_row_that_is_not_its_object() {
     let settings = Compaction { lake: lying, verification: Verification::Sample, ..scene.settings() };
     let found = scene.compact(settings).await;
     assert_eq!((found[Counter::Mismatched], found[Counter::NotTrusted], found[Counter::Written]), (1, 1, 1));
-    assert!(found.problems.kept().iter().any(|problem| problem.kind == "mismatched" && problem.place == key));
+    assert!(found.problems.items().iter().any(|problem| problem.kind == "mismatched" && problem.place == key));
 }
 
 /// A lake that returns other bytes for one object than the ones of its token.
@@ -153,7 +153,7 @@ impl Lake for Md5Tokens {
     }
 }
 
-/// A part that somebody forged completely: its hashes are right, and so are the key, token and size of every row.
+/// A part that was forged completely: its hashes are right, and so are the key, token and size of every row.
 #[tokio::test]
 async fn only_the_md5_of_the_bodies_shows_a_part_that_was_forged_completely() {
     let scene = filled().await;

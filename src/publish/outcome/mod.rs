@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Counts, Exit, Problems, Role, count, counters};
+use crate::history::{InputReport, InputReports};
+use crate::outcome::{Counts, Exit, Problems, Role, counted, counters};
+use crate::topic::Deliveries;
 use pipeline::lake::ConditionalWrites;
 
 mod condition;
@@ -30,6 +33,7 @@ counters! {
         Retries: "retries", "retries", Detail, "Messages sent again, each as often as it was.";
         Dropped: "dropped", "dropped (behind schedule)", Finding, "Messages that were not sent because too far behind schedule.";
         Unsent: "unsent", "unsent", Part, "Messages that were under way when it stopped early and are to be sent again.";
+        FilesRejected: "files_rejected", "files rejected", DetailFinding, "Input files that were rejected as a whole; nothing of them was published.";
         Skipped: "skipped", "skipped", Skipped, "Messages skipped, because an earlier run had completed them.";
     }
 }
@@ -79,7 +83,7 @@ pub struct Pacing {
     /// How late the last batch was sent, in seconds; `None` without a schedule.
     pub behind_seconds: Option<f64>,
     /// Maximum delay of a batch behind its schedule, in seconds.
-    pub most_behind_seconds: f64,
+    pub max_behind_seconds: f64,
     /// How far the schedule was delayed because there was nothing to send, in seconds.
     pub starved_seconds: f64,
 }
@@ -111,8 +115,17 @@ pub struct Outcome {
     /// Support of the lake's store for conditional writes; `None` if the topic is not `local`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditional_writes: Option<ConditionalWrites>,
+    /// What the intake did with the published messages; `None` if the topic is not `local`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local: Option<Deliveries>,
+    /// When it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<DateTime<Utc>>,
     /// Messages of the complete input, including those skipped; `None` if it was not read to its end.
     pub input: Option<u64>,
+    /// The input files.
+    #[serde(flatten)]
+    pub inputs: InputReports,
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts<Count>,
@@ -132,7 +145,7 @@ pub struct Outcome {
     /// Lag from publish to row; `None` if the warehouse was not watched.
     pub lag: Option<Lag>,
     /// The conditions of `--fail-if`, and whether they were met.
-    pub verdicts: Vec<ConditionResult>,
+    pub conditions: Vec<ConditionResult>,
     /// Path of the dead-letter file.
     pub dead_letters: Option<String>,
     /// The end of the run.
@@ -156,17 +169,28 @@ impl Outcome {
             read == self.counts.parts() - skipped
                 && (self.counts[Count::Unsent] == 0 || stopped)
                 && (self.reached_all() || stopped || self.pacing.schedule_ended)
-                && self.input.is_none_or(|input| input == skipped + read + self.rest.known()),
+                && self.input.is_none_or(|input| input == skipped + read + self.rest.known())
+                && self.local.as_ref().is_none_or(|local| local.counts.parts() == self.counts[Count::Published]),
             "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );
         Ok(())
     }
 
+    /// Adds an input file, and counts it if it was rejected.
+    pub(super) fn add_input(&mut self, report: InputReport) {
+        if let Some(why) = &report.rejected {
+            self.counts.add(Count::FilesRejected);
+            self.problems.add("rejected_file", report.file.clone(), why.clone());
+        }
+        self.inputs.push(report);
+    }
+
     /// Adds a run of another input to the same topic, as if it had followed this one. The lag, the conditions and the
     /// resume point apply to a single run and are cleared.
     pub fn merge(&mut self, other: Self) {
         self.input = self.input.zip(other.input).map(|(one, more)| one + more);
+        self.inputs.merge(other.inputs);
         self.counts.merge(&other.counts);
         self.rest.merge(other.rest);
         self.resumed |= other.resumed;
@@ -174,10 +198,18 @@ impl Outcome {
             (Some(one), Some(other)) => Some(one.weaker(other)),
             (one, other) => one.or(other),
         };
+        self.local = match (self.local.take(), other.local) {
+            (Some(mut one), Some(other)) => {
+                one.merge(other);
+                Some(one)
+            }
+            (one, other) => one.or(other),
+        };
+        self.started = self.started.into_iter().chain(other.started).min();
         self.pacing = Pacing {
             schedule_ended: self.pacing.schedule_ended || other.pacing.schedule_ended,
             behind_seconds: other.pacing.behind_seconds.or(self.pacing.behind_seconds),
-            most_behind_seconds: self.pacing.most_behind_seconds.max(other.pacing.most_behind_seconds),
+            max_behind_seconds: self.pacing.max_behind_seconds.max(other.pacing.max_behind_seconds),
             starved_seconds: self.pacing.starved_seconds + other.pacing.starved_seconds,
             ..std::mem::take(&mut self.pacing)
         };
@@ -186,7 +218,7 @@ impl Outcome {
             *self.errors.entry(code).or_default() += n;
         }
         self.lag = None;
-        self.verdicts.clear();
+        self.conditions.clear();
         self.end = End { stopped: self.end.stopped.take().or(other.end.stopped), ..End::default() };
         self.problems.merge(other.problems);
     }
@@ -198,8 +230,7 @@ impl Outcome {
 
     /// Returns the number of messages read, as text.
     pub(crate) fn sent(&self) -> String {
-        let n = self.counts[Count::Read];
-        format!("{} {}", count(n), if n == 1 { "message" } else { "messages" })
+        counted(self.counts[Count::Read], "message", "messages")
     }
 
     /// Returns the delay in seconds if the run ended more than 1 s behind its schedule. The latencies then reflect this
@@ -219,14 +250,18 @@ impl Outcome {
     }
 }
 
-/// If conditions were given, they alone decide between clean and findings, regardless of the other counters.
+/// If conditions were given, they alone decide between clean and findings, regardless of the other counters. They describe
+/// messages, so a rejected file is a finding in any case.
 impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.end.stopped.is_some() {
             Exit::Stopped
-        } else if !self.verdicts.is_empty() {
-            if self.verdicts.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
+        } else if self.counts[Count::FilesRejected] > 0 {
+            Exit::Findings
+        } else if !self.conditions.is_empty() {
+            if self.conditions.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
         } else if self.counts.findings() > 0
+            || self.local.as_ref().is_some_and(|local| local.counts.findings() > 0)
             || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_whole())
         {
             Exit::Findings

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::outcome::{read_back, through_json};
+use crate::outcome::{CommandOutcome as _, read_back, through_json};
+use crate::topic::Delivery;
 
 /// Measurements of ten seconds with these latencies, in milliseconds.
 fn times(ms: impl IntoIterator<Item = u64>) -> Times {
@@ -38,7 +39,7 @@ fn full() -> Outcome {
         ids: 3,
         arrived: 2,
         missing: 1,
-        readings: vec![missing],
+        missing_readings: vec![missing],
         ..TruthDelivery::default()
     };
     let mut outcome = Outcome {
@@ -46,7 +47,20 @@ fn full() -> Outcome {
         endpoint: Some("http://127.0.0.1:4575".into()),
         command: "ruminate publish a.json".into(),
         conditional_writes: Some(ConditionalWrites::Emulated),
+        local: Some(Deliveries {
+            counts: [
+                (Delivery::Stored, 95),
+                (Delivery::Existing, 2),
+                (Delivery::Conflicting, 1),
+                (Delivery::Quarantined, 2),
+            ]
+            .into(),
+            quarantine: "quarentena".into(),
+            problems: Problems::default(),
+        }),
+        started: DateTime::from_timestamp(1_800_000_000, 0),
         input: Some(120),
+        inputs: InputReports::default(),
         counts: Counts::from(counts),
         rest: Rest::new(6, None),
         resumed: true,
@@ -56,13 +70,13 @@ fn full() -> Outcome {
             schedule_ended: true,
             last_rate: Some(5.0),
             behind_seconds: Some(2.0),
-            most_behind_seconds: 3.0,
+            max_behind_seconds: 3.0,
             starved_seconds: 4.0,
         },
         times,
         errors: [("Throttling".into(), 7)].into(),
-        lag: Some(Lag { watched: 3, arrived: 2, missing: 1, curve, truth: Some(truth), ..Lag::default() }),
-        verdicts: vec![ConditionResult { text: "p99 > 5s".into(), passed: false, measured: "6 s".into() }],
+        lag: Some(Lag { watched: 3, arrived: 2, missing: 1, lag_curve: curve, truth: Some(truth), ..Lag::default() }),
+        conditions: vec![ConditionResult { condition: "p99 > 5s".into(), passed: false, measured: "6 s".into() }],
         dead_letters: Some("dead".into()),
         end: End { stopped: Some("why".into()), journal: Some("j".into()), resume_skip: Some(5), source_failed: true },
         problems: Problems::default(),
@@ -100,6 +114,34 @@ fn merged_runs_add_up_and_so_do_their_latencies() {
     let is_near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 2e-3;
     assert!(is_near(latency_ms.p50, 100.0) && is_near(latency_ms.p99, 9_800.0) && is_near(latency_ms.max, 10_000.0));
     assert_eq!((latency_curve.last().unwrap().count, *seconds, *rate_per_second), (200, 20.0, 10.0));
+}
+
+#[test]
+fn what_the_intake_of_a_local_topic_did_is_counted_and_sets_the_exit_code() {
+    let of = |counts: &[(Delivery, u64)], published| {
+        let mut local = Deliveries::default();
+        counts.iter().for_each(|(delivery, n)| local.counts[*delivery] += n);
+        let counts = [(Count::Read, published), (Count::Published, published)].into();
+        Outcome { counts, local: Some(local), input: Some(published), rest: Rest::new(0, None), ..Outcome::default() }
+    };
+    let clean = of(&[(Delivery::Stored, 3), (Delivery::Existing, 2)], 5);
+    clean.check().unwrap();
+    assert_eq!(clean.exit(), Exit::Clean);
+    for kind in [Delivery::Conflicting, Delivery::Quarantined, Delivery::Refused] {
+        let found = of(&[(Delivery::Stored, 4), (kind, 1)], 5);
+        found.check().unwrap();
+        assert_eq!(found.exit(), Exit::Findings, "{kind:?}");
+    }
+    assert!(of(&[(Delivery::Stored, 4)], 5).check().is_err(), "one published message is in no count");
+    let mut merged = of(&[(Delivery::Stored, 1), (Delivery::Quarantined, 1)], 2);
+    merged.merge(clean);
+    merged.check().unwrap();
+    let text = merged.to_string();
+    for line in ["stored 4", "already stored 2", "quarantined 1"] {
+        let words: Vec<_> = line.split(' ').collect();
+        let is_shown = |shown: &str| shown.starts_with("    ") && shown.split_whitespace().eq(words.iter().copied());
+        assert!(text.lines().any(is_shown), "{line} in {text}");
+    }
 }
 
 /// A message: how often it was sent again, and how long it took; dead if it did not get through.

@@ -8,6 +8,7 @@
 //! and state that is not displayed is in [`Carry`](super::Carry).
 
 use super::Outcome;
+use crate::inventory::InventoryInfo;
 use crate::parts::PartsStats;
 use crate::reader::cache::CacheStats;
 
@@ -24,14 +25,14 @@ impl Outcome {
         self.quick |= other.quick;
         merge_some(&mut self.cache, other.cache, |mine, theirs| add_served(mine, &theirs));
         PartsStats::merge_some(&mut self.from_parts, other.from_parts);
-        merge_some(&mut self.listing, other.listing, |mine, theirs| mine.merge(&theirs));
+        InventoryInfo::merge_some(&mut self.listing, other.listing);
         self.snapshots += other.snapshots;
         self.parts = self.parts.max(1) + other.parts.max(1);
         self.repaired.merge(other.repaired);
         self.seconds = self.seconds.max(other.seconds);
         self.stopped = first(self.stopped.take(), other.stopped);
         self.halted = first(self.halted.take(), other.halted);
-        merge_some(&mut self.since, other.since, |mine, theirs| mine.merge(&theirs));
+        merge_some(&mut self.since_baseline, other.since_baseline, |mine, theirs| mine.merge(&theirs));
         self.control.merge(&other.control);
         self.days.merge(&other.days, |mine, theirs| mine.merge(theirs));
         for (cause, n) in other.causes {
@@ -52,10 +53,10 @@ impl Outcome {
 /// Adds the cache statistics of another part.
 fn add_served(mine: &mut CacheStats, theirs: &CacheStats) {
     mine.hits += theirs.hits;
-    mine.read += theirs.read;
-    mine.not_believed += theirs.not_believed;
-    mine.written += theirs.written;
-    mine.not_written += theirs.not_written;
+    mine.misses += theirs.misses;
+    mine.invalid_files += theirs.invalid_files;
+    mine.files_written += theirs.files_written;
+    mine.write_failures += theirs.write_failures;
 }
 
 /// Returns the smaller of two reasons, so that the order of the parts does not matter.

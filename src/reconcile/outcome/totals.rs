@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for ColumnTotal {
         let sum = match exact {
             None => ExactSum::of(sum),
             Some(text) => {
-                ExactSum::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no exact sum")))?
+                ExactSum::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an exact sum")))?
             }
         };
         let (min, max) = (min.unwrap_or(f64::INFINITY), max.unwrap_or(f64::NEG_INFINITY));
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for Totals {
         let columns = Self::COLUMNS.map(|column| by_name.remove(column.name()).unwrap_or_default());
         match by_name.keys().next() {
             None => Ok(Self { columns, ..Self::default() }),
-            Some(name) => Err(D::Error::custom(format!("{name:?} is no column with totals"))),
+            Some(name) => Err(D::Error::custom(format!("{name:?} is not a column with totals"))),
         }
     }
 }
@@ -262,7 +262,7 @@ mod tests {
 
     /// Tests the table above byte by byte, so that other programs can compute the same hash.
     #[test]
-    fn what_is_hashed_is_what_the_table_says() {
+    fn hashed_values_are_those_of_the_table() {
         let mut row = Row::nulls();
         let mut bytes = vec![0; Column::COUNT];
         assert_eq!(hashed(&row), xxh3_128(&bytes));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_tells_every_value_apart() {
+    fn a_hash_distinguishes_all_values() {
         let row = record(1).to_row(&TableSchema::standard());
         for column in Column::ALL {
             let mut other = row.clone();

@@ -45,7 +45,7 @@ pub(in crate::reconcile) fn read(
     if options.files.is_empty() {
         return Ok(None);
     }
-    let stage = progress.stage("truth", None);
+    let stage = progress.stage("truth", "lines", None);
     let (mut ids, mut hashes) = (sorters.told_ids()?, sorters.told_hashes()?);
     let (mut truth, mut corrected) = (TruthResult::default(), Vec::new());
     for path in &options.files {
@@ -58,7 +58,7 @@ pub(in crate::reconcile) fn read(
             let at = PackedTruthLocation::of(entry);
             if entry.expect == Expectation::Quarantined {
                 let hash = entry.sha256.as_deref().and_then(unhex);
-                let hash = hash.context("is to be quarantined, and its sha256 is none")?;
+                let hash = hash.context("is to be quarantined, but its sha256 is invalid")?;
                 return hashes.push(HashEntry { hash, at }).context(FULL);
             }
             let id = entry.id.context("has no id")?;

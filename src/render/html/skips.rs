@@ -18,7 +18,7 @@ pub(super) fn words(skip: Skip) -> KindLabels {
         one: "object was skipped",
         many: "objects were skipped",
         meaning: skip.spec().help,
-        todo: "Look at the reason of each.",
+        todo: "See the reason for each.",
     })
 }
 
@@ -27,9 +27,9 @@ const WORDS: [(Skip, KindLabels); 3] = [
         Skip::Unrecognized,
         KindLabels {
             title: "Unrecognized names",
-            one: "object has a name that is not this lake's",
-            many: "objects have names that are not this lake's",
-            meaning: "The name is not of this lake, so the object was not opened.",
+            one: "object has an unrecognized name",
+            many: "objects have unrecognized names",
+            meaning: "The name does not follow the lake's naming, so the object was not opened.",
             todo: "Check the prefix, and who put them there.",
         },
     ),
@@ -37,10 +37,10 @@ const WORDS: [(Skip, KindLabels); 3] = [
         Skip::AfterCutoff,
         KindLabels {
             title: "After the cutoff",
-            one: "object came after the run began",
-            many: "objects came after the run began",
-            meaning: "Written after the run began; the pipeline itself takes care of these.",
-            todo: "Nothing, if the Lambda runs; else replay again.",
+            one: "object arrived after the run started",
+            many: "objects arrived after the run started",
+            meaning: "Written after the run started; the pipeline loads these itself.",
+            todo: "Nothing if the Lambda is running; otherwise replay again.",
         },
     ),
     (
@@ -50,7 +50,7 @@ const WORDS: [(Skip, KindLabels); 3] = [
             one: "object is dated in the future",
             many: "objects are dated in the future",
             meaning: "The object's time is later than the lake's clock, so it is unknown when it was written. It was skipped.",
-            todo: "The clock that set its time was wrong. Give the file today's time (`touch`), or copy the S3 object onto \
+            todo: "The clock that set its time was wrong. Set the file's time to now (`touch`), or copy the S3 object onto \
                  itself; then replay again.",
         },
     ),

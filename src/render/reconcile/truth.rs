@@ -3,13 +3,13 @@
 use std::fmt;
 
 use crate::reconcile::{IngestPath, TruthCounter, TruthResult};
-use crate::render::count;
+use crate::render::{count, counted};
 
 impl TruthResult {
     /// Returns the command or commands of the ingest path, as far as it is known; empty if unknown.
     pub(crate) fn ingest_path_text(&self) -> &'static str {
         match self.ingest_path {
-            Some(IngestPath::SendInvalid) if self[TruthCounter::Refused] == 0 => "publish --send-invalid or backfill",
+            Some(IngestPath::SendInvalid) if self[TruthCounter::Oversized] == 0 => "publish --send-invalid or backfill",
             Some(ingest_path) => ingest_path.as_command(),
             None => "",
         }
@@ -40,46 +40,48 @@ impl TruthResult {
 
 impl fmt::Display for TruthResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.holds { "passed" } else { "FAILED" };
-        let door = match self.ingest_path {
-            Some(ingest_path) if self.door_said => format!(" via {}", ingest_path.as_command()),
+        let word = if self.passed { "passed" } else { "FAILED" };
+        let ingest_path = match self.ingest_path {
+            Some(ingest_path) if self.ingest_path_given => format!(" via {}", ingest_path.as_command()),
             Some(_) => format!(", inferred ingest path: {}", self.ingest_path_text()),
             None => String::new(),
         };
         writeln!(
             f,
-            "ground truth: {word} ({} lines of {}{door})",
-            count(self[TruthCounter::Lines]),
+            "ground truth: {word} ({} of {}{ingest_path})",
+            counted(self[TruthCounter::Lines], "line", "lines"),
             self.files.join(", ")
         )?;
         let (expected, found, missing) =
             (count(self[TruthCounter::Expected]), count(self[TruthCounter::Found]), count(self[TruthCounter::Missing]));
-        write!(f, "  {expected} ids expected: {found} found, {missing} missing")?;
+        let expected = format!("{expected} {}", if self[TruthCounter::Expected] == 1 { "id" } else { "ids" });
+        write!(f, "  {expected} expected: {found} found, {missing} missing")?;
         if self[TruthCounter::Missing] > 0 {
             let (lake, warehouse) =
                 (count(self[TruthCounter::MissingInLake]), count(self[TruthCounter::MissingInWarehouse]));
             write!(f, " ({lake} from the lake, {warehouse} from the warehouse)")?;
         }
-        write!(f, "; {} unexpected", count(self[TruthCounter::Surplus]))?;
-        match self[TruthCounter::SurplusUnknown] {
+        write!(f, "; {} unexpected", count(self[TruthCounter::Unexpected]))?;
+        match self[TruthCounter::UnexpectedUnlisted] {
             0 => writeln!(f)?,
             unknown => {
                 writeln!(f, ", {} of them in no truth file: narrow --from and --to to this history", count(unknown))?
             }
         }
-        if self[TruthCounter::Refused] > 0 {
-            let (refused, stored) = (count(self[TruthCounter::Refused]), count(self[TruthCounter::RefusedStored]));
+        if self[TruthCounter::Oversized] > 0 {
+            let (refused, stored) = (count(self[TruthCounter::Oversized]), count(self[TruthCounter::OversizedStored]));
             writeln!(f, "  {refused} oversized for a topic: {stored} stored")?;
         }
-        if self[TruthCounter::Outside] > 0 {
-            writeln!(f, "  {} ids outside the audited days", count(self[TruthCounter::Outside]))?;
+        if self[TruthCounter::OutOfWindow] > 0 {
+            writeln!(f, "  {} outside the audited days", counted(self[TruthCounter::OutOfWindow], "id", "ids"))?;
         }
         if self[TruthCounter::Corrections] > 0 {
-            writeln!(f, "  {} second ids are expected corrections", count(self[TruthCounter::Corrections]))?;
+            let corrections = counted(self[TruthCounter::Corrections], "second id", "second ids");
+            writeln!(f, "  {corrections} from corrections, as expected")?;
         }
         match self.quarantine_text() {
             message if message.is_empty() => Ok(()),
-            said => writeln!(f, "  {said}"),
+            line => writeln!(f, "  {line}"),
         }
     }
 }

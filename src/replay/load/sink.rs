@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::loader::{LoadedBatch, Loader, PendingJournal};
-use crate::replay::journal::BatchEntry;
+use crate::replay::journal_entries::BatchEntry;
 use crate::replay::load_error::LoadError;
 use crate::replay::order::{IdOrder, ReplayEntry, id_day};
 use crate::replay::outcome::DayCounts;
@@ -102,7 +102,7 @@ impl<'a> BatchSink<'a> {
 /// Returns the error for a rejected transaction that contained only journal entries.
 fn entry_refused(e: warehouse::Error) -> LoadError {
     let message = format!(
-        "the journal takes no note, as if ruminate_journal was altered: drop that table, or replay with --no-journal: {}",
+        "the journal cannot be written, as if ruminate_journal was altered: drop that table, or replay with --no-journal: {}",
         e.message
     );
     warehouse::Error { reason: Reason::BadSchema, message, ..e }.into()

@@ -3,13 +3,17 @@
 //! A file is written only to a store that checks the condition itself: the emulation of [`super::conditions`] is for small
 //! objects that one writer at a time creates.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_types::base64;
 use bytes::Bytes;
+use md5::{Digest as _, Md5};
 
 use super::S3;
 use super::error::{is_unsupported, status};
@@ -25,7 +29,7 @@ impl S3 {
             return Ok(Bytes::new());
         }
         let key = &*listed.key;
-        let request = self.client.get_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix));
+        let request = self.client.get_object().bucket(&self.bucket).key(self.path(key));
         let request = request.range(format!("bytes={}-{}", range.start, range.end - 1));
         let object = match request.if_match(format!("\"{}\"", listed.etag)).send().await {
             Ok(object) => object,
@@ -37,7 +41,8 @@ impl S3 {
         // A store that ignores the condition or the range would mix two objects.
         let same = object.e_tag().is_none_or(|etag| etag.trim_matches('"') == listed.etag);
         let body = object.body.collect().await;
-        let body = body.map_err(|e| self.error(key, Reason::Network, format!("body broke off: {e}")))?.into_bytes();
+        let body =
+            body.map_err(|e| self.error(key, Reason::Network, format!("response body truncated: {e}")))?.into_bytes();
         if !same {
             return Err(self.error(key, Reason::NotFound, "the object changed after it was listed"));
         }
@@ -61,8 +66,12 @@ impl S3 {
             return Err(self.error("", Reason::Unconditional, UNCONDITIONAL));
         }
         let unreadable = |e: &dyn std::fmt::Display| self.error(key, Reason::Other, format!("{}: {e}", file.display()));
+        let path = file.to_owned();
+        let md5 = tokio::task::spawn_blocking(move || md5_of(&path)).await.map_err(|e| unreadable(&e))?;
+        let md5 = md5.map_err(|e| unreadable(&e))?;
         let body = ByteStream::from_path(file).await.map_err(|e| unreadable(&e))?;
-        let put = self.client.put_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix)).body(body);
+        let put = self.client.put_object().bucket(&self.bucket).key(self.path(key)).body(body);
+        let put = self.prepared(put, || md5);
         let put = match replaces {
             Some(etag) => put.if_match(format!("\"{}\"", etag.trim_matches('"'))),
             None => put.if_none_match("*"),
@@ -72,6 +81,17 @@ impl S3 {
             Err(e) if matches!(status(&e), Some(404 | 412)) && !is_missing_bucket(&e) => Ok(ChangeResult::Conflict),
             Err(e) if is_unsupported(&e) => Err(self.error("", Reason::Unconditional, UNCONDITIONAL)),
             Err(e) => Err(self.failure(key, &e)),
+        }
+    }
+}
+
+/// Returns the MD5 of a file in base64.
+fn md5_of(path: &Path) -> io::Result<String> {
+    let (mut file, mut md5, mut buffer) = (File::open(path)?, Md5::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(base64::encode(md5.finalize())),
+            read => md5.update(&buffer[..read]),
         }
     }
 }

@@ -9,7 +9,9 @@ use serde::Serialize;
 
 mod scale;
 
-pub(super) use scale::{Scale, Tick, millis, moment, nines, since};
+pub(super) use scale::{Scale, Tick, moment, nines, since};
+
+pub(super) use crate::render::millis;
 
 /// Width and height of the drawing, before it is stretched.
 const SIZE: (f64, f64) = (1_000.0, 300.0);
@@ -23,7 +25,7 @@ pub(super) struct Plot {
     /// Quantity of the horizontal axis.
     across: String,
     /// Summary in one sentence, for screen readers.
-    told: String,
+    description: String,
     lines: Vec<SeriesPath>,
     grid: String,
     ys: Vec<Tick>,
@@ -54,7 +56,7 @@ pub(super) struct PlotLabels {
     pub title: &'static str,
     pub unit: String,
     pub across: String,
-    pub told: String,
+    pub description: String,
 }
 
 /// Line as an SVG path.
@@ -76,7 +78,7 @@ struct ColumnMarkup {
 impl Plot {
     /// Returns a plot of lines over columns, on scales that contain them.
     pub(super) fn of(words: PlotLabels, (x, y): (&Scale, &Scale), columns: &[Column], lines: Vec<Series>) -> Self {
-        let PlotLabels { title, unit, across, told } = words;
+        let PlotLabels { title, unit, across, description } = words;
         let drawn =
             |line: Series| SeriesPath { class: line.class, name: line.name, path: steps(columns, &line.values, x, y) };
         let usual = columns.first().map_or(1.0, |first| first.to - first.from);
@@ -89,7 +91,7 @@ impl Plot {
             title,
             unit,
             across,
-            told,
+            description,
             lines: lines.into_iter().map(drawn).collect(),
             grid: grid(y),
             ys: y.ticks(),
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_line_is_steps_with_gaps_and_equal_neighbours_are_one() {
-        let (x, y) = (Scale::seconds(4.0), Scale::from_nought(10.0));
+        let (x, y) = (Scale::seconds(4.0), Scale::from_zero(10.0));
         let path = |values: &[Option<f64>]| steps(&columns(4), values, &x, &y);
         assert_eq!(path(&[Some(0.0), Some(10.0), Some(10.0), Some(0.0)]), "M0 300H250V0H750V300H1000");
         assert_eq!(path(&[Some(10.0), None, None, Some(5.0)]), "M0 0H250M750 150H1000");

@@ -16,10 +16,10 @@ mod conditions;
 mod errors;
 mod lag;
 mod latency;
+mod page_head;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod verdict;
 
 pub(super) const LAYOUT: &str = "publish/page.html.j2";
 
@@ -35,10 +35,14 @@ struct Publish {
     latency: latency::Latency,
     errors: Vec<errors::ErrorCount>,
     problems: ProblemList,
+    /// Messages that the in-process intake quarantined, or whose row differs.
+    intake_problems: ProblemList,
+    /// Address of the quarantine. `None` if the topic is not local.
+    quarantine: Option<String>,
     lag: Option<lag::DeliveryLag>,
     dead_letters: Option<String>,
     /// Flag that continues a stopped run. `None` if it did not stop.
-    to_go_on: Option<String>,
+    resume_flag: Option<String>,
     /// How to publish the complete input. `None` if the schedule did not end first.
     to_the_end: Option<String>,
     stopped: bool,
@@ -51,22 +55,32 @@ impl Page for Outcome {
     fn page(&self, _: usize) -> impl Serialize {
         Publish {
             version: env!("CARGO_PKG_VERSION"),
-            verdict: verdict::of(self),
+            verdict: page_head::of(self),
             conditions: conditions::of(self),
-            accounts: vec![categories::account(self)],
+            accounts: std::iter::once(categories::account(self)).chain(categories::deliveries(self)).collect(),
             counts: categories::counts(self),
             course: timeline::Timeline::of(self),
             latency: latency::Latency::of(self),
             errors: errors::of(&self.errors),
-            problems: ProblemList::of(&self.problems, |_| true),
+            problems: ProblemList::of(&self.problems, |kind| !is_of_intake(kind)),
+            intake_problems: ProblemList::of(&self.problems, is_of_intake),
+            quarantine: self
+                .local
+                .as_ref()
+                .map(|local| super::sanitize::shown(&local.quarantine, super::sanitize::KEY)),
             lag: self.lag.as_ref().map(lag::DeliveryLag::of),
             dead_letters: self.dead_letters.as_ref().map(|file| super::sanitize::shown(file, super::sanitize::KEY)),
-            to_go_on: self.resume_flag(),
+            resume_flag: self.resume_flag(),
             to_the_end: self.to_the_end().map(|how| format!("{}{}.", how[..1].to_uppercase(), &how[1..])),
             stopped: self.end.stopped.is_some(),
             repeat: ReproduceCommand::of(&self.command),
         }
     }
+}
+
+/// Returns true for the kinds of problems that the in-process intake reports.
+fn is_of_intake(kind: &str) -> bool {
+    matches!(kind, "conflicting" | "refused" | "quarantined")
 }
 
 /// Plots next to each other, with the same time axis or scale.

@@ -76,7 +76,7 @@ fn every_kind(text: &str) -> Outcome {
 }
 
 #[test]
-fn a_clean_audit_says_so_first() {
+fn a_clean_audit_shows_it_first() {
     let html = render(&clean()).unwrap();
     let head = &html[html.find("<h1>").unwrap()..html.find("</header>").unwrap()];
     assert!(head.contains("Lake and warehouse agree"), "{head}");
@@ -92,8 +92,8 @@ fn every_kind_of_drift_has_its_section() {
         assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
         assert!(html.contains(&format!("href=\"#{}\"", kind.name())), "{}", kind.name());
     }
-    assert!(html.contains("<h1>15 findings</h1>"));
-    for text in ["+0.423549", "Archived objects", "Not repaired, with reasons", "Could not be mended"] {
+    assert!(html.contains("<h1>16 findings</h1>"));
+    for text in ["+0.423549", "Archived objects", "Not repaired, with reasons", "Could not be repaired"] {
         assert!(html.contains(text), "{text}");
     }
 }
@@ -129,11 +129,12 @@ fn hostile_text_stays_text() {
     let shape = PatternKind::OneFarm { farm: hostile.into() };
     let (cause, kind) = (Some(hostile.to_owned()), DriftKind::Differing);
     outcome.patterns.push(Pattern {
+        also_one_farm: None,
         kind,
         cause: cause.clone(),
         shape,
         findings: 1,
-        of: 1,
+        total: 1,
         compared: 1,
         compared_elsewhere: 9,
     });
@@ -241,7 +242,7 @@ fn days_that_both_sides_lack_and_what_explains_differences_have_their_place() {
     let shifted = Drift { cause: Some("3 h earlier".into()), ..Drift::new(DriftKind::Differing, ID, None) };
     outcome.count(&shifted, None);
     let page = render(&outcome).unwrap();
-    assert!(page.contains("15 days in 1 gap"), "a day with nothing on either side is none: {page}");
+    assert!(page.contains("15 days in 1 gap"), "a day without data on both sides is part of a gap: {page}");
     assert!(page.contains("2023-01-05") && page.contains("2023-01-19"));
     assert!(page.contains("<h4><span class=\"tally\">1</span> 3 h earlier</h4>"), "{page}");
 }
@@ -276,16 +277,16 @@ fn a_large_audit_with_ten_thousand_differences_fits() {
 }
 
 #[test]
-fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
+fn hash_totals_are_side_by_side_with_the_months_that_differ() {
     let mut outcome = clean();
     let [lake, _] = outcome.control.hashes();
     let page = render(&outcome).unwrap();
     assert!(page.contains("The same on both sides</b>: every value") && page.matches(&lake.hex()).count() == 2);
-    assert!(page.contains("So are those of each of 1 farm-month.") && !page.contains("Farm-months that differ"));
+    assert!(page.contains("So do those of each of 1 farm-month.") && !page.contains("Farm-months that differ"));
     let row = testkit::conformance::warehouse::record(9_999).to_row(&TableSchema::standard());
     outcome.add(Store::Warehouse, &row, Some(("fazenda_dois", day("2023-02-01"))));
     let page = render(&outcome).unwrap();
-    assert!(page.contains("Not the same") && page.contains("Of 2 farm-months, 1 differs."));
+    assert!(page.contains("Different</b>: at least one value") && page.contains("Of 2 farm-months, 1 differs."));
     assert!(page.contains("<bdi>fazenda_dois</bdi></th><td rowspan=\"2\">2023-02</td>"));
 }
 
@@ -312,16 +313,16 @@ fn an_audit_of_ids_alone_claims_no_more() {
     let page = render(&outcome).unwrap();
     assert!(page.contains("Both sides have the same ids") && !page.contains("Lake and warehouse agree"));
     assert!(page.contains("by their ids alone: 1,300 ids are on both sides") && page.contains("Audit without <code"));
-    assert!(page.contains("1,300 not opened") && page.contains("No totals were computed"));
+    assert!(page.contains("1,300 present on both sides") && page.contains("No totals were computed"));
     assert!(!page.contains("Hash totals"), "of nothing");
 }
 
 #[test]
-fn a_truth_says_first_whether_it_holds() {
+fn a_truth_section_shows_first_whether_the_check_passed() {
     let mut truth = TruthResult {
         files: vec!["herd/truth.ndjson".into()],
         faults: [("duplicate".to_owned(), 12), ("<b>".to_owned(), 1)].into(),
-        holds: true,
+        passed: true,
         ..TruthResult::default()
     };
     for (counter, n) in [
@@ -336,9 +337,9 @@ fn a_truth_says_first_whether_it_holds() {
     assert!(!render(&clean()).unwrap().contains("id=\"truth\""));
     let html = render(&Outcome { truth: Some(truth.clone()), ..clean() }).unwrap();
     assert!(html.contains("Ground truth verified</h1>"));
-    assert!(html.contains("Passed.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
+    assert!(html.contains("Passed.") && html.contains("Of 1,300 ids that the history must store, 1,300 are"));
     assert!(html.contains("does not send them without --send-invalid") && html.contains("&lt;b&gt;"));
-    let mut lost = TruthResult { holds: false, ..truth };
+    let mut lost = TruthResult { passed: false, ..truth };
     for (counter, n) in [
         (TruthCounter::Found, 1_297),
         (TruthCounter::Missing, 3),

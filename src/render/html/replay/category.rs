@@ -1,7 +1,7 @@
 //! Categories of objects on the page: counts, labels and part of the breakdown.
 //!
 //! Every counter of the outcome that is a part or a finding is a category. A counter that is not listed here uses the
-//! description of its own table.
+//! description from its table.
 
 use crate::outcome::{Counter as _, Role, Spec};
 use crate::reader::Skip;
@@ -30,14 +30,14 @@ const ORDER: [ObjectCategory; 15] = [
     Own(Counter::Rejected),
     Own(Counter::Archived),
     Own(Counter::Unreadable),
-    Own(Counter::Pending),
+    Own(Counter::NotLoaded),
     Own(Counter::NotFound),
-    Own(Counter::Unverified),
+    Own(Counter::Mismatched),
     Left(Skip::Unrecognized),
     Left(Skip::AfterCutoff),
     Left(Skip::FutureDated),
-    Own(Counter::Until),
-    Own(Counter::Data),
+    Own(Counter::ProcessedLater),
+    Own(Counter::DataRange),
 ];
 
 impl ObjectCategory {
@@ -57,7 +57,7 @@ impl ObjectCategory {
 
     fn is_missing(self) -> bool {
         match self {
-            Own(Counter::Pending) => true,
+            Own(Counter::NotLoaded) => true,
             Own(counter) => counter.spec().role.is_finding(),
             Left(skip) => skip.hides_a_record(),
         }
@@ -92,9 +92,9 @@ impl ObjectCategory {
             return None;
         }
         let name = match self {
-            Own(Counter::Pending) => "pending",
-            Own(Counter::Until) => "after the requested time",
-            Own(Counter::Data) => "outside the data range",
+            Own(Counter::NotLoaded) => "not loaded",
+            Own(Counter::ProcessedLater) => "after the requested time",
+            Own(Counter::DataRange) => "outside the data range",
             Left(skip) => skips::part(skip).0,
             Own(_) => self.spec().title,
         };
@@ -114,10 +114,10 @@ impl ObjectCategory {
         };
         let (title, [one, many], meaning, todo) = words(counter).unwrap_or_else(|| {
             let objects = match self.is_missing() {
-                true => ["object is not back", "objects are not back"],
+                true => ["object was not recovered", "objects were not recovered"],
                 false => ["object was skipped", "objects were skipped"],
             };
-            (self.spec().title, objects, self.spec().help, "Look at the reason of each.")
+            (self.spec().title, objects, self.spec().help, "See the reason for each.")
         });
         KindLabels { title, one, many, meaning, todo }
     }
@@ -126,60 +126,60 @@ impl ObjectCategory {
 /// Title, singular and plural, meaning, and suggested action.
 type Texts = (&'static str, [&'static str; 2], &'static str, &'static str);
 
-/// Returns the texts of the counters with texts of their own.
+/// Returns the texts of counters that have specific texts.
 #[allow(clippy::too_many_lines, reason = "a table")]
 const fn words(counter: Counter) -> Option<Texts> {
     Some(match counter {
         Counter::Inserted => (
             "Inserted",
             ["record was inserted", "records were inserted"],
-            "The row was missing and is there now.",
+            "The row was missing and now exists.",
             "Nothing.",
         ),
         Counter::Identical => (
-            "Already there",
-            ["row was there already", "rows were there already"],
-            "The row was there with the lake's values.",
+            "Already present",
+            ["row already existed", "rows already existed"],
+            "The row existed with the lake's values.",
             "Nothing.",
         ),
         Counter::Overwritten => (
             "Overwritten",
             ["row was overwritten", "rows were overwritten"],
-            "The row had other values and has the lake's now, as `--on-conflict overwrite` asks.",
-            "Look at what was replaced, below; `ruminate replay --undo FILE` puts the former values back.",
+            "The row had other values and has the lake's now, because of `--on-conflict overwrite`.",
+            "See the undo file below; `ruminate undo FILE` reverts it.",
         ),
         Counter::Conflicting => (
             "Other values in the warehouse",
             ["row has other values than the lake, and was kept", "rows have other values than the lake, and were kept"],
-            "The warehouse had a row of this id with other values; it was left as it is.",
-            "Find out who changed it. To take the lake's values: `--on-conflict overwrite`, which writes an undo file; to see \
-                 it all side by side: `ruminate reconcile`.",
+            "The warehouse had a row with this id and other values; it was not changed.",
+            "Find out who changed it. `--on-conflict overwrite` writes the lake's values, and an undo file; `ruminate reconcile` \
+                 shows both side by side.",
         ),
         Counter::Rejected => (
             "Rejected",
             ["object was rejected", "objects were rejected"],
-            "The object was read and holds no valid record, or a column of the table refuses one of its values.",
-            "Look at each reason: correct the record at its source and send it again, or widen the column and replay again.",
+            "The object was read and is not a valid record, or a column of the table rejects one of its values.",
+            "See the reasons: correct the record at its source and send it again, or widen the column and replay again.",
         ),
         Counter::Archived => (
             "In an archive tier",
             ["object is archived and was not read", "objects are archived and were not read"],
-            "The object is there, but in a storage class that must be restored before it can be read.",
-            "Restore them in S3, then run the same command again: rows that are there are met as identical. To load only \
+            "The object exists, but in a storage class that must be restored before it can be read.",
+            "Restore them in S3, then run the same command again: existing rows count as identical. To load only \
                  those: `ruminate reconcile --drift FILE`, then `ruminate replay --only FILE`.",
         ),
         Counter::Unreadable => (
             "Unreadable",
             ["object could not be read", "objects could not be read"],
             "The object could not be fetched after all retries, or is not JSON.",
-            "Look at the reason: access and network pass, so replay again; a damaged object needs an older version of it \
+            "See the reason: for access and network problems, replay again; a damaged object needs an earlier version \
                  (`--as-of`) or the source's file.",
         ),
-        Counter::Pending => (
+        Counter::NotLoaded => (
             "Read and not loaded",
             ["record was read and not loaded", "records were read and not loaded"],
             "The run stopped before these were loaded.",
-            "Go on where it stopped: the same command with `--resume`.",
+            "Resume it: the same command with `--resume`.",
         ),
         Counter::NotFound => (
             "Listed but not in the lake",
@@ -187,23 +187,23 @@ const fn words(counter: Counter) -> Option<Texts> {
             "The file given with `--only` names objects that the lake does not have.",
             "Check that the file was made for this lake; an object that was deleted may be in `--as-of`.",
         ),
-        Counter::Unverified => (
+        Counter::Mismatched => (
             "Mismatched",
-            ["row was read back wrong", "rows were read back wrong"],
+            ["row differs from the lake", "rows differ from the lake"],
             "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
             "Stop other writers, look for triggers, then replay again with `--verify`.",
         ),
-        Counter::Until => (
+        Counter::ProcessedLater => (
             "After the requested time",
             ["record was processed after the requested time", "records were processed after the requested time"],
             "Processed after `--processed-until`.",
-            "None: it was requested.",
+            "Nothing: it was requested.",
         ),
-        Counter::Data => (
+        Counter::DataRange => (
             "Outside the data range",
             ["record is outside the data range", "records are outside the data range"],
-            "`data` lies outside of `--data-from` and `--data-to`.",
-            "None: it was requested.",
+            "`data` is outside of `--data-from` and `--data-to`.",
+            "Nothing: it was requested.",
         ),
         _ => return None,
     })

@@ -52,13 +52,13 @@ impl Timing {
         if outcome.loading_seconds > 0.0 {
             let detail = of_session(rows, outcome.loading_seconds, "row", "rows");
             let transactions = numbers::of(outcome.transactions, "transaction", "transactions");
-            let detail = if detail.is_empty() { transactions } else { format!("{detail} a session; {transactions}") };
+            let detail = if detail.is_empty() { transactions } else { format!("{detail} per session; {transactions}") };
             lines.push(line("Loading the warehouse", outcome.loading_seconds, "same", detail));
         }
         let mut pauses: Vec<_> = outcome.pauses.iter().collect();
         pauses.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
         lines.extend(pauses.into_iter().take(PAUSES).map(|pause| {
-            let times = numbers::of(pause.times, "time", "times");
+            let times = numbers::of(pause.count, "time", "times");
             line(&format!("Waiting: {}", pause.reason), pause.seconds, "aside", times)
         }));
         let note = if outcome.resumed {
