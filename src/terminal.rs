@@ -60,7 +60,7 @@ fn wrap_line(line: &str, columns: usize, out: &mut String) {
         let begin = if at == 0 { rest.iter().take_while(|c| **c == ' ').count() } else { 0 };
         let fits = rest[..=room].iter().rposition(|c| *c == ' ').filter(|space| *space > begin);
         let Some(space) = fits.or_else(|| (begin..rest.len()).skip(1).find(|at| rest[*at] == ' ')) else { break };
-        out.extend(rest[..space].iter().collect::<String>().trim_end().chars());
+        out.push_str(rest[..space].iter().collect::<String>().trim_end());
         out.push('\n');
         out.extend(std::iter::repeat_n(' ', hanging));
         at += space;

@@ -167,7 +167,7 @@ impl ReplayRun {
             None => {}
             Some(ReadError::Stopped) => self.stop_because(INTERRUPTED),
             // Objects were read before the session ended, and the run can be resumed after the next login.
-            Some(ReadError::Lake(e)) if e.ends_access() && end.seen > 0 => {
+            Some(ReadError::Lake(e)) if e.ends_access() && (end.any_read || end.seen > 0) => {
                 self.stop_because(format!("{e}: then add --resume"));
             }
             Some(ReadError::Lake(e)) if !self.has_progress && self.workers.are_idle() => {

@@ -20,6 +20,7 @@ fn times(ms: impl IntoIterator<Item = u64>) -> Times {
 }
 
 /// Returns an outcome in which no field has its default value.
+#[allow(clippy::too_many_lines, reason = "a table: one line per field")]
 fn full() -> Outcome {
     let times = times(1..=100);
     let curve = times.latency_curve.clone();
