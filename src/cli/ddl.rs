@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long = "farm", value_name = "SLUG", value_parser = slug)]
     farms: Vec<Slug>,
     /// First day of the table's partitions
-    #[arg(long, value_name = "DATE", default_value = "2020-01-01", value_parser = day)]
+    #[arg(long, value_name = "DATE", default_value_t = ddl::FIRST_DAY, value_parser = day)]
     since: NaiveDate,
     /// Name of the view with the records; other tables and views begin with it
     #[arg(long, value_name = "NAME", default_value_t)]

@@ -84,6 +84,12 @@ struct ObjectTypes {
     bytes: &'static str,
 }
 
+/// First day of the partitions by default.
+pub const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2020, 1, 1) {
+    Some(day) => day,
+    None => NaiveDate::MIN,
+};
+
 /// What the tables are made of.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tables {

@@ -65,6 +65,18 @@ pub struct InventoryInfo {
 }
 
 impl InventoryInfo {
+    /// Returns an inventory for the tests of outcomes.
+    #[cfg(test)]
+    pub(crate) fn sample() -> Self {
+        Self {
+            manifest: "s3://store/inv/manifest.json".into(),
+            created: DateTime::from_timestamp_millis(1_768_878_000_000).unwrap_or_default(),
+            age_seconds: 18_000,
+            objects: 7,
+            tail_from: NaiveDate::from_ymd_opt(2026, 1, 18).unwrap_or_default(),
+        }
+    }
+
     /// Combines the inventories of two parts of the same run, of which either may have none.
     pub(crate) fn merge_some(mine: &mut Option<Self>, theirs: Option<Self>) {
         match (mine.as_mut(), theirs) {

@@ -40,6 +40,8 @@ mod windows;
 mod writer;
 
 pub use catalog::Catalog;
+#[cfg(test)]
+pub(crate) use columns::PartColumn;
 pub(crate) use columns::{RowBuffers, RowValues, Rows};
 pub use content::Content;
 pub use footer::{DayFacts, Footer};

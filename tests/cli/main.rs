@@ -21,6 +21,7 @@ mod input_parquet;
 mod input_rejected;
 mod input_values;
 mod interrupt_and_resume;
+mod inventory;
 mod local_topic;
 mod mistyped;
 mod mysql_address;

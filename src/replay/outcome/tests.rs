@@ -45,6 +45,7 @@ fn full() -> Outcome {
         stopped: Some("why".into()),
         lake_throttling: ThrottleStats { slow_downs: 1, retries: 2, min_concurrency: Some(3) },
         from_parts: Some(PartsStats { rows: 7, fetched: 1, parts: 1, ..PartsStats::default() }),
+        listing: Some(InventoryInfo::sample()),
         transactions: 4,
         reading_seconds: 0.25,
         loading_seconds: 0.75,

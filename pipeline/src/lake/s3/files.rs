@@ -29,6 +29,9 @@ impl S3 {
             return Ok(Bytes::new());
         }
         let key = &*listed.key;
+        if range.end > listed.size {
+            return Err(self.error(key, Reason::Other, format!("has {} bytes, not {range:?}", listed.size)));
+        }
         let request = self.client.get_object().bucket(&self.bucket).key(self.path(key));
         let request = request.range(format!("bytes={}-{}", range.start, range.end - 1));
         let object = match request.if_match(format!("\"{}\"", listed.etag)).send().await {
