@@ -28,8 +28,8 @@
 //! history                            input files
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
-//! compression · parquet · progress · sort
-//!                                    compression, live display, sorting on disk
+//! compression · exchange · job_range · parquet · progress · sort
+//!                                    compression, jobs in parts, live display, sorting on disk
 //! cancellation · charset · multiset_hash · outcome · units
 //!                                    symbols, counters and exit codes, hash totals, cancellation, durations and sizes
 //! ```
@@ -65,6 +65,8 @@
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`compression`]: gzip and zstd.
 //! - `parquet`: records as Parquet, from the column table.
+//! - [`exchange`]: named streams of entries that a part of a job leaves to the step that combines all parts.
+//! - [`job_range`]: the objects and rows that a part of a job covers.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
 //! - [`charset`]: ASCII in place of symbols if the locale is not UTF-8.
@@ -121,10 +123,12 @@ pub mod demo;
 pub mod doctor;
 pub mod endpoint;
 pub mod evidence;
+pub mod exchange;
 pub mod generate;
 pub mod herd;
 pub mod history;
 pub mod init;
+pub mod job_range;
 pub mod multiset_hash;
 pub mod outcome;
 mod parquet;

@@ -9,6 +9,7 @@ use crate::reader::{Empty, Skip, why_empty};
 use crate::reconcile::{Counter, Outcome};
 use pipeline::lake::{Partition, PartitionScan, Span, scan_partitions};
 use pipeline::record::row::TableSchema;
+use pipeline::warehouse::IdRange;
 
 /// Hint for an audit in which an empty side is intended.
 const MEANT: &str = "if that is intended, add --allow-empty";
@@ -78,6 +79,6 @@ async fn why(
 /// Returns true if the warehouse has any row, of any farm and day.
 async fn has_rows(audit: &Audit, schema: &TableSchema) -> anyhow::Result<bool> {
     let mut snapshot = audit.warehouse.snapshot(schema).await?;
-    let mut pages = snapshot.scan(None, 1, 1, &[]);
+    let mut pages = snapshot.scan(IdRange::default(), 1, 1, &[]);
     Ok(pages.next().await.transpose()?.is_some_and(|page| !page.is_empty()))
 }

@@ -40,7 +40,7 @@ pub use load::{Conflict, LoadResult, LoadResults, OnConflict, load, load_into};
 pub use rds::Rds;
 pub use schema::mysql_files;
 #[cfg(feature = "bulk")]
-pub use snapshot::{Pages, Snapshot, TimeWindow};
+pub use snapshot::{IdRange, Pages, Snapshot, TimeWindow};
 pub use table_name::TableName;
 pub use url::WarehouseUrl;
 
