@@ -12,7 +12,7 @@ use async_trait::async_trait;
 pub(crate) mod memory;
 
 /// Receives the entries of one part of a job.
-pub trait ExchangeWriter: Send {
+pub trait ExchangeWriter: Send + Sync {
     /// Adds an entry to a stream. The entries of a stream are read in the order in which they were added.
     ///
     /// # Errors

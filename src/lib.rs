@@ -21,7 +21,7 @@
 //! cli                                the commands: flags, settings, choice of back ends
 //! demo                               the whole loop with no server
 //! render                             outcomes as text, JSON and HTML
-//! endpoint · evidence                jobs that build on another job
+//! endpoint · evidence · fleet        jobs that build on another job
 //! backfill · bundle · doctor · init · process · publish · reconcile · replay
 //!                                    the jobs: each owns its plan, its run and its outcome
 //! generate                           histories as files
@@ -54,6 +54,7 @@
 //! - [`doctor`]: checks of everything a run needs, one line per check.
 //! - [`bundle`]: the Lambda as a directory to deploy: build, check, zip, template, checksums.
 //! - [`evidence`]: an audit as files that others can check.
+//! - [`fleet`]: a job planned once, run in shards anywhere, and merged.
 //!
 //! What the jobs share:
 //!
@@ -124,6 +125,7 @@ pub mod doctor;
 pub mod endpoint;
 pub mod evidence;
 pub mod exchange;
+pub mod fleet;
 pub mod generate;
 pub mod herd;
 pub mod history;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use aws_config::SdkConfig;
-use chrono::{NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
@@ -320,6 +320,11 @@ impl SpanFlags {
 /// Parses a day in the format of the flags.
 pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
     text.parse().map_err(|_| format!("{text:?} is not a date: write YYYY-MM-DD, such as 2026-11-01"))
+}
+
+/// Parses a timestamp in the format of the flags.
+pub(super) fn timestamp(text: &str) -> Result<DateTime<Utc>, String> {
+    pipeline::record::timestamp::parse(text).ok_or_else(|| "write a timestamp such as 2026-11-22T18:00:00Z".to_owned())
 }
 
 fn slug(text: &str) -> Result<Slug, String> {

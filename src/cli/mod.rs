@@ -16,6 +16,7 @@ use crate::render::Rendered;
 use command_line::CommandLine;
 use config::{Config, Typed};
 
+mod audit_result;
 mod backfill;
 mod bundle;
 mod command_line;
@@ -30,11 +31,15 @@ mod init;
 mod input_files;
 mod log;
 mod man;
+mod merge;
+mod plan;
 mod process;
 mod publish;
 mod reconcile;
 mod renamed;
 mod replay;
+mod run_flags;
+mod shard;
 mod sort_flags;
 mod throttle;
 mod topic;
@@ -69,6 +74,9 @@ enum Command {
     Replay(replay::Args),
     Reconcile(reconcile::Args),
     Undo(undo::Args),
+    Plan(plan::Args),
+    Shard(shard::Args),
+    Merge(merge::Args),
     Bundle(bundle::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -188,6 +196,9 @@ impl Command {
             Self::Replay(args) => replay::run(args, context).await,
             Self::Reconcile(args) => reconcile::run(args, context).await,
             Self::Undo(args) => undo::run(args, context).await,
+            Self::Plan(args) => plan::run(args, context).await,
+            Self::Shard(args) => shard::run(args, context).await,
+            Self::Merge(args) => merge::run(args, context).await,
             Self::Process(args) => process::run(args, context).await,
             Self::Bundle(args) => bundle::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),

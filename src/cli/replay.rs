@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::Context;
 use super::flags::{
     LakeFlags, LoadMethodArg, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path, read_concurrency,
-    undo_file,
+    timestamp, undo_file,
 };
 use super::sort_flags::SortFlags;
 use super::throttle::ThrottleFlags;
@@ -79,7 +79,7 @@ struct FilterFlags {
     #[arg(long, value_name = "FILE")]
     only: Option<PathBuf>,
     /// Only records processed (row_ts) at or before this RFC 3339 timestamp
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp)]
     processed_until: Option<DateTime<Utc>>,
     /// Only records whose field `data` (the reading's date) is on or after this day, whatever their path
     #[arg(long, value_name = "DATE", value_parser = day)]
@@ -88,7 +88,7 @@ struct FilterFlags {
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_to: Option<NaiveDate>,
     /// Read a versioned bucket as it was at this RFC 3339 timestamp, including objects deleted since
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp)]
     as_of: Option<DateTime<Utc>>,
 }
 
@@ -177,6 +177,7 @@ impl Args {
                 replicas: self.gentle.open(&self.warehouse)?,
                 unavailable_timeout: self.gentle.unavailable_timeout,
             },
+            left: None,
         };
         if !self.into_new_table {
             return crate::replay::run(replay, progress, cancel).await;
@@ -261,8 +262,4 @@ fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
     let text = std::fs::read_to_string(path).with_context(|| format!("--only {}", path.display()))?;
     ObjectSelection::parse(&text)
         .map_err(|e| anyhow!("--only {}: {e}: pass a drift file of `ruminate reconcile`", path.display()))
-}
-
-fn format_duration(text: &str) -> Result<DateTime<Utc>, String> {
-    pipeline::record::timestamp::parse(text).ok_or_else(|| "write a timestamp such as 2026-11-22T18:00:00Z".to_owned())
 }

@@ -14,6 +14,16 @@ use pipeline::warehouse::IdRange;
 /// Hint for an audit in which an empty side is intended.
 const MEANT: &str = "if that is intended, add --allow-empty";
 
+/// Checks that neither side of an audit is empty, before it is planned.
+///
+/// # Errors
+/// Returns an error if one is empty or cannot be read.
+pub async fn refuse_empty(audit: &Audit, wide: &Span) -> anyhow::Result<()> {
+    let schema = audit.warehouse.table_schema().await?;
+    refuse_warehouse(audit, &schema).await?;
+    refuse_lake(audit, wide, &scan_partitions(&*audit.lake, wide).await?).await
+}
+
 /// Checks that the warehouse is not empty, before either side is read.
 ///
 /// # Errors

@@ -96,6 +96,7 @@ pub use baseline::Baseline;
 pub use budget::Budget;
 pub use cause::Cause;
 pub use drift::Drift;
+pub use emptiness::refuse_empty;
 pub use farm_days::FarmDays;
 pub use finding::{Finding, Stability};
 pub use finding_file::{DriftWriter, WrittenFindings};
@@ -103,10 +104,10 @@ pub use gaps::{Gap, gaps};
 pub use ingest_path::IngestPath;
 pub use outcome::{
     Action, AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked,
-    Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, Store, StoreInfo, Totals, TruthCounter,
+    Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, ShardRun, Store, StoreInfo, Totals, TruthCounter,
     TruthResult,
 };
-pub use part::{AuditPart, PartOutcome, Parts, combine, judge_part};
+pub use part::{AuditPart, PartCounts, Parts, combine, judge_part};
 pub use patterns::{FindingCounts, LATE, Pattern, PatternKind};
 pub use repair::{RepairPlan, RepairTarget, Trust, repair};
 pub use run::run;

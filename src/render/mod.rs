@@ -15,6 +15,7 @@ pub(crate) use crate::outcome::{between, count, duration};
 pub mod backfill;
 pub mod bundle;
 pub mod doctor;
+pub mod fleet;
 pub mod generate;
 pub mod html;
 pub mod init;

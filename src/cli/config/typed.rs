@@ -23,9 +23,14 @@ impl Typed {
         self.matches.as_ref()?.try_get_one::<T>(id).ok().flatten().cloned()
     }
 
+    /// Returns the command that was typed; of `plan reconcile`, the inner one.
     pub(super) fn subcommand(&self) -> Option<(&Command, &ArgMatches)> {
-        let (name, matches) = self.matches.as_ref()?.subcommand()?;
-        Some((self.command.find_subcommand(name)?, matches))
+        let (mut command, mut matches) = (&self.command, self.matches.as_ref()?);
+        matches.subcommand()?;
+        while let Some((name, inner)) = matches.subcommand() {
+            (command, matches) = (command.find_subcommand(name)?, inner);
+        }
+        Some((command, matches))
     }
 
     /// Returns true if an argument conflicts with a typed one, so that the file's value must be ignored.

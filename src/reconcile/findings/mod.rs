@@ -17,7 +17,7 @@ use super::one_sided::OneSided;
 use super::outcome::{Outcome, Store};
 use super::recheck::Candidate;
 use super::sorters::{FULL, Sorters};
-use super::unjudged::{FindingEntry, LeftCounts, NaturalFilter, Unjudged};
+use super::unjudged::{FindingEntry, NaturalFilter, Unjudged};
 use super::verdict::Counter;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::record::Record;
@@ -79,10 +79,9 @@ impl FindingCollector {
         self.unjudged.as_mut()
     }
 
-    /// Completes the part: returns its counts, and writes what it leaves.
-    pub(super) fn into_part(self) -> io::Result<(Outcome, LeftCounts)> {
-        let left = self.unjudged.map(Unjudged::finish).transpose()?;
-        Ok((self.outcome, left.unwrap_or_default()))
+    /// Completes the part: returns its counts, and the receiver of what it leaves.
+    pub(super) fn into_part(self) -> (Outcome, Option<Unjudged>) {
+        (self.outcome, self.unjudged)
     }
 
     /// Reports a finding: counts it, stores it as a sample, and writes it to the drift file.

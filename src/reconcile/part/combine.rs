@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
 use super::withdrawn::{Contested, Withdrawn};
-use super::{PartOutcome, naturals};
+use super::naturals;
 use crate::cancellation::CancellationToken;
 use crate::exchange::ExchangeReader;
 use crate::job_range::IdLimits;
@@ -32,8 +32,6 @@ use pipeline::record::row::TableSchema;
 pub struct Parts<'a> {
     /// Ids of the parts, in ascending order and without gaps.
     pub ranges: Vec<IdLimits>,
-    /// Counts of the parts, in the same order.
-    pub outcomes: Vec<PartOutcome>,
     /// What the parts left.
     pub exchange: &'a dyn ExchangeReader,
     /// Cutoff of the audit.
@@ -44,7 +42,7 @@ pub struct Parts<'a> {
 
 impl Parts<'_> {
     fn numbers(&self) -> Vec<u32> {
-        (0..).take(self.outcomes.len()).collect()
+        (0..).take(self.ranges.len()).collect()
     }
 }
 
@@ -98,24 +96,20 @@ struct Evidence {
     rows: Sorter<WarehouseEntry>,
     /// Ids whose judgement was withdrawn.
     withdrawn: HashSet<[u8; 16]>,
+    votes: PathDateVotes,
 }
 
 impl Combined<'_> {
     /// Concludes; returns true if it reached the end.
     async fn run(&mut self, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<bool> {
         let (audit, schema) = (self.audit, self.schema);
-        let mut votes = PathDateVotes::default();
-        for part in &self.parts.outcomes {
-            self.findings.outcome.add_counts(&part.read);
-            votes.merge(part.votes);
-        }
+        let Evidence { objects, rows, withdrawn, mut votes } = self.join().await?;
         if votes.is_empty() && !audit.span.is_everything() {
             let cutoff = Cutoff::at(audit.lake.clock().await?).resumed(self.parts.cutoff);
             votes = lake_side::sample_path_dates(audit, cutoff).await?;
         }
         let inside = AuditWindow::of(&audit.span, votes);
         self.findings.outcome.window_column = inside.as_ref().map_or("", AuditWindow::column).into();
-        let Evidence { objects, rows, withdrawn } = self.join().await?;
         let mut rows = RowStream::of_sorted(rows.finish().context(FULL)?, inside.clone());
         let stage = progress.stage("shards", None);
         let mut merge = Merge { audit, schema, inside, findings: &mut self.findings, stage, truth_check: None };
@@ -149,11 +143,11 @@ impl Combined<'_> {
         };
         parts.exchange.read(stream::ROWS, &numbers, &mut row).await?;
         let outcome = &mut self.findings.outcome;
-        let withdrawn = contested.settle(self.audit, &parts.outcomes, parts.exchange, outcome).await?;
-        let Withdrawn { objects: of_lake, rows: of_warehouse, ids } = withdrawn;
+        let withdrawn = contested.settle(self.audit, &numbers, parts.exchange, outcome).await?;
+        let Withdrawn { objects: of_lake, rows: of_warehouse, ids, votes } = withdrawn;
         of_lake.into_iter().try_for_each(|entry| objects.push(entry)).context(FULL)?;
         of_warehouse.into_iter().try_for_each(|entry| rows.push(entry)).context(FULL)?;
-        let mut evidence = Evidence { objects, rows, withdrawn: ids };
+        let mut evidence = Evidence { objects, rows, withdrawn: ids, votes };
         self.rechecked(&contested, &mut evidence).await?;
         Ok(evidence)
     }

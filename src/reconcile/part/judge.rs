@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::{AuditPart, PartOutcome};
+use super::{AuditPart, Counted, PartCounts};
 use crate::cancellation::CancellationToken;
 use crate::exchange::ExchangeWriter;
 use crate::progress::Progress;
@@ -16,8 +16,8 @@ use crate::reconcile::warehouse_side::WarehouseScan;
 use crate::reconcile::window::AuditWindow;
 use crate::reconcile::{Audit, Outcome, lake_side};
 
-/// Judges a part of an audit, and writes the rest to `to`. Returns the counts with the number of snapshots; `None` if it
-/// was cancelled.
+/// Judges a part of an audit, and writes its counts and the rest to `to`. Returns the number of entries with the number of
+/// snapshots; `None` if it was cancelled.
 ///
 /// # Errors
 /// Returns an error if a store cannot be read, or if the disk cannot store the entries.
@@ -27,7 +27,7 @@ pub async fn judge_part(
     to: Box<dyn ExchangeWriter>,
     progress: &Progress,
     cancel: &CancellationToken,
-) -> anyhow::Result<Option<(PartOutcome, u64)>> {
+) -> anyhow::Result<Option<(PartCounts, u64)>> {
     let sorters = Sorters::new(&audit.sort, false)
         .with_context(|| format!("cannot sort in directory {}: set --sort-dir to another", audit.sort.dir.display()))?;
     let schema = audit.warehouse.table_schema().await?;
@@ -54,6 +54,8 @@ pub async fn judge_part(
     if !ended || !findings.recheck_all(audit, &schema, progress, cancel).await? {
         return Ok(None);
     }
-    let (judged, left) = findings.into_part().context(FULL)?;
-    Ok(Some((PartOutcome { read, judged, votes: lake.votes, listed: lake.listed, left }, snapshots)))
+    let (judged, unjudged) = findings.into_part();
+    let counted = serde_json::to_vec(&Counted { read, judged, votes: lake.votes })?;
+    let left = unjudged.map(|unjudged| unjudged.finish(&counted)).transpose().context(FULL)?.unwrap_or_default();
+    Ok(Some((PartCounts { listed: lake.listed, left }, snapshots)))
 }

@@ -32,18 +32,23 @@ pub struct AuditPart {
 }
 
 /// Counts of a part, without anything that depends on when or where it ran.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PartOutcome {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartCounts {
+    /// Number of listed objects.
+    pub listed: u64,
+    /// What the part left, and judged.
+    pub left: LeftCounts,
+}
+
+/// What a part counted, as the only entry of a stream.
+#[derive(Serialize, Deserialize)]
+struct Counted {
     /// Objects without a record.
     read: Outcome,
     /// Ids that the part judged.
     judged: Outcome,
     /// Date that the paths of legacy names follow.
     votes: PathDateVotes,
-    /// Number of listed objects.
-    pub listed: u64,
-    /// What the part left, and judged.
-    pub left: LeftCounts,
 }
 
 impl AuditPart {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::PartOutcome;
+use super::Counted;
 use crate::exchange::ExchangeReader;
 use crate::job_range::IdLimits;
 use crate::reconcile::entries::{LakeEntry, ObjectState, SpooledRow, WarehouseEntry};
 use crate::reconcile::findings::{FindingCollector, FindingDay};
 use crate::reconcile::unjudged::{canonical_key, decode, judgeable_id, stream as streams};
+use crate::reconcile::window::PathDateVotes;
 use crate::reconcile::{Audit, Outcome};
 use crate::sort::OrderedId;
 use pipeline::lake;
@@ -29,6 +30,8 @@ pub(super) struct Withdrawn {
     pub objects: Vec<LakeEntry>,
     pub rows: Vec<WarehouseEntry>,
     pub ids: HashSet<[u8; 16]>,
+    /// Date that the paths of legacy names follow, in all parts.
+    pub votes: PathDateVotes,
 }
 
 impl Contested {
@@ -49,20 +52,26 @@ impl Contested {
         judgeable_id(id).zip(ids).is_some_and(|(id, ids)| ids.contains(&id))
     }
 
-    /// Adds the judged ids of all parts to the outcome, except for contested ones, whose evidence is returned.
+    /// Adds the counts of all parts to the outcome, except for contested ids, whose evidence is returned.
     pub(super) async fn settle(
         &self,
         audit: &Audit,
-        parts: &[PartOutcome],
+        parts: &[u32],
         exchange: &dyn ExchangeReader,
         outcome: &mut Outcome,
     ) -> anyhow::Result<Withdrawn> {
         let mut withdrawn = Withdrawn::default();
-        for (part, counts) in (0..).zip(parts) {
-            let Some(ids) = self.by_home.get(&part) else {
-                outcome.add_counts(&counts.judged);
-                continue;
-            };
+        let mut counts = |part: u32, entry: &[u8]| {
+            let Counted { read, judged, votes } = serde_json::from_slice(entry)?;
+            outcome.add_counts(&read);
+            withdrawn.votes.merge(votes);
+            if !self.by_home.contains_key(&part) {
+                outcome.add_counts(&judged);
+            }
+            Ok(())
+        };
+        exchange.read(streams::COUNTS, parts, &mut counts).await?;
+        for (part, ids) in &self.by_home {
             let mut rest = Outcome { cutoff: outcome.cutoff, quick: outcome.quick, ..Outcome::default() };
             let mut each = |_: u32, entry: &[u8]| {
                 let row: SpooledRow = decode(entry)?;
@@ -76,7 +85,7 @@ impl Contested {
                 }
                 Ok(())
             };
-            exchange.read(streams::JUDGED, &[part], &mut each).await?;
+            exchange.read(streams::JUDGED, &[*part], &mut each).await?;
             outcome.add_counts(&rest);
         }
         withdrawn.objects = objects(audit, &withdrawn.rows).await?;

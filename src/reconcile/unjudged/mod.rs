@@ -12,6 +12,7 @@
 //! | `judged` | id | rows of the judged ids; each agrees with its object |
 //! | `naturals` | id | hashes of the natural keys of the judged ids |
 //! | `twins` | hash, id | natural keys that several judged ids of the part have |
+//! | `counts` | | counts of the part, as one entry in JSON |
 
 use std::io;
 
@@ -43,6 +44,7 @@ pub(super) mod stream {
     pub(in crate::reconcile) const JUDGED: &str = "judged";
     pub(in crate::reconcile) const NATURALS: &str = "naturals";
     pub(in crate::reconcile) const TWINS: &str = "twins";
+    pub(in crate::reconcile) const COUNTS: &str = "counts";
 }
 
 /// Number of entries that a part left, and of ids that it judged.
@@ -144,8 +146,8 @@ impl Unjudged {
         Ok(())
     }
 
-    /// Writes what must be sorted first, and returns the counts.
-    pub(super) fn finish(mut self) -> io::Result<LeftCounts> {
+    /// Writes what must be sorted first, and then the counts of the part. Returns the counts of what was left.
+    pub(super) fn finish(mut self, counts: &[u8]) -> io::Result<LeftCounts> {
         let (to, findings, naturals) = (&mut *self.to, self.findings.finish()?, self.naturals.finish()?);
         for finding in findings {
             write(to, stream::FINDINGS, &finding?)?;
@@ -164,6 +166,7 @@ impl Unjudged {
             }
             last = Some(entry);
         }
+        to.write(stream::COUNTS, counts)?;
         Ok(self.counts)
     }
 

@@ -59,10 +59,9 @@ impl NaturalFilter {
     fn touch(&mut self, millis: i64) {
         let Some((first, _)) = u64::try_from(millis).ok().map(ids_of) else { return };
         let start = self.parts.partition_point(|part| part.until.is_some_and(|until| until.as_u128() < first));
-        let of_time = self.parts[start..].iter().take_while(|part| part.is_empty() || part.has_time(millis));
-        let count = of_time.count();
-        #[allow(clippy::cast_possible_truncation, reason = "parts are numbered by u32")]
-        self.touched.extend((start..start + count).map(|at| at as u32));
+        let parts = (0..).zip(&self.parts).skip(start);
+        let of_time = parts.take_while(|(_, part)| part.is_empty() || part.has_time(millis));
+        self.touched.extend(of_time.filter(|(_, part)| !part.is_empty()).map(|(at, _)| at));
     }
 
     /// Returns the parts with judged ids that must be compared.
