@@ -34,7 +34,7 @@ const SHORT: &[(&str, &[&str])] = &[
     ),
     ("shard", &["shard", "stop-before", "lake", "warehouse", "concurrency"]),
     ("merge", &["lake", "warehouse", "repair", "dry-run", "drift", "report", "evidence", "baseline"]),
-    ("bundle", &["arch", "bootstrap", "source", "zigbuild", "rds-ca", "out", "force"]),
+    ("bundle", &["fanout", "arch", "bootstrap", "source", "zigbuild", "rds-ca", "out", "force"]),
     ("completions", &[]),
     ("man", &["out"]),
 ];
@@ -72,7 +72,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
         "Output",
         &["out", "dir", "keep", "compress", "force", "undo-file", "report", "drift", "evidence", "dead-letters", "hdr"],
     ),
-    ("Build", &["arch", "bootstrap", "source", "zigbuild", "rds-ca"]),
+    ("Build", &["fanout", "arch", "bootstrap", "source", "zigbuild", "rds-ca"]),
     ("Resources", &["concurrency", "threads", "sort-memory", "sort-dir"]),
 ];
 
@@ -311,6 +311,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         &[
             ("Build and bundle the Lambda", "ruminate bundle --out bundle"),
             ("For Graviton, with cargo-zigbuild", "ruminate bundle --arch arm64 --zigbuild --out bundle"),
+            ("The toolkit for shards of a run", "ruminate bundle --fanout --out fanout"),
             ("A prebuilt binary", "ruminate bundle --bootstrap bootstrap --rds-ca global-bundle.pem"),
         ],
     ),

@@ -130,6 +130,22 @@ pub fn main() -> Exit {
     }
 }
 
+/// Runs a command in a program of another kind: without progress, without a config file, and without printing.
+///
+/// # Errors
+/// Returns an error if the words are not valid, or if the command cannot run.
+pub async fn run_words(words: &[String], cancel: CancellationToken) -> anyhow::Result<Rendered> {
+    let words: Vec<String> = std::iter::once("ruminate".to_owned()).chain(words.iter().cloned()).collect();
+    let config = Config::default();
+    let (cli, command_line) = parse_from(&words, &config).map_err(|e| anyhow::anyhow!("{}", e.render()))?;
+    cli.command.run(&Context { progress: Progress::Silent, cancel, command_line, config }).await
+}
+
+/// Opens the files at an address, as the commands open a lake or a run.
+pub async fn open_files(url: &pipeline::lake::LakeUrl) -> std::sync::Arc<dyn pipeline::lake::Lake> {
+    flags::LakeFlags::of(url.clone()).open().await
+}
+
 /// Closes open warehouse files on every exit, including errors and panics.
 struct Closing;
 

@@ -61,6 +61,16 @@ impl Rendered {
         Self::verbatim(String::new())
     }
 
+    /// Returns the outcome as text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the outcome as JSON.
+    pub const fn json(&self) -> &serde_json::Value {
+        &self.json
+    }
+
     /// Prints to stdout; a closed stdout is not an error.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod gaps;
 mod labels;
 mod repair;
 mod run_details;
+mod shards;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -41,6 +42,8 @@ struct Audit {
     /// Statements that the audit does not prove, one sentence each.
     not_proved: Vec<String>,
     about: run_details::RunDetails,
+    /// Shards of a merged audit.
+    shards: Option<shards::Shards>,
     aside: ProblemList,
     repair: repair::Repair,
     repeat: ReproduceCommand,
@@ -66,6 +69,7 @@ impl Page for Outcome {
             unchecked: repair::unchecked(self),
             not_proved: self.not_proved().iter().map(|message| sanitize::shown(message, sanitize::VALUE)).collect(),
             about: run_details::RunDetails::of(self),
+            shards: shards::Shards::of(self),
             aside: ProblemList::of(&self.problems, |_| true),
             repair: repair::Repair::of(self),
             repeat: ReproduceCommand::of(&self.options.command),
