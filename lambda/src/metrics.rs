@@ -24,11 +24,13 @@ pub struct Counts {
     /// Messages stored in the quarantine.
     pub quarantined: u64,
     /// Messages in the lake whose row the table rejected.
-    pub refused: u64,
+    pub rows_refused: u64,
     /// Messages to be redelivered.
     pub failed: u64,
-    /// Duplicates whose row has other values.
+    /// Messages whose row has other values.
     pub conflicting: u64,
+    /// Messages whose object exists and cannot be read.
+    pub unverifiable: u64,
     /// Time spent on the lake, in milliseconds.
     pub lake_ms: f64,
     /// Time spent on the warehouse, in milliseconds.
@@ -43,7 +45,7 @@ impl Counts {
             MessageOutcome::Processed => &mut self.processed,
             MessageOutcome::Duplicate => &mut self.duplicates,
             MessageOutcome::Quarantined => &mut self.quarantined,
-            MessageOutcome::RowRefused => &mut self.refused,
+            MessageOutcome::RowRefused => &mut self.rows_refused,
             MessageOutcome::Failed => &mut self.failed,
         } += 1;
     }
@@ -131,7 +133,7 @@ mod tests {
             (&json!(1_700_000_000_123_i64), &json!([["function"]]))
         );
         let metrics = directive["Metrics"].as_array().unwrap();
-        assert_eq!(metrics.len(), 9);
+        assert_eq!(metrics.len(), 10);
         for metric in metrics {
             assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric}");
         }

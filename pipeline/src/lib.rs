@@ -13,8 +13,8 @@
 //! lake · warehouse                 the two stores: a small trait each, with its back ends
 //! aws                              credentials, HTTP and timeouts of the AWS clients
 //! record · retry                   the domain, pure; retries by kind of error
-//! atomic_file · error · hex · place
-//!                                  files, kinds of errors, hexadecimal text, addresses
+//! atomic_file · error · hex · place · printable
+//!                                  files, kinds of errors, hexadecimal text, addresses, visible control characters
 //! ```
 //!
 //! # Modules
@@ -29,6 +29,7 @@
 //! - [`error`]: transient, permanent or usage: what decides about retries and exit codes.
 //! - [`hex`]: bytes as hexadecimal text.
 //! - [`place`]: addresses of lakes, warehouses, topics and files, as they are written.
+//! - [`printable`]: control characters of data made visible, for terminals, logs and pages.
 //!
 //! # Features
 //!
@@ -43,6 +44,7 @@ pub mod hex;
 pub mod intake;
 pub mod lake;
 pub mod place;
+pub mod printable;
 pub mod record;
 pub mod retry;
 pub mod warehouse;

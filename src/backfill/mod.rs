@@ -1,9 +1,8 @@
 //! Backfill: history files that never went through the stream, processed by the intake in bulk.
 //!
-//! Batches of a fixed size, a few of them in progress at once. The intake is idempotent, so a run can always be
+//! Batches of bounded size, a few of them in progress at once. The intake is idempotent, so a run can always be
 //! repeated from the start.
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,31 +11,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cancellation::CancellationToken;
-use crate::compression::CompressionFormat;
-use crate::herd::LineFormat;
-use crate::history::{self, InputMessage};
+use crate::history::{self, InputMessage, InputReport, Inputs};
 use crate::progress::{Progress, Stage};
 use pipeline::intake::{Intake, Meaning, Verdict};
 use pipeline::lake::PutResult;
 use pipeline::warehouse::LoadResult;
 
+mod batch;
 mod outcome;
 
+use batch::MessageBatch;
 pub use outcome::{Count, Outcome};
 
-/// Messages per batch.
-const BATCH: usize = 1_000;
 /// Batches in progress at once: while one waits for the warehouse, the next writes its objects.
 const BATCHES: usize = 3;
-
-/// The input files of a run.
-#[derive(Debug, Clone)]
-pub struct InputFiles {
-    /// The files, in order; `-` is standard input.
-    pub paths: Vec<PathBuf>,
-    /// Format of the files; `None` to detect it from the file extension.
-    pub format: Option<LineFormat>,
-}
 
 /// A batch in progress: the places of its messages, and its task.
 struct Batch {
@@ -45,30 +33,28 @@ struct Batch {
     work: JoinHandle<Vec<Verdict>>,
 }
 
-/// Processes every message of the files.
+/// Processes every message of the files, apart from the rejected ones.
 ///
 /// # Errors
 ///
-/// Returns an error if a file cannot be opened, or a store rejects permanently before anything was stored.
+/// Returns an error if a store rejects permanently before anything was stored.
 pub async fn run(
-    files: InputFiles,
+    files: Inputs,
     intake: Intake,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    for path in files.paths.iter().filter(|path| path.as_os_str() != "-") {
-        let meta = std::fs::File::open(path).and_then(|file| file.metadata());
-        let meta = meta.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        anyhow::ensure!(!meta.is_dir(), "{} is a directory: pass its files", path.display());
-    }
     let stage = progress.stage("backfill", None);
-    let whole = size(&files);
+    let whole = files.size().map(|(messages, bytes)| messages + bytes);
+    let reports: Vec<InputReport> = (0..files.len()).filter_map(|at| files.report(at).cloned()).collect();
     let (messages, reading) = read(files, cancel.clone());
     let Taken { mut outcome, permanent } = take_all(messages, &intake, &stage, whole, cancel).await?;
-    if !reading.await? {
+    let ReadEnd { complete, found } = reading.await?;
+    if !complete {
         outcome.stopped.get_or_insert_with(|| "interrupted".into());
     }
+    reports.into_iter().chain(found).for_each(|report| outcome.add_input(report));
     stage.finish();
     outcome.quarantine = intake.quarantine_address();
     outcome.conditional_writes = intake.conditional_writes();
@@ -125,63 +111,89 @@ async fn take_all(
     Ok(taken)
 }
 
-/// Returns the size of all files in bytes; `None` if one is a stream or compressed. An estimate of the progress,
-/// because a CSV row grows when it becomes a message.
-fn size(files: &InputFiles) -> Option<u64> {
-    files
-        .paths
-        .iter()
-        .map(|path| {
-            let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
-            meta.filter(|_| CompressionFormat::from_path(path).0 == CompressionFormat::None).map(|meta| meta.len())
-        })
-        .sum()
-}
-
 type Batches = mpsc::Receiver<Result<Vec<InputMessage>, history::Error>>;
 
-/// Reads the files in a separate thread, a few batches ahead. The thread returns true if it reached their end.
-fn read(files: InputFiles, cancel: CancellationToken) -> (Batches, JoinHandle<bool>) {
+/// Result of the reading thread.
+struct ReadEnd {
+    /// Whether it reached the end of the files.
+    complete: bool,
+    /// What was found in files that were not inspected before.
+    found: Vec<InputReport>,
+}
+
+/// Reads the files in a separate thread, a few batches ahead.
+fn read(files: Inputs, cancel: CancellationToken) -> (Batches, JoinHandle<ReadEnd>) {
     let (send, receive) = mpsc::channel(BATCHES);
     let reading = tokio::task::spawn_blocking(move || {
-        let mut batch = Vec::with_capacity(BATCH);
-        for path in &files.paths {
-            if let Err(e) = read_file(path, files.format, &cancel, &mut batch, &send) {
-                // The receiver is gone if the run has ended.
-                let _ = send.blocking_send(Ok(std::mem::take(&mut batch)));
-                let _ = e.map(|e| send.blocking_send(Err(e)));
-                return false;
-            }
-        }
-        batch.is_empty() || send.blocking_send(Ok(batch)).is_ok()
+        let mut reader = FileReader { files, cancel, send, batch: MessageBatch::default(), found: Vec::new() };
+        let complete = reader.read();
+        ReadEnd { complete, found: reader.found }
     });
     (receive, reading)
 }
 
-/// Reads one file.
-///
-/// # Errors
-///
-/// Returns an error if the file cannot be read, or `None` as the error if the run must stop.
-fn read_file(
-    path: &Path,
-    format: Option<LineFormat>,
-    cancel: &CancellationToken,
-    batch: &mut Vec<InputMessage>,
-    send: &mpsc::Sender<Result<Vec<InputMessage>, history::Error>>,
-) -> Result<(), Option<history::Error>> {
-    for message in history::messages(path, format)? {
-        if cancel.is_cancelled() {
-            batch.clear(); // not started yet: the next run reads it again
-            return Err(None);
+/// State of the reading thread.
+struct FileReader {
+    files: Inputs,
+    cancel: CancellationToken,
+    send: mpsc::Sender<Result<Vec<InputMessage>, history::Error>>,
+    batch: MessageBatch,
+    found: Vec<InputReport>,
+}
+
+impl FileReader {
+    /// Reads all files. Returns true if it reached their end.
+    fn read(&mut self) -> bool {
+        for at in 0..self.files.len() {
+            if !self.files.is_rejected(at)
+                && let Err(e) = self.read_file(at)
+            {
+                // The receiver is gone if the run has ended.
+                let _ = self.send.blocking_send(Ok(self.batch.take()));
+                let _ = e.map(|e| self.send.blocking_send(Err(e)));
+                return false;
+            }
         }
-        batch.push(message?);
-        if batch.len() == BATCH {
-            let full = std::mem::replace(batch, Vec::with_capacity(BATCH));
-            send.blocking_send(Ok(full)).map_err(|_| None)?;
+        let last = self.batch.take();
+        last.is_empty() || self.send.blocking_send(Ok(last)).is_ok()
+    }
+
+    /// Reads one file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read, or `None` as the error if the run must stop.
+    fn read_file(&mut self, at: usize) -> Result<(), Option<history::Error>> {
+        let before = self.batch.len();
+        let mut any_sent = false;
+        match self.read_messages(at, &mut any_sent) {
+            // Nothing of the file was handed over, so it can still be rejected as a whole.
+            Err(Some(e)) if !any_sent && e.rejection().is_some() => {
+                self.batch.truncate(before);
+                self.found.extend(e.report());
+                Ok(())
+            }
+            read => read,
         }
     }
-    Ok(())
+
+    fn read_messages(&mut self, at: usize, any_sent: &mut bool) -> Result<(), Option<history::Error>> {
+        let mut file = self.files.open(at)?;
+        for message in &mut file {
+            if self.cancel.is_cancelled() {
+                self.batch.take(); // not started yet: the next run reads it again
+                return Err(None);
+            }
+            if let Some(full) = self.batch.push(message?) {
+                self.send.blocking_send(Ok(full)).map_err(|_| None)?;
+                *any_sent = true;
+            }
+        }
+        if self.files.report(at).is_none() {
+            self.found.push(file.into_report(true));
+        }
+        Ok(())
+    }
 }
 
 fn begin(batch: Vec<InputMessage>, intake: &Intake) -> Batch {
@@ -204,8 +216,11 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             LoadResult::Inserted => Count::Inserted,
             LoadResult::Identical => Count::Identical,
             LoadResult::Conflicting(_) | LoadResult::Overwritten(_) => Count::Conflicting,
-            LoadResult::Refused(_) => Count::Refused,
+            LoadResult::Refused(_) => Count::RowsRefused,
         });
+    }
+    if verdict.unverifiable().is_some() {
+        outcome.counts.add(Count::Unverifiable);
     }
     let meaning = verdict.meaning();
     let kind = match meaning {
@@ -221,7 +236,10 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             }
             meaning.problem()
         }
-        Meaning::Stored { .. } | Meaning::Conflicting { .. } | Meaning::RowRefused { .. } => meaning.problem(),
+        Meaning::Stored { .. }
+        | Meaning::Unverifiable { .. }
+        | Meaning::Conflicting { .. }
+        | Meaning::RowRefused { .. } => meaning.problem(),
     };
     if let Some(kind) = kind {
         outcome.problems.add(kind, place, meaning.to_string());

@@ -9,14 +9,13 @@ const ARCHITECTURE: &str = "# bundle: architecture";
 /// Mark of the line with the default path of RDS's authorities.
 const RDS_CA_FILE: &str = "# bundle: rds-ca-file";
 
-/// Renders a template for a zip of that architecture, with or without RDS's authorities in it.
+/// Renders a template for a zip of that architecture with certificate authorities in it.
 ///
 /// # Errors
 ///
 /// Returns an error if the template does not have exactly one line per default, which is a bug in this program.
-pub(super) fn render(template: &str, arch: Arch, authorities: bool) -> anyhow::Result<String> {
-    let path = if authorities { rds_ca::ON_LAMBDA } else { "\"\"" };
-    with_default(&with_default(template, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, path)
+pub(super) fn render(template: &str, arch: Arch) -> anyhow::Result<String> {
+    with_default(&with_default(template, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, rds_ca::ON_LAMBDA)
 }
 
 /// Sets the value in the line `Default: … <mark>`.

@@ -69,6 +69,12 @@ impl ResultFlags {
         repairs && !self.dry_run
     }
 
+    /// Returns true if rows may be written or changed.
+    pub(super) fn writes_warehouse(&self) -> bool {
+        let repairs = matches!(self.repair, Some(RepairTarget::Warehouse | RepairTarget::Both));
+        repairs && !self.dry_run
+    }
+
     /// Returns a flag that only an audit has. `None` if none was given.
     pub(super) fn of_an_audit(&self) -> Option<&'static str> {
         let given = [
@@ -105,7 +111,7 @@ impl ResultFlags {
         context: &Context,
     ) -> anyhow::Result<Rendered> {
         let findings = sink.finish().context("cannot write the findings")?;
-        outcome.since = findings.since.clone().filter(|_| outcome.is_whole());
+        outcome.since_baseline = findings.since.clone().filter(|_| outcome.is_whole());
         if let Some(direction) = self.repair.filter(|_| outcome.is_whole()) {
             outcome.carry.repair_asked = true;
             let plan = self.plan(direction, &outcome, table);

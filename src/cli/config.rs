@@ -12,9 +12,11 @@ use toml::{Table, Value};
 
 use super::renamed::{self, variable};
 
+mod file;
 mod typed;
 mod watched;
 
+use file::Chosen;
 pub(super) use typed::Typed;
 pub(super) use watched::ConfigWatcher;
 
@@ -60,6 +62,7 @@ fn typed_only(flag: &str) -> String {
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     path: PathBuf,
+    chosen: Chosen,
     profile: Option<String>,
     /// Sorted by ascending precedence.
     entries: Vec<Entry>,
@@ -78,23 +81,25 @@ impl Config {
     /// Reads the file given with `--config`, or `ruminate.toml` if it exists.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, is not TOML, or has a key that no command has.
+    /// Returns an error if the file cannot be read, is not TOML, or has a key that no command has, and for a file that
+    /// was not named if others may have changed it.
     pub(super) fn load(typed: &Typed) -> Result<Self, Error> {
         let named: Option<PathBuf> = typed.global("config");
         let profile: Option<String> = typed.global("profile");
-        let is_optional = named.is_none();
+        let chosen = if named.is_none() { Chosen::Found } else { Chosen::Named };
         let path = named.unwrap_or_else(|| FILE.into());
         let refuse = |what: String| {
             let message = format!("config file {}: {what}\n", path.display());
             Error::raw(ErrorKind::ValueValidation, message)
         };
-        let text = match std::fs::read_to_string(&path) {
+        let is_optional = chosen == Chosen::Found && profile.is_none();
+        let text = match file::read(&path, chosen) {
             Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && is_optional && profile.is_none() => String::new(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound && is_optional => String::new(),
             Err(e) => return Err(refuse(e.to_string())),
         };
         let config = Self::parse(&text, profile.as_deref()).map_err(refuse)?;
-        Ok(Self { path, profile, ..config })
+        Ok(Self { path, chosen, profile, ..config })
     }
 
     /// Parses the text of a file.

@@ -4,8 +4,9 @@ use anyhow::bail;
 
 use super::Context;
 use super::audit_result::ResultFlags;
-use super::flags::{WriteFlags, check_writable, endpoint};
+use super::flags::{check_writable, endpoint};
 use super::run_flags::{RunStoreFlags, open_run_store, run_url};
+use super::write_flags::WriteFlags;
 use crate::fleet::{AuditJob, JobSettings, ReplayJob, Run, merge_audit, merge_replay};
 use crate::reconcile::AuditOptions;
 use crate::render::{Rendered, write_report};
@@ -29,7 +30,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     args.results.check()?;
-    let run = Run::open(open_run_store(&args.run, args.writes).await?).await?;
+    let run = Run::open(open_run_store(&args.run, &args.writes).await?).await?;
     match &run.plan.job {
         JobSettings::Reconcile(job) => args.audit(&run, job, context).await,
         JobSettings::Replay(job) => args.replay(&run, job, context).await,
@@ -38,9 +39,12 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
 
 impl Args {
     async fn audit(&self, run: &Run, job: &AuditJob, context: &Context) -> anyhow::Result<Rendered> {
-        let stores = self.stores.open(run, self.writes).await?;
+        let stores = self.stores.open(run, &self.writes).await?;
         if self.results.writes_lake() {
             self.writes.demand(&*stores.lake, Conditions::weakest).await?;
+        }
+        if self.results.writes_warehouse() {
+            stores.warehouse.check_writable().await?;
         }
         let (sink, files) = self.results.begin()?;
         let (progress, cancel) = (&context.progress, &context.cancel);
@@ -63,7 +67,7 @@ impl Args {
         if let Some(path) = &self.results.report {
             check_writable("--report", path)?;
         }
-        let stores = self.stores.open(run, self.writes).await?;
+        let stores = self.stores.open(run, &self.writes).await?;
         let mut outcome = merge_replay(run, job, &stores, &context.progress, &context.cancel).await?;
         outcome.command = context.command_line.to_string();
         outcome.lake_endpoint = endpoint(&*stores.lake);

@@ -91,7 +91,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
 
 impl ReconcileArgs {
     async fn plan(&self, context: &Context) -> anyhow::Result<Rendered> {
-        let stores = open_stores(self.lake.open().await, &self.warehouse, None, &SortFlags::default()).await?;
+        let stores = open_stores(self.lake.open().await?, &self.warehouse, None, &SortFlags::default()).await?;
         let audit = Audit {
             lake: stores.lake.clone(),
             warehouse: stores.warehouse.clone(),
@@ -126,7 +126,7 @@ impl ReplayArgs {
             anyhow::ensure!(from <= to, "--data-from {from} is after --data-to {to}");
         }
         let span = self.span.span()?;
-        let stores = open_stores(self.lake.open().await, &self.warehouse, None, &SortFlags::default()).await?;
+        let stores = open_stores(self.lake.open().await?, &self.warehouse, None, &SortFlags::default()).await?;
         let job = ReplayJob {
             farms: span.farms.iter().map(ToString::to_string).collect(),
             from: span.from,

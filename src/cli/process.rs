@@ -7,12 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, variable};
+use super::write_flags::WriteFlags;
 use crate::endpoint::fetch::HttpsFetcher;
-use crate::endpoint::{CONCURRENCY, Endpoint, Settings, Signatures};
+use crate::endpoint::{CONCURRENCY, Endpoint, Settings, Signatures, Topics};
 use crate::process;
 use crate::render::Rendered;
 use crate::topic::arn::Arn;
+use pipeline::aws::Network;
 use pipeline::intake::Intake;
 use pipeline::intake::event::Event;
 
@@ -45,33 +47,55 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Args)]
 struct EndpointFlags {
-    /// Accept only this topic (repeatable) [default: $SNS_TOPIC_ARN, otherwise any topic]
+    /// Accept this topic (repeatable; with --listen required unless --any-topic) [default: $SNS_TOPIC_ARN]
     #[arg(long = "topic", value_name = "ARN")]
     topics: Vec<String>,
+    /// Accept every topic of every AWS account, and confirm their subscriptions
+    ///
+    /// A valid signature shows that SNS sent a message, not whose topic it is from: anyone with an AWS account can then write to
+    /// both stores.
+    #[arg(long, conflicts_with = "topics")]
+    any_topic: bool,
     /// Stop after N messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_messages: Option<u64>,
-    /// Concurrent requests; others are queued
+    /// Messages processed at once; others are queued
     #[arg(long, value_name = "N", default_value_t = CONCURRENCY)]
     concurrency: usize,
-    /// Insecure: accept unsigned messages and raw delivery, and confirm any subscription URL
+    /// Maximum number of connections [default: 1024, fewer if the limit on open files is low]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+    /// Insecure: accept unsigned messages and raw delivery, and confirm any subscription URL; only on a loopback address
     ///
-    /// For local testing only: anyone who can reach the endpoint can write to both stores.
+    /// For local testing only: every process of this machine can write to both stores.
     #[arg(long)]
     insecure_skip_signature: bool,
 }
 
 impl EndpointFlags {
     fn settings(self) -> anyhow::Result<Settings> {
+        let signatures = if self.insecure_skip_signature { Signatures::Skip } else { Signatures::Verify };
+        let max_connections = self.max_connections.map(|max| max as usize);
+        let (max_messages, concurrency) = (self.max_messages, self.concurrency);
+        Ok(Settings { signatures, max_messages, concurrency, max_connections, ..Settings::of(self.topics()?) })
+    }
+
+    fn topics(self) -> anyhow::Result<Topics> {
+        if self.any_topic {
+            return Ok(Topics::Any);
+        }
         let mut topics = self.topics;
         if topics.is_empty() {
             topics.extend(variable("SNS_TOPIC_ARN"));
         }
+        ensure!(
+            !topics.is_empty(),
+            "no topic: --listen needs --topic ARN (or SNS_TOPIC_ARN), whose messages are accepted; --any-topic accepts those \
+             of every AWS account"
+        );
         let read =
             |text: &String| text.parse::<Arn>().map(|arn| arn.to_string()).map_err(|e| anyhow!("--topic {text}: {e}"));
-        let topics = topics.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
-        let signatures = if self.insecure_skip_signature { Signatures::Skip } else { Signatures::Verify };
-        Ok(Settings { topics, signatures, max_messages: self.max_messages, concurrency: self.concurrency })
+        Ok(Topics::Only(topics.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?))
     }
 }
 
@@ -79,7 +103,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let Args { event, listen, lake, writes, warehouse, rules, endpoint } = args;
     let open = async || -> anyhow::Result<Intake> {
         let warehouse = warehouse.open().await?;
-        Ok(Intake::open(lake.open_to_write(writes).await?, warehouse, rules.rules()).await?)
+        Ok(Intake::open(lake.open_to_write(&writes).await?, warehouse, rules.rules()).await?)
     };
     let outcome = match (event, listen) {
         // A value in the config file for the other option does not conflict with a typed one.
@@ -111,16 +135,18 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 async fn bind(address: &str, settings: Settings) -> anyhow::Result<Endpoint> {
-    let (signatures, topics) = (settings.signatures, settings.topics.join(", "));
-    let endpoint = Endpoint::bind(address, settings, Arc::new(HttpsFetcher::new())).await?;
+    let (signatures, topics) = (settings.signatures, settings.topics.clone());
+    let endpoint =
+        Endpoint::bind(address, settings, Arc::new(HttpsFetcher::new(&Network::from_environment().await?))).await?;
     tracing::info!("listening on http://{}", endpoint.address());
     if signatures == Signatures::Skip {
-        tracing::warn!("signature verification is off: any client can submit messages");
+        tracing::warn!("signature verification is off: any process of this machine can submit messages");
     }
-    if topics.is_empty() {
-        tracing::warn!("accepting messages from any topic in any AWS account: restrict with --topic ARN");
-    } else {
-        tracing::info!("accepting messages from {topics}");
+    match topics {
+        Topics::Any => {
+            tracing::warn!("accepting messages from any topic in any AWS account: restrict with --topic ARN")
+        }
+        Topics::Only(topics) => tracing::info!("accepting messages from {}", topics.join(", ")),
     }
     Ok(endpoint)
 }

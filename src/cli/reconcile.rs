@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use super::Context;
 use super::audit_result::ResultFlags;
 use super::command_line::CommandLine;
-use super::flags::{
-    LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, read_concurrency,
-};
+use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, a_path, endpoint, read_concurrency};
 use super::sort_flags::SortFlags;
+use super::write_flags::WriteFlags;
 use crate::reconcile::{Audit, AuditOptions, AuditSettings, Budget, IngestPath, Tolerance, TruthAsked, run as audit};
 use crate::render::Rendered;
 use pipeline::lake::Conditions;
@@ -59,14 +58,18 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     args.results.check()?;
-    let lake = args.lake.open_for(args.writes.unconditional()).await;
+    let lake = args.lake.open_for(args.writes.options()?).await?;
     if args.results.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
+    }
+    let warehouse = args.warehouse.open_bulk(None).await?;
+    if args.results.writes_warehouse() {
+        warehouse.check_writable().await?;
     }
     let to_audit = Audit {
         reads: read_concurrency(args.concurrency, lake.read_hints()),
         lake,
-        warehouse: args.warehouse.open_bulk(None).await?,
+        warehouse,
         span: args.span.span()?,
         rules: args.rules.rules(),
         halt_after: args.halt_after,

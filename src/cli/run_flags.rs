@@ -1,13 +1,16 @@
 //! Flags of `plan`, `shard` and `merge` for the files of a run and for its stores.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use pipeline::lake::dir::Dir;
 
-use super::flags::{LakeFlags, WarehouseFlags, WriteFlags, open_lake, read_concurrency};
+use super::flags::{CONNECT_TIMEOUT, CONNECTIONS, LakeFlags, WarehouseFlags, open_lake, read_concurrency};
 use super::sort_flags::SortFlags;
+use super::write_flags::WriteFlags;
 use crate::fleet::{Run, RunStore, ShardSize, ShardStores, Stores};
+use crate::units;
 use pipeline::lake::{Lake, LakeUrl};
 use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::WarehouseUrl;
@@ -37,7 +40,7 @@ impl DivisionFlags {
         if let LakeUrl::Dir(path) = &self.out {
             Dir::new(path).create().context("--out")?;
         }
-        let store = open_run_store(&self.out, self.writes).await?;
+        let store = open_run_store(&self.out, &self.writes).await?;
         let size = self.shards.map_or(ShardSize::Objects(self.objects_per_shard), ShardSize::Count);
         Ok((store, size))
     }
@@ -49,8 +52,8 @@ pub(super) fn run_url(text: &str) -> Result<LakeUrl, String> {
 }
 
 /// Opens the files of a run.
-pub(super) async fn open_run_store(run: &LakeUrl, writes: WriteFlags) -> anyhow::Result<RunStore> {
-    let files = open_lake(run, RetryPolicy::default(), writes.unconditional()).await;
+pub(super) async fn open_run_store(run: &LakeUrl, writes: &WriteFlags) -> anyhow::Result<RunStore> {
+    let files = open_lake(run, RetryPolicy::default(), writes.options()?).await?;
     let store = RunStore::new(files);
     store.check_conditions(writes.require_conditional_writes).await?;
     Ok(store)
@@ -69,8 +72,11 @@ pub(super) struct RunStoreFlags {
     #[arg(long, value_name = "URL", hide_env_values = true)]
     warehouse: Option<String>,
     /// Maximum number of warehouse connections
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=64))]
     connections: u32,
+    /// How long to wait for a connection to the warehouse
+    #[arg(long, value_name = "DURATION", default_value = CONNECT_TIMEOUT, value_parser = units::duration)]
+    connect_timeout: Duration,
     /// Concurrent object reads [default: 256; 64 for a directory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
@@ -82,7 +88,12 @@ impl RunStoreFlags {
     /// Returns the warehouse of a run.
     pub(super) fn warehouse(&self, run: &Run) -> anyhow::Result<WarehouseFlags> {
         let table = run.plan.stores.table.parse().map_err(|e| anyhow!("the plan's table: {e}"))?;
-        let flags = WarehouseFlags { warehouse: self.warehouse.clone(), table, connections: self.connections };
+        let flags = WarehouseFlags {
+            warehouse: self.warehouse.clone(),
+            table,
+            connections: self.connections,
+            connect_timeout: self.connect_timeout,
+        };
         if flags.is_named() {
             return Ok(flags);
         }
@@ -90,12 +101,12 @@ impl RunStoreFlags {
     }
 
     /// Opens the stores of a run, with these settings for writes to the lake.
-    pub(super) async fn open(&self, run: &Run, writes: WriteFlags) -> anyhow::Result<ShardStores> {
+    pub(super) async fn open(&self, run: &Run, writes: &WriteFlags) -> anyhow::Result<ShardStores> {
         let url = match &self.lake {
             Some(url) => url.clone(),
             None => run.plan.stores.lake.parse().map_err(|e: String| anyhow!(e)).context("the plan's lake")?,
         };
-        let lake = LakeFlags::of(url).open_for(writes.unconditional()).await;
+        let lake = LakeFlags::of(url).open_for(writes.options()?).await?;
         open_stores(lake, &self.warehouse(run)?, self.concurrency, &self.sort).await
     }
 }

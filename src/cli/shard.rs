@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::anyhow;
 
 use super::Context;
-use super::flags::{WriteFlags, variable};
+use super::flags::variable;
 use super::run_flags::{RunStoreFlags, open_run_store, run_url};
+use super::write_flags::WriteFlags;
 use crate::fleet::{Run, run_shard, shard_index};
 use crate::render::Rendered;
 use crate::units;
@@ -36,8 +37,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let index = shard_index(args.shard, variable).map_err(|e| anyhow!(e))?;
-    let run = Run::open(open_run_store(&args.run, args.writes).await?).await?;
-    let open = || args.stores.open(&run, args.writes);
+    let run = Run::open(open_run_store(&args.run, &args.writes).await?).await?;
+    let open = || args.stores.open(&run, &args.writes);
     let (progress, cancel) = (&context.progress, &context.cancel);
     Ok(Rendered::of(&run_shard(&run, index, open, args.stop_before, progress, cancel).await?))
 }

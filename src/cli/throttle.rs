@@ -10,7 +10,7 @@ use super::config::{Config, ConfigWatcher};
 use super::flags::WarehouseFlags;
 use crate::replay::{ReloadLimits, ThrottleLimits};
 use crate::units;
-use pipeline::warehouse::BulkWarehouse;
+use pipeline::warehouse::{BulkWarehouse, throttle_query};
 
 /// Default timeout for an unavailable warehouse.
 const UNAVAILABLE_TIMEOUT: &str = "5m";
@@ -34,8 +34,8 @@ pub(super) struct ThrottleFlags {
     /// Pause while this file exists
     #[arg(long, value_name = "FILE")]
     pause_file: Option<PathBuf>,
-    /// Pause while this query returns more than 0
-    #[arg(long, value_name = "SQL")]
+    /// Pause while this SELECT returns more than 0; it runs in a read-only transaction
+    #[arg(long, value_name = "SQL", value_parser = select)]
     throttle_query: Option<String>,
     /// How long to wait for an unavailable warehouse or throttling signal before stopping
     #[arg(long, value_name = "DURATION", default_value = UNAVAILABLE_TIMEOUT, value_parser = units::duration)]
@@ -108,7 +108,10 @@ fn apply_change(
         }
         "rows-per-second" => limits.rows_per_second = parse_or_initial(value, started.rows_per_second, number)?,
         "pause-file" => limits.pause_file = value.map(PathBuf::from).or_else(|| started.pause_file.clone()),
-        _ => limits.throttle_query = value.map(str::to_owned).or_else(|| started.throttle_query.clone()),
+        "throttle-query" => {
+            limits.throttle_query = value.map(select).transpose()?.or_else(|| started.throttle_query.clone());
+        }
+        _ => return Err("this key cannot be changed during a run".to_owned()),
     }
     Ok(())
 }
@@ -120,6 +123,11 @@ fn parse_or_initial<T>(
     read: fn(&str) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
     value.map(read).transpose().map(|read| read.or(started))
+}
+
+/// Parses a throttle query.
+fn select(sql: &str) -> Result<String, String> {
+    throttle_query::check(sql).map(|()| sql.to_owned())
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -144,6 +152,7 @@ mod tests {
             ("max-replica-lag", "5"),
             ("max-threads-running", "0"),
             ("rows-per-second", "0"),
+            ("throttle-query", "DELETE FROM historico_consumo"),
         ] {
             assert!(apply_change(&mut limits, &started, false, key, Some(value)).is_err(), "{key} = {value}");
         }

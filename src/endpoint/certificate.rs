@@ -1,23 +1,14 @@
-//! Parsing and caching of SNS signing certificates.
+//! SNS signing certificates: parsing, validity, and signatures made with their keys.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use chrono::{DateTime, Utc};
 use ring::signature::{
     RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_2048_8192_SHA256, RsaParameters, UnparsedPublicKey,
 };
-use url::Url;
 use x509_cert::Certificate as X509;
 use x509_cert::der::DecodePem;
 use x509_cert::time::Time;
-
-use super::error::Error;
-use super::fetch::Fetch;
-
-/// Maximum number of cached certificates. SNS has one per region and changes it about once a year.
-const KEPT: usize = 16;
 
 /// The signature version of an SNS message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,60 +64,5 @@ impl Certificate {
     /// Returns true if the signature was made with the certificate's key.
     pub(super) fn signed(&self, version: SignatureVersion, text: &str, signature: &[u8]) -> bool {
         UnparsedPublicKey::new(version.algorithm(), &self.key).verify(text.as_bytes(), signature).is_ok()
-    }
-}
-
-/// Cache of certificates by URL. The oldest is evicted when the cache is full.
-#[derive(Debug)]
-pub(super) struct CertificateCache {
-    get: Arc<dyn Fetch>,
-    kept: Mutex<VecDeque<(Url, Arc<Certificate>)>>,
-    /// Serializes fetches, because the first messages of a topic all name the same certificate.
-    fetching: tokio::sync::Mutex<()>,
-}
-
-impl CertificateCache {
-    pub(super) fn new(get: Arc<dyn Fetch>) -> Self {
-        Self { get, kept: Mutex::default(), fetching: tokio::sync::Mutex::default() }
-    }
-
-    /// Returns the certificate at a URL, which must already be trusted.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if it cannot be fetched now or is not a certificate.
-    pub(super) async fn at(&self, url: &Url) -> Result<Arc<Certificate>, Error> {
-        if let Some(known) = self.known(url) {
-            return Ok(known);
-        }
-        let _alone = self.fetching.lock().await;
-        if let Some(known) = self.known(url) {
-            return Ok(known);
-        }
-        let fetched =
-            self.get.get(url).await.map_err(|e| Error::Unavailable(format!("{url} cannot be fetched: {e}")))?;
-        match fetched.status {
-            200 => {}
-            400..500 => return Err(Error::Invalid(format!("there is no certificate at {url}"))),
-            status => return Err(Error::Unavailable(format!("{url} answers with status {status}"))),
-        }
-        let certificate = Certificate::parse(&fetched.body)
-            .map_err(|e| Error::Invalid(format!("{url} is not a certificate: {e}")))?;
-        Ok(self.keep(url, certificate))
-    }
-
-    fn known(&self, url: &Url) -> Option<Arc<Certificate>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(known, _)| known == url).map(|(_, certificate)| Arc::clone(certificate))
-    }
-
-    fn keep(&self, url: &Url, certificate: Certificate) -> Arc<Certificate> {
-        let certificate = Arc::new(certificate);
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() == KEPT {
-            kept.pop_front();
-        }
-        kept.push_back((url.clone(), Arc::clone(&certificate)));
-        certificate
     }
 }

@@ -1,27 +1,33 @@
 //! Request handler: checks that a request comes from SNS and an accepted topic, then confirms, records or processes it.
+//!
+//! A request takes a slot of the intake only when its body is complete and its signature is verified, so slow senders
+//! and fetches of certificates hold none.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::Method;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use hyper::body::Body;
+use hyper::{Method, Request};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::batcher::PendingMessage;
+use super::body_budget::BodyBudget;
+use super::connections::{Connection, Connections, Phase};
 use super::error::Error;
 use super::fetch::Fetch;
 use super::reply::Reply;
-use super::request::{Delivery, printable, read};
+use super::request::{Delivery, quoted, read};
 use super::signature::Verifier;
-use super::{LOOK, Settings, Signatures, trusted_url};
+use super::warnings::{Warning, Warnings};
+use super::{Settings, Signatures, Topics, trusted_url};
 use crate::outcome::Counts;
 use crate::process::Requests;
 use pipeline::intake::MessageOutcome;
 use pipeline::intake::envelope::Envelope;
 
-/// How long a request waits for a free slot before it is rejected with 503. SNS times out after 15 s.
+/// How long a message waits for a free slot before it is deferred with 503. SNS times out after 15 s.
 const TURN: Duration = Duration::from_secs(10);
 
 /// Age above which a message is logged. SNS retries for an hour by default.
@@ -35,33 +41,44 @@ pub(super) struct Handler {
     get: Arc<dyn Fetch>,
     waiting: mpsc::Sender<PendingMessage>,
     turns: Semaphore,
+    bodies: BodyBudget,
+    warnings: Arc<Warnings>,
     counts: Mutex<Counts<Requests>>,
 }
 
-/// Handles one request.
-pub(super) async fn answer(State(handler): State<Arc<Handler>>, request: Request) -> Reply {
-    let path = request.uri().path();
-    match *request.method() {
-        Method::GET | Method::HEAD if path == "/health" => return Reply::Done("ok"),
-        Method::GET | Method::HEAD => return Reply::NotFound,
-        Method::POST => {}
-        _ => return Reply::BadMethod,
-    }
-    let answer = handler.receive(request).await.unwrap_or_else(|answer| answer);
-    handler.count(&answer);
-    answer
-}
-
 impl Handler {
-    pub(super) fn new(settings: Settings, get: Arc<dyn Fetch>, waiting: mpsc::Sender<PendingMessage>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        get: Arc<dyn Fetch>,
+        waiting: mpsc::Sender<PendingMessage>,
+        connections: &Arc<Connections>,
+        warnings: Arc<Warnings>,
+    ) -> Self {
         Self {
             verifier: Verifier::new(Arc::clone(&get)),
             turns: Semaphore::new(settings.concurrency),
+            bodies: BodyBudget::new(settings.max_body_memory, Arc::clone(connections)),
             settings,
             get,
             waiting,
+            warnings,
             counts: Mutex::default(),
         }
+    }
+
+    /// Handles one request of a connection.
+    pub(super) async fn answer<B: Body>(&self, connection: &Connection, request: Request<B>) -> Reply {
+        connection.enter(Phase::Reading);
+        let is_health = request.uri().path() == "/health";
+        let answer = match *request.method() {
+            Method::GET | Method::HEAD if is_health => self.health(),
+            Method::GET | Method::HEAD => Reply::NotFound,
+            Method::POST => self.receive(connection, request).await.unwrap_or_else(|answer| answer),
+            _ => Reply::BadMethod,
+        };
+        self.count(&answer);
+        connection.enter(Phase::Silent);
+        answer
     }
 
     /// Returns the counters of requests that are not messages.
@@ -69,11 +86,8 @@ impl Handler {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns when no request is in progress.
-    pub(super) async fn idle(&self) {
-        while self.turns.available_permits() < self.settings.concurrency {
-            tokio::time::sleep(LOOK).await;
-        }
+    fn health(&self) -> Reply {
+        if self.waiting.is_closed() { Reply::Unhealthy } else { Reply::Done("ok") }
     }
 
     fn counted(&self, counter: Requests) {
@@ -82,25 +96,23 @@ impl Handler {
 
     fn count(&self, answer: &Reply) {
         match answer {
-            Reply::Done(_) | Reply::Failed | Reply::NotFound | Reply::BadMethod => {}
+            Reply::Done(_) | Reply::Unhealthy | Reply::Failed | Reply::NotFound | Reply::BadMethod => {}
             Reply::NotSns(_) | Reply::Forbidden(_) | Reply::TooLarge => {
-                tracing::warn!("request rejected: {}", answer.text());
-                self.counted(Requests::Refused);
+                self.warnings.log(Warning::Rejected, || format!("request rejected: {}", answer.text()));
+                self.counted(Requests::Rejected);
             }
             Reply::RetryLater(why) => {
-                tracing::warn!("request deferred: {why}");
-                self.counted(Requests::PutOff);
+                self.warnings.log(Warning::Deferred, || format!("request deferred: {why}"));
+                self.counted(Requests::Deferred);
             }
         }
     }
 
-    async fn receive(&self, request: Request) -> Result<Reply, Reply> {
+    async fn receive<B: Body>(&self, connection: &Connection, request: Request<B>) -> Result<Reply, Reply> {
         let (head, body) = request.into_parts();
-        let busy = |_| Reply::RetryLater("too busy, retry later".into());
-        // The turn comes before the body, so that no more bodies are in memory than there are turns.
-        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await.map_err(busy)?;
-        let _turn = turn.map_err(|_| Reply::RetryLater("stopping, deliver it again".into()))?;
-        let delivery = Delivery::of(&head.headers, read(&head.headers, body).await?)?;
+        let (body, _memory) = read(&head.headers, body, &self.bodies).await?;
+        connection.enter(Phase::Working);
+        let delivery = Delivery::of(&head.headers, body)?;
         self.check_topic(delivery.topic())?;
         match delivery {
             Delivery::Raw { id, body, .. } => match self.settings.signatures {
@@ -117,11 +129,15 @@ impl Handler {
     }
 
     fn check_topic(&self, topic: &str) -> Result<(), Reply> {
-        let accepted = self.settings.topics.is_empty() || self.settings.topics.iter().any(|one| one == topic);
+        let accepted = match &self.settings.topics {
+            Topics::Any => true,
+            Topics::Only(topics) => topics.iter().any(|one| one == topic),
+        };
         if accepted {
             return Ok(());
         }
-        tracing::warn!(topic = printable(topic), "message from a topic not listed in --topic");
+        let text = || format!("message from a topic that is not listed in --topic: {}", quoted(topic));
+        self.warnings.log(Warning::Topic, text);
         Err(Reply::Forbidden("this topic is not accepted here".into()))
     }
 
@@ -131,15 +147,17 @@ impl Handler {
             self.verifier.verify(envelope, now).await.map_err(|e| match e {
                 Error::Invalid(why) => Reply::Forbidden(format!("message rejected: {why}")),
                 Error::Unavailable(why) => {
-                    tracing::warn!("cannot verify the signature now: {why}");
+                    let text = || format!("cannot verify the signature now: {why}");
+                    self.warnings.log(Warning::Certificate, text);
                     Reply::RetryLater("its signature cannot be verified now, deliver it again".into())
                 }
             })?;
         }
         let sent = envelope.timestamp.as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
         if let Some(age) = sent.map(|sent| now.signed_duration_since(sent)).filter(|age| age.abs() > OLD) {
-            let id = printable(envelope.message_id.as_deref().unwrap_or_default());
-            tracing::warn!(id, "a message whose Timestamp is {} minutes old", age.num_minutes());
+            let id = quoted(envelope.message_id.as_deref().unwrap_or_default());
+            let text = || format!("message {id} has a Timestamp that is {} minutes old", age.num_minutes());
+            self.warnings.log(Warning::Age, text);
         }
         Ok(())
     }
@@ -147,13 +165,14 @@ impl Handler {
     async fn dispatch(&self, envelope: Envelope) -> Result<Reply, Reply> {
         match envelope.kind.as_str() {
             "Notification" => {
-                let id = envelope.message_id.as_deref().map_or_else(|| "without an id".into(), printable);
+                let id = envelope.message_id.as_deref().map_or_else(|| "without an id".into(), quoted);
                 self.process_message(id, envelope.message.into()).await
             }
             "SubscriptionConfirmation" => self.confirm(&envelope).await,
             "UnsubscribeConfirmation" => {
-                let topic = printable(&envelope.topic_arn);
-                tracing::warn!(topic, "unsubscribed: this topic's messages no longer come here");
+                let topic = quoted(&envelope.topic_arn);
+                let text = || format!("unsubscribed from {topic}: its messages no longer come here");
+                self.warnings.log(Warning::Subscription, text);
                 self.counted(Requests::Unsubscribed);
                 Ok(Reply::Done("noted"))
             }
@@ -169,7 +188,7 @@ impl Handler {
             Signatures::Skip => trusted_url::parse_any_url(text),
         };
         let url = url.map_err(|why| Reply::Forbidden(format!("its SubscribeURL is not believed: {why}")))?;
-        let topic = printable(&envelope.topic_arn);
+        let topic = quoted(&envelope.topic_arn);
         let failed = match self.get.get(&url).await {
             Ok(fetched) if (200..300).contains(&fetched.status) => {
                 tracing::info!(topic, "subscribed");
@@ -179,13 +198,17 @@ impl Handler {
             Ok(fetched) => format!("status {}", fetched.status),
             Err(why) => why,
         };
-        tracing::warn!(topic, "the subscription could not be confirmed: {failed}");
+        let text = || format!("the subscription to {topic} could not be confirmed: {failed}");
+        self.warnings.log(Warning::Subscription, text);
         Err(Reply::RetryLater("the subscription could not be confirmed, deliver it again".into()))
     }
 
     async fn process_message(&self, id: String, body: Bytes) -> Result<Reply, Reply> {
-        let (answer, verdict) = oneshot::channel();
         let stopping = || Reply::RetryLater("stopping, deliver it again".into());
+        let busy = |_| Reply::RetryLater("too busy, retry later".into());
+        let turn = tokio::time::timeout(TURN, self.turns.acquire()).await.map_err(busy)?;
+        let _turn = turn.map_err(|_| stopping())?;
+        let (answer, verdict) = oneshot::channel();
         self.waiting.send(PendingMessage { id, body, answer }).await.map_err(|_| stopping())?;
         Ok(match MessageOutcome::alone(&verdict.await.map_err(|_| stopping())?) {
             MessageOutcome::RowRefused => Reply::Done("in the lake, its row is refused"),

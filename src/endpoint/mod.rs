@@ -6,48 +6,68 @@
 //!
 //! | file | owns |
 //! | --- | --- |
+//! | `server.rs` | accepting connections, HTTP |
+//! | `connections.rs` | limits on connections: their number, and how long each may take |
+//! | `body_budget.rs` | memory limit of all bodies |
 //! | `request.rs` | reading a request |
 //! | `signature.rs` | verification of signatures |
-//! | `certificate.rs` | signing certificates |
+//! | `certificate.rs`, `certificate_cache.rs` | signing certificates, and fetching each once |
 //! | `trusted_url.rs` | which URLs are trusted |
 //! | [`fetch`] | fetching a URL |
 //! | `error.rs` | why a message is rejected |
 //! | `handler.rs` | handling of each request |
 //! | `reply.rs` | responses and their status |
+//! | `warnings.rs` | warnings about requests, limited in number |
 //! | `batcher.rs` | batches for the intake |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use axum::Router;
+use anyhow::{Context as _, ensure};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use crate::cancellation::CancellationToken;
-use crate::process::Outcome;
+use crate::outcome::Counts;
+use crate::process::{Outcome, Requests};
 use crate::progress::Progress;
 use pipeline::intake::Intake;
 
 mod batcher;
+mod body_budget;
 mod certificate;
+mod certificate_cache;
+mod connections;
 mod error;
 pub mod fetch;
 mod handler;
 mod reply;
 mod request;
+mod server;
 mod signature;
 #[cfg(test)]
 mod signature_tests;
 mod trusted_url;
+mod warnings;
 
-use batcher::IntakeBatcher;
+use batcher::{IntakeBatcher, PendingMessage};
+use connections::Connections;
 use fetch::Fetch;
 use handler::Handler;
+use server::Server;
+use warnings::Warnings;
 
-/// Default number of concurrent requests; each may hold a body of 2 MiB.
+/// Default number of messages that are processed at once.
 pub const CONCURRENCY: usize = 64;
+
+/// Default memory for bodies that are arriving or being processed, in bytes.
+const MAX_BODY_MEMORY: usize = 64 * 1024 * 1024;
+
+/// Maximum number of connections by default, and the file descriptors that are left to the stores.
+const MAX_CONNECTIONS: usize = 1_024;
+const OTHER_FILES: usize = 128;
 
 /// Interval between two checks for cancellation or idleness.
 const LOOK: Duration = Duration::from_millis(50);
@@ -55,7 +75,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long requests in flight may take after cancellation.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// How long idle connections may take to close after that.
+/// How long connections may take to send their last responses after that.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Whether messages must have a valid SNS signature.
@@ -64,27 +84,58 @@ pub enum Signatures {
     /// Accept only messages with a valid SNS signature.
     #[default]
     Verify,
-    /// Accept unsigned messages and fetch any subscription URL: only for local tests.
+    /// Accept unsigned messages and fetch any subscription URL: only on a loopback address.
     Skip,
+}
+
+/// Topics whose messages are accepted, and whose subscriptions are confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Topics {
+    /// The topics with these ARNs.
+    Only(Vec<String>),
+    /// Every topic of every AWS account.
+    Any,
 }
 
 /// Settings of an endpoint.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Topics whose messages are accepted; all topics if empty.
-    pub topics: Vec<String>,
+    /// Topics whose messages are accepted.
+    pub topics: Topics,
     /// Whether messages must have a valid SNS signature.
     pub signatures: Signatures,
     /// Number of messages after which the endpoint stops; `None` if unlimited.
     pub max_messages: Option<u64>,
-    /// Maximum number of concurrent requests, at least 1; further requests wait.
+    /// Maximum number of messages that are processed at once, at least 1; further messages wait.
     pub concurrency: usize,
+    /// Maximum number of connections; `None` for a limit that fits the limit on open files.
+    pub max_connections: Option<usize>,
+    /// Memory for bodies that are arriving or being processed, in bytes.
+    pub max_body_memory: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { topics: Vec::new(), signatures: Signatures::default(), max_messages: None, concurrency: CONCURRENCY }
+impl Settings {
+    /// Returns the default settings for these topics.
+    pub fn of(topics: Topics) -> Self {
+        Self {
+            topics,
+            signatures: Signatures::default(),
+            max_messages: None,
+            concurrency: CONCURRENCY,
+            max_connections: None,
+            max_body_memory: MAX_BODY_MEMORY,
+        }
     }
+}
+
+/// Returns the default number of connections: as many as the limit on open files allows, without those of the stores.
+fn default_connections() -> usize {
+    #[cfg(unix)]
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    #[cfg(not(unix))]
+    let files = None;
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    files.saturating_sub(OTHER_FILES).max(files / 4).clamp(1, MAX_CONNECTIONS)
 }
 
 /// An endpoint that is bound to its address and ready to run.
@@ -101,13 +152,20 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// Returns an error if the address is invalid, in use, or not of this machine.
+    /// Returns an error if the address is invalid, in use, or not of this machine, or if other machines could send
+    /// unsigned messages to it.
     pub async fn bind(address: &str, settings: Settings, get: Arc<dyn Fetch>) -> anyhow::Result<Self> {
         let settings = Settings { concurrency: settings.concurrency.max(1), ..settings };
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address} (write HOST:PORT, such as 127.0.0.1:8080)"))?;
-        Ok(Self { address: listener.local_addr()?, listener, settings, get })
+        let bound = listener.local_addr()?;
+        ensure!(
+            settings.signatures == Signatures::Verify || bound.ip().to_canonical().is_loopback(),
+            "--insecure-skip-signature accepts unsigned messages, and other machines can reach {bound}: listen on a \
+             loopback address such as 127.0.0.1:8080"
+        );
+        Ok(Self { address: bound, listener, settings, get })
     }
 
     /// Returns the address it is bound to.
@@ -119,7 +177,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// Returns an error if the network fails or the counts do not add up.
+    /// Returns an error if the worker that processes messages failed, or if the counts do not add up.
     pub async fn run(self, intake: Intake, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let (bring, waiting) = mpsc::channel(self.settings.concurrency);
@@ -127,34 +185,78 @@ impl Endpoint {
         let (left, stage) = (self.settings.max_messages, progress.stage("process", None));
         let enough = CancellationToken::default();
         let batcher = IntakeBatcher { intake, waiting, left, stage, limit_reached: enough.clone() };
-        let gathering = tokio::spawn(batcher.run(closing));
-        let handler = Arc::new(Handler::new(self.settings, self.get, bring));
-        let router = Router::new().fallback(handler::answer).with_state(Arc::clone(&handler));
-        let served =
-            axum::serve(self.listener, router).with_graceful_shutdown(stop_requested(cancel.clone(), enough.clone()));
-        let patience = async {
-            stop_requested(cancel.clone(), enough).await;
-            let _ = tokio::time::timeout(DRAIN, handler.idle()).await; // the rest is aborted then
-            tokio::time::sleep(LINGER).await;
-        };
-        tokio::select! {
-            ended = async { served.await } => ended.context("the endpoint fails")?,
-            () = patience => {
-                tracing::debug!("connections that bring no request are cut");
+        let mut worker = tokio::spawn(batcher.run(closing));
+        let serving = self.serve(bring);
+        let mut ended = None;
+        while !cancel.is_cancelled() && !enough.is_cancelled() {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                result = &mut worker, if ended.is_none() => {
+                    if !enough.is_cancelled() {
+                        tracing::error!("the worker that processes messages has ended: restart the endpoint");
+                    }
+                    ended = Some(result);
+                }
             }
         }
+        let requests = serving.end().await;
         drop(close); // accept no more messages, but process those received
-        let mut outcome = gathering.await?;
-        outcome.endpoint = Some(handler.counts());
+        let result = match ended {
+            Some(result) => result,
+            None => worker.await,
+        };
+        let mut outcome = result.context("the worker that processes messages failed")?;
+        outcome.endpoint = Some(requests);
         outcome.seconds = started.elapsed().as_secs_f64();
         outcome.check()?;
         Ok(outcome)
     }
+
+    /// Starts to accept connections; their messages go to `bring`.
+    fn serve(self, bring: mpsc::Sender<PendingMessage>) -> Serving {
+        let connections = Connections::new(self.settings.max_connections.unwrap_or_else(default_connections));
+        let warnings = Arc::new(Warnings::default());
+        let handler = Handler::new(self.settings, self.get, bring, &connections, Arc::clone(&warnings));
+        let (handler, (stop, stopping)) = (Arc::new(handler), watch::channel(false));
+        let server = Server {
+            listener: self.listener,
+            handler: Arc::clone(&handler),
+            connections: Arc::clone(&connections),
+            warnings: Arc::clone(&warnings),
+            stop: stopping,
+        };
+        Serving { work: tokio::spawn(server.run()), stop, handler, connections, warnings }
+    }
 }
 
-/// Returns when the run is cancelled or the message limit is reached.
-async fn stop_requested(cancel: CancellationToken, enough: CancellationToken) {
-    while !cancel.is_cancelled() && !enough.is_cancelled() {
+/// A server that accepts connections.
+struct Serving {
+    work: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    handler: Arc<Handler>,
+    connections: Arc<Connections>,
+    warnings: Arc<Warnings>,
+}
+
+impl Serving {
+    /// Accepts no more connections, waits for the requests in flight, and returns the counters.
+    async fn end(self) -> Counts<Requests> {
+        let Self { work, stop, handler, connections, warnings } = self;
+        let _ = stop.send(true); // without a receiver, it has ended
+        let _ = work.await; // a panic of the server ends no message
+        let _ = tokio::time::timeout(DRAIN, until(|| connections.is_idle())).await; // the rest is aborted then
+        let _ = tokio::time::timeout(LINGER, until(|| connections.is_empty())).await;
+        connections.close_all();
+        warnings.finish();
+        let mut requests = handler.counts();
+        requests[Requests::ConnectionsClosed] = connections.closed();
+        requests
+    }
+}
+
+/// Returns when a condition holds.
+async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
         tokio::time::sleep(LOOK).await;
     }
 }

@@ -1,7 +1,9 @@
 //! Responses to requests, and how SNS reacts to them.
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
 
 /// A response. SNS drops a message on 4xx and retries it on 5xx. So 4xx is only for what no retry can fix, and any
 /// failure of a store is 503.
@@ -9,6 +11,8 @@ use axum::response::{IntoResponse, Response};
 pub(super) enum Reply {
     /// 200: done.
     Done(&'static str),
+    /// 503: messages cannot be processed any more.
+    Unhealthy,
     /// 400: not an SNS message.
     NotSns(String),
     /// 403: not from SNS, or not from an accepted topic.
@@ -34,7 +38,7 @@ impl Reply {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::BadMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Failed | Self::RetryLater(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unhealthy | Self::Failed | Self::RetryLater(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -44,6 +48,7 @@ impl Reply {
         match self {
             Self::Done(what) => what,
             Self::NotSns(why) | Self::Forbidden(why) | Self::RetryLater(why) => why,
+            Self::Unhealthy => "the worker that processes messages has ended: restart the endpoint",
             Self::NotFound => "POST SNS messages here; GET /health says whether the endpoint is up",
             Self::BadMethod => "POST SNS messages here",
             Self::TooLarge => "larger than any SNS message",
@@ -52,8 +57,11 @@ impl Reply {
     }
 }
 
-impl IntoResponse for Reply {
-    fn into_response(self) -> Response {
-        (self.status(), format!("{}\n", self.text())).into_response()
+impl From<Reply> for Response<Full<Bytes>> {
+    fn from(reply: Reply) -> Self {
+        let mut response = Self::new(Full::from(format!("{}\n", reply.text())));
+        *response.status_mut() = reply.status();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        response
     }
 }

@@ -1,20 +1,21 @@
 //! Parsing of an SNS request: its body, read within limits, and the message in it.
 
-use std::time::Duration;
+use bytes::{Buf as _, Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use hyper::body::Body;
+use hyper::{HeaderMap, header};
 
-use axum::body::Body;
-use axum::http::{HeaderMap, header};
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
-
+use super::body_budget::{BodyBudget, BodyShare};
+use super::connections::BODY;
 use super::reply::Reply;
 use pipeline::intake::envelope::Envelope;
+use pipeline::printable;
 
 /// Maximum size of a body in bytes: a message of 256 KiB, each byte of which JSON may escape as six, and its envelope.
 pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 
-/// How long a body may take to arrive; SNS allows 15 s for a complete delivery.
-const BODY: Duration = Duration::from_secs(15);
+/// Initial buffer for a body in bytes; the sender's announcement alone reserves no memory.
+const FIRST_BYTES: usize = 16 * 1024;
 
 /// Maximum number of characters of a sender's text in logs and outcomes.
 const QUOTED_CHARS: usize = 100;
@@ -44,7 +45,7 @@ impl Delivery {
     /// Returns an error if it is not an SNS message.
     pub(super) fn of(headers: &HeaderMap, body: Bytes) -> Result<Self, Reply> {
         if text(headers, "x-amz-sns-rawdelivery").eq_ignore_ascii_case("true") {
-            let id = printable(text(headers, "x-amz-sns-message-id"));
+            let id = quoted(text(headers, "x-amz-sns-message-id"));
             return Ok(Self::Raw { id, topic: text(headers, "x-amz-sns-topic-arn").to_owned(), body });
         }
         let envelope = Envelope::parse(&body).ok_or_else(|| {
@@ -66,27 +67,34 @@ impl Delivery {
     }
 }
 
-/// Reads a body.
+/// Reads a body, within the memory for all bodies.
 ///
 /// # Errors
 ///
-/// Returns an error if it is too large, too slow, or incomplete.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Reply> {
+/// Returns an error if it is too large, too slow, or incomplete, or if there is no memory for it.
+pub(super) async fn read<B>(headers: &HeaderMap, body: B, budget: &BodyBudget) -> Result<(Bytes, BodyShare), Reply>
+where
+    B: Body,
+{
     let announced = text(headers, header::CONTENT_LENGTH.as_str()).parse::<usize>().unwrap_or(0);
     if announced > MAX_BODY_BYTES {
         return Err(Reply::TooLarge);
     }
     let whole = async {
-        let mut chunks = body.into_data_stream();
-        let mut whole = BytesMut::with_capacity(announced);
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| Reply::RetryLater("the body broke off".into()))?;
-            if whole.len() + chunk.len() > MAX_BODY_BYTES {
+        let mut body = std::pin::pin!(body);
+        let (mut whole, mut share) = (BytesMut::with_capacity(announced.min(FIRST_BYTES)), BodyShare::default());
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Reply::RetryLater("the body broke off".into()))?;
+            let Ok(mut data) = frame.into_data() else { continue };
+            if whole.len() + data.remaining() > MAX_BODY_BYTES {
                 return Err(Reply::TooLarge);
             }
-            whole.extend_from_slice(&chunk);
+            if !budget.add(&mut share, data.remaining()).await {
+                return Err(Reply::RetryLater("too many messages in memory, retry later".into()));
+            }
+            whole.extend_from_slice(&data.copy_to_bytes(data.remaining()));
         }
-        Ok(whole.freeze())
+        Ok((whole.freeze(), share))
     };
     tokio::time::timeout(BODY, whole)
         .await
@@ -98,6 +106,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 }
 
 /// Returns a sender's text for logs and outcomes: one line, truncated.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(QUOTED_CHARS).collect()
+pub(super) fn quoted(text: &str) -> String {
+    printable::line(&text.chars().take(QUOTED_CHARS).collect::<String>()).into_owned()
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::certificate::{CertificateCache, SignatureVersion};
+use super::certificate::SignatureVersion;
+use super::certificate_cache::CertificateCache;
 use super::error::Error;
 use super::fetch::Fetch;
 use super::trusted_url;
@@ -26,8 +27,9 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// Returns [`Error::Invalid`] if SNS did not sign it, and [`Error::Unavailable`] if it cannot be verified now. A
-    /// certificate outside its validity period is unavailable: a wrong local clock must not make SNS drop a message.
+    /// Returns [`Error::Invalid`] if SNS did not sign it, and [`Error::Unavailable`] if it cannot be verified now: its
+    /// certificate cannot be obtained, or is outside of its validity period. A network problem or a wrong local clock
+    /// must not make SNS drop a message.
     pub(super) async fn verify(&self, envelope: &Envelope, now: DateTime<Utc>) -> Result<(), Error> {
         let version = match required(&envelope.signature_version, "SignatureVersion")? {
             "1" => SignatureVersion::One,

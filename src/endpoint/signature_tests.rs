@@ -126,18 +126,19 @@ async fn a_certificate_from_another_host_is_never_fetched() {
 }
 
 #[tokio::test]
-async fn transient_and_permanent_errors_are_distinguished() {
-    let cases: [(Reply, bool); 5] = [
-        (Err("no route"), true),
-        (Ok((503, "")), true),
-        (Ok((301, "")), true),
-        (Ok((404, "")), false),
-        (Ok((200, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")), false),
+async fn every_failure_to_obtain_a_certificate_is_transient() {
+    let cases: [Reply; 7] = [
+        Err("no route"),
+        Ok((503, "")),
+        Ok((301, "")),
+        Ok((403, "")),
+        Ok((404, "")),
+        Ok((200, "")),
+        Ok((200, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
     ];
-    for (answer, passes) in cases {
+    for answer in cases {
         let refused = Verifier::new(fixed(answer)).verify(&envelope(TWO), now()).await;
-        assert_eq!(matches!(refused, Err(Error::Unavailable(_))), passes, "{answer:?}: {refused:?}");
-        assert!(refused.is_err());
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{answer:?}: {refused:?}");
     }
     for wrong in ["2023-12-31T23:59:59", "2124-01-01T00:00:01"] {
         let refused = Verifier::new(fixed(Ok((200, CERTIFICATE)))).verify(&envelope(TWO), at(wrong)).await;
@@ -160,4 +161,54 @@ async fn a_certificate_is_fetched_once_and_the_cache_is_bounded() {
     }
     assert_eq!(verifier.verify(&message, now()).await, Ok(()));
     assert_eq!(get.requests.load(Ordering::SeqCst), 18);
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_obtained_is_not_requested_for_each_message() {
+    for answer in [Ok((404, "")), Err("no route")] {
+        let get = fixed(answer);
+        let verifier = Verifier::new(get.clone());
+        let message = envelope(TWO);
+        for _ in 0..3 {
+            let all = futures::future::join_all((0..20).map(|_| verifier.verify(&message, now()))).await;
+            assert!(all.iter().all(|one| matches!(one, Err(Error::Unavailable(_)))), "{all:?}");
+        }
+        assert_eq!(get.requests.load(Ordering::SeqCst), 1);
+        let mut other = message.clone();
+        other.signing_cert_url = Some("https://sns.us-east-1.amazonaws.com/other.pem".into());
+        assert!(verifier.verify(&other, now()).await.is_err());
+        assert_eq!(get.requests.load(Ordering::SeqCst), 2, "a failure is that of its own address");
+    }
+}
+
+/// Never answers.
+#[derive(Debug)]
+struct Silent(AtomicUsize);
+
+#[async_trait]
+impl Fetch for Silent {
+    async fn get(&self, _: &Url) -> Result<FetchResponse, String> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn made_up_certificate_addresses_cause_few_fetches_and_an_immediate_answer() {
+    let get = Arc::new(Silent(AtomicUsize::new(0)));
+    let verifier = Verifier::new(get.clone());
+    let messages: Vec<Envelope> = (0..500)
+        .map(|n| {
+            let mut message = envelope(TWO);
+            message.signing_cert_url = Some(format!("https://sns.us-east-1.amazonaws.com/{n}.pem"));
+            message
+        })
+        .collect();
+    let all = messages.iter().map(|message| {
+        let verified = verifier.verify(message, now());
+        tokio::time::timeout(std::time::Duration::from_millis(300), verified)
+    });
+    let answered = futures::future::join_all(all).await.into_iter().flatten().count();
+    assert_eq!(answered, 500 - 32, "the others are told to come again at once");
+    assert_eq!(get.0.load(Ordering::SeqCst), 4);
 }

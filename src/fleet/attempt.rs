@@ -53,7 +53,7 @@ pub struct Attempt {
     /// What started it.
     pub source: Source,
     /// Start time, by the local clock.
-    pub began: DateTime<Utc>,
+    pub started_at: DateTime<Utc>,
     /// Duration, in seconds.
     pub seconds: f64,
     /// Number of snapshots of the warehouse that were lost.
@@ -86,10 +86,10 @@ pub(super) const INTERRUPTED: &str = "interrupted";
 impl Attempt {
     /// Returns an attempt that starts now.
     pub(super) fn begin(source: Source) -> Self {
-        let began = Utc::now();
-        let id = crate::outcome::run_id(began).to_string();
+        let started_at = Utc::now();
+        let id = crate::outcome::run_id(started_at).to_string();
         let throttle = ThrottleStats::default();
-        Self { id, source, began, seconds: 0.0, lost_snapshots: 0, throttle, detail: Value::Null }
+        Self { id, source, started_at, seconds: 0.0, lost_snapshots: 0, throttle, detail: Value::Null }
     }
 }
 
@@ -111,7 +111,7 @@ fn outcome_name(shard: u32) -> String {
 /// Records that an attempt starts, so that the number of attempts is known also if they are killed.
 pub(super) async fn record_start(run: &Run, shard: u32, attempt: &Attempt) -> anyhow::Result<()> {
     let name = format!("{}{ATTEMPT}{}.json", shard_folder(shard), attempt.id);
-    let content = serde_json::to_vec(&serde_json::json!({ "source": attempt.source, "began": attempt.began }))?;
+    let content = serde_json::to_vec(&serde_json::json!({ "source": attempt.source, "started_at": attempt.started_at }))?;
     run.store.create(&name, content.into()).await.map(drop)
 }
 

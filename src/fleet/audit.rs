@@ -124,7 +124,7 @@ pub async fn merge_audit(
 fn runs(outcomes: &attempt::Outcomes) -> Vec<ShardRun> {
     let runs = outcomes.outcomes.iter().zip(&outcomes.attempts).map(|(outcome, attempts)| ShardRun {
         objects: outcome.result.counts["listed"].as_u64().unwrap_or(0),
-        began: outcome.attempt.began,
+        started_at: outcome.attempt.started_at,
         seconds: outcome.attempt.seconds,
         attempts: *attempts,
         retries: outcome.attempt.throttle.retries,

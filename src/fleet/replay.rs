@@ -164,7 +164,7 @@ pub async fn merge_replay(
             break;
         }
     }
-    (merged.options.shard, merged.options.only, merged.options.only_outside) = (None, None, 0);
+    (merged.options.shard, merged.options.selected_objects, merged.options.selected_out_of_span) = (None, None, 0);
     merged.run.clone_from(&run.plan_id);
     merged.seconds = seconds + began.elapsed().as_secs_f64();
     merged.problems.sort();

@@ -10,7 +10,7 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use crate::outcome::count;
-use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, scan_partitions};
+use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, Strays, scan_partitions};
 
 /// Maximum number of object names shown.
 const SHOWN: usize = 3;
@@ -68,6 +68,10 @@ impl Unrecognised {
         "check --lake".into()
     }
 
+    fn of(strays: &Strays) -> Self {
+        Self { count: strays.count(), first: strays.keys().take(SHOWN).map(str::to_owned).collect() }
+    }
+
     fn add(&mut self, objects: &[ObjectMeta]) {
         self.count += objects.len() as u64;
         let room = SHOWN - self.first.len();
@@ -85,10 +89,9 @@ pub async fn why_empty(
     lake: &dyn Lake,
     span: &Span,
     partitions: &[Partition],
-    unrecognized: &[ObjectMeta],
+    unrecognized: &Strays,
 ) -> Result<Option<Empty>, Error> {
-    let mut names = Unrecognised::default();
-    names.add(unrecognized);
+    let mut names = Unrecognised::of(unrecognized);
     for partition in partitions {
         let (prefix, mut after): (_, Option<String>) = (partition.prefix(), None);
         loop {
@@ -116,11 +119,7 @@ async fn outside(lake: &dyn Lake, span: &Span) -> Result<Empty, Error> {
         found.partitions.iter().filter(|one| span.has_farm(&one.farm)).map(|one| one.day).collect();
     Ok(match (of_farms.first(), of_farms.last()) {
         (Some(&first), Some(&last)) => Empty::Days { first, last },
-        _ if found.partitions.is_empty() => {
-            let mut names = Unrecognised::default();
-            names.add(&found.unrecognized);
-            Empty::Lake(names)
-        }
+        _ if found.partitions.is_empty() => Empty::Lake(Unrecognised::of(&found.unrecognized)),
         _ => {
             let farms: BTreeSet<String> = found.partitions.into_iter().map(|one| one.farm).collect();
             let requested = span.farms.iter().map(|farm| farm.as_str().to_owned()).collect();
@@ -139,7 +138,7 @@ impl fmt::Display for Empty {
             }
             Self::Days { first, last } => write!(
                 f,
-                "no partition of the lake lies in this span: its days are {first} to {last}: check --from and --to"
+                "the lake has no partition in this span: its days are {first} to {last}: check --from and --to"
             ),
             Self::Partitions { partitions, names } => {
                 let of = if *partitions == 1 { "partition of the lake is" } else { "partitions of the lake are" };
@@ -203,7 +202,7 @@ mod tests {
         );
         assert_eq!(
             why(&[OBJECT, "fazenda_um/2026/01/05/a.json"], from("2027-01-01")).await.unwrap(),
-            "no partition of the lake lies in this span: its days are 2026-01-02 to 2026-01-05: check --from and --to"
+            "the lake has no partition in this span: its days are 2026-01-02 to 2026-01-05: check --from and --to"
         );
     }
 
@@ -215,15 +214,16 @@ mod tests {
             message.contains("4 objects with unrecognised names (a.txt, b.txt, c/d.txt, …): check --lake"),
             "{message}"
         );
-        let said = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
+        let reason = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
         assert!(
-            said.starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),
-            "{said}"
+            reason
+                .starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),
+            "{reason}"
         );
         assert_eq!(why(&["fazenda_um/2026/01/02/readme.txt", OBJECT], Span::default()).await, None);
-        let said = why(&[&format!("hist/{OBJECT}")], Span::default()).await.unwrap();
-        assert!(said.ends_with("the lake seems to be in hist/ below it: check --lake"), "{said}");
-        let said = why(&[OBJECT.strip_prefix("fazenda_um/").unwrap()], Span::default()).await.unwrap();
-        assert!(said.ends_with("it seems to be a farm's folder: give the folder above it as --lake"), "{said}");
+        let reason = why(&[&format!("hist/{OBJECT}")], Span::default()).await.unwrap();
+        assert!(reason.ends_with("the lake seems to be in hist/ below it: check --lake"), "{reason}");
+        let reason = why(&[OBJECT.strip_prefix("fazenda_um/").unwrap()], Span::default()).await.unwrap();
+        assert!(reason.ends_with("it seems to be a farm's folder: give the folder above it as --lake"), "{reason}");
     }
 }

@@ -9,8 +9,8 @@ use super::cause::Cause;
 use super::entries::Packed;
 use super::truth_location::TruthLocation;
 use super::verdict::DriftKind;
-use pipeline::record::Column;
 use pipeline::record::row::{Difference, Value};
+use pipeline::record::{Column, IdCheck, Record};
 
 /// Whether rechecks found the same difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub struct Finding {
     /// Location in a truth file. `None` without one.
     #[serde(with = "location")]
     pub truth: Option<TruthLocation>,
+    /// True if the id of its object is not that of the object's content.
+    pub forged: bool,
 }
 
 impl Finding {
@@ -51,7 +53,7 @@ impl Finding {
     /// Returns a finding about an object or message whose record is not known.
     pub(super) const fn without_id(kind: DriftKind, key: Option<String>) -> Self {
         let stability = Stability::Confirmed;
-        Self { kind, stability, id: None, key, fields: Vec::new(), reason: None, truth: None }
+        Self { kind, stability, id: None, key, fields: Vec::new(), reason: None, truth: None, forged: false }
     }
 
     /// Returns the finding with a reason.
@@ -59,6 +61,12 @@ impl Finding {
     pub(super) fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
+    }
+
+    /// Returns the finding with the state of its object's id.
+    #[must_use]
+    pub(super) fn of_record(self, record: &Record) -> Self {
+        Self { forged: record.check_id() == IdCheck::Forged, ..self }
     }
 
     /// Returns the finding with one more column.

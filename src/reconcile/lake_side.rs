@@ -18,7 +18,7 @@ use crate::reader::cache::Cache;
 use crate::reader::{Cutoff, ObjectContent, ReadEvent, ReadObject, ReadSettings, Reader, Skip};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::lake::{self, Depth, Key, Reason, Span, head, scan_partitions};
-use pipeline::record::Record;
+use pipeline::record::{MAX_OBJECT_BYTES, Record};
 
 /// Objects per day that are examined for the date in their path.
 const VOTERS: usize = 20;
@@ -73,11 +73,12 @@ pub(super) async fn read(
     let cache = open_cache(audit, cutoff)?;
     reader = reader.with_cache(cache.clone());
     let stage = progress.stage("lake", None);
-    let (days, mut closed, mut listed) = (found.days().len(), 0, found.unrecognized.len() as u64);
-    for stray in found.unrecognized {
-        findings.outcome[Counter::LakeObjects] += 1;
-        skipped(findings, stray.key, Skip::Unrecognized);
-    }
+    let strays = &found.unrecognized;
+    let (days, mut closed, mut listed) = (found.days().len(), 0, strays.count());
+    strays.keys().for_each(|key| skipped(findings, key.to_owned(), Skip::Unrecognized));
+    findings.outcome[Counter::LakeObjects] += strays.count();
+    findings.outcome[Skip::Unrecognized] += strays.unnamed();
+    findings.outcome.problems.add_unnamed("skipped", strays.unnamed());
     let mut collector = LakeCollector { audit, findings, votes: PathDateVotes::default(), to_retry: Vec::new() };
     let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
     while let Some(step) = read.next().await {
@@ -184,7 +185,7 @@ impl LakeCollector<'_> {
         let (audit, mut entries) = (self.audit, Vec::new());
         let mut looked = stream::iter(std::mem::take(&mut self.to_retry))
             .map(|found| async move {
-                let now = audit.lake.get(&found.meta.key).await;
+                let now = audit.lake.get_within(&found.meta.key, MAX_OBJECT_BYTES).await;
                 let gone = now.as_ref().is_err_and(|e| e.reason == Reason::NotFound);
                 // An object that is still listed but returns not found is unreadable, not deleted.
                 let gone = gone && head(&*audit.lake, &found.meta.key).await?.is_none();
@@ -198,6 +199,7 @@ impl LakeCollector<'_> {
                 continue;
             }
             let item = match now.map(|body| Record::parse(&body)) {
+                Err(e) if e.ends_access() => return Err(e.into()),
                 Err(_) => item,
                 Ok(Ok(record)) => {
                     self.findings.outcome[Counter::ResolvedOnRecheck] += 1;

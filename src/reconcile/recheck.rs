@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::Audit;
 use super::entries::SpooledRow;
 use pipeline::lake::{Key, Reason};
-use pipeline::record::Record;
 use pipeline::record::row::{Row, TableSchema};
+use pipeline::record::{MAX_OBJECT_BYTES, Record};
 
 /// Pauses before further rechecks of changing candidates.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(600), Duration::from_millis(1_800)];
@@ -163,7 +163,7 @@ async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) 
             None => {}
             Some(Ok(record)) if look.primary.is_none() => look.primary = Some((key, record)),
             Some(Ok(record)) => look.copies.push((key, record)),
-            Some(Err(spoilt)) if known => look.lost.push((key, spoilt)),
+            Some(Err(lost)) if known => look.lost.push((key, lost)),
             Some(Err(_)) => {} // belongs to another id; the name was only a guess
         }
     }
@@ -191,7 +191,7 @@ fn likely_key(row: &Row) -> Option<String> {
 
 /// Returns the record that an object now contains, or why it does not; `None` without an object.
 async fn object(audit: &Audit, key: &str, id: &str) -> anyhow::Result<Option<Result<Record, LostObject>>> {
-    let body = match audit.lake.get(key).await {
+    let body = match audit.lake.get_within(key, MAX_OBJECT_BYTES).await {
         Ok(body) => body,
         Err(e) if e.reason == Reason::NotFound => return Ok(None),
         Err(e) if e.reason == Reason::Archived => return Ok(Some(Err(LostObject::Archived))),

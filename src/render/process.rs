@@ -9,7 +9,8 @@ use crate::process::{Count, Outcome, Requests};
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "process: {} messages in {}", count(self.counts[Count::Messages]), duration(self.seconds))?;
-        let mut lines = rows(&self.counts, &[Count::Messages], &[Count::RowsRefused, Count::Conflicting]);
+        let mut lines =
+            rows(&self.counts, &[Count::Messages], &[Count::RowsRefused, Count::Unverifiable, Count::Conflicting]);
         lines.extend(self.endpoint.iter().flat_map(|requests| rows(requests, &[], Requests::ALL)));
         write!(f, "{}", LabelledRows(&lines))?;
         write!(f, "{}", self.problems)?;

@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::journal::RunHeader;
+use super::journal_entries::RunHeader;
 use super::outcome::{Outcome, ReplayOptions};
 use super::policy::Policy;
 use super::selection::{ObjectSelection, RecordFilter};
 use crate::job_range::JobRange;
 use crate::reader::{Age, Cutoff, ReadSettings, Reader};
 use crate::reader::{Empty, why_empty};
-use pipeline::lake::{self, Lake, ObjectMeta, Partition, PartitionScan, ReadHints, Span, scan_partitions};
+use pipeline::lake::{self, Lake, ObjectMeta, Partition, PartitionScan, ReadHints, Span, Strays, scan_partitions};
 use pipeline::warehouse::BulkWarehouse;
 
 /// Age at a run's cutoff of objects that the next catch-up run reads again. Store times have whole seconds, and clocks
@@ -31,13 +31,13 @@ pub struct ReplaySource {
     /// Limits on the content of the records.
     pub filter: RecordFilter,
     /// If set, the lake is read in its state at that time.
-    pub versions_at: Option<DateTime<Utc>>,
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 impl ReplaySource {
     /// Returns the source for a complete lake.
     pub fn of(lake: Arc<dyn Lake>) -> Self {
-        Self { lake, span: Span::default(), only: None, filter: RecordFilter::default(), versions_at: None }
+        Self { lake, span: Span::default(), only: None, filter: RecordFilter::default(), as_of: None }
     }
 }
 
@@ -47,14 +47,14 @@ pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
     pub(super) cutoff: Cutoff,
     pub(super) partitions: Vec<Partition>,
-    pub(super) unrecognized: Vec<ObjectMeta>,
+    pub(super) unrecognized: Strays,
     /// Selected objects that are in the span.
     pub(super) only: Option<Arc<ObjectSelection>>,
     /// Number of selected objects outside of the span.
     outside: u64,
     pub(super) filter: RecordFilter,
     span: Span,
-    versions_at: Option<DateTime<Utc>>,
+    as_of: Option<DateTime<Utc>>,
     /// If set, older objects (by the store's time) are not read.
     since: Option<DateTime<Utc>>,
     /// Position among runs that catch up with one another.
@@ -98,7 +98,7 @@ struct PlannedObjects {
 impl PlannedObjects {
     fn has(&self, object: &ObjectMeta) -> bool {
         self.range.as_ref().is_none_or(|range| range.has_object(&object.key))
-            && self.only.as_ref().is_none_or(|only| only.0.contains(&object.key))
+            && self.only.as_ref().is_none_or(|only| only.contains(&object.key))
             && self.since.is_none_or(|since| object.last_modified >= since)
     }
 
@@ -140,21 +140,18 @@ impl Plan {
     /// Returns an error if the lake cannot be reached or listed.
     pub async fn new(source: ReplaySource) -> Result<Self, lake::Error> {
         let cutoff = Cutoff::of(&*source.lake).await?;
-        let lake = match source.versions_at {
+        let lake = match source.as_of {
             Some(at) => source.lake.as_of(at).await?,
             None => Arc::clone(&source.lake),
         };
-        let ReplaySource { span, mut only, filter, versions_at, .. } = source;
+        let ReplaySource { span, mut only, filter, as_of, .. } = source;
         let outside = only.as_mut().map_or(0, |only| only.restrict_to(&span));
         let (partitions, unrecognized) = match &only {
             None => {
                 let found = scan_partitions(&*lake, &span).await?;
                 (found.partitions, found.unrecognized)
             }
-            Some(only) => {
-                let named: BTreeSet<Partition> = only.0.iter().filter_map(|key| Partition::of_key(key)).collect();
-                (named.into_iter().collect(), Vec::new())
-            }
+            Some(only) => (only.partitions().cloned().collect(), Strays::default()),
         };
         Ok(Self {
             lake,
@@ -165,7 +162,7 @@ impl Plan {
             outside,
             filter,
             span,
-            versions_at,
+            as_of,
             since: None,
             round: None,
             part: None,
@@ -196,7 +193,7 @@ impl Plan {
             outside: 0,
             filter: source.filter,
             span: source.span,
-            versions_at: None,
+            as_of: None,
             since: None,
             round: None,
             part: Some(part),
@@ -233,16 +230,16 @@ impl Plan {
             span: self.span.clone(),
             only: self.only.as_deref().cloned(),
             filter: self.filter,
-            versions_at: None,
+            as_of: None,
         };
         let updated = Self::new(source).await?;
         let round = self.round.as_ref().map(|round| round.next(since, last));
-        Ok(Self { unrecognized: Vec::new(), since: Some(since), round, ..updated })
+        Ok(Self { unrecognized: Strays::default(), since: Some(since), round, ..updated })
     }
 
     /// Returns true if the plan reads a past state of the lake, which does not change.
     pub(super) fn is_historical(&self) -> bool {
-        self.versions_at.is_some()
+        self.as_of.is_some()
     }
 
     /// Returns true if the plan includes every object of the lake.
@@ -263,10 +260,12 @@ impl Plan {
         let lake = &*self.lake;
         match &self.only {
             None => why_empty(lake, &self.span, &self.partitions, &self.unrecognized).await,
-            Some(only) if only.0.is_empty() => Ok(None),
+            Some(only) if only.is_empty() => Ok(None),
             // Selected objects may be missing, which is counted; a lake without any object is probably the wrong one.
             Some(_) => {
-                if !self.partitions.is_empty() && why_empty(lake, &self.span, &self.partitions, &[]).await?.is_none() {
+                if !self.partitions.is_empty()
+                    && why_empty(lake, &self.span, &self.partitions, &Strays::default()).await?.is_none()
+                {
                     return Ok(None);
                 }
                 let all = scan_partitions(lake, &Span::default()).await?;
@@ -277,7 +276,7 @@ impl Plan {
 
     /// Returns the outcome without a run if the drift file selects no object; `None` otherwise.
     pub fn empty_outcome(&self, bulk: &dyn BulkWarehouse, policy: Policy) -> Option<Outcome> {
-        self.only.as_ref().filter(|only| only.0.is_empty())?;
+        self.only.as_ref().filter(|only| only.is_empty())?;
         Some(Outcome {
             lake: self.lake.address(),
             warehouse: bulk.address(),
@@ -293,12 +292,12 @@ impl Plan {
             farms: self.span.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
             from: self.span.from,
             to: self.span.to,
-            until: self.filter.until,
+            processed_until: self.filter.until,
             data_from: self.filter.data_from,
             data_to: self.filter.data_to,
-            versions_at: self.versions_at,
-            only: self.only.as_ref().map(|only| only.0.len() as u64 + self.outside),
-            only_outside: self.outside,
+            as_of: self.as_of,
+            selected_objects: self.only.as_ref().map(|only| only.len() + self.outside),
+            selected_out_of_span: self.outside,
             on_conflict: policy.to_string(),
             shard: self.part.as_ref().map(|part| part.name.clone()),
         }
@@ -313,7 +312,7 @@ impl Plan {
             cutoff: self.cutoff.instant(),
             started_at: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            undo: Vec::new(),
+            undo_files: Vec::new(),
             ended: None,
         }
     }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::order::IdOrder;
 use super::outcome::{Counter, DayCounts, ObjectCounts, Outcome, SKIPPED};
 use crate::outcome::{Counter as _, Problems};
-use crate::reader::ObjectContent;
-use pipeline::lake::Partition;
+use crate::reader::{ObjectContent, Skip};
+use pipeline::lake::{Partition, Strays};
 use pipeline::warehouse::{Conflict, LoadResult};
 
 /// Counts of objects by result, with their partitions and problems; the same counts as in an outcome.
@@ -68,7 +68,7 @@ impl Tally {
 
     /// Returns true if every counted row was read back.
     pub(super) fn is_read_back(&self) -> bool {
-        self.counts[Counter::Verified] + self.counts[Counter::Unverified] >= self.counts.recovered()
+        self.counts[Counter::Verified] + self.counts[Counter::Mismatched] >= self.counts.recovered()
     }
 
     /// Returns true if there are objects that another run may be able to read.
@@ -87,7 +87,7 @@ impl Tally {
         self.counts[Counter::Listed] += 1;
         match item {
             ObjectContent::Record(_) | ObjectContent::Unopened => {
-                debug_assert!(false, "a record is loaded, or left out by a limit")
+                debug_assert!(false, "a record is loaded, or skipped by a filter")
             }
             ObjectContent::Rejected(why) => {
                 day.rejected = 1;
@@ -113,7 +113,17 @@ impl Tally {
         }
     }
 
-    /// Records a record that a limit excludes.
+    /// Records objects at unexpected places of the lake.
+    pub(super) fn record_strays(&mut self, strays: &Strays) {
+        for key in strays.keys() {
+            self.record_object(None, key.to_owned(), ObjectContent::Skipped(Skip::Unrecognized));
+        }
+        self.counts[Counter::Listed] += strays.unnamed();
+        self.counts[Skip::Unrecognized] += strays.unnamed();
+        self.problems.add_unnamed(SKIPPED, strays.unnamed());
+    }
+
+    /// Records a record that a filter excludes.
     pub(super) fn record_filtered(&mut self, partition: &Partition, limit: Counter) {
         self.counts[Counter::Listed] += 1;
         self.counts[limit] += 1;
@@ -140,10 +150,10 @@ impl Tally {
         let Self { mut counts, newest_row_ts, newest_data, mut cells, problems } = self;
         for (partition, pending) in pending.iter() {
             let cell = cells.at(partition);
-            cell.pending += pending.timed + pending.loose;
+            cell.not_loaded += pending.timed + pending.loose;
             cell.listed += pending.timed; // unordered objects were listed with their day
             counts[Counter::Listed] += pending.timed + pending.loose;
-            counts[Counter::Pending] += pending.timed + pending.loose;
+            counts[Counter::NotLoaded] += pending.timed + pending.loose;
         }
         outcome.counts = counts;
         (outcome.newest_row_ts, outcome.newest_data) = (newest_row_ts, newest_data);

@@ -43,6 +43,7 @@ impl Topic for Local {
                 Err(EntryError { kind: *kind, code: "IntakeFailed".into(), message: message.clone() })
             }
             Meaning::Stored { .. }
+            | Meaning::Unverifiable { .. }
             | Meaning::Conflicting { .. }
             | Meaning::RowRefused { .. }
             | Meaning::Quarantined { .. } => Ok(()),

@@ -1,4 +1,4 @@
-//! The stream as it runs: files → `publish` → SNS (moto) → HTTP → `process --listen` → S3 and MySQL.
+//! The complete stream: files → `publish` → SNS (moto) → HTTP → `process --listen` → S3 and MySQL.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -9,10 +9,12 @@ use testkit::{BUCKET, Database, MOTO, MYSQL, PREFIX, Ran, Scene, real_files, ser
 
 use crate::moto::sns;
 
-/// A listener on a free port, told to end after so many messages; its address.
+/// Starts a listener on a free port that ends after N messages. Returns its address.
 pub fn listen(scene: &Scene, messages: u64) -> (Child, String) {
-    let (messages, skip) = (messages.to_string(), "--insecure-skip-signature");
-    let args = ["process", "--listen", "127.0.0.1:0", "--max-messages", &messages, skip, "--output", "json"];
+    let messages = messages.to_string();
+    let accept = ["--any-topic", "--insecure-skip-signature"];
+    let args = [&["process", "--listen", "127.0.0.1:0", "--max-messages", &messages, "--output", "json"], &accept[..]]
+        .concat();
     let mut child = scene.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let address = lines.find_map(|line| Some(line.unwrap().split_once("listening on ")?.1.to_owned())).unwrap();

@@ -1,4 +1,4 @@
-//! SNS's HTTP deliveries, with moto as SNS: it signs each message with a certificate of its own.
+//! HTTP deliveries of SNS, as simulated by moto, which signs each message with its own certificate.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory as Rows;
 use ruminate::cancellation::CancellationToken;
 use ruminate::endpoint::fetch::{Fetch, FetchResponse, HttpsFetcher};
-use ruminate::endpoint::{Endpoint, Settings, Signatures};
+use ruminate::endpoint::{Endpoint, Settings, Signatures, Topics};
 use ruminate::outcome::{CommandOutcome as _, Exit};
 use ruminate::process::{Count, Outcome, Requests};
 use ruminate::progress::Progress;
@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::moto::sns;
 
-/// Finds certificates at moto, which tells its services apart by the scope of a signature; the rest over the network.
+/// Fetches certificates from moto, which distinguishes its services by the scope of a signature; the rest over the network.
 #[derive(Debug)]
 struct AtMoto {
     moto: String,
@@ -49,7 +49,7 @@ struct Running {
 
 async fn start(moto: &str, settings: Settings, lake: &Objects, rows: &Rows) -> Running {
     let intake = Intake::open(Arc::new(lake.clone()), Arc::new(rows.clone()), Rules::default()).await.unwrap();
-    let get = Arc::new(AtMoto { moto: moto.to_owned(), https: HttpsFetcher::new() });
+    let get = Arc::new(AtMoto { moto: moto.to_owned(), https: HttpsFetcher::new(&pipeline::aws::Network::default()) });
     let endpoint = Endpoint::bind("127.0.0.1:0", settings, get).await.unwrap();
     let (address, cancel) = (format!("http://{}/consumo", endpoint.address()), CancellationToken::default());
     let wish = cancel.clone();
@@ -57,16 +57,16 @@ async fn start(moto: &str, settings: Settings, lake: &Objects, rows: &Rows) -> R
     Running { address, cancel, work }
 }
 
-/// Publishes the real readings twice to an endpoint subscribed to a topic of its own.
+/// Publishes the real readings twice to an endpoint subscribed to a separate topic.
 async fn delivered_twice(signatures: Signatures, name: &str) {
     let Some(moto) = server(MOTO.variable, MOTO.group) else { return };
     let sns = sns(&moto);
-    // A name of this run's own: moto would go on delivering to the endpoint of a run that broke off.
+    // A unique name for this run: moto would keep delivering to the endpoint of an aborted run.
     let name = format!("{name}-{}", std::process::id());
     let topic = sns.create_topic().name(name).send().await.unwrap().topic_arn.unwrap();
     let (lake, rows) = (Objects::default(), Rows::default());
     rows.init().await.unwrap();
-    let settings = Settings { topics: vec![topic.clone()], signatures, ..Settings::default() };
+    let settings = Settings { signatures, ..Settings::of(Topics::Only(vec![topic.clone()])) };
     let running = start(&moto, settings, &lake, &rows).await;
     sns.subscribe().topic_arn(&topic).protocol("http").endpoint(&running.address).send().await.unwrap();
     let readings = real_readings();
@@ -92,18 +92,18 @@ async fn live_moto_delivers_and_its_signatures_are_good() {
 }
 
 #[tokio::test]
-async fn live_moto_delivers_to_an_endpoint_that_believes_anybody() {
+async fn live_moto_delivers_to_an_endpoint_without_signature_checks() {
     delivered_twice(Signatures::Skip, "listen-skip").await;
 }
 
-/// moto sends no confirmation of its own: the one here has the address that SNS would put into it.
+/// moto sends no confirmation: this one has the URL that SNS would send.
 #[tokio::test]
 async fn live_moto_confirms_a_subscription_at_its_address() {
     let Some(moto) = server(MOTO.variable, MOTO.group) else { return };
     let topic = sns(&moto).create_topic().name("listen-confirm").send().await.unwrap().topic_arn.unwrap();
     let (lake, rows) = (Objects::default(), Rows::default());
     rows.init().await.unwrap();
-    let believing = Settings { signatures: Signatures::Skip, ..Settings::default() };
+    let believing = Settings { signatures: Signatures::Skip, ..Settings::of(Topics::Any) };
     let running = start(&moto, believing, &lake, &rows).await;
     let confirmation = |address: &str| {
         serde_json::json!({"Type": "SubscriptionConfirmation", "MessageId": "m", "TopicArn": topic, "Token": "t",

@@ -1,4 +1,4 @@
-//! An endpoint in the test's own process, and a client as plain as SNS's.
+//! An endpoint in the test process, and a plain HTTP client like that of SNS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use pipeline::intake::Intake;
 use ruminate::cancellation::CancellationToken;
 use ruminate::endpoint::fetch::{Fetch, FetchResponse};
-use ruminate::endpoint::{Endpoint, Settings, Signatures};
+use ruminate::endpoint::{Endpoint, Settings, Signatures, Topics};
 use ruminate::process::Outcome;
 use ruminate::progress::Progress;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +19,7 @@ use url::Url;
 pub const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:consumo";
 const CERTIFICATE: &str = include_str!("../sns/certificate.pem");
 
-/// The network: the certificate wherever one is asked for, and a list of what was asked for.
+/// The network: returns the certificate for every request, and records the requested URLs.
 #[derive(Debug, Default)]
 pub struct Network {
     pub requests: Mutex<Vec<String>>,
@@ -34,7 +34,12 @@ impl Fetch for Network {
 }
 
 pub fn believing() -> Settings {
-    Settings { signatures: Signatures::Skip, ..Settings::default() }
+    Settings { signatures: Signatures::Skip, ..Settings::of(Topics::Any) }
+}
+
+/// Settings that accept the messages of [`TOPIC`].
+pub fn of_topic() -> Settings {
+    Settings::of(Topics::Only(vec![TOPIC.into()]))
 }
 
 /// A running endpoint.
@@ -59,7 +64,7 @@ impl Running {
         self.ask("POST", "", body).await
     }
 
-    /// One request on a connection of its own; `headers` are whole lines. Status 0 where no answer came.
+    /// Sends one request on a new connection; `headers` are complete lines. Returns status 0 without a response.
     pub async fn ask(&self, line: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, String) {
         let mut answer = String::new();
         if let Ok(mut stream) = self.send(line, headers, body).await {
@@ -83,6 +88,11 @@ impl Running {
         Ok(stream)
     }
 
+    /// Opens a connection without a request.
+    pub async fn connect(&self) -> io::Result<Open> {
+        Ok(Open(TcpStream::connect(self.address).await?))
+    }
+
     pub async fn stop(self) -> Outcome {
         self.cancel.cancel();
         self.ended().await
@@ -90,5 +100,33 @@ impl Running {
 
     pub async fn ended(self) -> Outcome {
         self.work.await.unwrap().unwrap()
+    }
+}
+
+/// An open connection.
+pub struct Open(TcpStream);
+
+impl Open {
+    pub async fn write(&mut self, text: &str) {
+        let _ = self.0.write_all(text.as_bytes()).await; // the endpoint may have closed it
+    }
+
+    /// Sends a request, and returns status and text; status 0 without an answer.
+    pub async fn ask(&mut self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let length = body.len();
+        self.write(&format!(
+            "{method} {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        ))
+        .await;
+        let mut answer = String::new();
+        let _ = self.0.read_to_string(&mut answer).await;
+        let Some((head, text)) = answer.split_once("\r\n\r\n") else { return (0, answer) };
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), text.trim_end().to_owned())
+    }
+
+    /// Returns true if the endpoint has closed it.
+    pub async fn is_closed(&mut self) -> bool {
+        let mut byte = [0];
+        tokio::time::timeout(std::time::Duration::from_millis(100), self.0.read(&mut byte)).await.is_ok()
     }
 }

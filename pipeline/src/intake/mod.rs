@@ -14,19 +14,19 @@ use tokio::time::{Duration, Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::lake::{self, ConditionalWrites, Key, Lake, PutResult};
-use crate::record::{QUARANTINE, Reading, Record, Rejection, Rules};
+use crate::record::{Column, MAX_OBJECT_BYTES, QUARANTINE, Reading, Record, Rejection, Rules};
 use crate::warehouse::{self, LoadResult, Warehouse};
 use schema_cache::SchemaCache;
 
 pub mod envelope;
 pub mod event;
+mod message_verdict;
 mod outcome;
 mod quarantine;
 mod schema_cache;
-mod verdict;
 
+pub use message_verdict::{Meaning, StoreFailure, Verdict};
 pub use outcome::MessageOutcome;
-pub use verdict::{Meaning, StoreFailure, Verdict};
 
 /// Default number of concurrent object writes.
 pub const WRITES: usize = 64;
@@ -59,6 +59,34 @@ struct PreparedMessage {
     message: Bytes,
 }
 
+/// The object of a record in the lake.
+struct WrittenObject {
+    at: usize,
+    object: PutResult,
+    /// Why the existing object could not be read.
+    unverifiable: Option<String>,
+}
+
+/// A record and its object.
+type WrittenRecord = (WrittenObject, Record);
+
+impl WrittenObject {
+    /// Returns the result of its row. An existing row of an object that cannot be read is compared in the fields of the
+    /// reading, which the id in the object's name proves; the other columns are those of the object.
+    fn row_result(&self, row: LoadResult) -> LoadResult {
+        let is_computed = |column| matches!(column, Column::RowTs | Column::ConsumoMeta);
+        match row {
+            LoadResult::Conflicting(conflict)
+                if self.unverifiable.is_some()
+                    && conflict.differences.iter().all(|difference| is_computed(difference.column)) =>
+            {
+                LoadResult::Identical
+            }
+            row => row,
+        }
+    }
+}
+
 impl Intake {
     /// Creates an intake for a lake and a warehouse. It connects to neither before the first message.
     pub fn new(lake: Arc<dyn Lake>, warehouse: Arc<dyn Warehouse>, rules: Rules) -> Self {
@@ -75,6 +103,7 @@ impl Intake {
         warehouse: Arc<dyn Warehouse>,
         rules: Rules,
     ) -> Result<Self, warehouse::Error> {
+        warehouse.check_writable().await?;
         let intake = Self::new(lake, warehouse, rules);
         intake.table.shape(Utc::now()).await?;
         Ok(intake)
@@ -120,18 +149,20 @@ impl Intake {
         let mut written = self.write_all(messages, now, for_objects, &mut verdicts).await;
         let lake = started.elapsed();
         // Rows in key order load fastest; ties keep the order of the messages.
-        written.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data).then(a.0.cmp(&b.0)));
-        let (places, records): (Vec<(usize, PutResult)>, Vec<Record>) =
-            written.into_iter().map(|(at, record, put)| ((at, put), record)).unzip();
+        written.sort_by(|(a, one), (b, other)| one.id_treated_data.cmp(&other.id_treated_data).then(a.at.cmp(&b.at)));
+        let (objects, records): (Vec<WrittenObject>, Vec<Record>) = written.into_iter().unzip();
         let loaded = self.load(&records, now, until).await;
-        for (((at, object), record), row) in places.into_iter().zip(records).zip(loaded) {
-            verdicts[at] = Some(match row {
-                Ok(row) => Verdict::Stored { id: record.id_treated_data, object, row },
+        for ((written, record), row) in objects.into_iter().zip(records).zip(loaded) {
+            verdicts[written.at] = Some(match row.map(|row| written.row_result(row)) {
+                Ok(row) => {
+                    let WrittenObject { object, unverifiable, .. } = written;
+                    Verdict::Stored { id: record.id_treated_data, object, row, unverifiable }
+                }
                 Err(failure) => Verdict::Failed(failure),
             });
         }
         let warehouse = started.elapsed() - lake;
-        let lost = || Verdict::Failed(StoreFailure::transient("the time was up before its object was written"));
+        let lost = || Verdict::Failed(StoreFailure::transient("deadline exceeded before its object was written"));
         BatchResult {
             verdicts: verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect(),
             lake,
@@ -147,7 +178,7 @@ impl Intake {
         now: DateTime<Utc>,
         until: Option<Instant>,
         verdicts: &mut [Option<Verdict>],
-    ) -> Vec<(usize, Record, PutResult)> {
+    ) -> Vec<WrittenRecord> {
         let mut written = Vec::with_capacity(messages.len());
         let mut waiting = messages.into_iter().enumerate();
         let mut work = JoinSet::new(); // aborts unfinished writes when dropped
@@ -165,17 +196,18 @@ impl Intake {
                 None => Ok(work.join_next().await),
             };
             match next {
-                Ok(Some(Ok((_, Ok(Ok(entry)))))) => written.push(entry),
+                Ok(Some(Ok((_, Ok(Ok(record)))))) => written.push(record),
                 Ok(Some(Ok((at, Ok(Err(verdict)))))) => verdicts[at] = Some(verdict),
                 Ok(Some(Ok((at, Err(panic))))) => {
-                    let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));
-                    let message = format!("the work on this message panicked: {}", said.unwrap_or("without a word"));
+                    let details =
+                        panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));
+                    let message = format!("the work on this message panicked: {}", details.unwrap_or("no message"));
                     verdicts[at] = Some(Verdict::Failed(StoreFailure::transient(&message)));
                 }
                 Ok(Some(Err(e))) => tracing::error!("the work on a message was ended: {e}"),
                 Ok(None) => return written,
                 Err(_) => {
-                    tracing::warn!("the time for objects is up: {} messages have to come again", work.len());
+                    tracing::warn!("deadline exceeded while writing objects: {} messages must be retried", work.len());
                     return written;
                 }
             }
@@ -199,7 +231,7 @@ impl Intake {
             None => Ok(load.await),
         };
         let left = match ended {
-            Ok(Ok(())) => StoreFailure::transient("in the lake, but the load ended without a word on its row"),
+            Ok(Ok(())) => StoreFailure::transient("stored in the lake, but the load returned no result for its row"),
             Ok(Err(e)) => e.into(),
             Err(_) => StoreFailure::transient("in the lake, but the warehouse did not answer in the time there was"),
         };
@@ -209,12 +241,7 @@ impl Intake {
             .collect()
     }
 
-    async fn write(
-        &self,
-        at: usize,
-        message: Bytes,
-        now: DateTime<Utc>,
-    ) -> Result<(usize, Record, PutResult), Verdict> {
+    async fn write(&self, at: usize, message: Bytes, now: DateTime<Utc>) -> Result<WrittenRecord, Verdict> {
         match Reading::parse(&message) {
             Ok(reading) => {
                 let record = Record::from_reading(reading, self.rules, now);
@@ -228,23 +255,45 @@ impl Intake {
     /// Writes an object. An existing object is left unchanged, and its `row_ts` goes to the warehouse.
     ///
     /// If the existing object is not a record with this id, the message is quarantined and no row is written: the
-    /// warehouse must not contain records that the lake lacks.
-    async fn put(&self, treated: PreparedMessage, now: DateTime<Utc>) -> Result<(usize, Record, PutResult), Verdict> {
+    /// warehouse must not contain records that the lake lacks. If it cannot be read, its name still proves its reading,
+    /// so the row is written.
+    async fn put(&self, treated: PreparedMessage, now: DateTime<Utc>) -> Result<WrittenRecord, Verdict> {
         let PreparedMessage { at, record, message } = treated;
         let failed = |e: lake::Error| Verdict::Failed(e.into());
         let bad = |what: &str| failed(lake::Error::new(lake::Reason::BadKey, record.id_treated_data.clone(), what));
         let key = Key::of(&record).ok_or_else(|| bad("its id cannot stand in a name"))?.to_string();
-        let body = record.object(&message).map_err(|e| bad(&e.to_string()))?;
-        let put = self.lake.put_new(&key, body.into()).await.map_err(failed)?;
-        if put == PutResult::Created {
-            return Ok((at, record, put));
-        }
-        let why = match Record::parse(&self.lake.get(&key).await.map_err(failed)?) {
-            Ok(existing) if existing.id_treated_data == record.id_treated_data => return Ok((at, existing, put)),
-            Ok(existing) => format!("it holds the record {}", existing.id_treated_data),
-            Err(why) => why.to_string(),
+        let body = Bytes::from(record.object(&message).map_err(|e| bad(&e.to_string()))?);
+        let written = |record, object, unverifiable| Ok((WrittenObject { at, object, unverifiable }, record));
+        let why = match self.put_or_read(&key, body).await.map_err(failed)? {
+            None => return written(record, PutResult::Created, None),
+            Some(Ok(existing)) => match Record::parse(&existing) {
+                Ok(existing) if existing.id_treated_data == record.id_treated_data => {
+                    return written(existing, PutResult::AlreadyExists, None);
+                }
+                Ok(existing) => format!("it holds the record {}", existing.id_treated_data),
+                Err(why) => why.to_string(),
+            },
+            Some(Err(e)) if e.reason == lake::Reason::TooLarge => e.message,
+            Some(Err(e)) if e.is_unverifiable() => return written(record, PutResult::AlreadyExists, Some(e.message)),
+            Some(Err(e)) => return Err(failed(e)),
         };
         Err(self.quarantine(&message, Rejection::KeyTaken { key, why }, now).await)
+    }
+
+    /// Writes an object, or reads the existing one; `None` if it was written. An object that was deleted in between is
+    /// written again.
+    async fn put_or_read(&self, key: &str, body: Bytes) -> Result<Option<Result<Bytes, lake::Error>>, lake::Error> {
+        if self.lake.put_new(key, body.clone()).await? == PutResult::Created {
+            return Ok(None);
+        }
+        match self.lake.get_within(key, MAX_OBJECT_BYTES).await {
+            Err(e) if e.reason == lake::Reason::NotFound => {}
+            read => return Ok(Some(read)),
+        }
+        match self.lake.put_new(key, body).await? {
+            PutResult::Created => Ok(None),
+            PutResult::AlreadyExists => Ok(Some(self.lake.get_within(key, MAX_OBJECT_BYTES).await)),
+        }
     }
 
     async fn quarantine(&self, message: &Bytes, reason: Rejection, now: DateTime<Utc>) -> Verdict {
@@ -271,7 +320,7 @@ impl Intake {
             Some(until) => timeout_at(until, keep).await,
             None => Ok(keep.await),
         };
-        Ok(kept.map_err(|_| StoreFailure::transient("the time was up before it was kept in the quarantine"))??)
+        Ok(kept.map_err(|_| StoreFailure::transient("deadline exceeded before it was quarantined"))??)
     }
 }
 

@@ -48,8 +48,12 @@ impl MessageOutcome {
 
     fn with(verdict: &Verdict, mut is_fresh: impl FnMut(&str) -> bool) -> Self {
         match verdict.meaning() {
-            Meaning::Stored { id } | Meaning::Conflicting { id, .. } if is_fresh(id) => Self::Processed,
-            Meaning::Stored { .. } | Meaning::Conflicting { .. } => Self::Duplicate,
+            Meaning::Stored { id } | Meaning::Unverifiable { id, .. } | Meaning::Conflicting { id, .. }
+                if is_fresh(id) =>
+            {
+                Self::Processed
+            }
+            Meaning::Stored { .. } | Meaning::Unverifiable { .. } | Meaning::Conflicting { .. } => Self::Duplicate,
             Meaning::RowRefused { .. } => Self::RowRefused,
             Meaning::Quarantined { .. } => Self::Quarantined,
             Meaning::Failed(_) => Self::Failed,
@@ -60,7 +64,11 @@ impl MessageOutcome {
 /// Returns the id of the reading for which this message wrote an object or a row; `None` if it wrote nothing.
 fn new_reading_id(verdict: &Verdict) -> Option<&str> {
     match verdict.meaning() {
-        Meaning::Stored { id } | Meaning::Conflicting { id, .. } if !verdict.is_duplicate() => Some(id),
+        Meaning::Stored { id } | Meaning::Unverifiable { id, .. } | Meaning::Conflicting { id, .. }
+            if !verdict.is_duplicate() =>
+        {
+            Some(id)
+        }
         _ => None,
     }
 }
@@ -72,7 +80,7 @@ mod tests {
     use crate::warehouse::LoadResult;
 
     fn stored(id: &str, object: PutResult, row: LoadResult) -> Verdict {
-        Verdict::Stored { id: id.into(), object, row }
+        Verdict::Stored { id: id.into(), object, row, unverifiable: None }
     }
 
     #[test]

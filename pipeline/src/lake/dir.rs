@@ -1,26 +1,31 @@
 //! A lake in a directory: for the demo, local work and extracted archives.
 //!
 //! Objects are written to a temporary name and then hard-linked to their key, which fails if the key exists. So there
-//! are no partial objects and no overwrites. Objects are not synced to disk one by one; a power failure can lose recent
-//! writes.
+//! are no partial objects and no overwrites. Objects are synced to disk one by one only if that is requested
+//! ([`Durability`]); otherwise a power failure can lose recent writes.
+//!
+//! Symbolic links are followed when objects are listed, read and written: a farm's folder may be on another disk. A
+//! link to a folder that contains the link is not followed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, ReadHints, Reason, StorageClass};
-use crate::atomic_file::{folder_of, temp_file_beside};
+use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, ReadHints, Reason};
 
 mod listing;
+mod stat;
+mod write;
 
-use listing::{Entry, SmallestKeys, walk};
+use listing::{Entry, Folders, SmallestKeys, walk};
+use stat::{failure, stat};
+pub use write::Durability;
 
 /// Keys per page. A directory with more keys is walked once per page.
 const PAGE: usize = 100_000;
@@ -29,12 +34,19 @@ const PAGE: usize = 100_000;
 #[derive(Debug, Clone)]
 pub struct Dir {
     root: PathBuf,
+    durability: Durability,
 }
 
 impl Dir {
     /// Creates a lake for a directory, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), durability: Durability::default() }
+    }
+
+    /// Sets when a write counts as done.
+    #[must_use]
+    pub fn with_durability(self, durability: Durability) -> Self {
+        Self { durability, ..self }
     }
 
     /// Creates the directory, for commands that are about to write.
@@ -56,7 +68,8 @@ impl Dir {
         let start = if folder.is_empty() { self.root.clone() } else { self.path(folder)? };
         let lead = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let mut keys = SmallestKeys { after: after.map(str::to_owned), max, kept: BTreeMap::new(), more: false };
-        walk(&start, &lead, name, depth, &mut keys)?;
+        let Some(mut folders) = Folders::down_to(&self.root, folder) else { return Ok(ListPage::default()) };
+        walk(&start, &lead, name, depth, &mut keys, &mut folders)?;
         let mut page = ListPage::default();
         if keys.more {
             page.next = keys.kept.last_key_value().map(|(key, _)| key.clone());
@@ -64,14 +77,14 @@ impl Dir {
         for (key, entry) in keys.kept {
             match entry {
                 Entry::Folder => page.folders.push(key),
-                Entry::File(facts) => page.objects.push(describe(key, facts)),
+                Entry::File(facts) => page.objects.push(facts.describe(key)),
             }
         }
         Ok(page)
     }
 
-    /// Reads a file's bytes.
-    fn read(&self, key: &str) -> Result<Bytes, Error> {
+    /// Reads a file's bytes, if there are at most `max`.
+    fn read(&self, key: &str, max: usize) -> Result<Bytes, Error> {
         let path = self.path(key)?;
         let unfit = |e: io::Error| match failure(key, &e) {
             e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a cycle of links
@@ -81,6 +94,9 @@ impl Dir {
         let meta = file.metadata().map_err(unfit)?;
         if !meta.is_file() {
             return Err(Error::new(Reason::BadKey, key, "is no regular file"));
+        }
+        if meta.len() > max as u64 {
+            return Err(Error::too_large(key, meta.len(), max));
         }
         let body = usize::try_from(meta.len()).map_err(io::Error::other).and_then(|size| first(&mut file, size));
         body.map(Bytes::from).map_err(|e| failure(key, &e))
@@ -110,61 +126,6 @@ fn first(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Returns a file's metadata; `None` if the file does not exist.
-fn stat(root: &Path, key: &str) -> Result<Option<FileStat>, Error> {
-    let path = root.join(key);
-    to_file_stat(fs::symlink_metadata(&path), || path, key)
-}
-
-/// Converts metadata to a `FileStat`; a link to a file is described by its target.
-fn to_file_stat(
-    found: io::Result<fs::Metadata>,
-    path: impl FnOnce() -> PathBuf,
-    key: &str,
-) -> Result<Option<FileStat>, Error> {
-    let meta = match found {
-        Ok(meta) if meta.is_symlink() => fs::metadata(path()).ok().filter(fs::Metadata::is_file).unwrap_or(meta),
-        Ok(meta) => meta,
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(failure(key, &e)),
-    };
-    Ok(Some(FileStat { size: meta.len(), modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH) }))
-}
-
-/// Metadata of a file in a listing.
-#[derive(Debug, Clone, Copy)]
-struct FileStat {
-    size: u64,
-    modified: SystemTime,
-}
-
-fn describe(key: String, FileStat { size, modified }: FileStat) -> ObjectMeta {
-    let last_modified = DateTime::<Utc>::from(modified);
-    let etag = format!("{:x}-{size:x}", last_modified.timestamp_nanos_opt().unwrap_or_default());
-    ObjectMeta {
-        key,
-        size,
-        etag,
-        last_modified,
-        class: StorageClass::default(),
-        restored: false,
-        archived: false,
-        version: None,
-    }
-}
-
-fn failure(about: &str, e: &io::Error) -> Error {
-    let reason = match e.kind() {
-        ErrorKind::NotFound => Reason::NotFound,
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Reason::Denied,
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Reason::NoSpace,
-        ErrorKind::InvalidFilename => Reason::BadKey,
-        ErrorKind::Interrupted => Reason::Network,
-        _ => Reason::Other,
-    };
-    Error::new(reason, about, e.to_string())
-}
-
 /// Runs file work on a blocking thread, away from the async runtime's workers.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
@@ -190,14 +151,18 @@ impl Lake for Dir {
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        self.get_within(key, usize::MAX).await
+    }
+
+    async fn get_within(&self, key: &str, max: usize) -> Result<Bytes, Error> {
         let (this, key) = (self.clone(), key.to_owned());
-        blocking(move || this.read(&key)).await
+        blocking(move || this.read(&key, max)).await
     }
 
     async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
-        let (this, keys) = (self.clone(), listed.iter().map(|meta| meta.key.clone()).collect::<Vec<_>>());
-        let count = keys.len();
-        match blocking(move || Ok(keys.iter().map(|key| this.read(key)).collect())).await {
+        let (this, keys) = (self.clone(), listed.iter().map(|meta| (meta.key.clone(), meta.max_bytes())));
+        let (count, keys) = (listed.len(), keys.collect::<Vec<_>>());
+        match blocking(move || Ok(keys.iter().map(|(key, max)| this.read(key, *max)).collect())).await {
             Ok(bodies) => bodies,
             Err(e) => vec![Err(e); count],
         }
@@ -209,8 +174,9 @@ impl Lake for Dir {
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
-        let (path, key) = (self.path(key)?, key.to_owned());
-        blocking(move || write_new(&path, &body).map_err(|e| failure(&key, &e))).await
+        let (this, path, key) = (self.clone(), self.path(key)?, key.to_owned());
+        let write = move || write::write_new(&this.root, &path, &body, this.durability);
+        blocking(move || write().map_err(|e| failure(&key, &e))).await
     }
 
     /// Not atomic: another writer can intervene between the token check and the change, because file systems have no
@@ -218,13 +184,13 @@ impl Lake for Dir {
     async fn change_if_match(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<ChangeResult, Error> {
         let (this, path, key, etag) = (self.clone(), self.path(key)?, key.to_owned(), etag.to_owned());
         blocking(move || {
-            let now = stat(&this.root, &key)?.map(|facts| describe(key.clone(), facts).etag);
+            let now = stat(&this.root, &key)?.map(|facts| facts.describe(key.clone()).etag);
             if now != Some(etag) {
                 return Ok(ChangeResult::Conflict);
             }
             let changed = match body {
-                Some(body) => overwrite(&path, &body),
-                None => fs::remove_file(&path),
+                Some(body) => write::overwrite(&path, &body, this.durability),
+                None => write::remove(&path, this.durability),
             };
             changed.map(|()| ChangeResult::Done).map_err(|e| failure(&key, &e))
         })
@@ -246,7 +212,7 @@ impl Lake for Dir {
 
     fn sibling(&self, name: &str) -> Arc<dyn Lake> {
         let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
-        Arc::new(Self { root: root.parent().unwrap_or(&root).join(name) })
+        Arc::new(Self { root: root.parent().unwrap_or(&root).join(name), ..self.clone() })
     }
 }
 
@@ -255,28 +221,6 @@ impl Lake for Dir {
 fn now(root: &Path) -> DateTime<Utc> {
     let modified = tempfile::tempfile_in(root).and_then(|file| file.metadata()?.modified());
     modified.map_or_else(|_| Utc::now(), DateTime::from)
-}
-
-fn overwrite(path: &Path, body: &[u8]) -> io::Result<()> {
-    let mut file = temp_file_beside(path)?;
-    file.write_all(body)?;
-    file.persist(path).map(drop).map_err(|e| e.error)
-}
-
-fn write_new(path: &Path, body: &[u8]) -> io::Result<PutResult> {
-    let mut file = match temp_file_beside(path) {
-        Err(e) if e.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(folder_of(path))?;
-            temp_file_beside(path)?
-        }
-        other => other?,
-    };
-    file.write_all(body)?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok(PutResult::Created),
-        Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Ok(PutResult::AlreadyExists),
-        Err(e) => Err(e.error),
-    }
 }
 
 #[cfg(test)]
@@ -345,6 +289,63 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn links_are_followed_by_listings_reads_and_writes_alike_and_circles_are_not() {
+        use std::os::unix::fs::symlink;
+        let home = tempfile::tempdir().unwrap();
+        let (root, disk) = (home.path().join("lake"), home.path().join("disk"));
+        fs::create_dir_all(root.join("a")).unwrap();
+        fs::create_dir_all(disk.join("2023")).unwrap();
+        symlink(&disk, root.join("farm")).unwrap();
+        symlink(&root, disk.join("2023/circle")).unwrap();
+        symlink("..", root.join("a/up")).unwrap();
+        symlink("nowhere", root.join("a/broken")).unwrap();
+        let lake = Dir::new(&root).with_durability(Durability::Disk);
+        for key in ["farm/2023/x.json", "farm/2024/y.json", "a/z.json"] {
+            assert_eq!(lake.put_new(key, Bytes::from(key)).await.unwrap(), PutResult::Created);
+            assert_eq!(lake.put_new(key, Bytes::new()).await.unwrap(), PutResult::AlreadyExists);
+        }
+        assert!(disk.join("2024/y.json").is_file(), "written where the link leads");
+        let listed = crate::lake::list_all(&lake, "").await.unwrap();
+        let keys: Vec<&str> = listed.iter().map(|object| object.key.as_str()).collect();
+        let all = ["a/broken", "a/up", "a/z.json", "farm/2023/circle", "farm/2023/x.json", "farm/2024/y.json"];
+        assert_eq!(keys, all, "links that cannot be followed are listed as objects");
+        assert_eq!(lake.get("farm/2023/x.json").await.unwrap(), "farm/2023/x.json");
+        let top = lake.list("", Depth::OneLevel, None).await.unwrap();
+        assert_eq!(top.folders, ["a/", "farm/"]);
+        assert!(crate::lake::list_all(&lake, "a/up/").await.unwrap().is_empty());
+        // A change of a linked file changes its target, and the link stays.
+        symlink(disk.join("2024/y.json"), root.join("a/link.json")).unwrap();
+        let meta = crate::lake::head(&lake, "a/link.json").await.unwrap().unwrap();
+        let changed = lake.change_if_match("a/link.json", &meta.etag, Some(Bytes::from_static(b"new"))).await;
+        assert_eq!(changed.unwrap(), ChangeResult::Done);
+        assert_eq!(lake.get("farm/2024/y.json").await.unwrap(), "new");
+        assert!(root.join("a/link.json").is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_change_that_keeps_size_and_time_changes_the_token() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = Dir::new(home.path());
+        lake.put_new("x", Bytes::from_static(b"one")).await.unwrap();
+        let path = home.path().join("x");
+        let before = crate::lake::head(&lake, "x").await.unwrap().unwrap();
+        let set_back = || {
+            let at = before.last_modified.into();
+            File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
+        };
+        std::thread::sleep(std::time::Duration::from_millis(20)); // the kernel's clock of files has ticks
+        fs::write(&path, "two").unwrap();
+        set_back();
+        let after = crate::lake::head(&lake, "x").await.unwrap().unwrap();
+        assert_eq!((before.size, before.last_modified), (after.size, after.last_modified));
+        assert_ne!(before.etag, after.etag);
+        let change = lake.change_if_match("x", &before.etag, None).await.unwrap();
+        assert_eq!((change, lake.get("x").await.unwrap()), (ChangeResult::Conflict, Bytes::from_static(b"two")));
     }
 
     #[cfg(target_os = "linux")]

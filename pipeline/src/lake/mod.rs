@@ -4,7 +4,6 @@
 //! object keys, new and legacy. [`Span`] and [`scan_partitions`] select the partitions of a run. The read path of
 //! replay and reconcile is in the toolkit; [`crate::record`] defines the records.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,19 +12,26 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::error::Kind;
+use crate::record::MAX_OBJECT_BYTES;
 
 mod conditional;
 pub mod dir;
+mod encryption;
 mod key;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod partition;
 pub mod s3;
+mod storage_class;
+mod strays;
 mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
+pub use encryption::{Encryption, SseAlgorithm};
 pub use key::Key;
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
+pub use storage_class::StorageClass;
+pub use strays::Strays;
 pub use url::LakeUrl;
 
 /// Metadata of an object in a listing.
@@ -49,47 +55,11 @@ pub struct ObjectMeta {
     pub version: Option<String>,
 }
 
-/// A storage class, by the store's name for it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StorageClass(Cow<'static, str>);
-
-impl StorageClass {
-    /// Returns the class with a name; `None` or an empty name is `STANDARD`.
-    pub fn of(name: Option<&str>) -> Self {
-        const KNOWN: [&str; 8] = [
-            "STANDARD",
-            "STANDARD_IA",
-            "ONEZONE_IA",
-            "INTELLIGENT_TIERING",
-            "GLACIER_IR",
-            "GLACIER",
-            "DEEP_ARCHIVE",
-            "REDUCED_REDUNDANCY",
-        ];
-        let name = name.filter(|name| !name.is_empty()).unwrap_or(KNOWN[0]);
-        Self(KNOWN.into_iter().find(|known| *known == name).map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed))
-    }
-
-    /// Returns the name of the class.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns true if objects of this class need a restore before they can be read.
-    pub fn is_archive(&self) -> bool {
-        matches!(self.as_str(), "GLACIER" | "DEEP_ARCHIVE")
-    }
-}
-
-impl Default for StorageClass {
-    fn default() -> Self {
-        Self::of(None)
-    }
-}
-
-impl fmt::Display for StorageClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl ObjectMeta {
+    /// Returns the number of bytes to accept when the object is read: its size, or that of the largest record if it has
+    /// been replaced since it was listed.
+    fn max_bytes(&self) -> usize {
+        usize::try_from(self.size).unwrap_or(usize::MAX).max(MAX_OBJECT_BYTES)
     }
 }
 
@@ -165,6 +135,15 @@ pub trait Lake: Send + Sync + fmt::Debug {
     /// Returns [`Reason::NotFound`] if the object does not exist, or another error if the store cannot be reached or
     /// rejects the request.
     async fn get(&self, key: &str) -> Result<Bytes, Error>;
+
+    /// Returns an object's bytes if there are at most `max`; a larger object is not read into memory.
+    ///
+    /// # Errors
+    /// Returns [`Reason::TooLarge`] if the object is larger, or an error as [`Lake::get`].
+    async fn get_within(&self, key: &str, max: usize) -> Result<Bytes, Error> {
+        let body = self.get(key).await?;
+        if body.len() > max { Err(Error::too_large(key, body.len() as u64, max)) } else { Ok(body) }
+    }
 
     /// Returns the bytes of listed objects: one result per object, in order.
     async fn get_many(&self, listed: &[&ObjectMeta]) -> Vec<Result<Bytes, Error>> {
@@ -251,7 +230,6 @@ pub struct ThrottleStats {
     /// Number of retried requests, for any reason.
     pub retries: u64,
     /// The lowest limit on concurrent requests; `None` if requests were never limited.
-    #[serde(rename = "lowest_limit")]
     pub min_concurrency: Option<u64>,
 }
 
@@ -273,8 +251,16 @@ pub enum Reason {
     NoLake,
     /// The object is in an archive tier.
     Archived,
-    /// Credentials are missing, invalid or lack a permission.
+    /// The credentials are valid and lack a permission.
     Denied,
+    /// Credentials are missing, invalid or expired, or cannot be renewed.
+    Credentials,
+    /// This machine's clock differs so much from the store's that requests are rejected.
+    ClockSkew,
+    /// The settings do not yield a valid request.
+    Settings,
+    /// The store has the object and cannot return it: for example, its encryption key is disabled.
+    Unreadable,
     /// The bucket is in another region.
     WrongRegion,
     /// The store keeps no versions.
@@ -285,6 +271,8 @@ pub enum Reason {
     Unconditional,
     /// A key that the store cannot hold safely.
     BadKey,
+    /// The object is larger than the caller accepts.
+    TooLarge,
     /// The store requested a slowdown.
     SlowDown,
     /// A network failure, a timeout, or a temporary failure of the store.
@@ -315,18 +303,46 @@ impl Error {
         Self { reason, about: about.into(), message: message.into() }
     }
 
+    /// Creates an error for an object of `bytes` bytes, of which at most `max` are accepted.
+    pub fn too_large(about: impl Into<String>, bytes: u64, max: usize) -> Self {
+        Self::new(Reason::TooLarge, about, format!("an object of {bytes} bytes, of which at most {max} are read"))
+    }
+
     /// Returns the kind of the error, which decides whether a retry can help.
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional => Kind::Usage,
+            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional | Reason::Settings => {
+                Kind::Usage
+            }
             _ => Kind::Permanent,
         }
     }
 
     /// Returns true if the failure concerns only this object, so that the run can continue with the others.
     pub fn concerns_one_object(&self) -> bool {
-        matches!(self.reason, Reason::NotFound | Reason::Archived | Reason::BadKey)
+        let reasons = [Reason::NotFound, Reason::Archived, Reason::BadKey, Reason::Unreadable, Reason::TooLarge];
+        reasons.contains(&self.reason)
+    }
+
+    /// Returns true if every further request will fail too, until the credentials are renewed or the clock is set.
+    pub fn ends_access(&self) -> bool {
+        matches!(self.reason, Reason::Credentials | Reason::ClockSkew)
+    }
+
+    /// Returns true if an object that exists cannot be read, and the store works: it is in an archive tier, access to
+    /// it is denied, or something that is no object has its name.
+    pub fn is_unverifiable(&self) -> bool {
+        let reasons = [
+            Reason::NotFound,
+            Reason::Archived,
+            Reason::BadKey,
+            Reason::Denied,
+            Reason::Unreadable,
+            Reason::TooLarge,
+            Reason::Other,
+        ];
+        reasons.contains(&self.reason)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Selection and discovery of partitions, without listings outside the selected span.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::NaiveDate;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::key::{self, LEGACY_CATCH_ALL};
-use super::{Depth, Error, Lake, ObjectMeta, list_all, list_whole};
+use super::{Depth, Error, Lake, Strays};
 use crate::record::Slug;
 
 /// Maximum number of concurrent listings.
@@ -101,7 +102,7 @@ pub struct PartitionScan {
     /// Partitions in order of day, with farms interleaved.
     pub partitions: Vec<Partition>,
     /// Objects above the level of days, or in folders that are not a farm, year, month or day.
-    pub unrecognized: Vec<ObjectMeta>,
+    pub unrecognized: Strays,
 }
 
 impl PartitionScan {
@@ -142,37 +143,53 @@ pub async fn scan_partitions(lake: &dyn Lake, span: &Span) -> Result<PartitionSc
     let mut scan = PartitionScan::default();
     let mut level = vec![PathPrefix::default()];
     while !level.is_empty() {
-        let pages: Vec<_> = stream::iter(level)
+        let strays = &Mutex::new(&mut scan.unrecognized);
+        let folders: Vec<_> = stream::iter(level)
             .map(|dir| async move {
-                let page = list_whole(lake, &dir.prefix, Depth::OneLevel).await?;
-                Ok::<_, Error>((dir, page))
+                let folders = list_level(lake, &dir.prefix, Depth::OneLevel, span, strays).await?;
+                Ok::<_, Error>((dir, folders))
             })
             .buffer_unordered(LISTINGS)
             .try_collect()
             .await?;
         level = Vec::new();
-        let mut strange = Vec::new();
-        for (folder, page) in pages {
-            scan.unrecognized.extend(page.objects);
-            for name in page.folders {
+        for (folder, names) in folders {
+            for name in names {
                 match step(&folder, name, span) {
                     ChildKind::Down(next) => level.push(next),
                     ChildKind::Day(partition) => scan.partitions.push(partition),
-                    ChildKind::Stray(prefix) => strange.push(prefix),
+                    ChildKind::Stray(prefix) => {
+                        list_level(lake, &prefix, Depth::Recursive, span, strays).await?;
+                    }
                     ChildKind::Outside => {}
                 }
             }
         }
-        for prefix in strange {
-            scan.unrecognized.extend(list_all(lake, &prefix).await?);
-        }
-    }
-    if !span.farms.is_empty() {
-        scan.unrecognized.retain(|stray| stray.key.split_once('/').is_some_and(|(farm, _)| span.has_farm(farm)));
     }
     scan.partitions.sort();
-    scan.unrecognized.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(scan)
+}
+
+/// Lists a folder page by page: counts its objects as unrecognized, and returns its folders.
+async fn list_level(
+    lake: &dyn Lake,
+    prefix: &str,
+    depth: Depth,
+    span: &Span,
+    strays: &Mutex<&mut Strays>,
+) -> Result<Vec<String>, Error> {
+    let in_span = |key: &str| span.farms.is_empty() || key.split_once('/').is_some_and(|(farm, _)| span.has_farm(farm));
+    let (mut folders, mut after) = (Vec::new(), None);
+    loop {
+        let page = lake.list(prefix, depth, after.as_deref()).await?;
+        folders.extend(page.folders);
+        let mut strays = strays.lock().unwrap_or_else(PoisonError::into_inner);
+        page.objects.into_iter().filter(|object| in_span(&object.key)).for_each(|object| strays.add(object.key));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(folders),
+        }
+    }
 }
 
 fn step(dir: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
@@ -242,10 +259,7 @@ mod tests {
     }
 
     fn names(scan: &PartitionScan) -> (Vec<String>, Vec<&str>) {
-        (
-            scan.partitions.iter().map(Partition::prefix).collect(),
-            scan.unrecognized.iter().map(|s| s.key.as_str()).collect(),
-        )
+        (scan.partitions.iter().map(Partition::prefix).collect(), scan.unrecognized.keys().collect())
     }
 
     #[tokio::test]

@@ -7,9 +7,23 @@ use chrono::{DateTime, SubsecRound, Utc};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
-use super::json::{Fields, MAX_OBJECT_BYTES, Origin};
-use super::{Column, Field, FieldType, Reading, Rejection, Rules, Source, reading_id, timestamp};
+use super::json::{Fields, MAX_OBJECT_BYTES, Origin, REPAIRED_ID};
+use super::{Column, Field, FieldType, Reading, RecordId, Rejection, Rules, Source, compressed, reading_id, timestamp};
+
+/// Whether the id of a record is that of its reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdCheck {
+    /// The id of version 8 was computed from this reading.
+    Proven,
+    /// The id proves nothing about the reading: it is not of version 8.
+    Unproven,
+    /// A repair wrote other values into the object, from the warehouse, and they have not changed since.
+    Repaired,
+    /// The reading was changed after the id was computed.
+    Forged,
+}
 
 /// A reading enriched with its id, target intake and processing time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +37,8 @@ pub struct Record {
     /// Processing time, truncated to microseconds.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub row_ts: DateTime<Utc>,
+    /// Member [`REPAIRED_ID`] of the object; `None` if no repair has changed it.
+    pub repaired_id: Option<String>,
 }
 
 impl Record {
@@ -32,16 +48,43 @@ impl Record {
             id_treated_data: reading_id(&reading).to_string(),
             consumo_meta: rules.consumo_meta(reading.peso_medio),
             row_ts: now.trunc_subsecs(6),
+            repaired_id: None,
             reading,
         }
     }
 
-    /// Parses a lake object written by this toolkit or by the legacy Lambda.
+    /// Parses a lake object written by this toolkit or by the legacy Lambda, also if it was compressed with gzip or
+    /// zstd.
     ///
     /// # Errors
     /// Returns an error if the object is not a valid record.
     pub fn parse(object: &[u8]) -> Result<Self, Rejection> {
-        Self::read(&mut Fields::parse(object, MAX_OBJECT_BYTES, Origin::Lake)?)
+        let object = compressed::plain(object, MAX_OBJECT_BYTES)?;
+        let mut fields = Fields::parse(&object, MAX_OBJECT_BYTES, Origin::Lake)?;
+        Ok(Self { repaired_id: fields.repaired_id(), ..Self::read(&mut fields)? })
+    }
+
+    /// Compares the id of version 8 with the one that is computed from the reading.
+    pub fn check_id(&self) -> IdCheck {
+        if !RecordId::new(&self.id_treated_data).is_made_here() {
+            return IdCheck::Unproven;
+        }
+        let id = reading_id(&self.reading);
+        if Uuid::try_parse(&self.id_treated_data).is_ok_and(|own| own == id) {
+            IdCheck::Proven
+        } else if self.repaired_id.as_ref().is_some_and(|repaired| *repaired == id.to_string()) {
+            IdCheck::Repaired
+        } else {
+            IdCheck::Forged
+        }
+    }
+
+    /// Records that a repair has written values of the warehouse, if they are not those of the id.
+    pub fn mark_repaired(&mut self) {
+        self.repaired_id = None;
+        if self.check_id() == IdCheck::Forged {
+            self.repaired_id = Some(reading_id(&self.reading).to_string());
+        }
     }
 
     /// Reads all columns from a source.
@@ -54,6 +97,7 @@ impl Record {
             reading: Reading::read(from)?,
             consumo_meta: FieldType::read(from, Column::ConsumoMeta)?,
             row_ts: FieldType::read(from, Column::RowTs)?,
+            repaired_id: None,
         })
     }
 
@@ -63,7 +107,9 @@ impl Record {
     /// Returns an error if the message is not a JSON object. A message that was parsed into this record always is one.
     pub fn object(&self, message: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
         let mut members: Members = serde_json::from_slice(without_mark(message))?;
-        members.0.retain(|(name, _)| !Column::TREATED.iter().any(|column| column.name() == name));
+        let is_computed =
+            |name: &str| name == REPAIRED_ID || Column::TREATED.iter().any(|column| column.name() == name);
+        members.0.retain(|(name, _)| !is_computed(name));
         let mut out = Vec::with_capacity(message.len() + 160);
         for (name, value) in &members.0 {
             match Column::from_name(name).and_then(|column| self.respelled(column, value.get())) {
@@ -100,14 +146,16 @@ impl Record {
         self.close(out)
     }
 
-    /// Returns `object` with the given columns replaced by this record's values; everything else is unchanged.
+    /// Returns `object` with the given columns and the mark of a repair replaced by this record's values; everything else
+    /// is unchanged. The result is not compressed, even if `object` is.
     ///
     /// # Errors
     /// Returns an error if `object` is not a JSON object.
     pub fn object_with_columns(&self, object: &[u8], columns: &[Column]) -> Result<Vec<u8>, serde_json::Error> {
-        let members: Members = serde_json::from_slice(without_mark(object))?;
+        let object = compressed::plain(object, MAX_OBJECT_BYTES).map_err(serde::de::Error::custom)?;
+        let members: Members = serde_json::from_slice(without_mark(&object))?;
         let mut out = Vec::with_capacity(object.len() + 32);
-        for (name, value) in &members.0 {
+        for (name, value) in members.0.iter().filter(|(name, _)| name != REPAIRED_ID) {
             match columns.iter().find(|column| column.name() == name) {
                 Some(column) => self.push_column(&mut out, *column),
                 None => push_member(&mut out, name, value.get()),
@@ -117,8 +165,15 @@ impl Record {
         for column in columns.iter().filter(|column| !members.0.iter().any(|(name, _)| column.name() == name)) {
             self.push_column(&mut out, *column);
         }
+        self.push_mark(&mut out);
         out.push(b'}');
         Ok(out)
+    }
+
+    fn push_mark(&self, out: &mut Vec<u8>) {
+        if let Some(id) = &self.repaired_id {
+            push_member(out, REPAIRED_ID, &serde_json::Value::from(id.as_str()).to_string());
+        }
     }
 
     /// Returns a column's value as JSON in the form farms write; `None` if the record has no value.
@@ -144,6 +199,7 @@ impl Record {
         for column in Column::TREATED {
             self.push_column(&mut out, column);
         }
+        self.push_mark(&mut out);
         out.push(b'}');
         out
     }
@@ -228,6 +284,37 @@ mod tests {
         let expected = String::from_utf8(object).unwrap();
         let expected = expected.replace("\"peso_medio\":450.483", "\"peso_medio\":451.5");
         assert_eq!(changed, expected.replace("\"quantidade_animais\":\"51\"", "\"quantidade_animais\":\"50\""));
+    }
+
+    #[test]
+    fn an_id_proves_its_reading_and_a_repair_is_not_a_forgery() {
+        let record = record();
+        assert_eq!(record.check_id(), IdCheck::Proven);
+        let upper = Record { id_treated_data: record.id_treated_data.to_uppercase(), ..record.clone() };
+        assert_eq!(upper.check_id(), IdCheck::Proven, "the same id in another spelling");
+        let mut changed = record.clone();
+        changed.reading.peso_medio += 0.5;
+        assert_eq!(changed.check_id(), IdCheck::Forged);
+        let old = Record { id_treated_data: "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab".into(), ..changed.clone() };
+        assert_eq!(old.check_id(), IdCheck::Unproven);
+        changed.mark_repaired();
+        let object = record.object(MESSAGE.as_bytes()).unwrap();
+        let repaired = changed.object_with_columns(&object, &[Column::PesoMedio]).unwrap();
+        let mut read = Record::parse(&repaired).unwrap();
+        assert_eq!((read.check_id(), &read), (IdCheck::Repaired, &changed));
+        assert_eq!(Record::parse(&changed.object_from_values()).unwrap(), changed);
+        read.reading.peso_medio += 0.5;
+        assert_eq!(read.check_id(), IdCheck::Forged, "changed after the repair");
+        read.reading.peso_medio -= 1.0;
+        read.mark_repaired();
+        let restored = read.object_with_columns(&repaired, &[Column::PesoMedio]).unwrap();
+        assert_eq!((read.check_id(), restored), (IdCheck::Proven, object), "a mark that is not needed is removed");
+        let marked = MESSAGE.replacen('{', r#"{"repaired_id":"x","#, 1);
+        assert_eq!(record.object(marked.as_bytes()).unwrap(), object_of(&record), "a message cannot set the mark");
+    }
+
+    fn object_of(record: &Record) -> Vec<u8> {
+        record.object(MESSAGE.as_bytes()).unwrap()
     }
 
     #[test]

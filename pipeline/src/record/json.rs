@@ -13,13 +13,18 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::spelling::{self, Lost};
-use super::{Column, Rejection, Slug, Source, timestamp};
+use super::{Column, Rejection, Slug, Source, date_order, timestamp};
+use crate::printable;
 
 /// Maximum size of a message, in bytes: the SNS and SQS limit of 256 KiB.
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 
 /// Maximum size of a lake object, in bytes: the largest message plus the computed fields.
 pub const MAX_OBJECT_BYTES: usize = MAX_MESSAGE_BYTES + 4 * 1024;
+
+/// Member that a repair adds to an object when it writes values of the warehouse that are not those of the object's id:
+/// the id that these values have. It shows who changed the object, and that it was not changed again.
+pub const REPAIRED_ID: &str = "repaired_id";
 
 /// Maximum length of a text column, in characters: VARCHAR(255).
 pub const MAX_TEXT_CHARS: usize = 255;
@@ -41,6 +46,7 @@ pub(super) struct Fields<'a> {
     origin: Origin,
     slots: [Option<&'a RawValue>; Column::COUNT],
     repeated: [bool; Column::COUNT],
+    repaired_id: Option<&'a RawValue>,
 }
 
 impl<'a> Fields<'a> {
@@ -58,6 +64,11 @@ impl<'a> Fields<'a> {
         Ok(Self { origin, ..fields })
     }
 
+    /// Returns the member that a repair from the warehouse adds to an object; `None` if it is missing or no text.
+    pub(super) fn repaired_id(&self) -> Option<String> {
+        serde_json::from_str(self.repaired_id?.get()).ok()
+    }
+
     fn raw(&self, field: Column) -> Result<&'a str, Rejection> {
         if self.repeated[field.index()] {
             return Err(Rejection::Repeated { field });
@@ -72,12 +83,15 @@ impl<'a> Fields<'a> {
     /// Returns the canonical spelling of a text.
     ///
     /// # Errors
-    /// Returns an error if the text is an id whose digits are lost or grouped.
+    /// Returns an error if the text is a placeholder, or an id whose digits are lost, grouped or mixed with others.
     fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
         let tidy = match text {
             Cow::Borrowed(text) => spelling::tidy(text),
             Cow::Owned(text) => Cow::Owned(spelling::tidy(&text).into_owned()),
         };
+        if spelling::is_placeholder(&tidy) {
+            return Err(Rejection::Placeholder { field, found: quoted(&tidy) });
+        }
         if !matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote) {
             return Ok(tidy);
         }
@@ -86,6 +100,7 @@ impl<'a> Fields<'a> {
             Ok(id) => Ok(Cow::Owned(id.to_owned())),
             Err(Lost::Digits) => Err(Rejection::LostDigits { field, found: quoted(&tidy) }),
             Err(Lost::Grouping) => Err(Rejection::GroupedDigits { field, found: quoted(&tidy) }),
+            Err(Lost::Hidden) => Err(Rejection::Hidden { field, found: quoted(&tidy.escape_debug().to_string()) }),
         }
     }
 
@@ -163,6 +178,7 @@ impl Source for Fields<'_> {
         }
         let text = unquote(raw, field)?;
         match timestamp::parse(&text) {
+            None if date_order::is_ambiguous(&text) => Err(Rejection::AmbiguousDate { field, found: quoted(&text) }),
             None => Err(Rejection::NotTime { field, found: quoted(&text) }),
             Some(at) if !timestamp::in_range(at) => Err(Rejection::TimeOutOfRange { field, found: quoted(&text) }),
             Some(at) => Ok(at),
@@ -197,12 +213,17 @@ fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
     if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Rejection::NotText { field, found: quoted(raw) });
     }
+    if whole.len() < raw.len() && spelling::is_beyond_double(whole) {
+        return Err(Rejection::LostDigits { field, found: quoted(raw) });
+    }
     Ok(whole.to_owned())
 }
 
+/// Returns a value for a rejection message: shortened, and without control characters.
 fn quoted(text: &str) -> String {
-    let mut out: String = text.chars().take(QUOTED_CHARS).collect();
-    if out.len() < text.len() {
+    let short: String = text.chars().take(QUOTED_CHARS).collect();
+    let mut out = printable::line(&short).into_owned();
+    if short.len() < text.len() {
         out.push('…');
     }
     out
@@ -232,14 +253,20 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
-                let mut fields =
-                    Fields { origin: Origin::Message, slots: [None; Column::COUNT], repeated: [false; Column::COUNT] };
+                let mut fields = Fields {
+                    origin: Origin::Message,
+                    slots: [None; Column::COUNT],
+                    repeated: [false; Column::COUNT],
+                    repaired_id: None,
+                };
                 while let Some(name) = map.next_key::<Name<'de>>()? {
                     let value: &RawValue = map.next_value()?;
-                    if let Some(column) = Column::from_name(&name.0)
-                        && fields.slots[column.index()].replace(value).is_some()
-                    {
-                        fields.repeated[column.index()] = true;
+                    match Column::from_name(&name.0) {
+                        Some(column) if fields.slots[column.index()].replace(value).is_some() => {
+                            fields.repeated[column.index()] = true;
+                        }
+                        None if name.0 == REPAIRED_ID => fields.repaired_id = Some(value),
+                        Some(_) | None => {}
                     }
                 }
                 Ok(fields)

@@ -8,6 +8,8 @@
 
 mod column;
 mod columns;
+mod compressed;
+mod date_order;
 mod enriched;
 mod field;
 mod id;
@@ -22,11 +24,12 @@ mod spelling;
 pub mod timestamp;
 
 pub use column::{Column, ColumnKind, Unit};
-pub use enriched::Record;
+pub use date_order::{Contradiction, DateOrder};
+pub use enriched::{IdCheck, Record};
 pub use field::{Field, FieldType, Source};
 pub use id::id_of_canonical;
 pub use id::{canonical, reading_id};
-pub use json::{MAX_MESSAGE_BYTES, MAX_OBJECT_BYTES, MAX_TEXT_CHARS};
+pub use json::{MAX_MESSAGE_BYTES, MAX_OBJECT_BYTES, MAX_TEXT_CHARS, REPAIRED_ID};
 pub use reading::Reading;
 pub use record_id::RecordId;
 pub use rejection::Rejection;

@@ -43,6 +43,12 @@ pub struct LoadStrategy {
     pub reason: String,
 }
 
+impl fmt::Display for LoadStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.reason)
+    }
+}
+
 /// Changes made in one transaction.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ChangeSet<'a> {
@@ -106,6 +112,14 @@ pub struct LoadMetrics {
     pub threads_running: Option<u64>,
     /// Result of the throttle query.
     pub query_value: Option<f64>,
+}
+
+/// Returns the obstacle to a swap for a column with values that no object of the lake has.
+pub(super) fn lost_column(name: &str) -> String {
+    format!(
+        "column {name} has values that the lake lacks, and they would be lost: copy them to another table by \
+         id_treated_data, and drop the column"
+    )
 }
 
 /// A warehouse that supports bulk loads.

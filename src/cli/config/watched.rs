@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::Config;
+use super::file::{self, Chosen};
 
 /// Config file during a run: an edited value overrides the command line.
 #[derive(Debug)]
 pub(in crate::cli) struct ConfigWatcher {
     path: PathBuf,
+    chosen: Chosen,
     profile: Option<String>,
     command: &'static str,
     seen: Option<(SystemTime, u64)>,
@@ -21,8 +23,8 @@ impl ConfigWatcher {
     /// Returns a watcher for these flags of a command.
     pub(in crate::cli) fn new(config: &Config, command: &'static str, watched: &[&'static str]) -> Self {
         let values = watched.iter().map(|flag| (*flag, None)).collect();
-        let (path, profile) = (config.path.clone(), config.profile.clone());
-        let mut this = Self { path, profile, command, seen: None, values };
+        let (path, chosen, profile) = (config.path.clone(), config.chosen, config.profile.clone());
+        let mut this = Self { path, chosen, profile, command, seen: None, values };
         this.poll_changes();
         this
     }
@@ -36,7 +38,7 @@ impl ConfigWatcher {
             return Vec::new();
         }
         self.seen = seen;
-        let text = match std::fs::read_to_string(&self.path) {
+        let text = match file::read(&self.path, self.chosen) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(e) => {

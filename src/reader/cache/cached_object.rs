@@ -17,9 +17,11 @@ pub(in crate::reader) struct CachedObject {
 }
 
 impl CachedObject {
-    /// Returns what to cache of an object; `None` if another read could have another result.
+    /// Returns what to cache of an object; `None` if another read could have another result, or a repair has changed it.
     pub(in crate::reader) fn of(meta: &ObjectMeta, item: &ObjectContent) -> Option<Self> {
         let held = match item {
+            // The file has no column for the mark of a repair, and such objects are few.
+            ObjectContent::Record(record) if record.repaired_id.is_some() => return None,
             ObjectContent::Record(record) => Ok(record.clone()),
             ObjectContent::Rejected(why) if !why.is_empty() => Err(why.clone()),
             _ => return None,
@@ -36,7 +38,7 @@ impl CachedObject {
     }
 }
 
-/// The cached objects of a partition, to be taken in the order of their keys, as in listings.
+/// The cached objects of a partition, requested in the order of their keys, as in listings.
 #[derive(Debug)]
 pub(in crate::reader) struct CachedPartition {
     cached: Peekable<IntoIter<CachedObject>>,

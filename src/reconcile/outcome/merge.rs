@@ -27,7 +27,7 @@ impl Outcome {
         self.seconds = self.seconds.max(other.seconds);
         self.stopped = first(self.stopped.take(), other.stopped);
         self.halted = first(self.halted.take(), other.halted);
-        merge_some(&mut self.since, other.since, |mine, theirs| mine.merge(&theirs));
+        merge_some(&mut self.since_baseline, other.since_baseline, |mine, theirs| mine.merge(&theirs));
         if self.is_whole() {
             self.find_gaps();
         } else {
@@ -54,10 +54,10 @@ impl Outcome {
 /// Adds the cache statistics of another part.
 fn add_served(mine: &mut CacheStats, theirs: &CacheStats) {
     mine.hits += theirs.hits;
-    mine.read += theirs.read;
-    mine.not_believed += theirs.not_believed;
-    mine.written += theirs.written;
-    mine.not_written += theirs.not_written;
+    mine.misses += theirs.misses;
+    mine.invalid_files += theirs.invalid_files;
+    mine.files_written += theirs.files_written;
+    mine.write_failures += theirs.write_failures;
 }
 
 /// Returns the smaller of two reasons, so that the order of the parts does not matter.

@@ -7,7 +7,8 @@
 //! | differing, the lake is trusted | writing the lake's values into the row, if it has not changed since the audit |
 //! | differing, the warehouse is trusted | writing the row's values into the object, if it has not changed since the audit |
 //!
-//! All other findings are reported and left unchanged. Objects of the lake are never moved or deleted, and only
+//! All other findings are reported and left unchanged. So are the values of an object whose id is forged: they are never
+//! copied into the warehouse. Objects of the lake are never moved or deleted, and only
 //! overwritten if the user trusts the warehouse. Each change is flushed to the undo file before it is made.
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use anyhow::Context as _;
 use super::finding::{Finding, Stability};
 use super::finding_file::WrittenFindings;
 use super::outcome::{Action, RepairCounter, RepairOutcome};
-use super::verdict::DriftKind;
+use super::verdict::{DriftKind, FORGED};
 use super::{Audit, Budget};
 use crate::cancellation::CancellationToken;
 use crate::progress::{Progress, Stage};
@@ -92,8 +93,10 @@ impl RepairPlan {
             _ if finding.stability == Stability::Unstable => {
                 Err("different at every recheck: audit again when it has come to rest")
             }
+            DriftKind::LakeOnly if direction.targets_warehouse() && finding.forged => Err(FORGED),
             DriftKind::LakeOnly if direction.targets_warehouse() => Ok(Action::Insert),
             DriftKind::Differing => match self.trust {
+                Trust::Lake if direction.targets_warehouse() && finding.forged => Err(FORGED),
                 Trust::Lake if direction.targets_warehouse() => Ok(Action::Update),
                 Trust::Warehouse if direction.targets_lake() => Ok(Action::ReplaceObject),
                 Trust::Lake => Err(DriftKind::Differing.left_because()),
@@ -133,7 +136,7 @@ pub async fn repair(
     let (path, table) = plan.undo.clone();
     let planned = std::mem::take(&mut repaired);
     let mut started = RepairOutcome { reasons: planned.reasons, ..RepairOutcome::default() };
-    started[RepairCounter::Left] = planned.counts[RepairCounter::Left];
+    started[RepairCounter::NotRepaired] = planned.counts[RepairCounter::NotRepaired];
     let mut work = Repairer {
         audit,
         schema: audit.warehouse.table_schema().await?,
@@ -170,7 +173,7 @@ fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result
             Err(why) => repaired.reasons.add(finding.kind, why, 1),
         }
     }
-    repaired[RepairCounter::Left] = repaired.reasons.total();
+    repaired[RepairCounter::NotRepaired] = repaired.reasons.total();
     Ok(repaired)
 }
 
@@ -224,11 +227,11 @@ impl Repairer<'_> {
         }
         for (finding, action) in std::mem::take(of_objects) {
             anyhow::ensure!(!cancel.is_cancelled(), "interrupted: the rest is unchanged");
-            let fate = match action {
+            let result = match action {
                 Action::ReplaceObject => self.replace_object(&finding).await?,
                 _ => self.write_object(&finding).await?,
             };
-            self.record(&finding, action, fate);
+            self.record(&finding, action, result);
         }
         Ok(())
     }

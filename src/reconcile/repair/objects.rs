@@ -9,7 +9,7 @@ use crate::reconcile::finding::Finding;
 use crate::undo::ObjectChange;
 use pipeline::lake::{ChangeResult, Key, PutResult, Reason, head};
 use pipeline::record::row::Row;
-use pipeline::record::{Column, Record, RecordId};
+use pipeline::record::{Column, MAX_OBJECT_BYTES, Record, RecordId};
 
 impl Repairer<'_> {
     /// Writes the object of a row without an object.
@@ -31,7 +31,7 @@ impl Repairer<'_> {
         if self.audit.lake.put_new(&key, Bytes::from(body.clone())).await? == PutResult::AlreadyExists {
             return Ok(taken);
         }
-        let written = self.audit.lake.get(&key).await?;
+        let written = self.audit.lake.get_within(&key, MAX_OBJECT_BYTES).await?;
         Ok(match Record::parse(&written) {
             Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(()),
             _ => Err(format!("{key} reads back with other values")),
@@ -47,14 +47,18 @@ impl Repairer<'_> {
     fn record_of(&self, row: &Row) -> Result<Record, &'static str> {
         let record = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
         if !id_matches_data(&record) {
-            return Err("its id speaks of another time than its data: the row was changed, its object lies elsewhere");
+            return Err(
+                "the time in its id differs from its data: the row was changed, and its object has another path",
+            );
         }
         if !self.audit.span.is_everything() && !has_content_id(&record) {
             return Err(
-                "its older id does not tell where its object lies, maybe outside this window: audit everything",
+                "its legacy id does not determine the path of its object, which may be outside this window: audit everything",
             );
         }
-        Ok(self.apply_rule(record, row))
+        let mut record = self.apply_rule(record, row);
+        record.mark_repaired();
+        Ok(record)
     }
 
     /// Recomputes the exact value of the rule, because FLOAT columns store it as f32; used only if it rounds to the
@@ -74,9 +78,12 @@ impl Repairer<'_> {
         let Some(meta) = head(&*self.audit.lake, key).await? else {
             return Ok(Err("the object no longer exists".into()));
         };
-        let body = match self.audit.lake.get(key).await {
+        let body = match self.audit.lake.get_within(key, MAX_OBJECT_BYTES).await {
             Ok(body) => body,
             Err(e) if e.reason == Reason::NotFound => return Ok(Err("the object no longer exists".into())),
+            Err(e) if e.concerns_one_object() => {
+                return Ok(Err(format!("the object can no longer be read: {}", e.message)));
+            }
             Err(e) => return Err(e.into()),
         };
         let Some(record) = Record::parse(&body).ok().filter(|record| record.id_treated_data == *id) else {
@@ -96,9 +103,9 @@ impl Repairer<'_> {
         if self.audit.lake.change_if_match(key, &meta.etag, Some(Bytes::from(new.clone()))).await?
             == ChangeResult::Conflict
         {
-            return Ok(Err("the object changed meanwhile: audit again".into()));
+            return Ok(Err("the object changed in the meantime: audit again".into()));
         }
-        let written = self.audit.lake.get(key).await?;
+        let written = self.audit.lake.get_within(key, MAX_OBJECT_BYTES).await?;
         Ok(match Record::parse(&written) {
             Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(()),
             _ => Err("verification failed: another process is writing".into()),
@@ -130,11 +137,12 @@ impl Repairer<'_> {
         if columns.contains(&Column::ConsumoMeta) {
             new = self.apply_rule(new, row);
         }
+        new.mark_repaired();
         if Key::parse(key).is_none_or(|path| !path.fits(&new)) || Key::of(&new).is_none() {
             return Err("its path is made of what differs: it would lie in the wrong place");
         }
         if has_content_id(&new) && !id_matches_data(&new) {
-            return Err("its id is made of its data: it would speak of another time");
+            return Err("its id contains its data, which would no longer match");
         }
         if !new.differences(row, &self.schema).is_empty() {
             return Err("no object can hold just these values");

@@ -9,8 +9,8 @@ use crate::reconcile::finding::Finding;
 use crate::reconcile::outcome::Action;
 use crate::undo::{RecordedChanges, RowChange};
 use pipeline::lake::Reason;
-use pipeline::record::Record;
 use pipeline::record::row::Row;
+use pipeline::record::{MAX_OBJECT_BYTES, Record};
 use pipeline::warehouse::{self, ChangeSet, InsertResult};
 
 /// Row to repair: the record, and the row before and after. `None` if the row is already correct.
@@ -71,9 +71,9 @@ impl Repairer<'_> {
         let change = match (row, differences) {
             (Some(_), Some(none)) if none.is_empty() => None,
             (None, _) if action == Action::Insert => Some((None, record.to_row(&self.schema))),
-            (None, _) => return Err("the row has gone meanwhile: audit again".into()),
+            (None, _) => return Err("the row no longer exists: audit again".into()),
             (Some(_), _) if action == Action::Insert => {
-                return Err("a row with other values was written meanwhile: audit again".into());
+                return Err("a row with other values was written in the meantime: audit again".into());
             }
             (Some(row), Some(differences)) if finding.is_unchanged(&differences) => {
                 Some((Some(row), record.to_row(&self.schema)))
@@ -88,13 +88,14 @@ impl Repairer<'_> {
         let (Some(id), Some(key)) = (&finding.id, &finding.key) else {
             return Ok(Err("it has no id or no key".into()));
         };
-        Ok(match self.audit.lake.get(key).await {
+        Ok(match self.audit.lake.get_within(key, MAX_OBJECT_BYTES).await {
             Ok(body) => match Record::parse(&body) {
                 Ok(record) if record.id_treated_data == *id => Ok(record),
                 Ok(_) => Err("the object now holds another record".into()),
                 Err(why) => Err(format!("the object can no longer be read: {why}")),
             },
             Err(e) if e.reason == Reason::NotFound => Err("the object no longer exists".into()),
+            Err(e) if e.concerns_one_object() => Err(format!("the object can no longer be read: {}", e.message)),
             Err(e) => return Err(e.into()),
         })
     }

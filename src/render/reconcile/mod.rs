@@ -35,6 +35,9 @@ impl fmt::Display for Outcome {
         if self.quick {
             lines.push(("present on both sides", count(self[Counter::Present])));
         }
+        if self[Counter::FromWarehouse] > 0 {
+            lines.push((Counter::FromWarehouse.spec().title, count(self[Counter::FromWarehouse])));
+        }
         lines.extend(found(self));
         write!(f, "{}", LabelledRows(&lines))?;
         if let Some(truth) = &self.truth {
@@ -50,7 +53,7 @@ impl fmt::Display for Outcome {
         if let Some(message) = budget_verdict(self) {
             writeln!(f, "  {message}")?;
         }
-        if let Some(since) = &self.since {
+        if let Some(since) = &self.since_baseline {
             writeln!(
                 f,
                 "  since {}: {} new, {} persisting, {} resolved",
@@ -62,6 +65,9 @@ impl fmt::Display for Outcome {
         }
         patterns(self, f)?;
         gaps(self, f)?;
+        if self.quick {
+            writeln!(f, "  not checked (--quick): values, and ids against the content of objects")?;
+        }
         write!(f, "{}", self.problems)?;
         if !self.carry.repair_asked {
             return Ok(());
@@ -124,7 +130,7 @@ pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     let budget = outcome.max_drift.as_ref()?;
     Some(match &outcome.truth {
         _ if outcome.is_within_budget() => format!("within the budget of {budget}"),
-        Some(truth) if !truth.holds => {
+        Some(truth) if !truth.passed => {
             format!("the budget of {budget} does not apply: the ground truth check failed")
         }
         _ => format!("over the budget of {budget}"),

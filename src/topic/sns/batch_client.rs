@@ -20,9 +20,13 @@ use url::Url;
 
 use super::Sns;
 use crate::topic::Error;
+use pipeline::aws::Network;
 use pipeline::aws::credentials::CredentialCache;
 use pipeline::aws::http::{ApiRequest, ApiResponse, ConnectionReuse, SignedHttpClient, Timeouts};
 use pipeline::error::Kind;
+
+/// Maximum size of a response, in bytes; that of a full batch has about 4,000.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
 /// Content type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -35,6 +39,7 @@ pub(super) struct BatchClient {
     /// Credentials for signing; `None` if the configuration has none.
     credentials: Option<SharedCredentialsProvider>,
     timeouts: Timeouts,
+    network: Network,
     opened: OnceCell<(SignedHttpClient, String)>,
     buffers: Mutex<Vec<BytesMut>>,
 }
@@ -46,10 +51,11 @@ impl fmt::Debug for BatchClient {
 }
 
 impl BatchClient {
-    pub(super) fn new(config: &SdkConfig) -> Self {
+    pub(super) fn new(config: &SdkConfig, network: &Network) -> Self {
         Self {
             credentials: config.credentials_provider(),
             timeouts: Timeouts::of(config),
+            network: network.clone(),
             opened: OnceCell::new(),
             buffers: Mutex::default(),
         }
@@ -72,6 +78,7 @@ impl BatchClient {
             body: body.clone(),
             content_type: Some(FORM),
             over: ConnectionReuse::Reuse, // The sender counts and retries a batch whose response was lost.
+            max_body: MAX_RESPONSE_BYTES,
         };
         let answer = client.send(&requested).await;
         drop(requested);
@@ -94,7 +101,8 @@ impl BatchClient {
                 None => url.host_str()?.to_owned(),
             };
             let credentials = CredentialCache::new(self.credentials.clone()?, region, "sns");
-            Some((SignedHttpClient::try_new(url.scheme(), host, credentials, self.timeouts)?, url.path().to_owned()))
+            let client = SignedHttpClient::try_new(url.scheme(), host, credentials, self.timeouts, &self.network)?;
+            Some((client, url.path().to_owned()))
         };
         found().ok_or_else(|| no_way(sns))
     }
@@ -153,7 +161,7 @@ impl HttpConnector for CapturingClient {
         let authorization = request.headers().get("authorization").unwrap_or_default().to_owned();
         let uri = request.uri().to_owned();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(CapturedRequest { uri, authorization });
-        HttpConnectorFuture::ready(Err(ConnectorError::other("taken down".into(), None)))
+        HttpConnectorFuture::ready(Err(ConnectorError::other("recorded".into(), None)))
     }
 }
 

@@ -161,8 +161,8 @@ pub fn assert_same_evidence(one: &Path, other: &Path, what: &str) {
 }
 
 /// Names of the cutoff and of the options in the JSON of an audit.
-const CUTOFF: &str = "fence";
-const OPTIONS: &str = "asked";
+const CUTOFF: &str = "cutoff";
+const OPTIONS: &str = "options";
 
 /// The values of a JSON by path.
 fn flat(json: &Value) -> BTreeMap<String, Value> {

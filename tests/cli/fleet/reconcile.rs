@@ -197,7 +197,7 @@ fn what_is_written_after_the_cutoff_is_left_to_the_next_audit() {
     run_all(&scene, "run", 3, Order::InOrder);
     let merged = scene.run(&["merge", "run"]);
     merged.expect(0, &[("lake_only", 0), ("warehouse_only", 0)]);
-    let skipped = merged.json["skipped_after_fence"].as_u64().unwrap();
+    let skipped = merged.json["skipped_after_cutoff"].as_u64().unwrap();
     assert!(skipped > 0 && skipped <= written, "{merged:#?}");
 }
 

@@ -1,4 +1,4 @@
-//! A lake that fails as the objects that are put into it say: for tests, and never in what is shipped.
+//! A lake that fails when the content of an object requests it; for tests only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,9 @@ pub const UNLUCKY: &str = "\"teste\":\"azar\"";
 /// An object that holds this text takes a minute.
 pub const SLOW: &str = "\"teste\":\"lento\"";
 
+/// An object that holds this text cannot be read once it is written.
+pub const DENIED: &str = "\"teste\":\"negado\"";
+
 /// Another lake with these faults.
 #[derive(Debug)]
 pub struct Faulty(pub Arc<dyn Lake>);
@@ -30,7 +33,11 @@ impl Lake for Faulty {
     }
 
     async fn get(&self, key: &str) -> Result<Bytes, Error> {
-        self.0.get(key).await
+        let body = self.0.get(key).await?;
+        if String::from_utf8_lossy(&body).contains(DENIED) {
+            return Err(Error::new(Reason::Denied, key, "the test's own denial"));
+        }
+        Ok(body)
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::SystemTime;
 
-use super::{FileStat, failure, to_file_stat};
+use super::stat::{FileStat, failure, to_file_stat};
 use crate::atomic_file;
 use crate::lake::{Depth, Error};
 
@@ -17,7 +16,64 @@ pub(super) enum Entry {
     Folder,
 }
 
-/// The smallest keys after `after`, up to a limit. A page needs one pass over all names and memory for its own keys
+/// Identity of a folder, regardless of its path.
+#[cfg(unix)]
+type FolderId = (u64, u64);
+#[cfg(not(unix))]
+type FolderId = std::path::PathBuf;
+
+/// The folders from the lake's root down to the one that is read, to recognize a link that leads back to one of them.
+#[derive(Debug)]
+pub(super) struct Folders(Vec<FolderId>);
+
+impl Folders {
+    /// Returns the folders down to one of the lake; `None` if its path leads through one of them twice.
+    pub(super) fn down_to(root: &Path, folder: &str) -> Option<Self> {
+        let mut folders = Self(Vec::new());
+        let mut path = root.to_owned();
+        for part in std::iter::once("").chain(folder.split('/').filter(|part| !part.is_empty())) {
+            path.push(part);
+            if !folders.enter(&path) {
+                return None;
+            }
+        }
+        Some(folders)
+    }
+
+    /// Enters a folder; returns false if it is one of those that lead to it. A folder that is missing has no entries, so
+    /// it needs no identity.
+    fn enter(&mut self, path: &Path) -> bool {
+        let Some(id) = folder_id(path) else { return true };
+        let is_new = !self.0.contains(&id);
+        if is_new {
+            self.0.push(id);
+        }
+        is_new
+    }
+
+    fn leave(&mut self, depth: usize) {
+        self.0.truncate(depth);
+    }
+
+    /// Returns true if an entry is a link to a folder that does not contain it.
+    fn may_follow(&self, link: &Path) -> bool {
+        folder_id(link).is_some_and(|id| !self.0.contains(&id))
+    }
+}
+
+#[cfg(unix)]
+fn folder_id(path: &Path) -> Option<FolderId> {
+    use std::os::unix::fs::MetadataExt as _;
+    let meta = fs::metadata(path).ok().filter(fs::Metadata::is_dir)?;
+    Some((meta.dev(), meta.ino()))
+}
+
+#[cfg(not(unix))]
+fn folder_id(path: &Path) -> Option<FolderId> {
+    fs::canonicalize(path).ok().filter(|path| path.is_dir())
+}
+
+/// The smallest keys after `after`, up to a limit. A page requires one scan of all names and memory for its own keys
 /// only.
 pub(super) struct SmallestKeys {
     pub after: Option<String>,
@@ -65,6 +121,7 @@ pub(super) fn walk(
     name_start: &str,
     depth: Depth,
     keys: &mut SmallestKeys,
+    folders: &mut Folders,
 ) -> Result<(), Error> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -79,8 +136,8 @@ pub(super) fn walk(
             continue;
         }
         let key = format!("{lead}{name}");
-        // Links to directories are not followed: they may leave the lake or form a cycle.
         let is_dir = match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => folders.may_follow(&entry.path()),
             Ok(kind) => kind.is_dir(),
             Err(e) if e.kind() == ErrorKind::NotFound => continue,
             Err(e) => return Err(failure(&key, &e)),
@@ -91,8 +148,10 @@ pub(super) fn walk(
             keys.take(format!("{key}/"), |_| Ok(Some(Entry::Folder)))?;
         } else {
             let lead = format!("{key}/");
-            if keys.may_contain_prefix(&lead) {
-                walk(&entry.path(), &lead, "", depth, keys)?;
+            let here = folders.0.len();
+            if keys.may_contain_prefix(&lead) && folders.enter(&entry.path()) {
+                walk(&entry.path(), &lead, "", depth, keys, folders)?;
+                folders.leave(here);
             }
         }
     }
@@ -104,9 +163,7 @@ fn stat_entry(entry: &fs::DirEntry, key: &str) -> Result<Option<Entry>, Error> {
     Ok(match to_file_stat(entry.metadata(), || entry.path(), key)? {
         // The name is not UTF-8, so its lossy key finds no file. It is listed with placeholder metadata, so that it is
         // not lost.
-        None if key.contains(char::REPLACEMENT_CHARACTER) => {
-            Some(Entry::File(FileStat { size: 0, modified: SystemTime::UNIX_EPOCH }))
-        }
+        None if key.contains(char::REPLACEMENT_CHARACTER) => Some(Entry::File(FileStat::UNKNOWN)),
         facts => facts.map(Entry::File),
     })
 }

@@ -5,11 +5,16 @@ use std::fmt;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use chrono::Utc;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::aws::clock_skew;
+use crate::aws::unreachable::explain;
+use crate::error::{chain, with_causes};
 use crate::warehouse::credentials::Credentials;
 use crate::warehouse::{CredentialProvider, Error, Reason};
 
@@ -65,15 +70,19 @@ impl Secret {
     async fn fetch(&self) -> Result<Credentials, Error> {
         let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
         let answer = answer.map_err(|e| {
-            let said = match (e.code(), e.message()) {
-                (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
-                _ => DisplayErrorContext(&e).to_string(),
+            let date = e.raw_response().and_then(|response| response.headers().get("date"));
+            let status = e.raw_response().map_or(0, |response| response.status().as_u16());
+            let details = match (clock_skew::of_response(status, date, Utc::now()), e.code(), e.message()) {
+                (Some(skew), ..) => clock_skew::explain(skew),
+                (None, Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
+                _ if chain(&e).any(|e| e.is::<CredentialsError>()) => with_causes(&e),
+                _ => explain(&e),
             };
             match e.code() {
                 Some("ThrottlingException" | "InternalServiceError") | None => {
-                    self.failure(Reason::Unreachable, format!("the secret cannot be read now: {said}"))
+                    self.failure(Reason::Unreachable, format!("the secret cannot be read now: {details}"))
                 }
-                _ => self.failure(Reason::Denied, format!("the secret cannot be read: check RDS_SECRET_ARN, and that secretsmanager:GetSecretValue is allowed: {said}")),
+                _ => self.failure(Reason::Denied, format!("the secret cannot be read: check RDS_SECRET_ARN, and that secretsmanager:GetSecretValue is allowed: {details}")),
             }
         })?;
         let text = answer.secret_string().unwrap_or_default();
@@ -101,7 +110,7 @@ fn parts(text: &str, known: &EnvOverrides) -> Result<Credentials, &'static str> 
     }
     let port = parts.port.filter(|_| !known.port).map(|port| match port {
         Port::Number(port) => Ok(port),
-        Port::Text(text) => text.trim().parse().map_err(|_| "the secret's port is none"),
+        Port::Text(text) => text.trim().parse().map_err(|_| "the secret's port is not a number"),
     });
     let database = message(parts.dbname).filter(|_| !known.database);
     Ok(Credentials { user, password, host, port: port.transpose()?, database })
@@ -133,8 +142,8 @@ mod tests {
         assert_eq!(of(r#"{"username":"ana","password":"s","engine":"mysql","port":3306}"#), pair("ana", "s"));
         assert_eq!(of(r#" {"password":"s","more":[1]}"#), pair("root", "s"));
         assert_eq!(of("s{gredo"), pair("root", "s{gredo"));
-        for odd in ["", "{}", r#"{"username":"ana"}"#, r#"{"password":""}"#, r#"{"password":7}"#, "{broken"] {
-            assert_eq!(of(odd), None, "{odd}");
+        for other in ["", "{}", r#"{"username":"ana"}"#, r#"{"password":""}"#, r#"{"password":7}"#, "{broken"] {
+            assert_eq!(of(other), None, "{other}");
         }
     }
 

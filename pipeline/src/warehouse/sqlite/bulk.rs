@@ -9,11 +9,14 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Row as _, Sqlite as Db, Transact
 use uuid::Uuid;
 
 use super::{Sqlite, bind, columns, decode, insert_sql, remove_sql, replace_sql};
+use crate::record::Column;
 use crate::record::row::{Row, TableSchema};
-use crate::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy};
+use crate::warehouse::bulk::{
+    BulkWarehouse, ChangeSet, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy, lost_column,
+};
 use crate::warehouse::limits::ColumnLimits;
 use crate::warehouse::schema::{self, SchemaObject};
-use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName};
+use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName, throttle_query};
 
 /// Rows per statement; SQLite accepts 32,766 values.
 const ROWS: usize = 1_000;
@@ -58,6 +61,15 @@ impl Sqlite {
         Ok(InsertResult::Inserted)
     }
 
+    /// Runs one SELECT on a connection that cannot write.
+    async fn select_read_only(&self, query: &str) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let mut connection = self.pool.acquire().await?;
+        connection.execute("PRAGMA query_only = ON").await?;
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut *connection).await;
+        connection.execute("PRAGMA query_only = OFF").await?;
+        rows
+    }
+
     async fn query_strings(&self, sql: &str, bind: &[&str]) -> Result<Vec<String>, Error> {
         let query = bind.iter().fold(sqlx::query_scalar(AssertSqlSafe(sql)), |query, text| query.bind(*text));
         query.fetch_all(&self.pool).await.map_err(|e| self.failure(&e))
@@ -94,6 +106,11 @@ impl Sqlite {
         }
         within.commit().await
     }
+}
+
+/// Returns a name as an SQL identifier.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn note(row: &SqliteRow) -> Result<JournalEntry, sqlx::Error> {
@@ -165,7 +182,11 @@ impl BulkWarehouse for Sqlite {
     async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
         let Some(query) = query else { return Ok(LoadMetrics::default()) };
         let failed = |what: String| Error::new(Reason::Other, &self.address, format!("the query {query:?} {what}"));
-        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&self.pool).await;
+        throttle_query::check(query).map_err(|why| failed(format!("is not run: {why}")))?;
+        if !throttle_query::is_single(query) {
+            return Err(failed("is not run: it has several statements".into()));
+        }
+        let rows = self.select_read_only(query).await;
         let rows = rows.map_err(|e| failed(format!("fails: {}", self.failure(&e).message)))?;
         let answer = rows.first().and_then(number).ok_or_else(|| failed("answers with no number".into()))?;
         Ok(LoadMetrics { threads_running: None, query_value: Some(answer) })
@@ -188,11 +209,22 @@ impl BulkWarehouse for Sqlite {
             .query_strings("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", &[table])
             .await?
         {
-            found.push(format!("trigger {trigger} would stay with the old table"));
+            found.push(format!("trigger {trigger} is not moved to the new table"));
         }
         let sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL";
         for index in self.query_strings(sql, &[table]).await?.into_iter().filter(|name| !ours.contains(name)) {
-            found.push(format!("index {index} would stay with the old table"));
+            found.push(format!("index {index} is not moved to the new table"));
+        }
+        // Hidden columns are generated, and computed again for each row.
+        let sql = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0";
+        for name in
+            self.query_strings(sql, &[table]).await?.into_iter().filter(|name| Column::from_name(name).is_none())
+        {
+            let sql =
+                format!("SELECT CAST(EXISTS (SELECT 1 FROM \"{table}\" WHERE {} IS NOT NULL) AS TEXT)", quoted(&name));
+            if self.query_strings(&sql, &[]).await?.first().is_some_and(|there| there == "1") {
+                found.push(lost_column(&name));
+            }
         }
         let sql = "SELECT owner.name || ' to ' || key.\"table\" FROM sqlite_master owner, \
                    pragma_foreign_key_list(owner.name) key \

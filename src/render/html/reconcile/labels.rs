@@ -48,12 +48,12 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             title: "Two ids for one reading",
             one: "id is a second one on the same farm, pen, lot and time",
             many: "ids are second ones on the same farm, pen, lot and time",
-            meaning: "A corrected reading, or a redelivery by the older Lambda: sums count it twice.",
+            meaning: "A corrected reading, or a redelivery to the legacy Lambda: sums count it twice.",
             todo: "Ask the farm which reading is right; this is not to be guessed.",
         },
         DriftKind::Misfiled => KindLabels {
             title: "Misfiled",
-            one: "object lies under a path that is not its content's",
+            one: "object has a path that does not match its content",
             many: "objects lie under paths that are not their content's",
             meaning: "Farm or day in the object's path are not those of the record.",
             todo: "Move it by hand; until then, reading by farm and day misses it.",
@@ -64,6 +64,13 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             many: "`consumo_meta` values are not what the rule makes of `peso_medio`",
             meaning: "`consumo_meta` is not `peso_medio` times the rate of this audit.",
             todo: "Check the rate (`--meta-rate`) and who wrote the record before changing anything.",
+        },
+        DriftKind::ForgedId => KindLabels {
+            title: "Forged ids",
+            one: "object was changed after its id was computed",
+            many: "objects were changed after their ids were computed",
+            meaning: "The id of version 8 is a hash of the reading, and the object's reading has another one.",
+            todo: "Restore the object from a version or a backup, or take the row's values: `--repair lake --trust warehouse`.",
         },
         DriftKind::Unreadable => KindLabels {
             title: "Unreadable objects",
@@ -81,16 +88,16 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
         },
         DriftKind::TruthMissing => KindLabels {
             title: "Missing (ground truth)",
-            one: "reading or broken message that the truth file tells of is missing",
-            many: "readings or broken messages that the truth file tells of are missing",
+            one: "reading or malformed message in the truth file is missing",
+            many: "readings or malformed messages in the truth file are missing",
             meaning: "The history has it; a store, or the quarantine, has it not.",
             todo: "Wait if messages are still on their way; else send the history again: repeats change nothing.",
         },
-        DriftKind::TruthSurplus => KindLabels {
+        DriftKind::TruthUnexpected => KindLabels {
             title: "Unexpected (ground truth)",
             one: "id is in a store although the truth file does not put it there",
             many: "ids are in a store although the truth file does not put them there",
-            meaning: "No truth file tells of it, or it says that it was never delivered, or refused.",
+            meaning: "It is in no truth file, or in one as never delivered or oversized.",
             todo: "Leave other histories out with `--from` and `--to`; otherwise find out who wrote it.",
         },
     }

@@ -25,7 +25,7 @@ pub(super) struct Shards {
 struct ShardRow {
     number: usize,
     objects: String,
-    began: String,
+    started_at: String,
     seconds: String,
     /// Duration as a fraction of the longest, in percent.
     height: u64,
@@ -70,7 +70,7 @@ impl ShardRow {
         Self {
             number,
             objects: numbers::count(shard.objects),
-            began: headline::instant(shard.began),
+            started_at: headline::instant(shard.started_at),
             seconds: duration(shard.seconds),
             height,
             attempts: numbers::count(shard.attempts),

@@ -1,5 +1,5 @@
-//! What each S3 operation does: the store behind the `S3` trait of crate `s3s`, which speaks HTTP, XML and SigV4.
-//! The order of listings is `listing`'s, faults are `middleware`'s.
+//! The S3 operations: the store behind the `S3` trait of the crate `s3s`, which implements HTTP, XML and SigV4. `listing` orders
+//! the keys, `middleware` injects the faults.
 
 use std::time::SystemTime;
 
@@ -167,6 +167,9 @@ impl S3 for Service {
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
         let input = req.input;
         let found = self.find_version(&input.bucket, &input.key, input.version_id.as_deref())?;
+        if self.dials.settings().forbid_get.contains(&input.key) {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
         demand_readable(&found)?;
         demand_match(&found, input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let whole = found.bytes.len() as u64;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::mysql::MySqlRow;
-use sqlx::{Column as _, Row as _};
+use sqlx::mysql::{MySqlConnection, MySqlRow};
+use sqlx::{AssertSqlSafe, Column as _, Executor as _, Row as _, SqlSafeStr as _, Statement as _};
 
 use super::super::MySql;
 use crate::warehouse::bulk::LoadMetrics;
-use crate::warehouse::{Error, Reason};
+use crate::warehouse::{Error, Reason, throttle_query};
 
 impl MySql {
     pub(super) async fn strain(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
@@ -23,8 +23,19 @@ impl MySql {
     /// Returns the number in the result of a custom query.
     async fn ask(&self, query: &str) -> Result<f64, Error> {
         let failed = |reason, what: String| Error::new(reason, &self.address, format!("the query {query:?} {what}"));
-        let rows = self.sessions.query_text(query.to_owned()).await;
-        let rows = rows.map_err(|e| failed(e.reason, format!("fails: {}", e.message)))?;
+        throttle_query::check(query).map_err(|why| failed(Reason::Other, format!("is not run: {why}")))?;
+        let mut session = self.sessions.get().await?;
+        let rows = select_read_only(session.connection(), query).await.and_then(|rows| {
+            rows.ok_or_else(|| sqlx::Error::Protocol("it returns no column: it must be a SELECT".into()))
+        });
+        // After an error the transaction may be open: the session is then closed, because it is not returned.
+        let rows = match rows {
+            Ok(rows) => self.sessions.after(session, Ok(rows))?,
+            Err(e) => {
+                let e = self.sessions.failure(&e);
+                return Err(failed(e.reason, format!("fails: {}", e.message)));
+            }
+        };
         let number = rows.first().and_then(|row| text(row, 0)).and_then(|text| text.trim().parse().ok());
         number.ok_or_else(|| failed(Reason::Other, "answers with no number in the first column".into()))
     }
@@ -38,6 +49,21 @@ impl MySql {
         let channels: Vec<Status> = rows.iter().map(status).collect();
         lag(&channels).map_err(|message| Error::new(Reason::Other, &self.address, message))
     }
+}
+
+/// Runs one SELECT in a read-only transaction; `None` if it returns no columns, and so is not run.
+///
+/// The server prepares the text first, which it does for a single statement only. A statement without columns, such as
+/// `SELECT … INTO OUTFILE`, could have an effect outside of the transaction.
+async fn select_read_only(connection: &mut MySqlConnection, query: &str) -> Result<Option<Vec<MySqlRow>>, sqlx::Error> {
+    connection.execute(sqlx::raw_sql("START TRANSACTION READ ONLY")).await?;
+    let prepared = connection.prepare(AssertSqlSafe(query.to_owned()).into_sql_str()).await?;
+    let rows = match prepared.columns() {
+        [] => None,
+        _ => Some(connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(query.to_owned()))).await?),
+    };
+    connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
+    Ok(rows)
 }
 
 /// Returns a value as text, as received with the text protocol.
@@ -66,8 +92,9 @@ fn lag(channels: &[Status]) -> Result<Option<Duration>, String> {
                 let errors = [["Last_IO_Error", ""], ["Last_SQL_Error", ""]].map(value);
                 let message =
                     errors.into_iter().flatten().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
-                let said = if message.is_empty() { "start it, or leave this replica out".to_owned() } else { message };
-                return Err(format!("replication has stopped on this replica: {said}"));
+                let details =
+                    if message.is_empty() { "start it, or leave this replica out".to_owned() } else { message };
+                return Err(format!("replication has stopped on this replica: {details}"));
             }
         }
     }

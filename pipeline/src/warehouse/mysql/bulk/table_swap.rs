@@ -1,11 +1,22 @@
 //! Swaps a new table for another, and finds the obstacles to a swap.
 
+use std::time::Duration;
+
 use sqlx::mysql::MySqlRow;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 
 use super::super::MySql;
+use crate::record::Column;
+use crate::warehouse::bulk::lost_column;
 use crate::warehouse::schema::{self, SchemaObject};
 use crate::warehouse::{Error, Reason, TableName};
+
+/// Maximum wait for the lock of a table that is renamed, in seconds.
+const RENAME_WAIT: &str = "SET SESSION lock_wait_timeout = 3";
+
+/// Number of attempts to rename, and the shortest pause between two, in which waiting queries run.
+const RENAMES: u32 = 30;
+const RENAME_PAUSE: Duration = Duration::from_secs(1);
 
 impl MySql {
     async fn is_there(&self, table: &TableName) -> Result<bool, Error> {
@@ -37,7 +48,33 @@ impl MySql {
             true => format!("RENAME TABLE `{}` TO `{old}`, {into_place}", self.table),
             false => format!("RENAME TABLE {into_place}"),
         };
-        self.sessions.run(sql).await
+        let mut attempt = 1;
+        loop {
+            match self.rename_once(&sql).await {
+                Err(e) if e.reason == Reason::Locked && attempt < RENAMES => {
+                    tracing::info!("{}: in use by another session, attempt {attempt} of {RENAMES}", self.table);
+                    tokio::time::sleep(RENAME_PAUSE * attempt.min(5)).await;
+                }
+                Err(e) if e.reason == Reason::Locked => {
+                    let why = format!("other sessions kept it in use for {RENAMES} attempts: {}", e.message);
+                    return Err(Error::new(Reason::Locked, &self.address, why));
+                }
+                renamed => return renamed,
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Renames with a short wait for the table's lock: every query that arrives while a RENAME waits has to wait, too.
+    async fn rename_once(&self, sql: &str) -> Result<(), Error> {
+        let mut session = self.sessions.get().await?;
+        let connection = session.connection();
+        let renamed = async {
+            connection.execute(sqlx::raw_sql(RENAME_WAIT)).await?;
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await
+        };
+        // The session has the short timeout, so it is closed: it is not returned.
+        renamed.await.map(drop).map_err(|e| self.sessions.failure(&e))
     }
 
     /// Returns one text per row.
@@ -58,22 +95,39 @@ impl MySql {
         let sql = "SELECT CAST(trigger_name AS CHAR) FROM information_schema.triggers \
                    WHERE event_object_schema = DATABASE() AND event_object_table = ?";
         for name in self.query_strings(sql).await? {
-            found.push(format!("trigger {name} would stay with the old table"));
+            found.push(format!("trigger {name} is not moved to the new table"));
         }
         let sql = "SELECT CAST(CONCAT(constraint_name, ' to ', referenced_table_name) AS CHAR) \
                    FROM information_schema.referential_constraints \
                    WHERE constraint_schema = DATABASE() AND table_name = ?";
         for name in self.query_strings(sql).await? {
-            found.push(format!("foreign key {name} would stay with the old table"));
+            found.push(format!("foreign key {name} is not moved to the new table"));
         }
         let sql = "SELECT CAST(CONCAT(constraint_name, ' of ', constraint_schema, '.', table_name) AS CHAR) \
                    FROM information_schema.referential_constraints \
                    WHERE unique_constraint_schema = DATABASE() AND referenced_table_name = ?";
         for name in self.query_strings(sql).await? {
-            found.push(format!("foreign key {name} would go on with the old table"));
+            found.push(format!("foreign key {name} would still refer to the old table"));
         }
+        found.extend(self.lost_columns().await?);
         found.extend(self.lacking().await?);
         Ok(found)
+    }
+
+    /// Returns the columns in addition to the 13 that have values; generated columns are computed again.
+    async fn lost_columns(&self) -> Result<Vec<String>, Error> {
+        let mut lost = Vec::new();
+        for column in self.described().await?.into_iter().filter(|column| !column.generated) {
+            if Column::from_name(&column.name).is_some() {
+                continue;
+            }
+            let name = column.name.replace('`', "``");
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM `{}` WHERE `{name}` IS NOT NULL)", self.table);
+            if self.number(sqlx::query(AssertSqlSafe(sql))).await? > 0 {
+                lost.push(lost_column(&column.name));
+            }
+        }
+        Ok(lost)
     }
 
     /// Returns the privileges required for a swap that the account is known to lack.
