@@ -7,11 +7,12 @@ use anyhow::Context as _;
 use super::Context;
 use super::command_line::CommandLine;
 use super::flags::{a_path, output_path, undo_file};
+use super::report::{ReportFlag, written};
 use crate::evidence::Evidence;
 use crate::reconcile::{
     Audit, Baseline, Budget, Counter, Drift, DriftWriter, Outcome, RepairPlan, RepairTarget, Trust, repair,
 };
-use crate::render::{Rendered, html, write_report};
+use crate::render::{Rendered, html};
 
 /// Flags for the results of an audit.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -27,15 +28,14 @@ pub(super) struct ResultFlags {
     /// With --repair: change nothing if more than this would have to change
     #[arg(long, value_name = "N|P%", requires = "repair")]
     max_repairs: Option<Budget>,
-    /// With --repair: undo file [default: ruminate-undo-<TIME>.ndjson]
+    /// With --repair: undo file, appended to if it exists [default: ruminate-undo-<TIME>.ndjson]
     #[arg(long, value_name = "FILE", requires = "repair", value_parser = output_path())]
     undo_file: Option<PathBuf>,
     /// With --repair: show the changes without making them
     #[arg(long)]
     dry_run: bool,
-    /// Write a report: HTML, or JSON if the name ends in .json
-    #[arg(long, value_name = "FILE", value_parser = output_path())]
-    pub report: Option<PathBuf>,
+    #[command(flatten)]
+    pub report: ReportFlag,
     /// Write all findings to an NDJSON file
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     pub drift: Option<PathBuf>,
@@ -94,9 +94,7 @@ impl ResultFlags {
             Some(path) => format!("--drift {} cannot be written", path.display()),
             None => "cannot create a temporary file: check TMPDIR".to_owned(),
         })?;
-        if let Some(path) = &self.report {
-            html::can_write(path).with_context(|| format!("--report {} cannot be written", path.display()))?;
-        }
+        self.report.check()?;
         let evidence = self.evidence.as_deref().map(Evidence::begin).transpose()?;
         Ok((sink.with_baseline(baseline), ResultFiles { evidence }))
     }
@@ -118,13 +116,15 @@ impl ResultFlags {
             outcome.repaired = repair(audit, &findings, &plan, &context.progress, &context.cancel).await?;
             outcome.repaired.undo_command = outcome.repaired.undo_file.as_deref().map(|file| command_line.undo(file));
         }
-        if let Some(path) = &self.report {
-            write_report(path, &outcome).with_context(|| format!("--report {} cannot be written", path.display()))?;
+        if let Some(path) = &self.drift {
+            written("findings", path);
         }
+        self.report.write(&outcome)?;
         if let Some(evidence) = files.evidence {
             let page = html::render(&outcome)?;
             let findings = findings.read().context("cannot read the findings back")?;
             evidence.write(&outcome, &page, findings.map(|finding| Ok(Drift::from(&finding?))))?;
+            self.evidence.iter().for_each(|dir| written("evidence", dir));
         }
         Ok(Rendered::of(&outcome))
     }

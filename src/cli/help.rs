@@ -1,10 +1,10 @@
-//! Content of `-h` and `--help`: the flags of the short help, headings, and examples.
+//! Content of `-h` and `--help`: the flags of the short help, and headings. `examples` has the examples.
+
+use std::ffi::OsString;
 
 use clap::{Arg, Command};
 
-mod examples;
-
-use examples::EXAMPLES;
+use super::examples::EXAMPLES;
 
 /// Flags of each command's `-h`, in addition to its operands and the global flags; `--help` shows all.
 const SHORT: &[(&str, &[&str])] = &[
@@ -46,7 +46,11 @@ const SHORT: &[(&str, &[&str])] = &[
 /// Global flags of `-h`.
 const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 
-/// Flags by heading; a flag has the same heading in every command.
+/// Headings of flags that one command uses in another sense: command, flag, heading.
+const OTHER_HEADINGS: &[(&str, &str, &str)] =
+    &[("generate", "format", "Output"), ("generate", "truth", "Output"), ("publish", "truth", "Checks")];
+
+/// Flags by heading; a flag has the same heading in every command, except for [`OTHER_HEADINGS`].
 const HEADINGS: &[(&str, &[&str])] = &[
     (
         "Stores",
@@ -59,18 +63,21 @@ const HEADINGS: &[(&str, &[&str])] = &[
             "connect-timeout",
             "max-attempts",
             "require-conditional-writes",
+            "allow-empty",
             "fsync",
             "sse",
             "sse-kms-key-id",
         ],
     ),
-    ("Span", &["farm", "from", "to", "allow-empty"]),
+    ("Span", &["farm", "from", "to"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),
     ("History", &["farms", "lots", "days", "start", "seed", "part", "faults", "generate"]),
     (
         "Input",
         &[
             "format",
+            "encoding",
+            "date-order",
             "event",
             "listen",
             "any-topic",
@@ -109,9 +116,19 @@ const HEADINGS: &[(&str, &[&str])] = &[
     ("Resources", &["concurrency", "threads", "sort-memory", "sort-dir"]),
 ];
 
+/// Replaces `help` and `help COMMAND` by the flag `--help`.
+pub(super) fn expanded(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        let at = args.len().min(2);
+        args.insert(at, "--help".into());
+    }
+    args
+}
+
 /// Adds headings and examples, and hides flags that are not in the short list from `-h`.
 pub(super) fn with_help(command: Command) -> Command {
-    let command = command.mut_args(|arg| arg_of(&SHORT_GLOBAL, arg));
+    let command = command.mut_args(|arg| arg_of("", &SHORT_GLOBAL, arg));
     command.mut_subcommands(|sub| {
         let name = sub.get_name().to_owned();
         let sub = help_of(&name, sub);
@@ -124,7 +141,7 @@ fn help_of(name: &str, command: Command) -> Command {
     let examples = of(EXAMPLES, name);
     let lines: String = examples.iter().map(|(what, line)| format!("  {what}:\n    {line}\n")).collect();
     command
-        .mut_args(|arg| arg_of(short, arg))
+        .mut_args(|arg| arg_of(name, short, arg))
         .after_help(format!("All flags and examples: ruminate {name} --help"))
         .after_long_help(format!("Examples:\n{lines}"))
 }
@@ -144,9 +161,11 @@ fn of<T>(table: &[(&str, &'static [T])], command: &str) -> &'static [T] {
     table.iter().find(|(name, _)| *name == command).map_or(&[], |(_, entries)| *entries)
 }
 
-fn arg_of(short: &[&str], arg: Arg) -> Arg {
+fn arg_of(command: &str, short: &[&str], arg: Arg) -> Arg {
     let Some(flag) = arg.get_long().map(str::to_owned) else { return arg };
-    let heading = HEADINGS.iter().find(|(_, flags)| flags.contains(&&*flag)).map(|(heading, _)| *heading);
+    let other = OTHER_HEADINGS.iter().find(|(of, other, _)| *of == command && *other == flag);
+    let usual = HEADINGS.iter().find(|(_, flags)| flags.contains(&&*flag)).map(|(heading, _)| *heading);
+    let heading = other.map(|(.., heading)| *heading).or(usual);
     let arg = arg.hide_short_help(!short.contains(&&*flag));
     match heading {
         Some(heading) => arg.help_heading(heading),
@@ -168,13 +187,17 @@ mod tests {
     const MOST_LINES: usize = 50;
 
     /// Flags whose texts differ between commands, with the reason; the meaning is the same.
-    const VARIES: [(&str, &str); 10] = [
+    const VARIES: [(&str, &str); 11] = [
         ("dry-run", "shows what would be done: each command does something else"),
         ("concurrency", "requests in flight at once: each command sends another kind"),
         ("lake", "the lake; some commands need it in some cases only"),
         ("topic", "an SNS topic; an endpoint accepts several, and `local` has no deliveries to accept"),
         ("truth", "the ground-truth file: one command writes it, another reads it"),
         ("format", "the form of history files: read by two commands, written by one"),
+        (
+            "allow-empty",
+            "an empty store is accepted: commands that write accept an empty lake, others also an empty span",
+        ),
         ("out", "where the output goes: a directory, or also one file or stdout"),
         ("force", "overwrite what is there: a bundle knows its own files"),
         ("start", "the first day of a generated history: the demo has a fixed one"),
@@ -185,6 +208,15 @@ mod tests {
         let mut command = command().term_width(100);
         command.build();
         command
+    }
+
+    #[test]
+    fn help_is_a_flag_in_the_place_of_a_command() {
+        let of = |words: &[&str]| expanded(words.iter().map(OsString::from).collect());
+        assert_eq!(of(&["ruminate", "help"]), ["ruminate", "--help"]);
+        assert_eq!(of(&["ruminate", "help", "replay"]), ["ruminate", "replay", "--help"]);
+        assert_eq!(of(&["ruminate", "publish", "help"]), ["ruminate", "publish", "help"]);
+        assert_eq!(of(&["ruminate"]), ["ruminate"]);
     }
 
     #[test]
@@ -217,7 +249,7 @@ mod tests {
             }
         }
         for flag in HEADINGS.iter().flat_map(|(_, flags)| *flags) {
-            assert!(headed.iter().any(|headed| headed == flag), "--{flag} is no flag");
+            assert!(headed.iter().any(|headed| headed == flag), "--{flag} is not a flag");
         }
     }
 

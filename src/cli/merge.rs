@@ -4,12 +4,12 @@ use anyhow::bail;
 
 use super::Context;
 use super::audit_result::ResultFlags;
-use super::flags::{check_writable, endpoint};
+use super::flags::endpoint;
 use super::run_flags::{RunStoreFlags, open_run_store, run_url};
 use super::write_flags::WriteFlags;
 use crate::fleet::{AuditJob, JobSettings, ReplayJob, Run, merge_audit, merge_replay};
 use crate::reconcile::AuditOptions;
-use crate::render::{Rendered, write_report};
+use crate::render::Rendered;
 use pipeline::lake::{Conditions, LakeUrl};
 
 /// Combine the shards of a run into the outcome of its job; exits as the job does
@@ -64,18 +64,12 @@ impl Args {
         if let Some(flag) = self.results.of_an_audit() {
             bail!("{flag} is for an audit, and this run is a replay");
         }
-        if let Some(path) = &self.results.report {
-            check_writable("--report", path)?;
-        }
+        self.results.report.check()?;
         let stores = self.stores.open(run, &self.writes).await?;
         let mut outcome = merge_replay(run, job, &stores, &context.progress, &context.cancel).await?;
         outcome.command = context.command_line.to_string();
         outcome.lake_endpoint = endpoint(&*stores.lake);
-        if let Some(path) = &self.results.report
-            && let Err(e) = write_report(path, &outcome)
-        {
-            tracing::error!("--report {} cannot be written: {e}", path.display());
-        }
+        self.results.report.write_or_log(&outcome);
         Ok(Rendered::of(&outcome))
     }
 }

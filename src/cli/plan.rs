@@ -3,10 +3,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, day, timestamp};
+use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags};
 use super::reconcile::{options_of, settings_of};
 use super::run_flags::{DivisionFlags, names, open_stores};
 use super::sort_flags::SortFlags;
+use super::times::{day, end_of_period};
 use crate::fleet::{AuditJob, ReplayJob, plan_audit, plan_replay};
 use crate::reconcile::{Audit, Budget, Tolerance, TruthAsked};
 use crate::render::Rendered;
@@ -60,8 +61,8 @@ struct ReplayArgs {
     warehouse: WarehouseFlags,
     #[command(flatten)]
     span: SpanFlags,
-    /// Only records processed (row_ts) at or before this RFC 3339 timestamp
-    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp)]
+    /// Only records processed (row_ts) at or before this RFC 3339 timestamp, or on or before this day
+    #[arg(long, value_name = "TIMESTAMP|DATE", value_parser = end_of_period)]
     processed_until: Option<DateTime<Utc>>,
     /// Only records whose field `data` (the reading's date) is on or after this day, whatever their path
     #[arg(long, value_name = "DATE", value_parser = day)]
@@ -135,13 +136,13 @@ impl ReplayArgs {
             data_from: self.data_from,
             data_to: self.data_to,
             verify: self.verify,
+            allow_empty: self.span.allow_empty,
             rows_per_second: self.rows_per_second,
             shards_at_once: self.shards_at_once,
             command: context.command_line.clone().or("warehouse", self.warehouse.url()?).to_string(),
         };
         let named = names(&stores, &self.warehouse)?;
-        let (to, allow_empty) = (self.division.open().await?, self.span.allow_empty);
-        let (progress, cancel) = (&context.progress, &context.cancel);
-        Ok(Rendered::of(&plan_replay(&stores, (job, allow_empty), named, to, progress, cancel).await?))
+        let to = self.division.open().await?;
+        Ok(Rendered::of(&plan_replay(&stores, job, named, to, &context.progress, &context.cancel).await?))
     }
 }

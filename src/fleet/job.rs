@@ -80,6 +80,8 @@ pub struct ReplayJob {
     pub data_to: Option<NaiveDate>,
     /// If true, every loaded row is read back and compared.
     pub verify: bool,
+    /// If true, it is accepted that there is nothing to load.
+    pub allow_empty: bool,
     /// Maximum average rate of all shards, in rows per second.
     pub rows_per_second: Option<u64>,
     /// Maximum number of shards that run at once; each gets its share of the rate. `None` for all.

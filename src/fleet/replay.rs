@@ -60,7 +60,7 @@ impl ReplayJob {
 /// Returns an error if the lake is empty, a store cannot be read, or the run has a plan already or cannot be written.
 pub async fn plan_replay(
     stores: &ShardStores,
-    (job, allow_empty): (ReplayJob, bool),
+    job: ReplayJob,
     named: Stores,
     (store, size): (RunStore, ShardSize),
     progress: &Progress,
@@ -68,8 +68,8 @@ pub async fn plan_replay(
 ) -> anyhow::Result<PlanOutcome> {
     let started = Instant::now();
     let schema = stores.warehouse.table_schema().await?;
-    if !allow_empty && let Some(empty) = Plan::new(job.source(stores)?).await?.empty().await? {
-        bail!("nothing to replay from lake {}: {empty}; if that is intended, add --allow-empty", stores.lake.address());
+    if !job.allow_empty && let Some(empty) = Plan::new(job.source(stores)?).await?.empty().await? {
+        bail!("nothing to replay from lake \"{}\": {empty}; if that is intended, add --allow-empty", stores.lake.address());
     }
     clock::check(&*stores.lake, None).await?;
     let cutoff = Cutoff::of(&*stores.lake).await?.instant();
@@ -165,7 +165,11 @@ pub async fn merge_replay(
         }
     }
     (merged.options.shard, merged.options.selected_objects, merged.options.selected_out_of_span) = (None, None, 0);
-    merged.run.clone_from(&run.plan_id);
+    merged.run_id.clone_from(&run.plan_id);
+    // A merged replay has no sessions: what a shard continued is its own matter.
+    merged.resumed = false;
+    merged.allow_empty = job.allow_empty;
+    merged.session_records = merged.counts.recovered() + merged.counts.kept();
     merged.seconds = seconds + began.elapsed().as_secs_f64();
     merged.problems.sort();
     merged.check()?;

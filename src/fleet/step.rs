@@ -86,6 +86,11 @@ fn is_temporary(e: &anyhow::Error) -> bool {
     })
 }
 
+/// Returns true if the credentials expired during the attempt: it can be repeated with new ones.
+fn has_lost_access(e: &anyhow::Error) -> bool {
+    e.chain().any(|cause| cause.downcast_ref::<lake::Error>().is_some_and(lake::Error::ends_access))
+}
+
 /// Attempt that came to its end.
 struct Done {
     state: ShardState,
@@ -120,12 +125,14 @@ async fn run_attempt<Opening: Future<Output = anyhow::Result<ShardStores>>>(
     let files = FileWriter::new(dir.path(), &run.plan_id, shard);
     let part = (&run.shards[shard as usize].range, files.clone());
     let ended = match &run.plan.job {
-        JobSettings::Reconcile(job) => audit::run_part(run, job, &stores, part, progress, cancel).await?,
-        JobSettings::Replay(job) => replay::run_part(run, (shard, job), &stores, part, progress, cancel).await?,
+        JobSettings::Reconcile(job) => audit::run_part(run, job, &stores, part, progress, cancel).await,
+        JobSettings::Replay(job) => replay::run_part(run, (shard, job), &stores, part, progress, cancel).await,
     };
     let Found { counts, objects, lost_snapshots, detail } = match ended {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
+        Ok(Ok(found)) => found,
+        Ok(Err(why)) => return Ok(Err(why)),
+        Err(e) if has_lost_access(&e) => return Ok(Err(format!("{e:#}"))),
+        Err(e) => return Err(e),
     };
     let files = files.finish(&run.store).await?;
     let left = files.iter().map(|file| file.entries).sum();

@@ -112,7 +112,7 @@ impl Survey {
         let months: std::collections::BTreeSet<_> =
             found.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
         survey.listing.list_requests = 1 + farms.len() as u64 * 2 + months.len() as u64;
-        let (stage, total) = (progress.stage("listing", None), found.partitions.len().max(1));
+        let (stage, total) = (progress.stage("listing", "objects", None), found.partitions.len().max(1));
         let mut listed = stream::iter(found.partitions)
             .map(|partition| async move { Ok::<_, lake::Error>((list(lake, &partition).await?, partition.day)) })
             .buffered(LISTINGS);

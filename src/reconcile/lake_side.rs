@@ -72,7 +72,7 @@ pub(super) async fn read(
     }
     let cache = open_cache(audit, cutoff)?;
     reader = reader.with_cache(cache.clone());
-    let stage = progress.stage("lake", None);
+    let stage = progress.stage("lake", "objects", None);
     let strays = &found.unrecognized;
     let (days, mut closed, mut listed) = (found.days().len(), 0, strays.count());
     strays.keys().for_each(|key| skipped(findings, key.to_owned(), Skip::Unrecognized));

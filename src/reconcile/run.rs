@@ -13,11 +13,12 @@ use super::findings::FindingCollector;
 use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
 use super::truth::{self, Corrected, TruthCheck};
-use super::verdict::{Counter, DriftKind};
+use super::verdict::DriftKind;
 use super::warehouse_side::WarehouseScan;
 use super::window::AuditWindow;
 use super::{Audit, emptiness, lake_side};
 use crate::cancellation::CancellationToken;
+use crate::outcome::counted;
 use crate::progress::Progress;
 use crate::sort::Sorted;
 use pipeline::lake;
@@ -70,7 +71,7 @@ pub async fn run(
         }
         let inside = AuditWindow::of(&audit.span, lake.votes);
         findings.outcome.window_column = inside.as_ref().map_or("", AuditWindow::column).into();
-        let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
+        let stage = progress.stage("warehouse", "rows", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
         let mut merge = Merge { audit, schema, inside, findings: &mut findings, stage, truth_check };
         let mut ended = merge.run(lake.entries, &mut rows, cancel).await?;
@@ -97,13 +98,14 @@ pub async fn run(
     end(audit, findings, ended, started).await
 }
 
-/// Stops an audit that has read objects when its access to the lake ends, as with expired credentials.
+/// Stops an audit that has begun to read when its access to the lake ends, as with expired credentials.
 ///
 /// # Errors
 /// Returns any other error.
 fn lost_access(outcome: &mut Outcome, e: anyhow::Error) -> anyhow::Result<bool> {
     let lost = e.downcast_ref::<lake::Error>().is_some_and(lake::Error::ends_access);
-    if !lost || outcome[Counter::LakeObjects] == 0 {
+    // Without a cutoff the lake was never reached.
+    if !lost || outcome.cutoff.is_none() {
         return Err(e);
     }
     outcome.stopped = Some(format!("{e}: then run the audit again; the counts are those of a part"));
@@ -120,9 +122,9 @@ pub(super) async fn end(
     let limit_reached = !ended && findings.reached_limit(audit);
     let (mut outcome, sink) = findings.into_parts();
     if limit_reached {
-        outcome.halted = audit
-            .halt_after
-            .map(|max| format!("stopped by --halt-after after {max} findings: the counts cover only a part"));
+        outcome.halted = audit.halt_after.map(|max| {
+            format!("by --halt-after after {}: the counts cover only a part", counted(max, "finding", "findings"))
+        });
     } else if !ended {
         outcome.stopped.get_or_insert_with(|| STOPPED.into());
     }

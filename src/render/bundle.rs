@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, duration};
+use super::{LabelledRows, count, counted, duration};
 use crate::bundle::{Bundle, Outcome};
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let took = duration(self.seconds);
         if let Some(made) = &self.made {
-            writeln!(f, "bundle: {} files for {} in {took}, in {}", made.files.len(), made.arch, self.out)?;
+            let files = counted(made.files.len() as u64, "file", "files");
+            writeln!(f, "bundle: {files} for {} in {took}, in {}", made.arch, self.out)?;
             write!(f, "{made}")?;
             writeln!(f, "to deploy, see {}/DEPLOY.md", self.out)?;
         }

@@ -135,6 +135,7 @@ impl ReplayRun {
         }
         for (&number, &count) in &unordered {
             tally.cells.at(self.place(number)).listed += count;
+            self.pending.unordered_waiting += count;
         }
         let listed = tally.counts[Counter::Listed];
         self.stage.add(listed);
@@ -146,7 +147,8 @@ impl ReplayRun {
         self.send_all(sorted, IdOrder::TimeOrdered).await;
         if !self.has_stopped() {
             // Its last records may still wait for a full batch.
-            self.stage.set_fraction(self.days.complete(day));
+            self.days.complete(day);
+            self.show_progress();
             self.journal_finished_days();
         }
     }
@@ -154,6 +156,7 @@ impl ReplayRun {
     async fn take_end(&mut self, end: ReadEnd) {
         self.outcome.reading_seconds = end.seconds;
         self.seen += end.seen;
+        self.pending.unordered_waiting = 0; // now among the pending ones
         for (&number, &count) in &end.waiting {
             self.pending.add(&self.loader.places[number as usize], IdOrder::Unordered, count);
         }
@@ -164,7 +167,7 @@ impl ReplayRun {
             None => {}
             Some(ReadError::Stopped) => self.stop_because(INTERRUPTED),
             // Objects were read before the session ended, and the run can be resumed after the next login.
-            Some(ReadError::Lake(e)) if e.ends_access() && end.seen > 0 => {
+            Some(ReadError::Lake(e)) if e.ends_access() && (end.any_read || end.seen > 0) => {
                 self.stop_because(format!("{e}: then add --resume"));
             }
             Some(ReadError::Lake(e)) if !self.has_progress && self.workers.are_idle() => {
@@ -258,6 +261,14 @@ impl ReplayRun {
         self.stage.add(rows);
         self.has_progress |= rows > 0;
         self.tally.merge(tally);
+        self.show_progress();
+    }
+
+    /// Shows the fraction done: that of the days read, less what is read and not yet loaded.
+    fn show_progress(&self) {
+        let done = self.tally.counts[Counter::Listed] as f64;
+        let left = (self.pending.total() + self.pending.unordered_waiting) as f64;
+        self.stage.set_fraction(self.days.fraction() * done / (done + left).max(1.0));
     }
 
     /// Sends the current batch once a worker is free.
@@ -296,6 +307,7 @@ impl ReplayRun {
         self.settle(order, &loaded.places, loaded.tally);
         self.has_progress |= loaded.transactions > 0;
         self.pending_journal.append(loaded.pending);
+        self.outcome.session_records += rows;
         self.outcome.transactions += loaded.transactions;
         self.outcome.loading_seconds += loaded.elapsed.as_secs_f64();
         self.days.batch_ended(&days, &loaded.seqs, ended.is_ok());

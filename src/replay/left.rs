@@ -92,9 +92,9 @@ impl LeftObjects {
     pub fn next(&mut self, count: usize) -> anyhow::Result<Option<ObjectSelection>> {
         let mut objects = ObjectSelection::default();
         for entry in self.0.by_ref().take(count) {
-            objects.0.insert(entry.context("sorted objects cannot be read back")?.key);
+            objects.insert(&entry.context("sorted objects cannot be read back")?.key);
         }
-        Ok(Some(objects).filter(|objects| !objects.0.is_empty()))
+        Ok(Some(objects).filter(|objects| !objects.is_empty()))
     }
 }
 
@@ -129,9 +129,9 @@ mod tests {
         }
         let sort = SortSettings { memory: 1, dir: std::env::temp_dir() };
         let mut objects = LeftObjects::read(&exchange, &[0, 3], &sort).await.unwrap();
-        let keys = |objects: Option<ObjectSelection>| objects.map(|objects| objects.0.into_iter().collect::<Vec<_>>());
-        assert_eq!(keys(objects.next(1).unwrap()), Some(vec!["1".to_owned()]));
-        assert_eq!(keys(objects.next(5).unwrap()), Some(vec!["2".to_owned()]));
-        assert_eq!(keys(objects.next(5).unwrap()), None);
+        let has = |objects: &ObjectSelection, key| objects.len() == 1 && objects.contains(key);
+        assert!(objects.next(1).unwrap().is_some_and(|objects| has(&objects, "1")));
+        assert!(objects.next(5).unwrap().is_some_and(|objects| has(&objects, "2")));
+        assert!(objects.next(5).unwrap().is_none());
     }
 }

@@ -46,7 +46,7 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
         ..Outcome::default()
     };
     let sorters = sorters(&replay.sort)?;
-    let stage = progress.stage("replay", None);
+    let stage = progress.stage("replay", "objects", None);
     let unavailable_timeout = replay.throttle.unavailable_timeout;
     let throttle = Throttle::new(Arc::clone(&bulk), replay.throttle, stage.clone(), cancel.clone()).await?;
     let places = Arc::new(plan.partitions.clone());
@@ -75,7 +75,7 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
 }
 
 fn warn_of_nothing(plan: &Plan, journal: Option<&JournalMode>) {
-    if plan.partitions.is_empty() && !matches!(journal, Some(JournalMode::Resume(_))) {
+    if plan.partitions.is_empty() && plan.range().is_none() && !matches!(journal, Some(JournalMode::Resume(_))) {
         tracing::warn!("the lake has no partition in this span: check --lake, --farm, --from and --to");
     }
 }

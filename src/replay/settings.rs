@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::journal::RunHeader;
+use super::journal_entries::RunHeader;
 use super::plan::Plan;
 use super::policy::Policy;
 use super::resume::{ResumeState, find_unfinished_run};

@@ -33,6 +33,17 @@ impl Typed {
         Some((command, matches))
     }
 
+    /// Returns the names of the command that was typed: one, or two such as `plan reconcile`; none without a command.
+    pub(in crate::cli) fn names(&self) -> Vec<&str> {
+        let mut matches = self.matches.as_ref();
+        let next = || {
+            let (name, inner) = matches?.subcommand()?;
+            matches = Some(inner);
+            Some(name)
+        };
+        std::iter::from_fn(next).collect()
+    }
+
     /// Returns true if an argument conflicts with a typed one, so that the file's value must be ignored.
     pub(super) fn excludes(&self, arg: &Arg) -> bool {
         let Some((command, matches)) = self.subcommand() else { return false };

@@ -111,7 +111,7 @@ impl Combined<'_> {
         let inside = AuditWindow::of(&audit.span, votes);
         self.findings.outcome.window_column = inside.as_ref().map_or("", AuditWindow::column).into();
         let mut rows = RowStream::of_sorted(rows.finish().context(FULL)?, inside.clone());
-        let stage = progress.stage("shards", None);
+        let stage = progress.stage("shards", "ids", None);
         let mut merge = Merge { audit, schema, inside, findings: &mut self.findings, stage, truth_check: None };
         let ended = merge.run(objects.finish().context(FULL)?, &mut rows, cancel).await?;
         merge.stage.finish();

@@ -45,7 +45,7 @@ pub async fn judge_part(
     let read = std::mem::replace(&mut findings.outcome, empty());
     let inside = AuditWindow::undecided(&audit.span);
     let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
-    let stage = progress.stage("warehouse", None);
+    let stage = progress.stage("warehouse", "rows", None);
     let mut merge = Merge { audit, schema, inside, findings: &mut findings, stage, truth_check: None };
     let ended = merge.run(lake.entries, &mut rows, cancel).await?;
     merge.stage.finish();

@@ -38,7 +38,7 @@ fn the_rows_of_a_replay_in_shards_are_those_of_a_single_one() {
                 plan(&scene, "replay", &run, shards, &["--verify"]);
                 run_all(&scene, &run, shards, *order);
                 let merged = scene.run(&["merge", &run]);
-                merged.expect(1, &[("unverified", 0)]);
+                merged.expect(1, &[("mismatched", 0)]);
                 assert!(store_state::rows(&scene) == rows, "{lake:?} {order:?} {shards}");
                 let (one, other) = (counts(&single.json), counts(&merged.json));
                 if *order == Order::Killed {

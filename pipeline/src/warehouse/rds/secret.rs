@@ -102,11 +102,11 @@ fn parts(text: &str, known: &EnvOverrides) -> Result<Credentials, &'static str> 
         SecretFields { password: Some(text.to_owned()), ..SecretFields::default() }
     };
     let message = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let password = message(parts.password).ok_or("the secret holds no password")?;
+    let password = message(parts.password).ok_or("the secret has no password")?;
     let user = message(parts.username).unwrap_or_else(|| known.user.clone());
     let host = message(parts.host).filter(|_| !known.host);
     if host.is_none() && !known.host {
-        return Err("the secret names no host: set RDS_HOST");
+        return Err("the secret has no host: set RDS_HOST");
     }
     let port = parts.port.filter(|_| !known.port).map(|port| match port {
         Port::Number(port) => Ok(port),

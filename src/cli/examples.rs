@@ -1,4 +1,4 @@
-//! Examples in the `--help` of each command.
+//! Examples at the end of each command's `--help`.
 
 /// Examples of each command: purpose and command line.
 pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
@@ -97,7 +97,7 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
             ),
             (
                 "A local test: accept anything, stop after ten messages",
-                "ruminate process --listen 127.0.0.1:0 --any-topic --insecure-skip-signature --max-messages 10 --lake lake \
+                "ruminate process --listen 127.0.0.1:0 --insecure-skip-signature --max-messages 10 --lake lake \
                  --warehouse sqlite:warehouse.db",
             ),
         ],
