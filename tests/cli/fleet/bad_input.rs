@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::{Ran, Scene};
+use testkit::planted_drift::{World, to_s3};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Ran, Scene};
 
 use super::{Lake, Order, damaged, plan, run_all, shard, stores};
 
@@ -146,6 +149,32 @@ fn a_second_attempt_that_finds_something_else_does_not_replace_the_first() {
     assert!(differs.contains("left.judged was") && differs.contains("files of"), "{differs}");
     assert!(fs::read(&outcome).unwrap() == first);
     refused(&scene.run(&["merge", "run"]), &["counts", "is missing"]);
+}
+
+/// The lake's clock an hour ahead of the machine's; and a plan by a clock that was ahead.
+#[test]
+fn clocks_that_are_apart_are_named() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    to_s3(&s3, &World::of(&scene, 1, 4, 4).objects());
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["replay"]).expect(0, &[]);
+    let ahead = |minutes: u64| s3.dials().change(|dials| dials.clock_ahead = Duration::from_secs(60 * minutes));
+    ahead(60);
+    let far = scene.run(&["plan", "reconcile", "--out", "run"]);
+    refused(&far, &["this machine's clock is", "behind the lake's", "NTP"]);
+    assert!(!scene.path("run/plan.json").exists());
+    ahead(10);
+    plan(&scene, "reconcile", "run", 2, &[]);
+    ahead(0);
+    let before = scene.run(&["shard", "run", "--shard", "0"]);
+    refused(&before, &["the lake's clock", "is before the cutoff of the plan", "plan again"]);
+    ahead(10);
+    run_all(&scene, "run", 2, Order::InOrder);
+    ahead(60);
+    refused(&scene.run(&["merge", "run"]), &["behind the lake's"]);
+    ahead(10);
+    scene.run(&["merge", "run"]).expect(0, &[("lake_only", 0)]);
 }
 
 #[test]

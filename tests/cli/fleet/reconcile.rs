@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use testkit::s3::S3Server;
 use testkit::planted_drift::{World, to_s3};
-use testkit::{BUCKET, Scene};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Scene, assert_same_evidence};
 
-use super::{Lake, Order, assert_same_evidence, damaged, plan, run_all, shard, stores};
+use super::{Lake, Order, damaged, plan, run_all, shard, stores};
 
 /// Runs an audit at once, and then in shards in every given way, and compares the evidence.
 #[track_caller]
