@@ -17,6 +17,12 @@ fn is_same(scene: &Scene, flags: &[&str], ways: &[(u32, Order)]) {
         let (run, evidence) = (format!("run{n}"), format!("merged{n}"));
         plan(scene, "reconcile", &run, *shards, flags);
         run_all(scene, &run, *shards, *order);
+        if *order == Order::Killed {
+            for at in [20, 80, 200] {
+                let killed = format!("{evidence}-killed-{at}");
+                scene.kill(&["merge", &run, "--evidence", &killed], Duration::from_millis(at));
+            }
+        }
         let merged = scene.run(&["merge", &run, "--evidence", &evidence]);
         assert_eq!(merged.code, single.code, "{merged:#?}");
         assert_same_evidence(&scene.path("single"), &scene.path(&evidence), &format!("{shards} shards, {order:?}"));
@@ -159,12 +165,12 @@ fn a_merged_audit_repairs_what_a_single_one_would() {
     merged.run(&words.split(' ').collect::<Vec<_>>()).expect(0, &[]);
 }
 
-/// Lake and run in a bucket, on a store that honours conditions, and on one that ignores them.
+/// Lake and run in a bucket, on a store that honours conditions, and on stores that ignore or reject them.
 #[test]
 fn a_run_in_a_bucket_is_merged_as_one_in_a_directory() {
-    for ignores in [false, true] {
+    for (ignores, rejects) in [(false, false), (true, false), (false, true)] {
         let s3 = S3Server::with_bucket(BUCKET);
-        s3.dials().change(|dials| dials.ignore_if_none_match = ignores);
+        s3.dials().change(|dials| (dials.ignore_if_none_match, dials.reject_conditions) = (ignores, rejects));
         let scene = Scene::embedded().with_s3(&s3);
         let world = World::of(&scene, 2, 10, 12);
         to_s3(&s3, &world.objects());
@@ -179,7 +185,7 @@ fn a_run_in_a_bucket_is_merged_as_one_in_a_directory() {
         merged.expect(1, &[]);
         assert_same_evidence(&scene.path("single"), &scene.path("merged"), "in a bucket");
         let required = scene.text(&["shard", &run, "--shard", "0", "--require-conditional-writes"]);
-        assert_eq!(required.code, Some(if ignores { 2 } else { 0 }), "{required:#?}");
+        assert_eq!(required.code, Some(if ignores || rejects { 2 } else { 0 }), "{required:#?}");
     }
 }
 
