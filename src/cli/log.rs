@@ -1,14 +1,18 @@
 //! Logs on stderr, above the progress bars, and the error message at the end of a run.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::{MakeWriter, format};
 
 use super::flags::{GlobalFlags, LogFormat};
 use crate::charset;
 use crate::outcome::Exit;
 use crate::progress::Progress;
+use pipeline::printable;
 
 /// Starts logging as configured by the flags; `RUST_LOG` allows finer settings.
 pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
@@ -21,8 +25,9 @@ pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .fmt_fields(format::debug_fn(write_field).delimited(" "))
         .log_internal_errors(false) // a full or closed log must not end the run: the library would panic
-        .with_writer(ProgressAwareWriter(progress.clone()))
+        .with_writer(ProgressAwareWriter { progress: progress.clone(), json: common.log_format == LogFormat::Json })
         .with_ansi(has_colors());
     match common.log_format {
         LogFormat::Text => lines.with_target(false).init(),
@@ -39,15 +44,31 @@ fn has_colors() -> bool {
 /// Prints why the program could not run: the chain of causes in one line on stderr.
 pub(super) fn fail(e: &anyhow::Error) -> Exit {
     let message = format!("{e:#}").replace('\n', " ");
+    let message = printable::line(&message);
     let message = charset::shown(&message);
     // If stderr is closed too, the error cannot be reported.
     let _ = writeln!(io::stderr(), "error: {message}");
     Exit::CouldNotRun
 }
 
+/// Writes a field of a log line: the message alone, others with their names. A value from data cannot end the line, or
+/// control the terminal.
+fn write_field(writer: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    let text = printable::line(&text);
+    match field.name() {
+        "message" => write!(writer, "{text}"),
+        name => write!(writer, "{name}={text}"),
+    }
+}
+
 /// Writes complete lines while the progress bars are hidden.
 #[derive(Debug, Clone)]
-struct ProgressAwareWriter(Progress);
+struct ProgressAwareWriter {
+    progress: Progress,
+    /// True if the lines are JSON, whose strings may contain control characters.
+    json: bool,
+}
 
 impl<'a> MakeWriter<'a> for ProgressAwareWriter {
     type Writer = Self;
@@ -60,8 +81,9 @@ impl<'a> MakeWriter<'a> for ProgressAwareWriter {
 impl Write for ProgressAwareWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
+        let text = if self.json { printable::json(&text) } else { text };
         let shown = charset::shown(&text);
-        match &self.0 {
+        match &self.progress {
             Progress::Bars(bars) => bars.suspend(|| io::stderr().write_all(shown.as_bytes()))?,
             Progress::Silent | Progress::Lines => io::stderr().write_all(shown.as_bytes())?,
         }

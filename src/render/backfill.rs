@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, duration, rows};
+use super::{LabelledRows, count, duration, one_line, rows};
 use crate::backfill::{Count, Outcome};
 
 impl fmt::Display for Outcome {
@@ -24,7 +24,7 @@ impl fmt::Display for Outcome {
             writeln!(f, "  {warning}")?;
         }
         if let Some(why) = &self.stopped {
-            writeln!(f, "stopped early: {why}")?;
+            writeln!(f, "stopped early: {}", one_line(why))?;
             writeln!(f, "to resume, run the same command again: stored messages count as existing and identical")?;
         }
         Ok(())

@@ -11,6 +11,9 @@ use serde::Serialize;
 use crate::charset;
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
 pub(crate) use crate::outcome::{between, count, duration};
+use pipeline::printable;
+/// Returns a value from data or a store in one line, without control characters.
+pub(crate) use pipeline::printable::line as one_line;
 
 pub mod backfill;
 pub mod bundle;
@@ -66,8 +69,10 @@ impl Rendered {
     /// Returns an error if stdout cannot be written for another reason.
     pub fn print(&self, form: OutputFormat) -> io::Result<()> {
         let text = match form {
-            OutputFormat::Json if !self.json.is_null() => format!("{}\n", self.json),
-            _ => charset::shown(&self.text).into_owned(),
+            OutputFormat::Json if !self.json.is_null() => format!("{}\n", printable::json(&self.json.to_string())),
+            // Not of an outcome: the program's own text, which may contain control characters, as a man page does.
+            _ if self.json.is_null() => charset::shown(&self.text).into_owned(),
+            _ => printable::lines(&charset::shown(&self.text)).into_owned(),
         };
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -149,7 +154,7 @@ const SHOWN: usize = 20;
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in self.kept().iter().take(SHOWN) {
-            writeln!(f, "  {} {}: {}", problem.kind, problem.place, problem.reason)?;
+            writeln!(f, "  {} {}: {}", problem.kind, one_line(&problem.place), one_line(&problem.reason))?;
         }
         let rest = self.kept().len().saturating_sub(SHOWN) as u64 + self.more();
         if rest > 0 {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, duration, rows};
+use super::{LabelledRows, count, duration, one_line, rows};
 use crate::publish::{Count, Outcome, Percentiles};
 use pipeline::lake::ConditionalWrites;
 
@@ -90,7 +90,7 @@ impl Outcome {
             }
         }
         if let Some(why) = &self.end.stopped {
-            writeln!(f, "stopped early: {why}")?;
+            writeln!(f, "stopped early: {}", one_line(why))?;
         } else if self.pacing.schedule_ended {
             writeln!(f, "the schedule ended after {}, before the input did", self.sent())?;
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::reconcile::{RepairCounter, RepairOutcome};
-use crate::render::{LabelledRows, count, password_hint};
+use crate::render::{LabelledRows, count, one_line, password_hint};
 use pipeline::lake::ConditionalWrites;
 
 impl fmt::Display for RepairOutcome {
@@ -31,10 +31,10 @@ impl fmt::Display for RepairOutcome {
         lines.push(("not repaired", count(self[RepairCounter::Left])));
         write!(f, "{}", LabelledRows(&lines))?;
         for reason in self.reasons.iter() {
-            writeln!(f, "  {reason}")?;
+            writeln!(f, "  {}", one_line(&reason.to_string()))?;
         }
         if let Some(why) = &self.over_budget {
-            writeln!(f, "  {why}")?;
+            writeln!(f, "  {}", one_line(why))?;
         }
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
@@ -46,7 +46,7 @@ impl fmt::Display for RepairOutcome {
             writeln!(f, "  to revert, run: {command}{}", password_hint(command))?;
         }
         if let Some(why) = &self.stopped {
-            writeln!(f, "  repair stopped early: {why}")?;
+            writeln!(f, "  repair stopped early: {}", one_line(why))?;
             writeln!(f, "  to resume, run the same command again")?;
         }
         write!(f, "{}", self.problems)

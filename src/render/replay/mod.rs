@@ -4,7 +4,7 @@ use std::fmt;
 
 use pipeline::lake::ThrottleStats;
 
-use super::{LabelledRows, between, count, duration, password_hint};
+use super::{LabelledRows, between, count, duration, one_line, password_hint};
 use crate::outcome::{Counter as _, Role};
 use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
 
@@ -69,7 +69,7 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             (false, _) => writeln!(f, "the records are in {shadow}; the tables were not swapped")?,
         }
         if let Some(why) = why_not {
-            writeln!(f, "not swapped: {why}")?;
+            writeln!(f, "not swapped: {}", one_line(why))?;
         }
         if *only_in_old > 0 {
             writeln!(f, "{} rows exist only in the old table", count(*only_in_old))?;
@@ -104,7 +104,7 @@ impl fmt::Display for Outcome {
         write!(f, "{}", self.problems)?;
         write_course(self, f)?;
         if let Some(why) = &self.stopped {
-            writeln!(f, "stopped early: {why}")?;
+            writeln!(f, "stopped early: {}", one_line(why))?;
             writeln!(f, "to resume, {}", self.resume_hint())?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::render::{LabelledRows, count, duration};
+use crate::render::{LabelledRows, count, duration, one_line};
 use crate::replay::Preview;
 
 impl fmt::Display for Preview {
@@ -43,16 +43,16 @@ impl fmt::Display for Preview {
             writeln!(f, "  class {class}: {} objects{archived}{restored}", count(of.objects))?;
         }
         for (farm, objects) in &self.farms {
-            writeln!(f, "  farm {farm}: {} objects", count(*objects))?;
+            writeln!(f, "  farm {}: {} objects", one_line(farm), count(*objects))?;
         }
         for change in &self.changes {
             writeln!(f, "  changes: {change}")?;
         }
         for obstacle in &self.obstacles {
-            writeln!(f, "  blocker: {obstacle}")?;
+            writeln!(f, "  blocker: {}", one_line(obstacle))?;
         }
         if let Some(why) = &self.stopped {
-            writeln!(f, "stopped early: {why}; figures cover what was listed so far")?;
+            writeln!(f, "stopped early: {}; figures cover what was listed so far", one_line(why))?;
         }
         Ok(())
     }
