@@ -24,14 +24,14 @@ impl CancellationToken {
 
     /// Runs `work` and returns its result, or drops it and returns `None` on cancellation.
     pub async fn run_until_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let wished = async {
+        let cancelled = async {
             while !self.is_cancelled() {
                 tokio::time::sleep(LOOK).await;
             }
         };
         tokio::select! {
             biased;
-            () = wished => None,
+            () = cancelled => None,
             done = work => Some(done),
         }
     }

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
 mod expansion;
@@ -96,32 +96,75 @@ impl std::str::FromStr for CompressionFormat {
 /// Returns an error if `input` cannot be read. For a truncated input, the reader returns an error after the complete
 /// data.
 pub fn open_decompressed(input: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
-    open_decompressed_within(input, MaxExpansion::DEFAULT)
+    decompress(BufReader::with_capacity(ROOM, input), MaxExpansion::DEFAULT).map(|(_, input)| input)
 }
 
-/// Returns a reader as [`open_decompressed`], with a limit on the size of the decompressed content.
+/// Size of the buffers before and after decompression, in bytes.
+const ROOM: usize = 1 << 16;
+
+/// Returns the compression format of `input` by its first bytes, and a reader of the decompressed content.
 ///
 /// # Errors
 ///
-/// As [`open_decompressed`]. If the limit is exceeded, the reader returns an error.
-pub fn open_decompressed_within(
-    input: impl Read + Send + 'static,
+/// As [`open_decompressed`]. Other data after the end of the gzip data, and content that exceeds the limit, are errors of the
+/// reader, of the kind [`io::ErrorKind::InvalidData`]; zero bytes are ignored, as gzip does.
+pub fn decompress(
+    mut input: impl BufRead + Send + 'static,
     max: MaxExpansion,
-) -> io::Result<Box<dyn BufRead + Send>> {
-    const ROOM: usize = 1 << 16;
-    let mut input = BufReader::with_capacity(ROOM, input);
+) -> io::Result<(CompressionFormat, Box<dyn BufRead + Send>)> {
     let begin = input.fill_buf()?;
     let format = match begin {
         [0x1f, 0x8b, ..] => CompressionFormat::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] => CompressionFormat::Zstd,
-        _ => return Ok(Box::new(input)),
+        _ => return Ok((CompressionFormat::None, Box::new(input))),
     };
     let (input, used) = Counted::new(input);
     let content: Box<dyn Read + Send> = match format {
         CompressionFormat::Zstd => Box::new(zstd::Decoder::with_buffer(input)?),
-        CompressionFormat::Gzip | CompressionFormat::None => Box::new(MultiGzDecoder::new(input)),
+        CompressionFormat::Gzip | CompressionFormat::None => Box::new(GzipMembers(Some(GzDecoder::new(input)))),
     };
-    Ok(Box::new(BufReader::with_capacity(ROOM, Limited::new(content, used, max))))
+    Ok((format, Box::new(BufReader::with_capacity(ROOM, Limited::new(content, used, max)))))
+}
+
+/// The content of consecutive gzip members; `None` after the last one.
+struct GzipMembers<R>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Read for GzipMembers<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let read = member.read(out)?;
+            if read > 0 || out.is_empty() {
+                return Ok(read);
+            }
+            if let Some(mut rest) = self.0.take().map(GzDecoder::into_inner)
+                && has_member(&mut rest)?
+            {
+                self.0 = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Skips zero bytes, with which tapes and block devices pad a file, and returns true if another member follows.
+fn has_member(rest: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let buffer = rest.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(false);
+        }
+        let zeros = buffer.iter().take_while(|&&byte| byte == 0).count();
+        match buffer.get(zeros) {
+            Some(0x1f) => {
+                rest.consume(zeros);
+                return Ok(true);
+            }
+            Some(_) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "other data follows its gzip data"));
+            }
+            None => rest.consume(zeros),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +210,7 @@ mod tests {
             let mut packed = Vec::new();
             compression.compress(&zeros, &mut packed).unwrap();
             let length = |max| {
-                let mut content = open_decompressed_within(io::Cursor::new(packed.clone()), MaxExpansion(max)).unwrap();
+                let mut content = decompress(io::Cursor::new(packed.clone()), MaxExpansion(max)).unwrap().1;
                 io::copy(&mut content, &mut io::sink())
             };
             let e = length(250).unwrap_err().to_string();
@@ -177,6 +220,22 @@ mod tests {
             compression.compress(&zeros[..50 * MIB], &mut small).unwrap();
             assert_eq!(read(small).0.len(), 50 * MIB, "{compression:?}: a small content needs no limit");
         }
+    }
+
+    #[test]
+    fn zeros_after_gzip_data_are_padding_and_anything_else_is_an_error() {
+        let mut packed = Vec::new();
+        CompressionFormat::Gzip.compress(b"one\n", &mut packed).unwrap();
+        let member = packed.clone();
+        let with = |tail: &[u8]| read([&member, tail].concat());
+        assert_eq!(with(&vec![0; 200_000]).0, b"one\n");
+        assert_eq!(with(&[&[0; 10][..], &member].concat()).0, b"one\none\n");
+        for tail in [&b"{\"a\":1}\n"[..], b"\0\0x"] {
+            let (found, done) = with(tail);
+            assert_eq!((&found[..], done.unwrap_err().kind()), (&b"one\n"[..], io::ErrorKind::InvalidData));
+        }
+        let (found, done) = with(&member[..5]);
+        assert_eq!((&found[..], done.unwrap_err().kind()), (&b"one\n"[..], io::ErrorKind::UnexpectedEof));
     }
 
     #[test]

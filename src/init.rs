@@ -25,6 +25,7 @@ impl crate::outcome::CommandOutcome for Outcome {
 /// # Errors
 /// Returns an error if the warehouse cannot be reached, or if a table that exists cannot hold records.
 pub async fn run(warehouse: &dyn Warehouse) -> anyhow::Result<Outcome> {
+    warehouse.check_writable().await?;
     let created = warehouse.init().await?;
     warehouse.table_schema().await?; // an older table that cannot hold records is named now, not in the middle of a load
     Ok(Outcome { warehouse: warehouse.address(), created })

@@ -58,13 +58,13 @@
 //! What the jobs share:
 //!
 //! - [`herd`]: synthetic farms: seeded, pure, and any part without the ones before it.
-//! - [`history`]: input files of readings, NDJSON or CSV, line by line.
+//! - [`history`]: input files of readings, NDJSON, JSON, CSV or Parquet: dialect, inspection, message by message.
 //! - [`reader`]: the one read path of the lake: list, fetch, parse, yield records and rejects.
 //! - [`topic`]: the trait of topics; SNS, `local` (the intake in this process), memory.
 //! - [`truth`]: the truth file: each reading's fault and expected result.
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`compression`]: gzip and zstd.
-//! - `parquet`: records as Parquet, from the column table.
+//! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
 //! - [`charset`]: ASCII in place of symbols if the locale is not UTF-8.
@@ -79,7 +79,7 @@
 //! | --- | --- |
 //! | reading | one message as a farm publishes it: ten fields for one lot on one day |
 //! | record | a reading enriched with `id_treated_data`, `consumo_meta` and `row_ts` |
-//! | history file | readings as a farm delivers them, NDJSON, JSON or CSV |
+//! | history file | readings as a farm delivers them, NDJSON, JSON, CSV or Parquet |
 //! | lot, pen, head | a group of cattle, the enclosure it is kept in, the number of animals |
 //! | farm, slug | `cod_cliente` (`FazendaUm`) and its folder in the lake (`fazenda_um`) |
 //! | lake | S3 prefix or directory with one JSON object per record |

@@ -29,7 +29,7 @@ mod writer;
 pub use writer::{EncodedLines, Writer};
 
 /// Version of the format that this program writes, and the only one it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first line of a truth file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,10 +49,8 @@ pub enum Expectation {
     /// It is not a valid reading. If it is sent, it must be in the quarantine, under the SHA-256 of its bytes.
     Quarantined,
     /// It is larger than a topic accepts: it must be in no store.
-    #[serde(rename = "refused")]
     Oversized,
     /// It is never delivered: its id must be in no store.
-    #[serde(rename = "never")]
     Undelivered,
 }
 
@@ -62,8 +60,8 @@ impl Expectation {
         match self {
             Self::Stored => "stored",
             Self::Quarantined => "quarantined",
-            Self::Oversized => "refused",
-            Self::Undelivered => "never",
+            Self::Oversized => "oversized",
+            Self::Undelivered => "undelivered",
         }
     }
 }
@@ -91,7 +89,6 @@ pub struct Entry<'a> {
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
     pub sha256: Option<Cow<'a, str>>,
     /// The expected result.
-    #[serde(rename = "fate")]
     pub expect: Expectation,
 }
 
@@ -112,10 +109,8 @@ pub struct Totals {
     /// Lines with [`Expectation::Quarantined`].
     pub quarantined: u64,
     /// Lines with [`Expectation::Oversized`].
-    #[serde(rename = "refused")]
     pub oversized: u64,
     /// Readings with [`Expectation::Undelivered`].
-    #[serde(rename = "never")]
     pub undelivered: u64,
     /// Number of injected faults, by name.
     pub faults: BTreeMap<String, u64>,
@@ -198,7 +193,10 @@ pub fn read<R: BufRead>(
     next_line(&mut from, &mut line, number)?;
     let head: Header = serde_json::from_slice(&line).context("is not a truth file of ruminate generate --truth")?;
     if head.ruminate_truth != VERSION {
-        bail!("is a truth file of version {}, and this program reads {VERSION}", head.ruminate_truth);
+        bail!(
+            "is a truth file of version {}, and this program reads version {VERSION}: generate it again with this version",
+            head.ruminate_truth
+        );
     }
     let mut sums = Totals::default();
     loop {
@@ -217,7 +215,7 @@ pub fn read<R: BufRead>(
                     bail!("totals do not match its lines: the file is corrupt");
                 }
                 if next_line(&mut from, &mut line, number + 1)? {
-                    bail!("goes on after its totals: give the truth files of several parts one by one");
+                    bail!("continues after its totals: pass the truth files of several parts one by one");
                 }
                 return Ok((head, sums));
             }
@@ -229,7 +227,7 @@ pub fn read<R: BufRead>(
 pub(crate) mod tests {
     use super::*;
 
-    pub(super) fn told(line: u64, fault: Option<&'static str>, expect: Expectation) -> Entry<'static> {
+    pub(super) fn entry(line: u64, fault: Option<&'static str>, expect: Expectation) -> Entry<'static> {
         let id = (expect != Expectation::Quarantined).then(|| Uuid::from_u128(u128::from(line)));
         let sha256 = (expect == Expectation::Quarantined).then(|| "ab".repeat(32).into());
         let file = (expect != Expectation::Undelivered).then_some("FazendaUm_Consumo_20260101.json".into());
@@ -238,11 +236,11 @@ pub(crate) mod tests {
 
     pub(super) fn lines() -> Vec<Entry<'static>> {
         vec![
-            told(1, None, Expectation::Stored),
-            told(1, Some("duplicate"), Expectation::Stored),
-            told(2, Some("malformed"), Expectation::Quarantined),
-            told(3, Some("oversized"), Expectation::Oversized),
-            told(0, Some("missing_day"), Expectation::Undelivered),
+            entry(1, None, Expectation::Stored),
+            entry(1, Some("duplicate"), Expectation::Stored),
+            entry(2, Some("malformed"), Expectation::Quarantined),
+            entry(3, Some("oversized"), Expectation::Oversized),
+            entry(0, Some("missing_day"), Expectation::Undelivered),
         ]
     }
 
@@ -264,7 +262,7 @@ pub(crate) mod tests {
         })
         .unwrap();
         assert_eq!(head.history["farms"], "2");
-        assert_eq!(found, lines().iter().map(|told| format!("{told:?}")).collect::<Vec<_>>());
+        assert_eq!(found, lines().iter().map(|entry| format!("{entry:?}")).collect::<Vec<_>>());
         assert_eq!((totals.lines, totals.stored, totals.ids, totals.quarantined), (4, 2, 1, 1));
         assert_eq!((totals.oversized, totals.undelivered, totals.faults["duplicate"]), (1, 1, 1));
     }
@@ -274,12 +272,12 @@ pub(crate) mod tests {
         let message = |text: &str| format!("{:#}", read(text.as_bytes(), |_| Ok(())).unwrap_err());
         let whole = written();
         assert!(message("").contains("not a truth file") && message("{}\n").contains("not a truth file"));
-        assert!(message(&whole.replacen("truth\":1", "truth\":2", 1)).contains("version 2"));
+        assert!(message(&whole.replacen("truth\":2", "truth\":1", 1)).contains("version 1"));
         let cut: String = whole.split_inclusive('\n').take(4).collect();
         assert!(message(&cut).contains("without its totals"));
         let lost: String = whole.split_inclusive('\n').enumerate().filter(|(n, _)| *n != 2).map(|(_, l)| l).collect();
         assert!(message(&lost).contains("do not match"));
         assert!(message(&whole.replacen("stored", "lost", 1)).starts_with("line 2"));
-        assert!(message(&(whole.clone() + &whole)).contains("goes on after"));
+        assert!(message(&(whole.clone() + &whole)).contains("continues after"));
     }
 }

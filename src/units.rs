@@ -70,7 +70,7 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for (text, says) in [
+        for (text, message) in [
             ("5", "write 5s, 5m or 5ms"),
             ("300", "write 300s, 300m or 300ms"),
             ("", "write 500ms, 30s, 5m or 2h"),
@@ -82,7 +82,7 @@ mod tests {
             ("99999999d", "too long"),
         ] {
             let e = duration(text).unwrap_err();
-            assert!(e.contains(says), "{text}: {e}");
+            assert!(e.contains(message), "{text}: {e}");
         }
     }
 
@@ -92,10 +92,11 @@ mod tests {
         {
             assert_eq!(size(text), Ok(ByteSize(bytes)), "{text}");
         }
-        for (text, says) in [("64", "write 64MB or 64GB"), ("", "write 64MB"), ("-1MB", "write 64MB"), ("64MX", "64MB")]
+        for (text, message) in
+            [("64", "write 64MB or 64GB"), ("", "write 64MB"), ("-1MB", "write 64MB"), ("64MX", "64MB")]
         {
             let e = size(text).unwrap_err();
-            assert!(e.contains(says), "{text}: {e}");
+            assert!(e.contains(message), "{text}: {e}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Objects read without the SDK, against a server that answers byte for byte what a test wants: what no S3 that behaves
-//! would show.
+//! Objects read without the SDK, from a server whose responses a test defines byte by byte, including ones that no S3 service
+//! would send.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::sync::Arc;
@@ -9,13 +9,14 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use pipeline::aws::Network;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Lake, Reason};
 use pipeline::retry::RetryPolicy;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the server says to a request, and whether it closes the connection then.
+/// Response to a request, and whether the server closes the connection afterwards.
 type Script = fn(u32) -> (&'static str, bool);
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
@@ -52,7 +53,7 @@ impl Server {
             .credentials_provider(SharedCredentialsProvider::new(key))
             .timeout_config(timeouts)
             .build(); // no HTTP client: the SDK itself could not even ask
-        S3::new(&config, "lake", "p", RetryPolicy::NO_RETRY).direct(&config)
+        S3::new(&config, "lake", "p", RetryPolicy::NO_RETRY).direct(&config, &Network::default())
     }
 
     fn seen(&self) -> (u32, u32) {
@@ -102,7 +103,7 @@ async fn reads_one_after_the_other_share_a_connection() {
 
 #[tokio::test]
 async fn a_connection_that_died_while_it_was_idle_costs_no_try() {
-    let server = Server::start(|_| (OK, true)).await; // closed after each answer, and never said so
+    let server = Server::start(|_| (OK, true)).await; // closed after each response, without announcing it
     let lake = server.lake();
     for _ in 0..10 {
         assert_eq!(lake.get("a.json").await.unwrap(), "{}", "with one try");
@@ -144,7 +145,7 @@ async fn refusals_are_read_from_the_answer() {
     })
     .await
     .unwrap_err();
-    assert_eq!((reason, output.as_str()), (Reason::Other, "Odd: a <b> & c"));
+    assert_eq!((reason, output.as_str()), (Reason::Unreadable, "Odd: a <b> & c"));
     let (reason, _) =
         read(|_| ("HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n<Error></Error>", false)).await.unwrap_err();
     assert_eq!(reason, Reason::SlowDown, "an error document under a 200");
@@ -155,6 +156,6 @@ async fn credentials_that_were_renewed_before_their_time_cost_no_object() {
     const EXPIRED: &str = "HTTP/1.1 400 x\r\ncontent-length: 40\r\n\r\n<Error><Code>ExpiredToken</Code></Error>";
     assert_eq!(read(|number| (if number == 0 { EXPIRED } else { OK }, false)).await.unwrap(), "{}");
     let server = Server::start(|_| (EXPIRED, false)).await;
-    assert_eq!(server.lake().get("a.json").await.unwrap_err().reason, Reason::Denied);
-    assert_eq!(server.seen().1, 2, "once more and no oftener");
+    assert_eq!(server.lake().get("a.json").await.unwrap_err().reason, Reason::Credentials);
+    assert_eq!(server.seen().1, 2, "retried exactly once");
 }

@@ -45,8 +45,8 @@ def measure(parser, bench, rows):
     home = tempfile.mkdtemp(prefix="ruminate-compare-", dir=asked.home)
     try:
         bench = bench(asked, home)
-        said = [arg for at, arg in enumerate(sys.argv[1:]) if "--home" not in (arg, sys.argv[at])]
-        print(f"`{' '.join(['benches/compare/' + os.path.basename(sys.argv[0]), *said])}`")
+        reported = [arg for at, arg in enumerate(sys.argv[1:]) if "--home" not in (arg, sys.argv[at])]
+        print(f"`{' '.join(['benches/compare/' + os.path.basename(sys.argv[0]), *reported])}`")
         print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, medians of {asked.runs}\n")
         print(Row.HEAD, flush=True)
         for name in asked.only or rows:

@@ -49,14 +49,14 @@ def run(args, env, server=None, keep=True, stdin=None, codes=(0,)):
     child.returncode = os.waitstatus_to_exitcode(status)
     reader.join()
     if child.returncode not in codes:
-        said = b"".join(complaints).decode(errors="replace")[-3000:] + text.decode(errors="replace")[-2000:]
-        sys.exit(f"{args[:4]} …: exit {child.returncode}: {said}")
+        reported = b"".join(complaints).decode(errors="replace")[-3000:] + text.decode(errors="replace")[-2000:]
+        sys.exit(f"{args[:4]} …: exit {child.returncode}: {reported}")
     cpu = usage.ru_utime + usage.ru_stime
     return Seen(wall, cpu, server.cpu() - before if server else 0, usage.ru_maxrss / 1024, text.decode(errors="replace"))
 
 
 def turns(runs, *rivals):
-    """So many runs of each, in turns, the first to go another each time; the medians, in the order of the rivals."""
+    """Runs each N times, in turns with a different one first each time. Returns the medians, in the order of the rivals."""
     seen = [[] for _ in rivals]
     for turn in range(runs):
         for step in range(len(rivals)):

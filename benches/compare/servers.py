@@ -143,7 +143,7 @@ class MySql(Process):
         self.root, self.home = root, os.path.join(home, "mysql")
 
     def tool(self, program):
-        """A program of the MySQL that scripts/servers keeps, as its own shell library says how."""
+        """A program of the MySQL that scripts/servers caches, found with its shell library."""
         script = (
             'here=$PWD/scripts; source "$here/lib/common.sh"; source "$here/lib/servers.sh"; '
             'set_up mysql "$1/set-up.log" >&2 && mysql_tool "$2" && printf "%s\\n" "$(pristine mysql)" "${TOOL[@]}"'

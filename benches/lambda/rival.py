@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What people write in Python for the same work: boto3 and PyMySQL, clients made once, one object and one row a message.
 
-Does less than the Lambda: random ids, no If-None-Match, no quarantine, no logs. Speaks the Runtime API over one
+Does less than the Lambda: random ids, no If-None-Match, no quarantine, no logs. Uses the Runtime API over one
 persistent connection, so that its own loop costs little.
 """
 import http.client

@@ -1,4 +1,4 @@
-//! A lake in this process's memory, with listings by range: the tests' memory lake looks at every key for every page.
+//! A lake in this process's memory, with listings by range: the memory lake of the tests scans all keys for every page.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -20,7 +20,7 @@ const PAGE: usize = 1_000;
 pub struct Held {
     objects: BTreeMap<String, Bytes>,
     folders: BTreeSet<String>,
-    /// For what a replay never asks of its lake.
+    /// Error of the operations that a replay does not use.
     none: Memory,
 }
 

@@ -48,7 +48,7 @@ impl Load {
         if self.bare { self.transactions(bulk).await } else { self.engine(bulk).await }
     }
 
-    /// As `ruminate replay` does it: objects are parsed, records sorted within its memory, ranges looked at first.
+    /// Loads as `ruminate replay` does: objects are parsed, records are sorted in memory, id ranges are queried first.
     async fn engine(self, bulk: Arc<dyn BulkWarehouse>) -> anyhow::Result<Measured> {
         let herd: Herd = self.which.herd();
         let lake = Arc::new(Held::of(herd));

@@ -1,4 +1,4 @@
-//! The parts of a replay and of an audit, each by itself, and the lakes to measure them on. `benches/compare` runs it.
+//! The parts of a replay and of an audit as separate programs, and the lakes to measure them on. `benches/compare` runs it.
 //!
 //! `serve` and `make` have the same records for the same `--records` and `--ids`; so has `load`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a benchmark")]
@@ -30,7 +30,7 @@ enum Part {
     Plant(plant::Plant),
     /// Holds an audit's drift file against what was planted
     Judge(plant::Judge),
-    /// Serves a lake from memory until told to stop; prints its endpoint
+    /// Serves a lake from memory until it is stopped; prints its endpoint
     Serve(places::Serve),
     /// Reads and parses every object of a lake
     Read(read::Read),

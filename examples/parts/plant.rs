@@ -13,7 +13,7 @@ use crate::Which;
 pub struct Plant {
     #[command(flatten)]
     which: Which,
-    /// Every case so many times, and of larger herds two days lost from both sides
+    /// Every case N times; in larger herds, also two days lost from both sides
     #[arg(long)]
     times: usize,
     /// The lake that `make` made of these records

@@ -36,9 +36,9 @@ impl Read {
         let watch = Watch::start();
         let lake: Arc<dyn Lake> = match &self.lake {
             LakeUrl::S3 { bucket, prefix } => {
-                let config = pipeline::aws::config(TimeoutProfile::Bulk).await;
+                let config = pipeline::aws::config(TimeoutProfile::Bulk).await?;
                 let s3 = S3::new(&config, bucket, prefix, RetryPolicy::default());
-                Arc::new(if self.sdk { s3 } else { s3.direct(&config) })
+                Arc::new(if self.sdk { s3 } else { s3.direct(&config, &config.network) })
             }
             LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
         };
@@ -60,8 +60,8 @@ impl Read {
                 }
             }
         }
-        let ThrottleStats { slow_downs, retries, min_concurrency: lowest_limit } = requested.throttle_stats();
-        let detail = format!("{retries} retries, {slow_downs} to slow down, lowest limit {lowest_limit:?}");
+        let ThrottleStats { slow_downs, retries, min_concurrency } = requested.throttle_stats();
+        let detail = format!("{retries} retries, {slow_downs} to slow down, minimum concurrency {min_concurrency:?}");
         ensure!(
             records == self.expect && others == 0,
             "{records} records and {others} others, not {}: {first}",

@@ -15,7 +15,7 @@ const START: &str = "2020-01-01T00:00:00Z";
 pub enum Ids {
     /// Version 8, time in front: this toolkit's
     Time,
-    /// Version 4, random, under keys without an id: the older Lambda's
+    /// Version 4 (random) ids, under keys without an id, as the legacy Lambda wrote them
     Random,
 }
 
@@ -68,7 +68,7 @@ impl Herd {
         (farm, start + TimeDelta::milliseconds(millis as i64))
     }
 
-    /// The key under which the record lies: with its id, or as the older Lambda named it.
+    /// Returns the key of the record: with its id, or as the legacy Lambda named it.
     pub fn key(self, record: &Record) -> String {
         let key = Key::of(record).expect("a record with a plain id");
         match self.ids {

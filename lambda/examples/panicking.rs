@@ -1,4 +1,4 @@
-//! The bootstrap with a lake that panics where a message asks for it: what tests run to see the process survive.
+//! The bootstrap with a lake that panics if a message requests it, for the test that the process survives.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ async fn main() {
     let variable = |name: &str| std::env::var(name).ok();
     begin_logs(variable);
     let settings = Settings::from_variables(variable).unwrap();
-    let aws = pipeline::aws::config(pipeline::retry::TimeoutProfile::Streaming).await;
+    let aws = pipeline::aws::config(pipeline::retry::TimeoutProfile::Streaming).await.unwrap();
     let lake = Arc::new(Faulty(settings.lake(&aws)));
     serve(Clients::new(lake, settings.warehouse(&aws).unwrap(), &settings)).await.unwrap();
 }

@@ -30,7 +30,7 @@ pub enum HandlerResponse {
 
 /// A store failed, and the event must be redelivered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{failed} of {messages} messages failed and have to come again: {first}")]
+#[error("{failed} of {messages} messages failed and must be retried: {first}")]
 pub struct RetryableFailure {
     /// Number of failed messages.
     pub failed: u64,
@@ -42,7 +42,7 @@ pub struct RetryableFailure {
 
 impl From<RetryableFailure> for Diagnostic {
     fn from(failed: RetryableFailure) -> Self {
-        Self { error_type: "ComeAgain".into(), error_message: failed.to_string() }
+        Self { error_type: "RetryableError".into(), error_message: failed.to_string() }
     }
 }
 
@@ -125,23 +125,25 @@ async fn process_event(
     failures
 }
 
-fn log(message_id: &str, fate: MessageOutcome, verdict: &Verdict) {
-    let outcome = fate.name();
+fn log(message_id: &str, result: MessageOutcome, verdict: &Verdict) {
+    let outcome = result.name();
     match verdict.meaning() {
         Meaning::RowRefused { id, why } => {
-            tracing::error!(message_id, outcome, id, why, "in the lake, but the table refuses its row");
+            tracing::error!(message_id, outcome, id, why, "stored in the lake, but the table refused its row");
         }
         Meaning::Conflicting { id, conflict } => {
-            tracing::warn!(message_id, outcome, id, fields = conflict.fields(), "the row holds other values");
+            tracing::warn!(message_id, outcome, id, fields = conflict.fields(), "the existing row has other values");
         }
         Meaning::Unverifiable { id, why } => {
             tracing::warn!(message_id, outcome, id, why, "its object exists and cannot be read; its row was checked");
         }
         Meaning::Stored { id } => tracing::info!(message_id, outcome, id, "stored"),
         Meaning::Quarantined { reason, key } => {
-            tracing::warn!(message_id, outcome, key, %reason, "can never be processed: kept in the quarantine");
+            tracing::warn!(message_id, outcome, key, %reason, "not processable: quarantined");
         }
-        Meaning::Failed(failure) => tracing::error!(message_id, outcome, why = failure.message, "has to come again"),
+        Meaning::Failed(failure) => {
+            tracing::error!(message_id, outcome, why = failure.message, "failed, will be retried")
+        }
     }
 }
 
@@ -155,15 +157,15 @@ async fn quarantine_event(
 ) -> Vec<FailedItem> {
     let event = Bytes::copy_from_slice(event.as_bytes());
     let kept = clients.intake.keep_event(&event, why, Utc::now(), until).await;
-    let fate = if kept.is_ok() { MessageOutcome::Quarantined } else { MessageOutcome::Failed };
-    counts.count(fate);
+    let result = if kept.is_ok() { MessageOutcome::Quarantined } else { MessageOutcome::Failed };
+    counts.count(result);
     match kept {
         Ok(key) => {
-            tracing::error!(outcome = fate.name(), key, %why, "an event that is none of ours: kept in the quarantine");
+            tracing::error!(outcome = result.name(), key, %why, "unsupported event: quarantined");
             Vec::new()
         }
         Err(failure) => {
-            tracing::error!(outcome = fate.name(), why = failure.message, "has to come again");
+            tracing::error!(outcome = result.name(), why = failure.message, "failed, will be retried");
             vec![FailedItem { id: "event".into(), why: failure.message }]
         }
     }

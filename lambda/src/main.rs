@@ -10,7 +10,7 @@ async fn main() -> ExitCode {
     begin_logs(variable);
     let ran = async {
         let settings = Settings::from_variables(variable)?;
-        let aws = pipeline::aws::config(pipeline::retry::TimeoutProfile::Streaming).await;
+        let aws = pipeline::aws::config(pipeline::retry::TimeoutProfile::Streaming).await?;
         let clients = Clients::new(settings.lake(&aws), settings.warehouse(&aws)?, &settings);
         serve(clients).await
     };

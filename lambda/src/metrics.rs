@@ -24,7 +24,7 @@ pub struct Counts {
     /// Messages stored in the quarantine.
     pub quarantined: u64,
     /// Messages in the lake whose row the table rejected.
-    pub refused: u64,
+    pub rows_refused: u64,
     /// Messages to be redelivered.
     pub failed: u64,
     /// Messages whose row has other values.
@@ -45,7 +45,7 @@ impl Counts {
             MessageOutcome::Processed => &mut self.processed,
             MessageOutcome::Duplicate => &mut self.duplicates,
             MessageOutcome::Quarantined => &mut self.quarantined,
-            MessageOutcome::RowRefused => &mut self.refused,
+            MessageOutcome::RowRefused => &mut self.rows_refused,
             MessageOutcome::Failed => &mut self.failed,
         } += 1;
     }

@@ -6,6 +6,9 @@
 //! | `RUMINATE_TABLE` | the table; `historico_consumo` |
 //! | `RUMINATE_META_RATE` | target intake as a share of live weight; `0.0176` |
 //! | `RUMINATE_REQUIRE_CONDITIONAL_WRITES` | `true`: store nothing where the lake's store does not honour them; `false` |
+//! | `RUMINATE_SSE` | server-side encryption of new objects: `AES256`, `aws:kms` or `aws:kms:dsse`; the bucket's |
+//! | `RUMINATE_SSE_KMS_KEY_ID` | KMS key of new objects: id, ARN or alias |
+//! | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `AWS_CA_BUNDLE` | how AWS is reached: [`pipeline::aws`] |
 //! | `RDS_…` | the warehouse: [`pipeline::warehouse::rds`] |
 //! | `AWS_LAMBDA_LOG_LEVEL`, `AWS_LAMBDA_FUNCTION_NAME`, … | set by Lambda |
 
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use lambda_runtime::Error;
 use pipeline::lake::s3::S3;
-use pipeline::lake::{Lake, LakeUrl, Unconditional};
+use pipeline::lake::{Encryption, Lake, LakeUrl, Unconditional};
 use pipeline::record::Rules;
 use pipeline::retry::{RetryPolicy, TimeoutProfile};
 use pipeline::warehouse::mysql::AccessOptions;
@@ -23,12 +26,17 @@ use pipeline::warehouse::{Rds, TableName, Warehouse};
 /// Variable that requires conditional writes.
 const REQUIRED: &str = "RUMINATE_REQUIRE_CONDITIONAL_WRITES";
 
+/// Variables of the encryption of new objects.
+const SSE: &str = "RUMINATE_SSE";
+const SSE_KEY: &str = "RUMINATE_SSE_KMS_KEY_ID";
+
 /// Settings of the Lambda.
 #[derive(Debug, Clone)]
 pub struct Settings {
     bucket: String,
     prefix: String,
     unconditional: Unconditional,
+    encryption: Encryption,
     rds: Rds,
     table: TableName,
     pub(crate) rules: Rules,
@@ -50,6 +58,8 @@ impl Settings {
         };
         let table = variable("RUMINATE_TABLE").map(|name| name.parse()).transpose();
         let rate = variable("RUMINATE_META_RATE").map(|share| Rules::from_share(&share)).transpose();
+        let sse = variable(SSE).map(|name| name.parse().map_err(|e| format!("{SSE}: {e}"))).transpose()?;
+        let encryption = Encryption::try_new(sse, variable(SSE_KEY)).map_err(|e| format!("{SSE_KEY}: {e}"))?;
         let required = variable(REQUIRED).map(|value| value.to_ascii_lowercase());
         Ok(Self {
             bucket,
@@ -59,6 +69,7 @@ impl Settings {
                 Some("true" | "1") => Unconditional::Refuse,
                 Some(other) => return Err(format!("{REQUIRED} {other:?} is neither true nor false").into()),
             },
+            encryption,
             rds: Rds::from_variables(variable)?
                 .ok_or("neither RDS_HOST nor RDS_SECRET_ARN is set: give the warehouse's host")?,
             table: table.map_err(|e| format!("RUMINATE_TABLE: {e}"))?.unwrap_or_default(),
@@ -70,7 +81,7 @@ impl Settings {
     /// Returns the lake; it connects on first use.
     pub fn lake(&self, aws: &SdkConfig) -> Arc<dyn Lake> {
         let lake = S3::new(aws, self.bucket.as_str(), &self.prefix, RetryPolicy::default());
-        Arc::new(lake.with_unconditional(self.unconditional))
+        Arc::new(lake.with_unconditional(self.unconditional).with_encryption(self.encryption.clone()))
     }
 
     /// Returns the warehouse, with one connection; it connects on first use.
@@ -105,6 +116,13 @@ mod tests {
         assert_eq!((settings.table, settings.rules), (TableName::default(), Rules::default()));
         assert_eq!(settings.unconditional, Unconditional::Emulate);
         assert_eq!(read(&[(REQUIRED, "true")]).unwrap().unconditional, Unconditional::Refuse);
+        assert_eq!(settings.encryption, Encryption::Bucket);
+        let key = Some("alias/lake".to_owned());
+        assert_eq!(read(&[(SSE_KEY, "alias/lake")]).unwrap().encryption, Encryption::Kms { key: key.clone() });
+        let dsse = read(&[(SSE, "aws:kms:dsse"), (SSE_KEY, "alias/lake")]).unwrap();
+        assert_eq!(dsse.encryption, Encryption::KmsDsse { key });
+        assert_eq!(read(&[(SSE, "AES256")]).unwrap().encryption, Encryption::Aes256);
+        assert!(read(&[(SSE, "AES256"), (SSE_KEY, "alias/lake")]).unwrap_err().contains(SSE_KEY));
         let set = read(&[("RUMINATE_TABLE", "historico"), ("RUMINATE_META_RATE", "0.0181")]).unwrap();
         assert_eq!((set.table.as_str(), set.rules.meta_rate), ("historico", 0.0181));
     }
@@ -123,6 +141,7 @@ mod tests {
             ("RUMINATE_META_RATE", "1.76"),
             ("RUMINATE_META_RATE", "a lot"),
             (REQUIRED, "perhaps"),
+            (SSE, "sse-c"),
         ] {
             let e = read(&[(name, value)]).unwrap_err();
             assert!(e.contains(name), "{name}={value}: {e}");
@@ -172,7 +191,7 @@ mod tests {
         assert_eq!(
             template.matches(&format!("/{QUARANTINE}/*")).count(),
             3,
-            "of a lake made here and of one given, and in the former's policy"
+            "of a new lake, of a given lake, and in the policy of the new one"
         );
     }
 }

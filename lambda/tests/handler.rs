@@ -60,7 +60,7 @@ impl Stores {
 #[track_caller]
 fn counts(answer: &Result<Value, RetryableFailure>, expected: &[(&str, u64)]) {
     let answer = answer.as_ref().unwrap();
-    for name in ["processed", "duplicates", "quarantined", "refused", "failed", "conflicting", "unverifiable"] {
+    for name in ["processed", "duplicates", "quarantined", "rows_refused", "failed", "conflicting", "unverifiable"] {
         let count = expected.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count);
         assert_eq!(answer[name], json!(count), "{name}: {answer}");
     }
@@ -109,7 +109,7 @@ async fn what_can_never_be_processed_succeeds_and_is_kept_whole() {
     assert_eq!(stores.held().await, (0, 5, 0));
     let twice_wrapped = envelope(&envelope(&reading(1)));
     assert_eq!(stores.handle(&sqs([("a", twice_wrapped.as_str()), ("b", "{}")])).await.unwrap(), items(&[]));
-    assert_eq!(stores.held().await, (0, 6, 0), "the inner envelope lies there already: the same message, the same day");
+    assert_eq!(stores.held().await, (0, 6, 0), "the inner envelope is already stored: the same message, the same day");
     let key = stores.home.keys().into_iter().find(|key| key.starts_with("quarentena/")).unwrap();
     let kept: Value = serde_json::from_slice(&stores.home.get(&key).await.unwrap()).unwrap();
     assert!(kept["reason"].is_string() && kept["message"].is_string(), "{kept}");
@@ -126,7 +126,7 @@ async fn a_message_of_256_kib_is_a_message_like_any_other() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_none_of_ours_is_kept_and_one_without_records_is_nothing() {
+async fn an_unsupported_event_is_quarantined_and_one_without_records_is_ignored() {
     let stores = Stores::new().await;
     let no_message = r#"{"Records":[{"EventSource":"aws:sns","Sns":{"MessageId":"a"}}]}"#;
     let others = [r#"{"Records":[{"eventSource":"aws:s3","s3":{}}]}"#, r#"{"key1":"value1"}"#, "[1]", "7", no_message];
@@ -139,7 +139,7 @@ async fn an_event_that_is_none_of_ours_is_kept_and_one_without_records_is_nothin
 }
 
 #[tokio::test]
-async fn of_a_mixed_batch_only_the_unlucky_come_again() {
+async fn of_a_mixed_batch_only_failed_messages_are_retried() {
     let stores = Stores::new().await;
     let (unlucky, panicking) = (reading_with(2, UNLUCKY), reading_with(3, PANIC));
     let (good, also) = (reading(1), envelope(&reading(4)));
@@ -155,6 +155,23 @@ async fn of_a_mixed_batch_only_the_unlucky_come_again() {
     assert!(failed.first.contains("the test's own refusal"), "{failed}");
     assert!(stores.handle(&sns("a", &panicking)).await.is_err());
     counts(&stores.handle(&sns("a", &reading(3))).await, &[("processed", 1)]);
+}
+
+#[tokio::test]
+async fn an_array_of_eventbridge_pipes_is_its_records_and_only_failed_ones_are_retried() {
+    let stores = Stores::new().await;
+    let (unlucky, good) = (reading_with(2, UNLUCKY), envelope(&reading(1)));
+    let event: Value = serde_json::from_str(&sqs([("good", &*good), ("bad", "{"), ("unlucky", &*unlucky)])).unwrap();
+    let bare = event["Records"].to_string();
+    assert_eq!(stores.handle(&bare).await.unwrap(), items(&["unlucky"]));
+    assert_eq!(stores.held().await, (1, 1, 1));
+    assert_eq!(stores.handle("[]").await.unwrap()["messages"], json!(0), "a pipe without records is nothing");
+    // Without the ids of records nothing can fail alone: the array comes again as a unit.
+    let transformed = json!([good, unlucky]).to_string();
+    let failed = stores.handle(&transformed).await.unwrap_err();
+    assert_eq!((failed.failed, failed.messages), (1, 2));
+    counts(&stores.handle(&json!([good]).to_string()).await, &[("duplicates", 1)]);
+    assert_eq!(stores.held().await, (1, 1, 1));
 }
 
 #[tokio::test]
@@ -206,7 +223,7 @@ async fn a_reading_whose_place_in_the_lake_is_taken_by_something_else_is_kept_an
 }
 
 #[tokio::test]
-async fn a_panic_says_why() {
+async fn a_panic_is_reported_with_its_message() {
     let stores = Stores::new().await;
     let failed = stores.handle(&sns("a", &reading_with(1, PANIC))).await.unwrap_err();
     assert!(failed.first.contains("the test's own panic"), "{failed}");

@@ -10,7 +10,7 @@ use std::io;
 pub enum Kind {
     /// May resolve without intervention: a lost connection, a throttled request, a lock wait. A retry can help.
     Transient,
-    /// Persists until someone fixes the cause: a missing bucket, a rejected login, a full column.
+    /// Persists until the cause is fixed: a missing bucket, a rejected login, a full column.
     Permanent,
     /// The command line or the settings are wrong.
     Usage,

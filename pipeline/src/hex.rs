@@ -20,8 +20,8 @@ mod tests {
     fn encoded_bytes_decode_and_other_texts_do_not() {
         let bytes = [0, 0x7f, 0xa0, 0xff];
         assert_eq!(unhex(&hex(&bytes)), Some(bytes));
-        for odd in ["", "007fa0f", "007fa0ff0", "007FA0FF", "007fa0fg", "007fa0\u{e9}"] {
-            assert_eq!(unhex::<4>(odd), None, "{odd}");
+        for other in ["", "007fa0f", "007fa0ff0", "007FA0FF", "007fa0fg", "007fa0\u{e9}"] {
+            assert_eq!(unhex::<4>(other), None, "{other}");
         }
     }
 }

@@ -15,7 +15,7 @@ header() { printf '\n== %s\n' "$*"; }
 note() { printf '   %s\n' "$*"; }
 complain() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
-# run COMMAND...: runs it in a process group of its own, so that a signal to
+# run COMMAND...: runs it in a separate process group, so that a signal to
 # this script takes effect at once and ends the complete group (see end_child).
 CHILD=
 run() {

@@ -25,8 +25,8 @@ INSTANCES=$TARGET_DIR/test-servers
 ATTACHED=
 WHY=
 
-# variable NAME: the environment variable that tells the tests of server NAME;
-# with _CA at its end, the one that tells who signed a database's certificate.
+# variable NAME: the environment variable with the address of server NAME for the tests;
+# with _CA at its end, the one with the CA of a database's certificate.
 variable() { printf 'RUMINATE_TEST_%s' "${1^^}"; }
 
 # announcement NAME INSTANCE: those variables with their values, a line each.
@@ -37,7 +37,7 @@ announcement() {
 
 # ---- Preparation -----------------------------------------------------------
 
-# with_cache COMMAND...: holds the cache's lock meanwhile, on descriptor 9.
+# with_cache COMMAND...: holds the cache's lock during the command, on descriptor 9.
 with_cache() {
     mkdir -p "$CACHE_DIR" || return 1
     exec 9>"$CACHE_DIR/lock"
@@ -86,7 +86,7 @@ set_up_mysql() {
     make_pristine mysql "$1"
 }
 
-# make_mysql_root LOG: sid's own MySQL in a root folder of its own, since this
+# make_mysql_root LOG: MySQL of Debian sid in a separate root folder, since this
 # Debian has none. Under a .part name until it is complete.
 make_mysql_root() {
     local part=$MYSQL_ROOT.part mirror keyring proxy=
@@ -195,7 +195,7 @@ mysql_tool() {
 # ---- Starting and stopping ------------------------------------------------
 
 # start NAME INSTANCE: starts server NAME, set up before, and waits for it. A
-# second try takes another port, in case the first was taken meanwhile.
+# second try takes another port, in case the first is no longer free.
 start() {
     local dir=$2/$1 try
     for try in 1 2; do
@@ -219,7 +219,7 @@ pick_port() {
     printf '%s\n' "$port"
 }
 
-# launch DIR COMMAND...: COMMAND in the background in a session of its own.
+# launch DIR COMMAND...: COMMAND in the background in a new session.
 # The locks' descriptors (8, 9) stay behind.
 launch() {
     local dir=$1 wrap=(setsid)
@@ -230,7 +230,7 @@ launch() {
     disown # bash would announce that it was killed
 }
 
-# identity PID: the pid with its start time, which tells it from a later
+# identity PID: the pid with its start time, which distinguishes it from a later
 # process of the same number.
 identity() {
     local stat
@@ -276,7 +276,7 @@ SQL
     )
 }
 
-# new_certificates DATA: an authority of its own and a server's certificate for
+# new_certificates DATA: a new CA and a server certificate for
 # localhost, and only by that name, so that a name that is wrong can be tried.
 new_certificates() {
     local key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30)
@@ -316,7 +316,7 @@ await() {
     return 1
 }
 
-# answers NAME DIR: asks the server for its version, which it prints.
+# answers NAME DIR: prints the version of the running server.
 answers() {
     if [[ $1 == moto ]]; then
         local line

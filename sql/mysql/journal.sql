@@ -1,5 +1,5 @@
--- What runs in bulk say of themselves, in the same transaction as the rows they speak of. Made by `ruminate replay`.
--- A note longer than a packet may be is kept in parts; `change_id` tells who wrote it whether a lost COMMIT was done.
+-- Progress of bulk runs, written in the same transaction as their rows. Created by `ruminate replay`.
+-- An entry longer than the maximum packet is stored in parts. `change_id` shows its writer whether a lost COMMIT succeeded.
 CREATE TABLE IF NOT EXISTS ruminate_journal (
     table_name VARCHAR(64)     NOT NULL,
     run_id     CHAR(36)        NOT NULL,

@@ -1,4 +1,4 @@
--- What runs in bulk say of themselves, in the same transaction as the rows they speak of. Made by `ruminate replay`.
+-- Progress of bulk runs, written in the same transaction as their rows. Created by `ruminate replay`.
 CREATE TABLE IF NOT EXISTS ruminate_journal (
     table_name VARCHAR(64) NOT NULL,
     run_id     CHAR(36)    NOT NULL,

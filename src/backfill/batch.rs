@@ -18,9 +18,20 @@ pub(super) struct MessageBatch {
 impl MessageBatch {
     /// Adds a message; returns the batch if it is full then.
     pub(super) fn push(&mut self, message: InputMessage) -> Option<Vec<InputMessage>> {
-        self.bytes += message.body.len();
+        self.bytes += message.size_bytes();
         self.messages.push(message);
         (self.messages.len() >= MESSAGES || self.bytes >= BYTES).then(|| self.take())
+    }
+
+    /// Returns the number of messages.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Removes all messages after the first `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.messages.truncate(len);
+        self.bytes = self.messages.iter().map(InputMessage::size_bytes).sum();
     }
 
     /// Returns the messages, and starts a new batch.

@@ -3,7 +3,6 @@
 //! Batches of bounded size, a few of them in progress at once. The intake is idempotent, so a run can always be
 //! repeated from the start.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,9 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::cancellation::CancellationToken;
-use crate::compression::{CompressionFormat, MaxExpansion};
-use crate::herd::LineFormat;
-use crate::history::{self, InputMessage};
+use crate::history::{self, InputMessage, InputReport, Inputs};
 use crate::progress::{Progress, Stage};
 use pipeline::intake::{Intake, Meaning, Verdict};
 use pipeline::lake::PutResult;
@@ -29,17 +26,6 @@ pub use outcome::{Count, Outcome};
 /// Batches in progress at once: while one waits for the warehouse, the next writes its objects.
 const BATCHES: usize = 3;
 
-/// The input files of a run.
-#[derive(Debug, Clone)]
-pub struct InputFiles {
-    /// The files, in order; `-` is standard input.
-    pub paths: Vec<PathBuf>,
-    /// Format of the files; `None` to detect it from the file extension.
-    pub format: Option<LineFormat>,
-    /// Limit on the size of decompressed content.
-    pub max_expansion: MaxExpansion,
-}
-
 /// A batch in progress: the places of its messages, and its task.
 struct Batch {
     places: Vec<String>,
@@ -47,30 +33,28 @@ struct Batch {
     work: JoinHandle<Vec<Verdict>>,
 }
 
-/// Processes every message of the files.
+/// Processes every message of the files, apart from the rejected ones.
 ///
 /// # Errors
 ///
-/// Returns an error if a file cannot be opened, or a store rejects permanently before anything was stored.
+/// Returns an error if a store rejects permanently before anything was stored.
 pub async fn run(
-    files: InputFiles,
+    files: Inputs,
     intake: Intake,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    for path in files.paths.iter().filter(|path| path.as_os_str() != "-") {
-        let meta = std::fs::File::open(path).and_then(|file| file.metadata());
-        let meta = meta.map_err(|e| anyhow::anyhow!("{}: {e}", path.display()))?;
-        anyhow::ensure!(!meta.is_dir(), "{} is a directory: pass its files", path.display());
-    }
     let stage = progress.stage("backfill", None);
-    let whole = size(&files);
+    let whole = files.size().map(|(messages, bytes)| messages + bytes);
+    let reports: Vec<InputReport> = (0..files.len()).filter_map(|at| files.report(at).cloned()).collect();
     let (messages, reading) = read(files, cancel.clone());
     let Taken { mut outcome, permanent } = take_all(messages, &intake, &stage, whole, cancel).await?;
-    if !reading.await? {
+    let ReadEnd { complete, found } = reading.await?;
+    if !complete {
         outcome.stopped.get_or_insert_with(|| "interrupted".into());
     }
+    reports.into_iter().chain(found).for_each(|report| outcome.add_input(report));
     stage.finish();
     outcome.quarantine = intake.quarantine_address();
     outcome.conditional_writes = intake.conditional_writes();
@@ -127,63 +111,89 @@ async fn take_all(
     Ok(taken)
 }
 
-/// Returns the size of all files in bytes; `None` if one is a stream or compressed. An estimate of the progress,
-/// because a CSV row grows when it becomes a message.
-fn size(files: &InputFiles) -> Option<u64> {
-    files
-        .paths
-        .iter()
-        .map(|path| {
-            let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file);
-            meta.filter(|_| CompressionFormat::from_path(path).0 == CompressionFormat::None).map(|meta| meta.len())
-        })
-        .sum()
-}
-
 type Batches = mpsc::Receiver<Result<Vec<InputMessage>, history::Error>>;
 
-/// Reads the files in a separate thread, a few batches ahead. The thread returns true if it reached their end.
-fn read(files: InputFiles, cancel: CancellationToken) -> (Batches, JoinHandle<bool>) {
+/// Result of the reading thread.
+struct ReadEnd {
+    /// Whether it reached the end of the files.
+    complete: bool,
+    /// What was found in files that were not inspected before.
+    found: Vec<InputReport>,
+}
+
+/// Reads the files in a separate thread, a few batches ahead.
+fn read(files: Inputs, cancel: CancellationToken) -> (Batches, JoinHandle<ReadEnd>) {
     let (send, receive) = mpsc::channel(BATCHES);
     let reading = tokio::task::spawn_blocking(move || {
-        let mut batch = MessageBatch::default();
-        for path in &files.paths {
-            let messages = history::messages_within(path, files.format, files.max_expansion).map_err(Some);
-            let read = messages.and_then(|messages| read_file(messages, &cancel, &mut batch, &send));
-            if let Err(e) = read {
-                // The receiver is gone if the run has ended.
-                let _ = send.blocking_send(Ok(batch.take()));
-                let _ = e.map(|e| send.blocking_send(Err(e)));
-                return false;
-            }
-        }
-        let last = batch.take();
-        last.is_empty() || send.blocking_send(Ok(last)).is_ok()
+        let mut reader = FileReader { files, cancel, send, batch: MessageBatch::default(), found: Vec::new() };
+        let complete = reader.read();
+        ReadEnd { complete, found: reader.found }
     });
     (receive, reading)
 }
 
-/// Reads one file.
-///
-/// # Errors
-///
-/// Returns an error if the file cannot be read, or `None` as the error if the run must stop.
-fn read_file(
-    messages: history::MessageIter,
-    cancel: &CancellationToken,
-    batch: &mut MessageBatch,
-    send: &mpsc::Sender<Result<Vec<InputMessage>, history::Error>>,
-) -> Result<(), Option<history::Error>> {
-    for message in messages {
-        if cancel.is_cancelled() {
-            batch.take(); // not started yet: the next run reads it again
-            return Err(None);
+/// State of the reading thread.
+struct FileReader {
+    files: Inputs,
+    cancel: CancellationToken,
+    send: mpsc::Sender<Result<Vec<InputMessage>, history::Error>>,
+    batch: MessageBatch,
+    found: Vec<InputReport>,
+}
+
+impl FileReader {
+    /// Reads all files. Returns true if it reached their end.
+    fn read(&mut self) -> bool {
+        for at in 0..self.files.len() {
+            if !self.files.is_rejected(at)
+                && let Err(e) = self.read_file(at)
+            {
+                // The receiver is gone if the run has ended.
+                let _ = self.send.blocking_send(Ok(self.batch.take()));
+                let _ = e.map(|e| self.send.blocking_send(Err(e)));
+                return false;
+            }
         }
-        if let Some(full) = batch.push(message?) {
-            send.blocking_send(Ok(full)).map_err(|_| None)?;
+        let last = self.batch.take();
+        last.is_empty() || self.send.blocking_send(Ok(last)).is_ok()
+    }
+
+    /// Reads one file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read, or `None` as the error if the run must stop.
+    fn read_file(&mut self, at: usize) -> Result<(), Option<history::Error>> {
+        let before = self.batch.len();
+        let mut any_sent = false;
+        match self.read_messages(at, &mut any_sent) {
+            // Nothing of the file was handed over, so it can still be rejected as a whole.
+            Err(Some(e)) if !any_sent && e.rejection().is_some() => {
+                self.batch.truncate(before);
+                self.found.extend(e.report());
+                Ok(())
+            }
+            read => read,
         }
     }
-    Ok(())
+
+    fn read_messages(&mut self, at: usize, any_sent: &mut bool) -> Result<(), Option<history::Error>> {
+        let mut file = self.files.open(at)?;
+        for message in &mut file {
+            if self.cancel.is_cancelled() {
+                self.batch.take(); // not started yet: the next run reads it again
+                return Err(None);
+            }
+            if let Some(full) = self.batch.push(message?) {
+                self.send.blocking_send(Ok(full)).map_err(|_| None)?;
+                *any_sent = true;
+            }
+        }
+        if self.files.report(at).is_none() {
+            self.found.push(file.into_report(true));
+        }
+        Ok(())
+    }
 }
 
 fn begin(batch: Vec<InputMessage>, intake: &Intake) -> Batch {
@@ -206,7 +216,7 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             LoadResult::Inserted => Count::Inserted,
             LoadResult::Identical => Count::Identical,
             LoadResult::Conflicting(_) | LoadResult::Overwritten(_) => Count::Conflicting,
-            LoadResult::Refused(_) => Count::Refused,
+            LoadResult::Refused(_) => Count::RowsRefused,
         });
     }
     if verdict.unverifiable().is_some() {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::history::{InputReport, InputReports};
 use crate::outcome::{Counts, Exit, Problems, counters};
 use pipeline::lake::ConditionalWrites;
 
@@ -16,7 +17,8 @@ counters! {
         Identical: "identical", "identical rows", Detail, "Rows that were there with the same values.";
         Conflicting: "conflicting", "conflicting rows", DetailFinding, "Rows that were there with other values; they stay.";
         Rejected: "rejected", "rejected", Finding, "Messages that are not valid readings; they are quarantined.";
-        Refused: "refused", "rows refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
+        RowsRefused: "rows_refused", "rows refused by the table", DetailFinding, "Rows that a column of the table refuses; their objects are in the lake.";
+        FilesRejected: "files_rejected", "files rejected", DetailFinding, "Input files that were rejected as a whole; nothing of them was stored.";
         Failed: "failed", "failed", Finding, "Messages that a store failed to take; run again.";
     }
 }
@@ -27,6 +29,9 @@ pub struct Outcome {
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts<Count>,
+    /// The input files.
+    #[serde(flatten)]
+    pub inputs: InputReports,
     /// Duration of the run, in seconds.
     pub seconds: f64,
     /// Support of the lake's store for conditional writes: `honoured`, `emulated` or `untested`.
@@ -48,7 +53,7 @@ impl Outcome {
     pub fn check(&self) -> anyhow::Result<()> {
         let of = |count| self.counts[count];
         let objects = of(Count::Written) + of(Count::Existing);
-        let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::Refused);
+        let rows = of(Count::Inserted) + of(Count::Identical) + of(Count::Conflicting) + of(Count::RowsRefused);
         anyhow::ensure!(
             of(Count::Read) == self.counts.parts() && objects == rows && of(Count::Unverifiable) <= of(Count::Existing),
             "the counts do not add up; this is a bug in ruminate: {}",
@@ -57,9 +62,19 @@ impl Outcome {
         Ok(())
     }
 
+    /// Adds an input file, and counts it if it was rejected.
+    pub(super) fn add_input(&mut self, report: InputReport) {
+        if let Some(why) = &report.rejected {
+            self.counts.add(Count::FilesRejected);
+            self.problems.add("rejected_file", report.file.clone(), why.clone());
+        }
+        self.inputs.push(report);
+    }
+
     /// Adds another backfill into the same lake and warehouse, as if its files had been read after these.
     pub fn merge(&mut self, other: Self) {
         self.counts.merge(&other.counts);
+        self.inputs.merge(other.inputs);
         self.seconds += other.seconds;
         self.conditional_writes = self.conditional_writes.weaker(other.conditional_writes);
         self.stopped = self.stopped.take().or(other.stopped);
@@ -90,6 +105,7 @@ mod tests {
             [(Count::Read, 3), (Count::Written, 2), (Count::Inserted, 1), (Count::Conflicting, 1), (Count::Failed, 1)];
         let mut outcome = Outcome {
             counts: Counts::from(counts),
+            inputs: InputReports::default(),
             seconds: 0.1,
             conditional_writes: ConditionalWrites::Emulated,
             quarantine: "q".into(),

@@ -164,7 +164,7 @@ fn programs(child: &mut Child) -> Receiver<PathBuf> {
                 Ok(Message::CompilerArtifact { target, executable: Some(path) })
                     if target.name == BIN && target.kind.iter().any(|kind| kind == "bin") =>
                 {
-                    let _ = sender.send(path); // whoever was interrupted listens no more
+                    let _ = sender.send(path); // after an interruption nothing receives
                 }
                 // A process that keeps stdout open after that is not part of the build.
                 Ok(Message::BuildFinished) => return,

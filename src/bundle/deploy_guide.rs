@@ -15,16 +15,15 @@ struct DeployGuide<'a> {
     zip_bytes: String,
     unzipped_bytes: String,
     code_sha256: &'a str,
-    authorities: bool,
     rds_ca_file: &'a str,
 }
 
-/// Renders the page for a zip, with or without RDS's certificate authorities in it.
+/// Renders the page for a zip.
 ///
 /// # Errors
 ///
 /// Returns an error if the template cannot be rendered, which is a bug in this program.
-pub(super) fn render(made: &Bundle, authorities: bool) -> Result<String, minijinja::Error> {
+pub(super) fn render(made: &Bundle) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates
@@ -35,7 +34,6 @@ pub(super) fn render(made: &Bundle, authorities: bool) -> Result<String, minijin
         zip_bytes: count(made.zip_bytes),
         unzipped_bytes: count(made.unzipped_bytes),
         code_sha256: &made.code_sha256,
-        authorities,
         rds_ca_file: ON_LAMBDA,
     }))
 }

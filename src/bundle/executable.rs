@@ -173,8 +173,8 @@ fn versions(
     data: &[u8],
 ) -> Result<(Option<Glibc>, Vec<MissingSymbolVersion>), Incompatibility> {
     let Some((mut needs, link)) = sections.gnu_verneed(LE, data).map_err(broken)? else {
-        let told = dynamic.iter().any(|entry| entry.tag == elf::DT_VERNEED);
-        return if told { Err(Incompatibility::NoSectionHeaders) } else { Ok((None, Vec::new())) };
+        let has_needs = dynamic.iter().any(|entry| entry.tag == elf::DT_VERNEED);
+        return if has_needs { Err(Incompatibility::NoSectionHeaders) } else { Ok((None, Vec::new())) };
     };
     let strings = sections.strings(LE, data, link).map_err(broken)?;
     let (mut newest, mut missing) = (None, Vec::new());

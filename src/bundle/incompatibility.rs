@@ -17,12 +17,12 @@ pub(super) enum Incompatibility {
     #[error("is a library or an object file, not a program")]
     NoProgram,
     #[error(
-        "is not a Lambda runtime: it does not use the Runtime API, or is packed. Pass the binary bootstrap of ruminate-lambda"
+        "is not a Lambda runtime: it does not use the Runtime API, or is compressed. Pass the binary bootstrap of ruminate-lambda"
     )]
     NoRuntime,
     #[error("is for {0}, and Lambda has x86_64 and arm64")]
     Machine(String),
-    #[error("is for {is}, and --arch says {wanted}: give that one's, or --arch {is}")]
+    #[error("is for {is}, but --arch is {wanted}: pass a binary for {wanted}, or --arch {is}")]
     Arch { is: Arch, wanted: Arch },
     #[error("is loaded by {0}, and provided.al2023 has {wanted}: link it statically, or build it for the target {target}", wanted = .1.loader(), target = .1.target())]
     WrongInterpreter(String, Arch),

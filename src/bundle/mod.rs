@@ -35,7 +35,7 @@ use self::incompatibility::Incompatibility;
 use self::output_dir::{BundleFiles, OutputDir};
 use crate::cancellation::CancellationToken;
 use crate::generate::IfExists;
-use pipeline::warehouse::{TableName, mysql_files};
+use pipeline::warehouse::{RDS_AUTHORITIES, TableName, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
 const TEMPLATE: &str = "template.yaml";
@@ -46,7 +46,7 @@ const DEPLOY: &str = "DEPLOY.md";
 pub struct BundleOptions {
     /// The program.
     pub bootstrap: Bootstrap,
-    /// A PEM file with RDS's certificate authorities to include; `None` for none.
+    /// A PEM file with the database's certificate authorities; `None` for those of RDS that this program contains.
     pub rds_ca: Option<PathBuf>,
     /// The output directory.
     pub out: PathBuf,
@@ -106,31 +106,34 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
     let dir = OutputDir::new(order.out.clone(), order.existing);
     let sql = sql();
     dir.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY]))?;
-    let authorities = order.rds_ca.as_deref().map(rds_ca::read).transpose()?;
+    let authorities = match &order.rds_ca {
+        Some(path) => rds_ca::read(path)?,
+        None => RDS_AUTHORITIES.as_bytes().to_vec(),
+    };
     let out = order.out.display().to_string();
     let Some((program, executable)) = program(&order.bootstrap, cancel)? else {
         return Ok(Outcome { made: None, out, stopped: Some("interrupted".into()), seconds: seconds(started) });
     };
-    let zip = zip(&program, authorities.as_deref())?;
+    let zip = zip(&program, &authorities)?;
     let mut made = Bundle {
         zip: dir.path_of(ZIP).display().to_string(),
         zip_bytes: zip.len() as u64,
-        unzipped_bytes: (program.len() + authorities.as_ref().map_or(0, Vec::len)) as u64,
+        unzipped_bytes: (program.len() + authorities.len()) as u64,
         code_sha256: aws_smithy_types::base64::encode(Sha256::digest(&zip)),
         arch: executable.arch.to_string(),
         glibc: executable.glibc.map(|version| version.to_string()),
-        needed: executable.needed,
+        needed_libraries: executable.needed,
         files: Vec::new(),
-        hints: executable.hints,
+        warnings: executable.hints,
     };
     let mut files = sql;
-    files.insert(TEMPLATE.into(), template::render(executable.arch, authorities.is_some())?.into_bytes());
-    files.insert(DEPLOY.into(), deploy_guide::render(&made, authorities.is_some())?.into_bytes());
+    files.insert(TEMPLATE.into(), template::render(executable.arch)?.into_bytes());
+    files.insert(DEPLOY.into(), deploy_guide::render(&made)?.into_bytes());
     files.insert(ZIP.into(), zip);
     let written = dir.write(&files)?;
     made.files = written.files;
-    made.hints
-        .extend(written.left.iter().map(|name| format!("{name} is left of a former bundle: nothing uses it now")));
+    made.warnings
+        .extend(written.left.iter().map(|name| format!("{name} is from a previous bundle and no longer used")));
     Ok(Outcome { made: Some(made), out, stopped: None, seconds: seconds(started) })
 }
 
@@ -174,11 +177,13 @@ fn remedy(refusal: &Incompatibility, bootstrap: &Bootstrap) -> String {
     }
 }
 
-fn zip(program: &[u8], authorities: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
-    let mut entries = vec![ZipEntry { name: "bootstrap", mode: 0o755, bytes: program }];
-    entries.extend(authorities.map(|bytes| ZipEntry { name: rds_ca::NAME, mode: 0o644, bytes }));
+fn zip(program: &[u8], authorities: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let entries = [
+        ZipEntry { name: "bootstrap", mode: 0o755, bytes: program },
+        ZipEntry { name: rds_ca::NAME, mode: 0o644, bytes: authorities },
+    ];
     let unzipped_bytes: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
-    let zip = archive::zip(entries).context(ZIP)?;
+    let zip = archive::zip(entries.into()).context(ZIP)?;
     archive::fits(zip.len() as u64, unzipped_bytes as u64).map_err(|why| anyhow!("refused: {ZIP} {why}"))?;
     Ok(zip)
 }

@@ -36,11 +36,11 @@ pub struct Bundle {
     /// The newest glibc symbol version that the program needs; `None` if it is linked statically.
     pub glibc: Option<String>,
     /// The libraries that the program needs.
-    pub needed: Vec<String>,
+    pub needed_libraries: Vec<String>,
     /// Every file of the bundle, sorted.
     pub files: Vec<BundleFile>,
     /// Suggested improvements.
-    pub hints: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// A file of a bundle.
@@ -81,9 +81,9 @@ mod tests {
             code_sha256: "s".into(),
             arch: "arm64".into(),
             glibc: Some("2.34".into()),
-            needed: vec!["libc.so.6".into()],
+            needed_libraries: vec!["libc.so.6".into()],
             files: vec![BundleFile::of("bootstrap", b"x")],
-            hints: vec!["smaller".into()],
+            warnings: vec!["smaller".into()],
         };
         for (made, stopped) in [(Some(made), None), (None, Some("interrupted".to_owned()))] {
             let outcome = Outcome { made, out: "out".into(), stopped, seconds: 0.1 };

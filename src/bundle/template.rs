@@ -11,14 +11,13 @@ const ARCHITECTURE: &str = "# bundle: architecture";
 /// Mark of the line with the default path of RDS's authorities.
 const RDS_CA_FILE: &str = "# bundle: rds-ca-file";
 
-/// Renders the template for a zip of that architecture, with or without RDS's authorities in it.
+/// Renders the template for a zip of that architecture with certificate authorities in it.
 ///
 /// # Errors
 ///
 /// Returns an error if the template does not have exactly one line per default, which is a bug in this program.
-pub(super) fn render(arch: Arch, authorities: bool) -> anyhow::Result<String> {
-    let path = if authorities { rds_ca::ON_LAMBDA } else { "\"\"" };
-    with_default(&with_default(TEMPLATE, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, path)
+pub(super) fn render(arch: Arch) -> anyhow::Result<String> {
+    with_default(&with_default(TEMPLATE, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, rds_ca::ON_LAMBDA)
 }
 
 /// Sets the value in the line `Default: … <mark>`.
@@ -47,10 +46,9 @@ mod tests {
         for mark in [ARCHITECTURE, RDS_CA_FILE] {
             assert_eq!(TEMPLATE.matches(mark).count(), 1, "{mark}");
         }
-        let text = render(Arch::Arm64, true).unwrap();
+        let text = render(Arch::Arm64).unwrap();
         assert!(text.contains("Default: arm64 # bundle: architecture\n"), "{text}");
         assert!(text.contains("Default: /var/task/rds-ca.pem # bundle: rds-ca-file\n"), "{text}");
-        assert_eq!(render(Arch::X86_64, false).unwrap(), TEMPLATE, "these are its own defaults");
         assert_eq!(text.lines().count(), TEMPLATE.lines().count());
     }
 

@@ -3,24 +3,22 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
+use super::write_flags::WriteFlags;
 use super::{Context, input_files};
 use crate::backfill;
-use crate::herd::LineFormat;
+use crate::history::{Inputs, OnUniform};
 use crate::render::Rendered;
 use pipeline::intake::{Intake, WRITES};
 
 /// Ingest raw history files in bulk into the lake and the warehouse, without SNS (idempotent)
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// History files (NDJSON or CSV, optionally gzip or zstd) or directories of them; - for stdin
+    /// History files (NDJSON, JSON, CSV or Parquet, optionally gzip or zstd) or directories of them; - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Input format [default: CSV for .csv files, otherwise NDJSON]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<LineFormat>,
     #[command(flatten)]
-    expansion: input_files::ExpansionFlags,
+    input: input_files::InputFlags,
     #[command(flatten)]
     lake: LakeFlags,
     #[command(flatten)]
@@ -37,9 +35,11 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let paths = input_files::expanded(args.files)?;
     let warehouse = args.warehouse.open().await?;
-    let lake = args.lake.open_to_write(args.writes).await?;
+    let lake = args.lake.open_to_write(&args.writes).await?;
     let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
-    let files = backfill::InputFiles { paths, format: args.format, max_expansion: args.expansion.max() };
+    let (settings, progress, cancel) = (args.input.settings(), context.progress.clone(), context.cancel.clone());
+    let inspect = move || Inputs::inspect(paths, settings, OnUniform::RejectFile, &progress, &cancel);
+    let files = tokio::task::spawn_blocking(inspect).await??;
     let outcome = backfill::run(files, intake, &context.progress, &context.cancel).await?;
     Ok(Rendered::of(&outcome))
 }

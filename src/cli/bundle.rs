@@ -27,7 +27,7 @@ pub(super) struct Args {
     /// Always build with cargo-zigbuild against glibc 2.34
     #[arg(long)]
     zigbuild: bool,
-    /// RDS CA bundle (PEM) to include; the Lambda verifies the database's certificate against it
+    /// Certificate authorities (PEM) of the database, included in the zip [default: those of RDS]
     #[arg(long, value_name = "FILE")]
     rds_ca: Option<PathBuf>,
     /// Output directory

@@ -25,6 +25,6 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let earlier = if args.keep { PreviousRun::Keep } else { PreviousRun::Remove };
-    let told = demo::run(&args.dir, earlier, args.start, &context.progress, &context.cancel).await?;
-    Ok(Rendered::of(&told))
+    let outcome = demo::run(&args.dir, earlier, args.start, &context.progress, &context.cancel).await?;
+    Ok(Rendered::of(&outcome))
 }

@@ -3,8 +3,9 @@
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
-use super::flags::{WarehouseFlags, WriteFlags, open_lake, variable};
+use super::flags::{WarehouseFlags, open_lake, variable};
 use super::topic::open_service;
+use super::write_flags::EncryptionFlags;
 use crate::doctor;
 use crate::doctor::{CheckStatus, Outcome};
 use crate::render::Rendered;
@@ -28,13 +29,15 @@ pub(super) struct Args {
     /// AWS S3 and directories are never tested: they honour conditional writes.
     #[arg(long)]
     read_only: bool,
+    #[command(flatten)]
+    encryption: EncryptionFlags,
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
     let mut outcome = Outcome::default();
     match &args.lake {
         Some(url) => {
-            let lake = open_lake(url, RetryPolicy::NO_RETRY, WriteFlags::default()).await;
+            let lake = open_lake(url, RetryPolicy::NO_RETRY, args.encryption.options()?).await?;
             doctor::lake(&*lake, Utc::now, args.read_only, &mut outcome).await;
         }
         None => {
@@ -54,7 +57,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
         );
     }
     match topic(args.topic)? {
-        Some(address) => match open_service(&address).await {
+        Some(address) => match open_service(&address).await? {
             Some(topic) => doctor::topic(&*topic, &mut outcome).await,
             None => outcome.add("topic", CheckStatus::Ok, "local: the intake runs in the publishing process"),
         },

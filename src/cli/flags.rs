@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
 use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::write_flags::{WriteFlags, WriteOptions};
 use crate::render::OutputFormat;
-use pipeline::lake::dir::{Dir, Durability};
+use crate::units;
+use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
-use pipeline::lake::{ConditionalWrites, Conditions, Lake, LakeUrl, ReadHints, Span, Unconditional};
+use pipeline::lake::{Lake, LakeUrl, ReadHints, Span};
 use pipeline::record::{Rules, Slug};
 use pipeline::retry::{RetryPolicy, TimeoutProfile};
 use pipeline::warehouse::mysql::{AccessOptions, MySql};
@@ -109,21 +112,21 @@ impl LakeFlags {
         Self { lake, max_attempts: RetryPolicy::default().max_attempts }
     }
 
-    pub(super) async fn open(&self) -> Arc<dyn Lake> {
-        self.open_for(WriteFlags::default()).await
+    pub(super) async fn open(&self) -> anyhow::Result<Arc<dyn Lake>> {
+        self.open_for(WriteOptions::default()).await
     }
 
     /// Opens the lake for reading, with these settings for writes.
-    pub(super) async fn open_for(&self, writes: WriteFlags) -> Arc<dyn Lake> {
+    pub(super) async fn open_for(&self, writes: WriteOptions) -> anyhow::Result<Arc<dyn Lake>> {
         open_lake(&self.lake, RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }, writes).await
     }
 
     /// Opens the lake for writing: a directory is created, a bucket must exist.
-    pub(super) async fn open_to_write(&self, writes: WriteFlags) -> anyhow::Result<Arc<dyn Lake>> {
+    pub(super) async fn open_to_write(&self, writes: &WriteFlags) -> anyhow::Result<Arc<dyn Lake>> {
         if let LakeUrl::Dir(path) = &self.lake {
             Dir::new(path).create()?;
         }
-        let lake = self.open_for(writes).await;
+        let lake = self.open_for(writes.options()?).await?;
         lake.clock().await?;
         writes.demand(&*lake, |conditions| conditions.create).await?;
         Ok(lake)
@@ -136,57 +139,26 @@ pub(super) fn endpoint(lake: &dyn Lake) -> Option<String> {
 }
 
 /// Returns the lake at an address.
-pub(super) async fn open_lake(url: &LakeUrl, retry: RetryPolicy, writes: WriteFlags) -> Arc<dyn Lake> {
+pub(super) async fn open_lake(
+    url: &LakeUrl,
+    retry: RetryPolicy,
+    writes: WriteOptions,
+) -> anyhow::Result<Arc<dyn Lake>> {
     match url {
         LakeUrl::S3 { bucket, prefix } => {
-            let aws = pipeline::aws::config(TimeoutProfile::Bulk).await;
-            Arc::new(S3::new(&aws, bucket, prefix, retry).direct(&aws).with_unconditional(writes.unconditional()))
+            let aws = pipeline::aws::config(TimeoutProfile::Bulk).await?;
+            let lake = S3::new(&aws, bucket, prefix, retry).direct(&aws, &aws.network);
+            Ok(Arc::new(lake.with_unconditional(writes.unconditional).with_encryption(writes.encryption)))
         }
-        LakeUrl::Dir(path) => Arc::new(Dir::new(path).with_durability(writes.durability())),
-    }
-}
-
-/// How the lake is written.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub(super) struct WriteFlags {
-    /// Write nothing if the store does not honour If-None-Match and If-Match
-    ///
-    /// Without it, objects of such a store are looked up before they are written. AWS S3 and directories honour both. Other
-    /// stores are tested first, with an object next to the lake that is removed again.
-    #[arg(long)]
-    pub require_conditional_writes: bool,
-    /// In a directory lake, sync each object and its folder to disk before it counts as written (slow)
-    #[arg(long)]
-    pub fsync: bool,
-}
-
-impl WriteFlags {
-    fn durability(self) -> Durability {
-        if self.fsync { Durability::Disk } else { Durability::System }
-    }
-
-    fn unconditional(self) -> Unconditional {
-        if self.require_conditional_writes { Unconditional::Refuse } else { Unconditional::Emulate }
-    }
-
-    /// Returns an error if conditional writes are required and the store does not support the needed ones.
-    pub(super) async fn demand(
-        self,
-        lake: &dyn Lake,
-        needed: impl Fn(Conditions) -> ConditionalWrites,
-    ) -> anyhow::Result<()> {
-        if !self.require_conditional_writes || needed(lake.test_conditions().await?) == ConditionalWrites::Honoured {
-            return Ok(());
-        }
-        bail!(
-            "the store of {} does not honour conditional writes: nothing was written; without --require-conditional-writes each object is looked up before it is written, which is safe with a single writer",
-            lake.address()
-        )
+        LakeUrl::Dir(path) => Ok(Arc::new(Dir::new(path).with_durability(writes.durability))),
     }
 }
 
 /// Default number of warehouse connections.
 const CONNECTIONS: u32 = 4;
+
+/// Default of --connect-timeout. Aurora Serverless needs about 15 s to resume.
+const CONNECT_TIMEOUT: &str = "30s";
 
 /// The warehouse.
 #[derive(Debug, Clone, Args)]
@@ -194,7 +166,8 @@ pub(super) struct WarehouseFlags {
     /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
     ///
     /// Falls back to DATABASE_URL, then to RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE. RDS_SECRET_ARN or
-    /// RDS_IAM_AUTH=true replaces the password; RDS_CA_FILE turns on verified TLS.
+    /// RDS_IAM_AUTH=true replaces the password. A server on another machine must prove its name with TLS: ?ssl-mode=… and
+    /// ?ssl-ca=FILE, or RDS_SSL_MODE and RDS_CA_FILE, change that.
     // Stored as text until it is opened: clap would print a rejected value, including its password.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub warehouse: Option<String>,
@@ -204,6 +177,9 @@ pub(super) struct WarehouseFlags {
     /// Maximum number of warehouse connections
     #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub connections: u32,
+    /// How long to wait for a connection to the warehouse
+    #[arg(long, value_name = "DURATION", default_value = CONNECT_TIMEOUT, value_parser = units::duration)]
+    pub connect_timeout: Duration,
 }
 
 /// Warehouse selected by the flags and variables.
@@ -233,12 +209,11 @@ impl WarehouseFlags {
             WarehouseTarget::Url(url) => self.open_url(&url, method),
             WarehouseTarget::Rds(rds) => {
                 let aws = if rds.needs_aws() {
-                    pipeline::aws::config(TimeoutProfile::Bulk).await
+                    pipeline::aws::config(TimeoutProfile::Bulk).await?.sdk
                 } else {
                     SdkConfig::builder().build()
                 };
-                let access = AccessOptions { connections: self.connections, ..AccessOptions::default() };
-                Ok(Arc::new(rds.open(&aws, self.table.clone(), access)?.with_load_method(method)))
+                Ok(Arc::new(rds.open(&aws, self.table.clone(), self.access())?.with_load_method(method)))
             }
         }
     }
@@ -246,11 +221,14 @@ impl WarehouseFlags {
     fn open_url(&self, url: &WarehouseUrl, method: Option<LoadMethod>) -> anyhow::Result<Arc<dyn BulkWarehouse>> {
         let table = self.table.clone();
         Ok(match url {
-            WarehouseUrl::MySql(url) => {
-                Arc::new(MySql::new(url, table, self.connections, RetryPolicy::default())?.with_load_method(method))
-            }
+            WarehouseUrl::MySql(url) => Arc::new(MySql::open(url, table, self.access())?.with_load_method(method)),
             WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::open(path, table)?),
         })
+    }
+
+    fn access(&self) -> AccessOptions {
+        let (connections, connect_timeout) = (self.connections, self.connect_timeout);
+        AccessOptions { connections, connect_timeout, ..AccessOptions::default() }
     }
 
     /// Opens a replica of the warehouse, which is only used to read its lag.

@@ -35,7 +35,19 @@ const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 const HEADINGS: &[(&str, &[&str])] = &[
     (
         "Stores",
-        &["lake", "warehouse", "table", "topic", "connections", "max-attempts", "require-conditional-writes", "fsync"],
+        &[
+            "lake",
+            "warehouse",
+            "table",
+            "topic",
+            "connections",
+            "connect-timeout",
+            "max-attempts",
+            "require-conditional-writes",
+            "fsync",
+            "sse",
+            "sse-kms-key-id",
+        ],
     ),
     ("Span", &["farm", "from", "to", "allow-empty"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),

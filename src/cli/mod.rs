@@ -39,6 +39,7 @@ mod sort_flags;
 mod throttle;
 mod topic;
 mod undo;
+mod write_flags;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
 ///

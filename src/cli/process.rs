@@ -7,12 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, variable};
+use super::write_flags::WriteFlags;
 use crate::endpoint::fetch::HttpsFetcher;
 use crate::endpoint::{CONCURRENCY, Endpoint, Settings, Signatures, Topics};
 use crate::process;
 use crate::render::Rendered;
 use crate::topic::arn::Arn;
+use pipeline::aws::Network;
 use pipeline::intake::Intake;
 use pipeline::intake::event::Event;
 
@@ -101,7 +103,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let Args { event, listen, lake, writes, warehouse, rules, endpoint } = args;
     let open = async || -> anyhow::Result<Intake> {
         let warehouse = warehouse.open().await?;
-        Ok(Intake::open(lake.open_to_write(writes).await?, warehouse, rules.rules()).await?)
+        Ok(Intake::open(lake.open_to_write(&writes).await?, warehouse, rules.rules()).await?)
     };
     let outcome = match (event, listen) {
         // A value in the config file for the other option does not conflict with a typed one.
@@ -134,7 +136,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 async fn bind(address: &str, settings: Settings) -> anyhow::Result<Endpoint> {
     let (signatures, topics) = (settings.signatures, settings.topics.clone());
-    let endpoint = Endpoint::bind(address, settings, Arc::new(HttpsFetcher::new())).await?;
+    let endpoint =
+        Endpoint::bind(address, settings, Arc::new(HttpsFetcher::new(&Network::from_environment().await?))).await?;
     tracing::info!("listening on http://{}", endpoint.address());
     if signatures == Signatures::Skip {
         tracing::warn!("signature verification is off: any process of this machine can submit messages");

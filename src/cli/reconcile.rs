@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use super::Context;
 use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, WriteFlags, a_path, endpoint, output_path, read_concurrency,
-    undo_file,
+    LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, a_path, endpoint, output_path, read_concurrency, undo_file,
 };
 use super::sort_flags::SortFlags;
+use super::write_flags::WriteFlags;
 use crate::evidence::Evidence;
 use crate::reconcile::{
     Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Drift, DriftWriter, IngestPath, Outcome, RepairPlan,
@@ -96,14 +96,18 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         "--dry-run shows what a repair would change: add --repair warehouse, lake or both, or remove --dry-run (an audit \
          without --repair changes nothing)"
     );
-    let lake = args.lake.open_for(args.writes).await;
+    let lake = args.lake.open_for(args.writes.options()?).await?;
     if args.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
+    }
+    let warehouse = args.warehouse.open_bulk(None).await?;
+    if args.writes_warehouse() {
+        warehouse.check_writable().await?;
     }
     let to_audit = Audit {
         reads: read_concurrency(args.concurrency, lake.read_hints()),
         lake,
-        warehouse: args.warehouse.open_bulk(None).await?,
+        warehouse,
         span: args.span.span()?,
         rules: args.rules.rules(),
         halt_after: args.halt_after,
@@ -130,7 +134,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     outcome.lake_endpoint = endpoint(&*to_audit.lake);
     outcome.max_drift = args.max_drift;
     let findings = sink.finish().context("cannot write the findings")?;
-    outcome.since = findings.since.clone().filter(|_| outcome.is_whole());
+    outcome.since_baseline = findings.since.clone().filter(|_| outcome.is_whole());
     if let Some(direction) = args.repair.filter(|_| outcome.is_whole()) {
         outcome.carry.repair_asked = true;
         let plan = args.plan(direction, &outcome);
@@ -152,6 +156,12 @@ impl Args {
     /// Returns true if objects may be written or changed.
     fn writes_lake(&self) -> bool {
         let repairs = matches!(self.repair, Some(RepairTarget::Lake | RepairTarget::Both));
+        repairs && !self.dry_run
+    }
+
+    /// Returns true if rows may be written or changed.
+    fn writes_warehouse(&self) -> bool {
+        let repairs = matches!(self.repair, Some(RepairTarget::Warehouse | RepairTarget::Both));
         repairs && !self.dry_run
     }
 

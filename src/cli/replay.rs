@@ -81,7 +81,7 @@ struct FilterFlags {
     /// Only records processed (row_ts) at or before this RFC 3339 timestamp
     #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
     processed_until: Option<DateTime<Utc>>,
-    /// Only records whose field `data` (the reading's date) is on or after this day, whatever their path
+    /// Only records whose field `data` (the reading's date) is on or after this day, regardless of their path
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_from: Option<NaiveDate>,
     /// Only records whose field `data` (the reading's date) is on or before this day
@@ -181,14 +181,9 @@ impl Args {
         if !self.into_new_table {
             return crate::replay::run(replay, progress, cancel).await;
         }
-        let (name, accept_missing) = (&self.warehouse.table, self.max_missing);
-        replay_into_new_table(
-            replay,
-            SwapOptions { table, name, accept_missing, resume: self.resume },
-            progress,
-            cancel,
-        )
-        .await
+        let (name, max_missing) = (&self.warehouse.table, self.max_missing);
+        replay_into_new_table(replay, SwapOptions { table, name, max_missing, resume: self.resume }, progress, cancel)
+            .await
     }
 
     fn write_report(&self, outcome: &Outcome) {
@@ -215,13 +210,13 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         check_writable("--report", path)?;
     }
     let (lake, table) =
-        (args.lake.open().await, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
+        (args.lake.open().await?, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
     let bulk = match args.into_new_table {
         true => table.with_table(shadow_table_name(&args.warehouse.table)?),
         false => Arc::clone(&table),
     };
     let lake_endpoint = endpoint(&*lake);
-    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), versions_at: args.limit.as_of };
+    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), as_of: args.limit.as_of };
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
@@ -245,7 +240,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
             None => args.load(plan, into, context).await?,
         },
     };
-    let undo_commands = outcome.undo_earlier.iter().chain(&outcome.undo).map(|file| command_line.undo(file)).collect();
+    let undo_commands =
+        outcome.earlier_undo_files.iter().chain(&outcome.undo_file).map(|file| command_line.undo(file)).collect();
     let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, ..outcome };
     args.write_report(&outcome);
     Ok(Rendered::of(&outcome))

@@ -108,9 +108,10 @@ fn apply_change(
         }
         "rows-per-second" => limits.rows_per_second = parse_or_initial(value, started.rows_per_second, number)?,
         "pause-file" => limits.pause_file = value.map(PathBuf::from).or_else(|| started.pause_file.clone()),
-        _ => {
+        "throttle-query" => {
             limits.throttle_query = value.map(select).transpose()?.or_else(|| started.throttle_query.clone());
         }
+        _ => return Err("this key cannot be changed during a run".to_owned()),
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
-//! Flags for a topic, and functions that open it; the only module that lists all types of topics.
+//! Flags for a topic, and functions that open it. The types of topics are those of `crate::topic::TopicAddress`.
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, WriteFlags, variable};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, variable};
+use super::write_flags::WriteFlags;
 use crate::topic::Topic;
 use crate::topic::address::TopicAddress;
 use crate::topic::local::Local;
@@ -45,14 +46,14 @@ impl TopicFlags {
 
     /// Opens the topic.
     pub(super) async fn open(&self, address: &TopicAddress) -> anyhow::Result<Arc<dyn Topic>> {
-        match open_service(address).await {
+        match open_service(address).await? {
             Some(topic) => Ok(topic),
             None => {
                 let lake = self.lake.clone().ok_or_else(|| {
                     anyhow!("--topic local delivers to a lake and a warehouse: pass --lake URL and --warehouse URL")
                 })?;
                 let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags::of(lake).open_to_write(self.writes).await?;
+                let lake = LakeFlags::of(lake).open_to_write(&self.writes).await?;
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }
         }
@@ -60,11 +61,12 @@ impl TopicFlags {
 }
 
 /// Opens a topic that is a service. `None` if it is in-process.
-pub(super) async fn open_service(address: &TopicAddress) -> Option<Arc<dyn Topic>> {
-    match address {
+pub(super) async fn open_service(address: &TopicAddress) -> anyhow::Result<Option<Arc<dyn Topic>>> {
+    Ok(match address {
         TopicAddress::Sns(arn) => {
-            Some(Arc::new(Sns::new(&pipeline::aws::config(TimeoutProfile::Bulk).await, arn.clone())))
+            let aws = pipeline::aws::config(TimeoutProfile::Bulk).await?;
+            Some(Arc::new(Sns::new(&aws, &aws.network, arn.clone())))
         }
         TopicAddress::Local => None,
-    }
+    })
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::flags::{WarehouseFlags, WriteFlags, open_lake};
+use super::flags::{WarehouseFlags, open_lake};
+use super::write_flags::WriteFlags;
 use crate::render::Rendered;
 use pipeline::lake::{Conditions, LakeUrl};
 use pipeline::retry::RetryPolicy;
@@ -30,13 +31,16 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let lake = match &args.lake {
-        Some(url) => Some(open_lake(url, RetryPolicy::default(), args.writes).await),
+        Some(url) => Some(open_lake(url, RetryPolicy::default(), args.writes.options()?).await?),
         None => None,
     };
     if let Some(lake) = lake.as_deref().filter(|_| !args.dry_run) {
         args.writes.demand(lake, Conditions::weakest).await?;
     }
     let warehouse = args.warehouse.open_bulk(None).await?;
+    if !args.dry_run {
+        warehouse.check_writable().await?;
+    }
     let table = args.warehouse.table.as_str();
     let undone =
         crate::undo::revert(&*warehouse, lake.as_deref(), &args.file, table, args.dry_run, &context.cancel).await?;

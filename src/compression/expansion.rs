@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Content that is accepted whatever its file's size, in bytes.
+/// Size of content that is accepted for a file of any size, in bytes.
 const FREE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Maximum ratio of decompressed to compressed size.

@@ -13,6 +13,7 @@ use sqlx::AssertSqlSafe;
 use crate::cancellation::CancellationToken;
 use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
+use crate::history::{InputSettings, Inputs};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair};
@@ -121,7 +122,7 @@ fn prepare(dir: &Path, earlier: PreviousRun) -> anyhow::Result<()> {
 }
 
 /// Returns a command's outcome as text and JSON.
-fn told(outcome: &impl crate::outcome::CommandOutcome) -> (String, serde_json::Value) {
+fn rendered(outcome: &impl crate::outcome::CommandOutcome) -> (String, serde_json::Value) {
     let Rendered { text, json, .. } = Rendered::of(outcome);
     (text, json)
 }
@@ -149,7 +150,7 @@ impl Demo<'_> {
         let (progress, cancel) = (self.progress.clone(), self.cancel.clone());
         let work = move || generate::run(&plan, Destination::Dir(out), IfExists::Replace, &progress, &cancel);
         let made = tokio::task::spawn_blocking(work).await??;
-        self.outcome.step("Generate four weeks of history for two farms", command, told(&made));
+        self.outcome.step("Generate four weeks of history for two farms", command, rendered(&made));
         Ok(())
     }
 
@@ -164,18 +165,18 @@ impl Demo<'_> {
         paths.sort();
         let settings =
             publish::Settings { concurrency: 3, on_invalid: OnInvalid::Send, ..publish::Settings::default() };
-        let source = Messages::Files { paths, format: None };
+        let source = Messages::Files(Inputs::unchecked(paths, InputSettings::default()));
         let topic = Arc::new(Local::new(intake));
         let published = publish::run(source, topic, settings, self.progress, self.cancel).await?;
         let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());
         let title = "Publish them; the intake stores them in lake and warehouse and quarantines malformed ones";
-        let mut told = told(&published);
+        let mut rendered = rendered(&published);
         let aside = list_all(&*self.lake.sibling(QUARANTINE), "").await?.len();
-        told.0.push_str(&format!(
+        rendered.0.push_str(&format!(
             "  {aside} malformed messages were quarantined in {}/{QUARANTINE}\n",
             self.dir.display()
         ));
-        self.outcome.step(title, self.command("publish", &more), told);
+        self.outcome.step(title, self.command("publish", &more), rendered);
         Ok(())
     }
 
@@ -183,7 +184,7 @@ impl Demo<'_> {
         let rows = self.rows().await?;
         self.warehouse().close().await; // leaves a single file, without a write-ahead log
         fs::remove_file(self.dir.join("warehouse.db"))?;
-        self.outcome.told("Delete the warehouse", &[format!("{rows} rows were deleted with the file")]);
+        self.outcome.add_text("Delete the warehouse", &[format!("{rows} rows were deleted with the file")]);
         Ok(())
     }
 
@@ -198,7 +199,7 @@ impl Demo<'_> {
         let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
         let replayed = crate::replay::run(replay, self.progress, self.cancel).await?;
         let command = self.command("replay", "--verify");
-        self.outcome.step("Replay the lake and verify every row", command, told(&replayed));
+        self.outcome.step("Replay the lake and verify every row", command, rendered(&replayed));
         Ok(())
     }
 
@@ -227,7 +228,7 @@ impl Demo<'_> {
             format!("{deleted} rows deleted, {changed} weights changed by a gram"),
             "2 objects removed, 1 truncated".to_owned(),
         ];
-        self.outcome.told("Damage both stores", &lines);
+        self.outcome.add_text("Damage both stores", &lines);
         Ok(())
     }
 
@@ -252,7 +253,7 @@ impl Demo<'_> {
         let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.cancel).await?;
         let clean = found.is_clean();
         match look {
-            AuditMode::Check => self.outcome.step(title, self.command("reconcile", ""), told(&found)),
+            AuditMode::Check => self.outcome.step(title, self.command("reconcile", ""), rendered(&found)),
             AuditMode::Repair => {
                 found.repaired = {
                     let plan = Repair {
@@ -266,15 +267,15 @@ impl Demo<'_> {
                     };
                     repair(&audit, &sink.finish()?, &plan, self.progress, self.cancel).await?
                 };
-                let told = (found.repaired.to_string(), told(&found).1);
-                self.outcome.step(title, self.command("reconcile", "--repair both"), told);
+                let rendered = (found.repaired.to_string(), rendered(&found).1);
+                self.outcome.step(title, self.command("reconcile", "--repair both"), rendered);
             }
             AuditMode::Report => {
                 drop(sink.finish()?); // flushes the file
                 found.options.command = self.command("reconcile", "");
                 html::write(&self.dir.join("audit.html"), &found)?;
                 let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());
-                self.outcome.step(title, self.command("reconcile", &more), told(&found));
+                self.outcome.step(title, self.command("reconcile", &more), rendered(&found));
             }
         }
         Ok(clean)
@@ -293,7 +294,7 @@ impl Demo<'_> {
                 moved.push(format!("moved {} out of the lake", object.key));
             }
         }
-        self.outcome.told("Move the unreadable object away by hand", &moved);
+        self.outcome.add_text("Move the unreadable object away by hand", &moved);
         Ok(())
     }
 }

@@ -41,7 +41,7 @@ impl Outcome {
     }
 
     /// Adds a step described by lines of text.
-    pub fn told(&mut self, title: impl Into<String>, lines: &[String]) {
+    pub fn add_text(&mut self, title: impl Into<String>, lines: &[String]) {
         let text = lines.iter().map(|line| format!("  {line}\n")).collect();
         self.steps.push(Step { title: title.into(), command: None, text, outcome: serde_json::json!(lines) });
     }
@@ -63,7 +63,7 @@ mod tests {
         let mut outcome =
             Outcome { dir: "d".into(), report: "r".into(), clean: true, seconds: 0.1, ..Outcome::default() };
         outcome.step("Replay", "ruminate replay".into(), ("text".into(), serde_json::json!({ "read": 1 })));
-        outcome.told("Lose", &["gone".into()]);
+        outcome.add_text("Lose", &["gone".into()]);
         let json = serde_json::to_vec(&outcome).unwrap();
         let back: Outcome = read_back(&json).unwrap();
         assert_eq!(serde_json::to_vec(&back).unwrap(), json);

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::topic::Topic;
-use pipeline::lake::{ConditionalWrites, Conditions, Depth, Lake};
+use pipeline::lake::{ConditionalWrites, Conditions, Depth, Lake, Reason};
 use pipeline::record::Column;
 use pipeline::record::row::{ColumnType, TableSchema};
-use pipeline::warehouse::{ServerStatus, Warehouse};
+use pipeline::warehouse::{ServerStatus, TlsMode, TlsStatus, Warehouse};
 
 mod outcome;
 
@@ -37,7 +37,10 @@ pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, read_only: b
             outcome.add("lake access", CheckStatus::Failed, e.to_string());
             outcome.add("lake listing", CheckStatus::Skipped, "no access");
             outcome.add(CONDITIONS, CheckStatus::Skipped, "no access");
-            outcome.add("lake clock", CheckStatus::Skipped, "no access");
+            match e.reason {
+                Reason::ClockSkew => outcome.add("lake clock", CheckStatus::Failed, e.message),
+                _ => outcome.add("lake clock", CheckStatus::Skipped, "no access"),
+            }
             return;
         }
     };
@@ -84,7 +87,9 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
         Ok(status) => status,
         Err(e) => {
             outcome.add("warehouse access", CheckStatus::Failed, e.to_string());
-            for name in ["warehouse schema", "warehouse privileges", "warehouse settings", "warehouse clock"] {
+            for name in
+                ["warehouse TLS", "warehouse schema", "warehouse privileges", "warehouse settings", "warehouse clock"]
+            {
                 outcome.add(name, CheckStatus::Skipped, "no access");
             }
             return;
@@ -94,7 +99,14 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
         .settings
         .get("version_comment")
         .map_or(String::new(), |comment| format!(" ({})", comment.trim_matches(['(', ')'])));
-    outcome.add("warehouse access", CheckStatus::Ok, format!("{}: {}{comment}", warehouse.address(), status.version));
+    let access = format!("{}: {}{comment}", warehouse.address(), status.version);
+    match &status.too_old {
+        None => outcome.add("warehouse access", CheckStatus::Ok, access),
+        Some(old) => outcome.add("warehouse access", CheckStatus::Failed, format!("{access}: {old}")),
+    }
+    if let Some(tls) = &status.tls {
+        outcome.add("warehouse TLS", tls_health(tls), describe_tls(tls));
+    }
     match warehouse.table_schema().await {
         Ok(schema) => {
             let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::outcome::count);
@@ -106,6 +118,24 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
     settings(&status, outcome);
     if let Some(clock) = status.clock {
         skew("warehouse clock", clock.and_utc(), now(), outcome);
+    }
+}
+
+/// Returns the health of a connection: less than verified TLS to another machine is a warning.
+fn tls_health(tls: &TlsStatus) -> CheckStatus {
+    let is_verified = tls.mode == TlsMode::VerifyIdentity && tls.cipher.is_some();
+    if is_verified || tls.is_local { CheckStatus::Ok } else { CheckStatus::Warning }
+}
+
+fn describe_tls(tls: &TlsStatus) -> String {
+    let cipher = tls.cipher.as_deref().unwrap_or("not encrypted");
+    let (mode, less) = (tls.mode, "remove ssl-mode, which requests less, to verify it");
+    match mode {
+        TlsMode::VerifyIdentity => format!("certificate and name are verified, {cipher}"),
+        _ if tls.is_local => format!("the server is on this machine, {cipher}"),
+        TlsMode::VerifyCa => format!("the server's name is not verified ({mode}), {cipher}: {less}"),
+        _ if tls.cipher.is_none() => format!("password and rows are sent without encryption ({mode}): {less}"),
+        _ => format!("the server's certificate is not verified ({mode}), {cipher}: {less}"),
     }
 }
 
@@ -187,6 +217,11 @@ fn settings(status: &ServerStatus, outcome: &mut Outcome) {
     let get = |name: &str| settings.get(name).map(String::as_str);
     let on = |name: &str| get(name).is_some_and(|value| matches!(value, "1" | "ON"));
     match get("read_only") {
+        _ if on("innodb_read_only") => outcome.add(
+            "read_only",
+            CheckStatus::Failed,
+            "the server is a reader (innodb_read_only is ON): use the writer endpoint of the cluster",
+        ),
         None => {}
         Some(_) if on("read_only") => {
             outcome.add("read_only", CheckStatus::Failed, "the server is read-only: point at the primary")
@@ -245,6 +280,40 @@ mod tests {
         warehouse(&Rows::default(), Utc::now, &mut outcome).await;
         assert_eq!(health(&outcome, "warehouse schema"), CheckStatus::Failed);
         assert!(outcome.to_string().contains("run `ruminate init`"));
+    }
+
+    #[test]
+    fn a_reader_of_a_cluster_fails_although_it_is_not_read_only() {
+        let judge = |settings: &[(&str, &str)]| {
+            let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let mut outcome = Outcome::default();
+            super::settings(&ServerStatus { settings, ..ServerStatus::default() }, &mut outcome);
+            (health(&outcome, "read_only"), outcome.to_string())
+        };
+        let (status, text) = judge(&[("read_only", "0"), ("innodb_read_only", "1")]);
+        assert!(status == CheckStatus::Failed && text.contains("writer endpoint"), "{text}");
+        assert_eq!(judge(&[("read_only", "OFF"), ("innodb_read_only", "OFF")]).0, CheckStatus::Ok);
+        assert_eq!(judge(&[("read_only", "ON")]).0, CheckStatus::Failed);
+    }
+
+    #[test]
+    fn less_than_verified_tls_to_another_machine_is_a_warning() {
+        let of = |mode, is_local, cipher: Option<&str>| {
+            let tls = TlsStatus { mode, is_local, cipher: cipher.map(str::to_owned) };
+            (tls_health(&tls), describe_tls(&tls))
+        };
+        let cipher = Some("TLS_AES_256_GCM_SHA384");
+        assert_eq!(of(TlsMode::VerifyIdentity, false, cipher).0, CheckStatus::Ok);
+        assert_eq!(of(TlsMode::Preferred, true, None).0, CheckStatus::Ok);
+        for (mode, cipher, words) in [
+            (TlsMode::VerifyCa, cipher, "name is not verified (VERIFY_CA)"),
+            (TlsMode::Required, cipher, "certificate is not verified (REQUIRED)"),
+            (TlsMode::Preferred, None, "without encryption (PREFERRED)"),
+            (TlsMode::Disabled, None, "without encryption (DISABLED)"),
+        ] {
+            let (status, text) = of(mode, false, cipher);
+            assert!(status == CheckStatus::Warning && text.contains(words), "{text}");
+        }
     }
 
     #[test]

@@ -26,7 +26,6 @@ pub struct Check {
     /// Name of the check.
     pub name: Cow<'static, str>,
     /// Its status.
-    #[serde(rename = "health")]
     pub status: CheckStatus,
     /// What was found, with a suggested fix if it failed.
     pub detail: String,
@@ -41,8 +40,8 @@ pub struct Outcome {
 
 impl Outcome {
     /// Adds a check.
-    pub fn add(&mut self, name: &'static str, health: CheckStatus, detail: impl Into<String>) {
-        self.checks.push(Check { name: name.into(), status: health, detail: detail.into() });
+    pub fn add(&mut self, name: &'static str, status: CheckStatus, detail: impl Into<String>) {
+        self.checks.push(Check { name: name.into(), status, detail: detail.into() });
     }
 }
 

@@ -4,14 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::{Bytes, BytesMut};
+use pipeline::aws::{Network, connector};
 use pipeline::error::with_causes;
 use url::Url;
 
@@ -40,15 +37,14 @@ pub trait Fetch: Send + Sync + fmt::Debug {
     async fn get(&self, url: &Url) -> Result<FetchResponse, String>;
 }
 
-/// Fetches over the network, with the HTTP stack, root certificates and proxy variables of the AWS clients.
+/// Fetches over the network as the AWS clients do: with their HTTP stack, proxies and certificate authorities.
 #[derive(Debug)]
-pub struct HttpsFetcher(Connector);
+pub struct HttpsFetcher(SharedHttpConnector);
 
 impl HttpsFetcher {
-    /// Creates a client and loads the system's root certificates.
-    pub fn new() -> Self {
-        let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::Ring));
-        Self(builder.proxy_config(ProxyConfig::from_env()).build())
+    /// Creates a client and loads the trusted certificates.
+    pub fn new(network: &Network) -> Self {
+        Self(connector(network))
     }
 
     async fn fetch(&self, url: &Url) -> Result<FetchResponse, String> {
@@ -64,12 +60,6 @@ impl HttpsFetcher {
             }
         }
         Ok(FetchResponse { status, body: body.freeze() })
-    }
-}
-
-impl Default for HttpsFetcher {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -99,11 +99,11 @@ impl Handler {
             Reply::Done(_) | Reply::Unhealthy | Reply::Failed | Reply::NotFound | Reply::BadMethod => {}
             Reply::NotSns(_) | Reply::Forbidden(_) | Reply::TooLarge => {
                 self.warnings.log(Warning::Rejected, || format!("request rejected: {}", answer.text()));
-                self.counted(Requests::Refused);
+                self.counted(Requests::Rejected);
             }
             Reply::RetryLater(why) => {
                 self.warnings.log(Warning::Deferred, || format!("request deferred: {why}"));
-                self.counted(Requests::PutOff);
+                self.counted(Requests::Deferred);
             }
         }
     }

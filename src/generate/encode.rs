@@ -35,7 +35,7 @@ pub(super) enum TruthOutput {
 pub(super) struct BatchEncoder<'a> {
     pub plan: &'a GeneratePlan,
     pub shape: Layout,
-    pub tell: TruthOutput,
+    pub truth_output: TruthOutput,
 }
 
 /// An encoded batch of units.
@@ -78,7 +78,7 @@ impl BatchEncoder<'_> {
             FileFormat::Lines(format) => self.fill_lines(format, units, batch)?,
             FileFormat::Parquet => self.fill_columns(units, batch)?,
         }
-        match self.tell {
+        match self.truth_output {
             TruthOutput::None => Ok(()),
             TruthOutput::Compressed(compression) => batch.truth.compress(compression),
         }
@@ -92,7 +92,7 @@ impl BatchEncoder<'_> {
             if self.shape == Layout::Files {
                 out.extend_from_slice(format.header());
             }
-            let stats = match self.tell {
+            let stats = match self.truth_output {
                 TruthOutput::None => herd.write_lines(unit, format, faults, out, |_| {}),
                 TruthOutput::Compressed(_) => {
                     let target = TruthTarget { file: &self.plan.name(unit), lines: &mut batch.truth };
@@ -122,7 +122,7 @@ impl BatchEncoder<'_> {
                     columns.push(&line.reading);
                 }
             };
-            let stats = match self.tell {
+            let stats = match self.truth_output {
                 TruthOutput::None => herd.each_reading(unit, faults, push),
                 TruthOutput::Compressed(_) => {
                     let target = TruthTarget { file: &self.plan.name(unit), lines: &mut batch.truth };

@@ -180,7 +180,7 @@ pub enum Destination {
     File(PathBuf),
     /// One stream on stdout.
     Stdout,
-    /// Nowhere: only the truth file is written.
+    /// No output: only the truth file is written.
     Discard,
 }
 
@@ -211,8 +211,8 @@ pub fn run(
     let stage = progress.stage("generate", Some(plan.herd.part(plan.part).count_left()));
     let mut truth = plan.truth.as_deref().map(|path| TruthFileWriter::create(path, plan)).transpose()?;
     let mut sink = Sink::open(out, plan, existing)?;
-    let tell = truth.as_ref().map_or(TruthOutput::None, |truth| TruthOutput::Compressed(truth.pack()));
-    let work = BatchEncoder { plan, shape: sink.shape(), tell };
+    let truth_output = truth.as_ref().map_or(TruthOutput::None, |truth| TruthOutput::Compressed(truth.pack()));
+    let work = BatchEncoder { plan, shape: sink.shape(), truth_output };
     let mut outcome = Outcome::default();
     let mut total = FileStats::default();
     let mut farms = vec![false; plan.herd.farms() as usize];

@@ -89,9 +89,9 @@ pub struct TruthSummary {
     /// Lines that are not a valid reading.
     pub quarantined: u64,
     /// Lines that are too large for a topic.
-    pub refused: u64,
+    pub oversized: u64,
     /// Readings that are never delivered.
-    pub never: u64,
+    pub undelivered: u64,
 }
 
 impl Outcome {
@@ -136,8 +136,8 @@ impl TruthSummary {
         self.file = format!("{}, {}", self.file, other.file);
         self.ids += other.ids;
         self.quarantined += other.quarantined;
-        self.refused += other.refused;
-        self.never += other.never;
+        self.oversized += other.oversized;
+        self.undelivered += other.undelivered;
     }
 }
 
@@ -200,7 +200,7 @@ mod tests {
             let mut merged = read.next().unwrap();
             read.for_each(|part| merged.merge(part));
             let json = |mut outcome: Outcome| {
-                outcome.truth.as_mut().unwrap().file.clear(); // each part has a file of its own
+                outcome.truth.as_mut().unwrap().file.clear(); // each part has another file
                 serde_json::to_value(&outcome).unwrap()
             };
             prop_assert_eq!(json(merged), json(outcome(&files)));

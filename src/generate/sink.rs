@@ -57,7 +57,7 @@ impl Sink {
             }
             Destination::Discard => {
                 let out: Box<dyn Write + Send> = Box::new(io::sink());
-                Ok(Self::Stream { body: Encoder::begin(out, plan)?, name: "nowhere".into() })
+                Ok(Self::Stream { body: Encoder::begin(out, plan)?, name: "no output".into() })
             }
             // A pipe or a device, which cannot be replaced.
             Destination::File(path) if fs::metadata(&path).is_ok_and(|meta| !meta.is_file()) => {

@@ -45,8 +45,8 @@ impl TruthFileWriter {
             file: self.path.display().to_string(),
             ids: totals.ids,
             quarantined: totals.quarantined,
-            refused: totals.oversized,
-            never: totals.undelivered,
+            oversized: totals.oversized,
+            undelivered: totals.undelivered,
         })
     }
 }

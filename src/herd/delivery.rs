@@ -1,4 +1,4 @@
-//! Content of a file: injects faults, delivers late and out-of-order readings, and writes the lines of a unit. `faults`
+//! Content of a file: injects faults, delivers late and out-of-order readings, and writes the lines of a unit. `fault_rates`
 //! chooses the fault of a reading, `malformed` breaks lines, and `encode` formats them.
 //!
 //! A unit is a pure function of the herd, the faults, its farm and its day. The cost is the same for any day; only late
@@ -6,7 +6,7 @@
 
 use super::encode::LineFormat;
 use super::fault::Fault;
-use super::faults::{FaultCounts, Faults, InjectedFault};
+use super::fault_rates::{FaultCounts, Faults, InjectedFault};
 use super::random::KeyedRng;
 use super::reading::{Farm, Reading};
 use super::{FileUnit, Herd};
@@ -78,7 +78,7 @@ impl Herd {
     /// Passes the readings that a file contains, or should contain, to `each`: first those of its day by pen, then the
     /// late ones of earlier days, oldest first.
     ///
-    /// Every reading of the history is passed once, by exactly one unit; undelivered readings by the unit of their own
+    /// Every reading of the history is passed once, by exactly one unit; undelivered readings by the unit of their
     /// day. On the last day nothing can be delayed further, so it contains all remaining late readings, and its own are
     /// in time.
     pub fn deliveries(&self, unit: FileUnit, faults: &Faults, mut each: impl FnMut(Delivery<'_>)) {

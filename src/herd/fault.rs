@@ -1,5 +1,5 @@
-//! The types of faults, [`Fault`] and [`Malformed`]: their names and expected results. `faults` holds rates and chooses
-//! faults, `delivery` injects them. The help of `--faults` in `cli/generate.rs` lists them too; a test compares the two.
+//! The types of faults, [`Fault`] and [`Malformed`]: their names and expected results. `delivery` injects a fault, `malformed`
+//! breaks a line; `fault_rates` derives the rates from [`Fault::ALL`]. The help of `--faults` in `cli/generate.rs` lists them too; a test compares the two.
 
 use std::fmt;
 

@@ -21,7 +21,7 @@
 //! | `encode.rs` | a reading as NDJSON or CSV bytes |
 //! | `format_digits.rs` | numbers and dates as digits |
 //! | `fault.rs` | [`Fault`] and [`Malformed`], the types of faults |
-//! | `faults.rs` | [`Faults`], the rate of each fault |
+//! | `fault_rates.rs` | [`Faults`], the rate of each fault |
 //! | `malformed.rs` | lines that are not a valid reading |
 //! | `oversized.rs` | a reading that is too long for a topic |
 //! | `line_message.rs` | conversion of a line to a message |
@@ -39,7 +39,7 @@ mod delivery;
 mod encode;
 mod error;
 mod fault;
-mod faults;
+mod fault_rates;
 mod feeding;
 mod file_unit;
 mod format_digits;
@@ -71,7 +71,7 @@ pub use delivery::{DeliveredLine, Delivery, FileStats};
 pub use encode::{COLUMNS, FIELDS, LineFormat};
 pub use error::Error;
 pub use fault::{Fault, Malformed};
-pub use faults::{FaultCounts, Faults, InjectedFault};
+pub use fault_rates::{FaultCounts, Faults, InjectedFault};
 pub use file_unit::{FileUnit, Files, Part};
 pub(crate) use format_digits::push_whole;
 pub use names::cod_cliente;

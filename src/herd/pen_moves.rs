@@ -24,7 +24,7 @@ pub(super) fn calendar_of(moves: KeyedRng, pen: u32, unix_day: u32) -> u32 {
     let settled = two.with(time + 1);
     let before = day < (settled.lanes()[0] * SETTLED_DAYS) >> 16;
     let standing = if before { two.with(time) } else { settled };
-    // Not the lane that chose the day.
+    // Other bits than those that chose the day.
     let traded = f64::from(standing.lanes()[3]) < TRADED * 65_536.0;
     pen ^ u32::from(traded)
 }

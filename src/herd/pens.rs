@@ -30,7 +30,7 @@ const SHARED_FIRST_STAY: (u32, u32) = (90, 120);
 const SHARED_PER_MILLE: u32 = 60;
 
 /// Length of a period in days: the longest stay, a late entry and at least a day of cleaning.
-const STRETCH: u32 = 222;
+const PERIOD: u32 = 222;
 
 /// Maximum number of days from the start of a period to the entry of its lot.
 const LATEST_ENTRY: u32 = 6;
@@ -83,7 +83,7 @@ impl Pens {
     pub(super) fn pen(&self, pen: u32) -> Pen {
         let rng = self.rng.with(pen);
         let place = spread_pens(self.pens_from, self.farm, pen);
-        let phase = (((place >> 32) * u64::from(STRETCH)) >> 32) as u32;
+        let phase = (((place >> 32) * u64::from(PERIOD)) >> 32) as u32;
         Pen { rng, place, phase, lots_from: self.lots_from }
     }
 }
@@ -110,7 +110,7 @@ impl Pen {
     /// Returns the stay of the lot that is in the pen on a day; `None` if it is empty.
     fn stay(&self, unix_day: u32) -> Option<Stay> {
         let since = unix_day + self.phase;
-        let (number, offset) = (since / STRETCH, since % STRETCH);
+        let (number, offset) = (since / PERIOD, since % PERIOD);
         let rng = self.rng.with(number);
         let entry = rng.with(b'e').between(0, LATEST_ENTRY);
         if rng.with(b'2').between(1, 1_000) > SHARED_PER_MILLE {
@@ -136,12 +136,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stretch_has_room_for_its_lots_and_a_day_of_cleaning() {
+    fn a_period_contains_its_lots_and_a_day_of_cleaning() {
         let alone = LATEST_ENTRY + LONGEST_STAY;
         let shared = LATEST_ENTRY + SHARED_STAY + 1 + SHARED_CLEANING.1;
-        // Days are counted from 0: the last of a period is STRETCH - 1, and must be empty.
-        assert!(alone < STRETCH - 1, "{alone}");
-        assert!(shared < STRETCH - 1, "{shared}");
+        // Days are counted from 0: the last of a period is PERIOD - 1, and must be empty.
+        assert!(alone < PERIOD - 1, "{alone}");
+        assert!(shared < PERIOD - 1, "{shared}");
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl KeyedRng {
 
     /// Returns an approximately normal number with mean 0 and standard deviation 1, within ±3.47.
     ///
-    /// The sum of four uniform 16-bit lanes (Irwin–Hall, n = 4), which is close to normal and needs no logarithm.
+    /// The sum of four uniform 16-bit parts (Irwin–Hall, n = 4), which is close to normal and needs no logarithm.
     #[inline]
     pub(super) fn bell(self) -> f64 {
         /// Mean of the sum: 4 × 65535 / 2.
@@ -90,14 +90,14 @@ pub(super) fn spread_pens(offset: u64, farm: u32, pen: u32) -> u64 {
     offset.wrapping_add(u64::from(farm).wrapping_mul(ROOT_2)).wrapping_add(u64::from(pen).wrapping_mul(ROOT_3))
 }
 
-/// Distributes the lots of evenly distributed pens, one per period `stretch`, evenly over 0..2^64 from a random offset.
+/// Distributes the lots of evenly distributed pens, one per `period`, evenly over 0..2^64 from a random offset.
 ///
 /// Within one period, lots go round [`TURNS`] times plus a golden fraction. So lots that are on feed together fill the
 /// range evenly, and consecutive lots of a pen are far apart. `place` is the position of the pen within a period.
-pub(super) fn spread_lots(offset: u64, place: u64, stretch: u32) -> u64 {
+pub(super) fn spread_lots(offset: u64, place: u64, period: u32) -> u64 {
     let golden_part = ((u128::from(place) * u128::from(GOLDEN)) >> 64) as u64;
     let turned = place.wrapping_mul(TURNS).wrapping_add(golden_part);
-    offset.wrapping_add(u64::from(stretch).wrapping_mul(GOLDEN)).wrapping_sub(turned)
+    offset.wrapping_add(u64::from(period).wrapping_mul(GOLDEN)).wrapping_sub(turned)
 }
 
 #[cfg(test)]

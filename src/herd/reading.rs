@@ -1,4 +1,4 @@
-//! One day of one lot as the farm records it: the values. `encode` formats them, `faults` chooses faults.
+//! One day of one lot as the farm records it: the values. `encode` formats them, `fault_rates` chooses faults.
 //!
 //! Weights and intake are whole grams and milligrams, so that formatting and comparing need no floating point.
 

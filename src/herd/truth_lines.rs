@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::encode::LineFormat;
-use super::faults::Faults;
+use super::fault_rates::Faults;
 use super::{DeliveredLine, FileStats, FileUnit, Herd, line_message};
 use crate::truth::{EncodedLines, Entry, Expectation};
 use pipeline::hex::hex;
@@ -124,23 +124,23 @@ mod tests {
             writer.write_lines(&lines).unwrap();
             std::fs::write(dir.join(file), out).unwrap();
         }
-        let (mut message, mut unsaid) = (Said::new(), Vec::new());
+        let (mut message, mut undelivered) = (Said::new(), Vec::new());
         let text = writer.finish().unwrap().1;
         let (_, totals) = truth::read(&text[..], |entry| {
-            let told: Entry<'static> = serde_json::from_str(serde_json::to_string(entry)?.leak())?;
-            match &told.file {
-                Some(file) => assert_eq!(message.insert((file.to_string(), told.line), told), None),
-                None => unsaid.push(told),
+            let owned: Entry<'static> = serde_json::from_str(serde_json::to_string(entry)?.leak())?;
+            match &owned.file {
+                Some(file) => assert_eq!(message.insert((file.to_string(), owned.line), owned), None),
+                None => undelivered.push(owned),
             }
             Ok(())
         })
         .unwrap();
-        (message, unsaid, totals, stats)
+        (message, undelivered, totals, stats)
     }
 
     /// Returns the actual result of a message in intake and topic: its id if it is a valid reading, and its
     /// expectation.
-    fn judged(body: &[u8]) -> (Option<Uuid>, Expectation) {
+    fn expected(body: &[u8]) -> (Option<Uuid>, Expectation) {
         match record::Reading::parse(body) {
             Err(_) => (None, Expectation::Quarantined),
             Ok(reading) => {
@@ -156,25 +156,27 @@ mod tests {
     /// Reads the history as `publish` does, and compares every line with the truth file.
     fn check(faults: &str, format: LineFormat) -> (Totals, FileStats) {
         let home = tempfile::tempdir().unwrap();
-        let (mut said, unsaid, totals, stats) = written(faults, format, home.path());
+        let (mut extra, undelivered, totals, stats) = written(faults, format, home.path());
         let (mut ids, mut bodies) = (HashSet::new(), HashSet::new());
         for unit in herd().files() {
             let name = unit.name(&herd(), format);
-            for message in history::messages(&home.path().join(&name), None).unwrap() {
+            for message in
+                history::InputFile::open(&home.path().join(&name), history::InputSettings::default()).unwrap()
+            {
                 let message = message.unwrap();
-                let entry = said.remove(&(name.clone(), message.line)).expect("every line has an entry");
-                let (id, expect) = judged(&message.body);
+                let entry = extra.remove(&(name.clone(), message.line)).expect("every line has an entry");
+                let (id, expect) = expected(&message.body);
                 assert_eq!((entry.id, entry.expect), (id, expect), "{faults} {entry:?} {}", message.body.len());
                 let sha256 = hex(&Sha256::digest(&message.body));
                 assert_eq!(entry.sha256.is_some(), expect == Expectation::Quarantined);
-                assert!(entry.sha256.is_none_or(|told| *told == *sha256));
+                assert!(entry.sha256.is_none_or(|owned| *owned == *sha256));
                 let is_new = if expect == Expectation::Quarantined { bodies.insert(sha256) } else { ids.insert(id) };
                 assert_eq!(is_new, entry.fault.as_deref() != Some("duplicate"), "{faults} {}", message.line);
             }
         }
-        assert!(said.is_empty(), "{faults}: entries for lines that do not exist: {said:?}");
-        for told in unsaid {
-            assert!(told.expect == Expectation::Undelivered && !ids.contains(&told.id) && told.id.is_some());
+        assert!(extra.is_empty(), "{faults}: entries for lines that do not exist: {extra:?}");
+        for owned in undelivered {
+            assert!(owned.expect == Expectation::Undelivered && !ids.contains(&owned.id) && owned.id.is_some());
         }
         for (fault, count) in stats.faults.iter() {
             assert_eq!(totals.faults.get(fault).copied().unwrap_or_default(), count, "{fault}");

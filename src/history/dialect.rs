@@ -1,11 +1,10 @@
-//! Detects the dialect of a file from its first bytes: what kind of file it is, and the layout of its readings.
+//! Detects the dialect of a text file from its first bytes: the layout of its readings.
 //!
 //! The dialect is detected once per file; other modules read the file accordingly.
 
-use std::fmt;
-
 use super::csv::{self, Csv};
 use super::objects;
+use super::text;
 use crate::herd::LineFormat;
 
 /// Layout of readings in a file.
@@ -19,63 +18,70 @@ pub(super) enum Layout {
     Csv(Csv),
 }
 
-/// Kind of a file that does not contain readings as text, by its first bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Foreign {
-    Parquet,
-    Zip,
-    Tar,
-    Utf16,
-    Sqlite,
-    Pdf,
-}
-
-impl Foreign {
-    /// Detects the kind. `None` if the file may be text.
-    pub(super) fn of(head: &[u8]) -> Option<Self> {
-        let starts = |mark: &[u8]| head.starts_with(mark);
-        Some(match () {
-            () if starts(b"PAR1") => Self::Parquet,
-            () if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") => Self::Zip,
-            () if head.get(257..262) == Some(b"ustar") => Self::Tar,
-            () if starts(b"\xff\xfe") || starts(b"\xfe\xff") => Self::Utf16,
-            () if starts(b"SQLite format 3\0") => Self::Sqlite,
-            () if starts(b"%PDF-") => Self::Pdf,
-            () => return None,
-        })
-    }
-}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Parquet => {
-                "it is Parquet: export it as NDJSON or CSV (DuckDB: COPY (FROM 'x.parquet') TO 'x.csv') and run again"
-            }
-            Self::Zip => {
-                "it is a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV UTF-8, and run again"
-            }
-            Self::Tar => "it is a tar archive: unpack it (tar xf) and name its files",
-            Self::Utf16 => {
-                "it is UTF-16, which some spreadsheets write: make it UTF-8 (iconv -f UTF-16 -t UTF-8) and run again"
-            }
-            Self::Sqlite => "it is a SQLite database: export the table as CSV and run again",
-            Self::Pdf => "it is a PDF document: readings come as NDJSON or CSV",
-        })
-    }
-}
-
 /// Returns the layout by the first bytes of a file, or by its name if they are inconclusive.
-pub(super) fn layout(head: &[u8], named: LineFormat) -> Layout {
-    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+///
+/// # Errors
+/// Returns an error with what to do if the readings are inside another JSON object, or the file is a table of other
+/// things.
+pub(super) fn layout(head: &[u8], named: LineFormat) -> Result<Layout, String> {
+    let head = text::for_detection(head);
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
     match text.first() {
-        Some(b'[') => Layout::Objects,
-        Some(b'{') if objects::goes_beyond_a_line(text) => Layout::Objects,
-        Some(b'{') if named == LineFormat::Ndjson => Layout::Lines,
-        _ => match csv::detect(text) {
-            Some(csv) => Layout::Csv(csv),
-            None if named == LineFormat::Csv => Layout::Csv(Csv::default()),
-            None => Layout::Lines,
+        None => Ok(if named == LineFormat::Csv { Layout::Csv(Csv::default()) } else { Layout::Lines }),
+        Some(b'[') => Ok(Layout::Objects),
+        Some(b'{') => match objects::wrapper(text) {
+            Some(member) => Err(wrapped(&member)),
+            None if objects::goes_beyond_a_line(text) => Ok(Layout::Objects),
+            None if named == LineFormat::Csv => Ok(rows_among_json(text)),
+            None => Ok(Layout::Lines),
         },
+        Some(_) => Ok(csv::detect(text, named == LineFormat::Csv)?.map_or(Layout::Lines, Layout::Csv)),
+    }
+}
+
+/// Returns the layout of a file that starts with JSON lines and is named as CSV.
+fn rows_among_json(text: &[u8]) -> Layout {
+    let rows: Vec<&[u8]> = text
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .filter(|line| !line.trim_ascii_start().starts_with(b"{"))
+        .collect();
+    match csv::detect(&rows.join(&b'\n'), false) {
+        Ok(Some(csv)) => Layout::Csv(csv),
+        Ok(None) | Err(_) => Layout::Lines,
+    }
+}
+
+fn wrapped(member: &str) -> String {
+    if member == "Records" {
+        return "it is an event as Lambda receives it: pass it to `ruminate process --event`".into();
+    }
+    format!(
+        "its readings are in the member {member:?} of an object: extract them (jq -c '.[\"{member}\"][]') and run again"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readings_inside_another_object_are_rejected_with_the_way_to_extract_them() {
+        for (text, expected) in [
+            (r#"{"data":[{"id_curral":"1"}]}"#, "jq -c '.[\"data\"][]'"),
+            ("{\n  \"status\": \"ok\",\n  \"paging\": {\"next\": [1, {}]},\n  \"items\": [ \n {", "'.[\"items\"][]'"),
+            (r#"{"Records":[{"eventSource":"aws:sqs"}]}"#, "process --event"),
+        ] {
+            let why = layout(text.as_bytes(), LineFormat::Ndjson).unwrap_err();
+            assert!(why.contains(expected), "{why}");
+        }
+        for text in [
+            r#"{"id_curral":"1","notes":[{"a":1}]}"#,
+            r#"{"data":"2023-01-01","id_curral":"1"}"#,
+            r#"{"a":["{",{"b":1}]}"#,
+            r#"{"a":"[{"}"#,
+            "{",
+        ] {
+            assert!(layout(text.as_bytes(), LineFormat::Ndjson).is_ok(), "{text}");
+        }
     }
 }

@@ -3,6 +3,11 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
+use super::csv::{Quotes, cells, quotes};
+use super::error::Cause;
+use super::settings::Encoding;
+use super::text::LineDecoder;
+
 /// Maximum length of a line in memory. The limit of a message is far lower, so longer lines are rejected as too large
 /// anyway.
 pub(super) const MAX_LINE_BYTES: usize = 4 * 1024 * 1024;
@@ -31,18 +36,29 @@ impl Line {
 /// Lines of a file.
 pub(super) struct Lines<R> {
     input: R,
+    decoder: LineDecoder,
     number: u64,
     ahead: VecDeque<Line>,
     ended: bool,
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
-        Self { input, number: 0, ahead: VecDeque::new(), ended: false }
+    pub(super) fn new(input: R, decoder: LineDecoder) -> Self {
+        Self { input, decoder, number: 0, ahead: VecDeque::new(), ended: false }
+    }
+
+    /// Returns the encoding of the file as far as it was read.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.decoder.encoding()
+    }
+
+    /// Returns true if any line was read, including blank ones.
+    pub(super) fn any_read(&self) -> bool {
+        self.number > 0
     }
 
     /// Returns the next line that is not blank; `None` after an error.
-    pub(super) fn next(&mut self) -> Option<io::Result<Line>> {
+    pub(super) fn next(&mut self) -> Option<Result<Line, Cause>> {
         if let Some(line) = self.ahead.pop_front() {
             return Some(Ok(line));
         }
@@ -60,8 +76,8 @@ impl<R: BufRead> Lines<R> {
         None
     }
 
-    fn read(&mut self) -> io::Result<Option<Line>> {
-        let Some(mut text) = read_line(&mut self.input).map_err(|e| truncated_error(e, self.number))? else {
+    fn read(&mut self) -> Result<Option<Line>, Cause> {
+        let Some(mut text) = read_line(&mut self.input).map_err(|why| Cause::Broken { line: self.number, why })? else {
             return Ok(None);
         };
         self.number += 1;
@@ -74,14 +90,15 @@ impl<R: BufRead> Lines<R> {
         if text.starts_with(b"\xef\xbb\xbf") {
             text.drain(..3); // byte order mark, also in the middle of joined files
         }
+        let text = self.decoder.decode(text, self.number)?;
         Ok(Some(Line { number: self.number, text }))
     }
 
     /// Returns the row that starts with this line. It includes the following lines while a quote is open, if the quote
-    /// is closed at all.
-    pub(super) fn read_csv_row(&mut self, line: Line) -> io::Result<Vec<u8>> {
+    /// is closed properly, and none of these lines is a row of `columns` cells.
+    pub(super) fn read_csv_row(&mut self, line: Line, delimiter: u8, columns: usize) -> Result<Vec<u8>, Cause> {
         let mut row = line.text;
-        if is_closed(&row) {
+        if quotes(&row, delimiter) != Quotes::Open {
             return Ok(row);
         }
         let own = row.len();
@@ -91,27 +108,19 @@ impl<R: BufRead> Lines<R> {
             let next = next?;
             row.push(b'\n');
             row.extend_from_slice(&next.text);
+            let is_row = cells(&next.text, delimiter).len() >= columns;
             taken.push(next);
-            if is_closed(&row) {
-                return Ok(row);
+            match quotes(&row, delimiter) {
+                _ if is_row => break,
+                Quotes::Open => {}
+                Quotes::Closed => return Ok(row),
+                Quotes::Broken => break,
             }
         }
         taken.into_iter().rev().for_each(|line| self.ahead.push_front(line));
         row.truncate(own);
         Ok(row)
     }
-}
-
-fn is_closed(row: &[u8]) -> bool {
-    row.iter().filter(|&&byte| byte == b'"').count() % 2 == 0
-}
-
-/// Returns the error for a file that ends unexpectedly; its content up to there was already returned.
-pub(super) fn truncated_error(e: io::Error, line: u64) -> io::Error {
-    let why = format!(
-        "it cannot be read on after line {line}, it was cut short or damaged ({e}): get it whole and run again"
-    );
-    io::Error::new(e.kind(), why)
 }
 
 /// Reads a line up to LF, CRLF or a lone CR; a line that is too long is truncated. `None` at the end.

@@ -4,7 +4,12 @@
 
 use std::io::{self, BufRead};
 
-use super::lines::{Line, MAX_LINE_BYTES, truncated_error};
+use pipeline::record::Column;
+
+use super::error::Cause;
+use super::lines::{Line, MAX_LINE_BYTES};
+use super::settings::Encoding;
+use super::text::LineDecoder;
 
 /// State of a scan within an object.
 #[derive(Debug, Default)]
@@ -58,6 +63,47 @@ fn begins_a_member(rest: &[u8]) -> bool {
     matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}'))
 }
 
+/// Returns the name of the first member of an object whose value is a list of objects, if no member before it is a field
+/// of a reading: the object is a wrapper of readings. `None` if there is no such member in the text.
+pub(super) fn wrapper(text: &[u8]) -> Option<String> {
+    let mut rest = text.strip_prefix(b"{")?;
+    loop {
+        rest = skip_space(rest);
+        let end = end_of_string(rest)?;
+        let name: String = serde_json::from_slice(&rest[..end]).ok()?;
+        rest = skip_space(skip_space(&rest[end..]).strip_prefix(b":")?);
+        if rest.first() == Some(&b'[') && skip_space(&rest[1..]).first() == Some(&b'{') {
+            return Some(name);
+        }
+        if Column::from_name(&name).is_some() {
+            return None;
+        }
+        let mut scan = Scan::default();
+        let end = match rest.first()? {
+            b'{' | b'[' => rest.iter().position(|&byte| scan.ends_with(byte))? + 1,
+            b'"' => end_of_string(rest)?,
+            _ => rest.iter().position(|byte| matches!(byte, b',' | b'}' | b'\n'))?,
+        };
+        rest = skip_space(&rest[end..]).strip_prefix(b",")?;
+    }
+}
+
+fn skip_space(text: &[u8]) -> &[u8] {
+    text.trim_ascii_start()
+}
+
+/// Returns the length of the JSON string at the start of a text; `None` if there is none.
+fn end_of_string(text: &[u8]) -> Option<usize> {
+    let content = text.strip_prefix(b"\"")?;
+    let mut escaped = false;
+    let end = content.iter().position(|&byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    Some(end + 2)
+}
+
 /// Returns the first byte that is neither white space nor a comma.
 fn first_of(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|byte| !byte.is_ascii_whitespace() && *byte != b',')
@@ -89,24 +135,36 @@ pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
 #[derive(Debug)]
 pub(super) struct Objects<R> {
     input: R,
+    decoder: LineDecoder,
     /// Current line, from 1.
     line: u64,
     ended: bool,
 }
 
 impl<R: BufRead> Objects<R> {
-    pub(super) fn new(input: R) -> Self {
-        Self { input, line: 1, ended: false }
+    pub(super) fn new(input: R, decoder: LineDecoder) -> Self {
+        Self { input, decoder, line: 1, ended: false }
     }
 
     /// Returns the next object, or other content up to the end of its line; `None` after an error.
-    pub(super) fn next(&mut self) -> Option<io::Result<Line>> {
+    pub(super) fn next(&mut self) -> Option<Result<Line, Cause>> {
         if self.ended {
             return None;
         }
-        let found = self.read().map_err(|e| truncated_error(e, self.line));
+        let found = match self.read() {
+            Ok(None) => Ok(None),
+            Ok(Some(Line { number, text })) => {
+                self.decoder.decode(text, number).map(|text| Some(Line { number, text }))
+            }
+            Err(why) => Err(Cause::Broken { line: self.line, why }),
+        };
         self.ended = !matches!(found, Ok(Some(_)));
         found.transpose()
+    }
+
+    /// Returns the encoding of the file as far as it was read.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.decoder.encoding()
     }
 
     fn read(&mut self) -> io::Result<Option<Line>> {
@@ -160,7 +218,7 @@ mod tests {
     use super::*;
 
     fn all(text: &str) -> Vec<(u64, String)> {
-        let mut objects = Objects::new(text.as_bytes());
+        let mut objects = Objects::new(text.as_bytes(), LineDecoder::default());
         std::iter::from_fn(|| objects.next())
             .map(|found| found.unwrap())
             .map(|line| (line.number, String::from_utf8(line.text).unwrap()))

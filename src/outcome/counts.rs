@@ -61,7 +61,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Returns its name without the prefix for skipped inputs: `foreign` for `skipped_foreign`.
+    /// Returns its name without the prefix for skipped inputs: `unrecognized` for `skipped_unrecognized`.
     pub fn short_name(&self) -> &'static str {
         self.name.strip_prefix("skipped_").unwrap_or(self.name)
     }
@@ -265,7 +265,7 @@ mod tests {
             Read: "read", "read", Input, "Letters read.";
             Sent: "sent", "sent", Part, "Letters sent.";
             Lost: "lost", "lost", Finding, "Letters lost.";
-            Left: "left", "left out", Skipped, "Letters left out.";
+            Left: "left", "omitted", Skipped, "Letters omitted.";
             Again: "again", "retries", Detail, "Letters sent again.";
         }
     }

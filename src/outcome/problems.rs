@@ -22,11 +22,11 @@ pub struct Problem {
 #[serde(from = "Written")]
 pub struct Problems {
     /// The first problems.
-    kept: Vec<Problem>,
+    items: Vec<Problem>,
     /// Number of further problems, which only the log has (`-v`).
-    more: u64,
+    omitted: u64,
     /// Number of all problems, by kind.
-    kinds: BTreeMap<Cow<'static, str>, u64>,
+    by_kind: BTreeMap<Cow<'static, str>, u64>,
     /// Number of stored problems, by kind.
     #[serde(skip)]
     kept_by_kind: BTreeMap<Cow<'static, str>, usize>,
@@ -36,16 +36,16 @@ pub struct Problems {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Written {
-    kept: Vec<Problem>,
-    more: u64,
-    kinds: BTreeMap<Cow<'static, str>, u64>,
+    items: Vec<Problem>,
+    omitted: u64,
+    by_kind: BTreeMap<Cow<'static, str>, u64>,
 }
 
 impl From<Written> for Problems {
-    fn from(Written { kept, more, kinds }: Written) -> Self {
+    fn from(Written { items, omitted, by_kind }: Written) -> Self {
         let mut held = BTreeMap::<_, usize>::new();
-        kept.iter().for_each(|problem| *held.entry(problem.kind.clone()).or_default() += 1);
-        Self { kept, more, kinds, kept_by_kind: held }
+        items.iter().for_each(|problem| *held.entry(problem.kind.clone()).or_default() += 1);
+        Self { items, omitted, by_kind, kept_by_kind: held }
     }
 }
 
@@ -58,60 +58,60 @@ impl Problems {
     pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
         let problem = Problem { kind: kind.into(), place: place.into(), reason: reason.into() };
         tracing::debug!(target: "problem", kind, key = problem.place, "{}", problem.reason);
-        *self.kinds.entry(problem.kind.clone()).or_default() += 1;
+        *self.by_kind.entry(problem.kind.clone()).or_default() += 1;
         self.keep(problem);
     }
 
     /// Adds problems of which only the number is known.
     pub fn add_unnamed(&mut self, kind: &'static str, number: u64) {
         if number > 0 {
-            *self.kinds.entry(kind.into()).or_default() += number;
-            self.more += number;
+            *self.by_kind.entry(kind.into()).or_default() += number;
+            self.omitted += number;
         }
     }
 
     /// Adds the problems of another run, which are logged already.
     pub fn merge(&mut self, other: Self) {
-        self.more += other.more;
-        for (kind, more) in other.kinds {
-            *self.kinds.entry(kind).or_default() += more;
+        self.omitted += other.omitted;
+        for (kind, more) in other.by_kind {
+            *self.by_kind.entry(kind).or_default() += more;
         }
-        other.kept.into_iter().for_each(|problem| self.keep(problem));
+        other.items.into_iter().for_each(|problem| self.keep(problem));
     }
 
     fn keep(&mut self, problem: Problem) {
         let held = self.kept_by_kind.entry(problem.kind.clone()).or_default();
-        if self.kept.len() < Self::KEPT || *held < Self::KEPT_OF_A_KIND {
+        if self.items.len() < Self::KEPT || *held < Self::KEPT_OF_A_KIND {
             *held += 1;
-            self.kept.push(problem);
+            self.items.push(problem);
         } else {
-            self.more += 1;
+            self.omitted += 1;
         }
     }
 
     /// Sorts the stored problems, for an order independent of when they were found.
     pub(crate) fn sort(&mut self) {
-        self.kept.sort_by(|a, b| (&a.kind, &a.place, &a.reason).cmp(&(&b.kind, &b.place, &b.reason)));
+        self.items.sort_by(|a, b| (&a.kind, &a.place, &a.reason).cmp(&(&b.kind, &b.place, &b.reason)));
     }
 
     /// Returns the stored problems.
-    pub fn kept(&self) -> &[Problem] {
-        &self.kept
+    pub fn items(&self) -> &[Problem] {
+        &self.items
     }
 
     /// Returns the number of problems that were not stored.
-    pub fn more(&self) -> u64 {
-        self.more
+    pub fn omitted(&self) -> u64 {
+        self.omitted
     }
 
     /// Returns the number of problems of a kind.
     pub fn of(&self, kind: &str) -> u64 {
-        self.kinds.get(kind).copied().unwrap_or(0)
+        self.by_kind.get(kind).copied().unwrap_or(0)
     }
 
     /// Returns the number of problems of the kinds for which `wanted` returns true.
     pub(crate) fn count(&self, wanted: impl Fn(&str) -> bool) -> u64 {
-        self.kinds.iter().filter(|(kind, _)| wanted(kind)).map(|(_, n)| n).sum()
+        self.by_kind.iter().filter(|(kind, _)| wanted(kind)).map(|(_, n)| n).sum()
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
         let mut problems = Problems::default();
         (0..5_000).for_each(|n| problems.add("archived", n.to_string(), "why"));
         (0..30).for_each(|n| problems.add("rejected", n.to_string(), "why"));
-        assert_eq!(problems.kept().iter().filter(|p| p.kind == "rejected").count(), 20);
+        assert_eq!(problems.items().iter().filter(|p| p.kind == "rejected").count(), 20);
         assert_eq!((problems.of("archived"), problems.of("rejected"), problems.of("none")), (5_000, 30, 0));
         assert!(problems.to_string().contains("5,010 more"), "{problems}");
     }
@@ -140,6 +140,6 @@ mod tests {
             problems.merge(serde_json::from_str(&json).unwrap());
         }
         assert_eq!(serde_json::to_string(&back).unwrap(), serde_json::to_string(&problems).unwrap());
-        assert_eq!((back.kept().len(), back.of("archived")), (1_020, 3_000));
+        assert_eq!((back.items().len(), back.of("archived")), (1_020, 3_000));
     }
 }

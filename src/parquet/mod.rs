@@ -1,6 +1,6 @@
 //! Records as Parquet: the schema from the column table, columns of values to row groups, and row groups to records.
 //!
-//! This module maps the columns of a record to Parquet. The cache of audits and `generate` decide which columns a file
+//! This module maps the columns of a record to Parquet, and reads any flat file of others ([`Table`]). The cache of audits and `generate` decide which columns a file
 //! has, its other content, and its compression.
 
 use std::io;
@@ -17,12 +17,16 @@ use parquet::schema::types::SchemaDescriptor;
 use pipeline::record::{Column, ColumnKind};
 
 mod buffer;
+mod cell;
 mod read;
+mod table;
 
 use buffer::Values;
 
 pub(crate) use buffer::Buffer;
+pub(crate) use cell::{Cell, CellType};
 pub(crate) use read::RowGroup;
+pub(crate) use table::{Table, TableColumn};
 
 /// Precision of the timestamps in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,9 +32,9 @@ pub async fn run(event: Event, intake: &Intake) -> anyhow::Result<Outcome> {
 
 /// Records the results of the messages of one batch, each with the id used in reports.
 pub(crate) fn record_results(outcome: &mut Outcome, ids: impl IntoIterator<Item = String>, verdicts: &[Verdict]) {
-    for ((place, verdict), fate) in ids.into_iter().zip(verdicts).zip(MessageOutcome::classify(verdicts)) {
+    for ((place, verdict), result) in ids.into_iter().zip(verdicts).zip(MessageOutcome::classify(verdicts)) {
         outcome.counts.add(Count::Messages);
-        outcome.counts.add(match fate {
+        outcome.counts.add(match result {
             MessageOutcome::Processed => Count::Processed,
             MessageOutcome::Duplicate => Count::Duplicates,
             MessageOutcome::Quarantined => Count::Quarantined,

@@ -16,7 +16,7 @@ counters! {
         Failed: "failed", "failed", Finding, "Messages that are not in both stores: a store failed, or the table refuses the row.";
         RowsRefused: "rows_refused", "rows refused by the table", Detail, "Of those that failed: in the lake, but the table refuses the row.";
         Unverifiable: "unverifiable", "existing objects not readable", DetailFinding, "Of those processed or duplicates: the object exists and cannot be read; its row was checked.";
-        Conflicting: "conflicting", "conflicting rows", DetailFinding, "Of those processed or duplicates: the row holds other values, and stays.";
+        Conflicting: "conflicting", "conflicting rows", DetailFinding, "Of those processed or duplicates: the existing row has other values, and stays.";
     }
 }
 
@@ -25,8 +25,8 @@ counters! {
     pub enum Requests {
         Subscribed: "subscribed", "subscriptions confirmed", Detail, "Subscriptions confirmed.";
         Unsubscribed: "unsubscribed", "subscriptions removed", Detail, "Notices that a subscription ended.";
-        Refused: "requests_refused", "requests rejected", Detail, "Requests refused: no SNS message, a bad signature, another topic, too large.";
-        PutOff: "requests_put_off", "requests deferred", Detail, "Requests told to come again without their message having reached the intake.";
+        Rejected: "requests_rejected", "requests rejected", Detail, "Rejected requests: no SNS message, a bad signature, another topic, too large.";
+        Deferred: "requests_deferred", "requests deferred", Detail, "Requests deferred before their message reached the intake.";
         ConnectionsClosed: "connections_closed", "connections closed", Detail, "Connections closed without a complete request: too slow, or too many at once.";
     }
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::dead_letter::DeadLetter;
 use super::entry::Entry;
+use crate::history::dead_letter::DeadLetter;
 use crate::topic::EntryError;
 
 /// What to do with a dead-letter file that already contains letters.
@@ -123,9 +123,9 @@ fn last_complete_letter(file: &mut File, length: u64) -> io::Result<u64> {
 mod tests {
     use bytes::Bytes;
 
-    use super::super::dead_letter::unwrap_dead_letter;
     use super::super::entry::tests::entry;
     use super::*;
+    use crate::history::dead_letter::message_in;
     use pipeline::error::Kind;
 
     fn refusal() -> EntryError {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_letter_is_unwrapped_and_any_other_body_is_unchanged() {
+    fn a_dead_letter_contains_its_message_and_no_other_body_is_one() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("dead");
         let mut dead = DeadLetters::open(Some(&path), IfNotEmpty::Fail).unwrap();
@@ -141,9 +141,9 @@ mod tests {
         sent.message.body = Bytes::from_static("{\"a\":\"ção \\\" \u{1F404}\"}".as_bytes());
         dead.write(&sent, 2, &refusal()).unwrap();
         let letter: Bytes = std::fs::read(&path).unwrap().into();
-        assert_eq!(unwrap_dead_letter(letter.slice(..letter.len() - 1)), sent.message.body);
+        assert_eq!(message_in(&letter[..letter.len() - 1]).unwrap(), sent.message.body);
         for other in [r#"{"message":"x"}"#, r#"{"message":"#, r#"{"id_curral":"1"}"#, "", "x"] {
-            assert_eq!(unwrap_dead_letter(other.into()), other);
+            assert_eq!(message_in(other.as_bytes()), None);
         }
     }
 

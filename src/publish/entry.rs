@@ -7,7 +7,6 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::dead_letter;
 use crate::history;
 use crate::topic::{BatchLimits, Message, is_attribute};
 use pipeline::hex::hex;
@@ -73,7 +72,6 @@ pub(super) fn prepare(
 ) -> Result<Entry, InvalidMessage> {
     let history::InputMessage { file, line, body } = read;
     let refuse = |reason: String| InvalidMessage { index, place: format!("{file}:{line}"), reason };
-    let body = dead_letter::unwrap_dead_letter(body);
     let (mut id, mut data_ms) = (None, None);
     let message = match Reading::parse(&body) {
         Ok(reading) => {
@@ -84,7 +82,7 @@ pub(super) fn prepare(
         }
         Err(why) if on_invalid == OnInvalid::Withhold => return Err(refuse(why.to_string())),
         Err(_) if body.is_empty() || std::str::from_utf8(&body).is_err() => {
-            return Err(refuse("a topic takes text only, and this is none".into()));
+            return Err(refuse("a topic accepts only text, and this is not UTF-8".into()));
         }
         Err(_) => {
             let dedup = hex(&Sha256::digest(&body));

@@ -1,17 +1,13 @@
 //! Estimate of a run before it starts: messages, requests, time and cost. The command line asks for confirmation.
 
 use std::fmt;
-use std::path::Path;
 
 use super::{Schedule, Source};
-use crate::history;
 use crate::outcome::{count, duration};
 use crate::topic::Terms;
 
 /// Share of pens that deliver a reading per day in a generated herd (average of `herd`).
 const DELIVERING: f64 = 0.91;
-/// Bytes read from the start of a file to estimate its line length.
-const LOOKED_AT: usize = 256 * 1024;
 /// Size of a generated reading in bytes (measured, NDJSON).
 const READING_BYTES: f64 = 272.0;
 /// Limits above which a run counts as large and needs confirmation: messages, and seconds.
@@ -41,7 +37,7 @@ impl Estimate {
         };
         let days = match source {
             Source::Herd { herd, .. } => Some(f64::from(herd.days())),
-            Source::Files { .. } => None,
+            Source::Files(_) => None,
         };
         Self { messages, bytes, scheduled: schedule.seconds(messages, days), terms }
     }
@@ -111,38 +107,12 @@ fn size(source: &Source) -> (Option<f64>, f64) {
             let pens = herd.part(*part).count_left() as f64 * f64::from(herd.lots());
             (Some((pens * DELIVERING).round()), READING_BYTES)
         }
-        Source::Files { paths, format } => {
-            let mut all = (0.0, 0.0);
-            for path in paths {
-                let Some((messages, bytes)) = file_size(path, *format) else { return (None, READING_BYTES) };
-                all = (all.0 + messages, all.1 + bytes);
-            }
-            (Some(all.0), if all.0 > 0.0 { all.1 / all.0 } else { READING_BYTES })
-        }
+        Source::Files(inputs) => match inputs.size() {
+            Some((0, _)) => (Some(0.0), READING_BYTES),
+            Some((messages, bytes)) => (Some(messages as f64), bytes as f64 / messages as f64),
+            None => (None, READING_BYTES),
+        },
     }
-}
-
-/// Estimates the messages of a file from its first lines, and returns the file's size in bytes. `None` if the file
-/// cannot be read twice or is compressed.
-fn file_size(path: &Path, format: Option<crate::herd::LineFormat>) -> Option<(f64, f64)> {
-    let meta = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-    let (mut messages, mut bytes) = (0_u32, 0);
-    let begin = std::fs::File::open(path).ok()?;
-    let mut head = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(begin, LOOKED_AT as u64), &mut head).ok()?;
-    if head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return None;
-    }
-    for line in head.split_inclusive(|&b| b == b'\n') {
-        messages += 1;
-        bytes += line.len();
-    }
-    if messages == 0 {
-        return Some((0.0, 0.0));
-    }
-    let header = u32::from(format.unwrap_or_else(|| history::format_of(path)) == crate::herd::LineFormat::Csv);
-    let lines = f64::from(messages) * meta.len() as f64 / (bytes as f64).max(1.0);
-    Some(((lines - f64::from(header)).max(0.0).round(), meta.len() as f64))
 }
 
 #[cfg(test)]
@@ -181,22 +151,31 @@ mod tests {
     }
 
     #[test]
-    fn files_are_estimated_from_their_first_lines() {
+    fn inspected_files_are_counted_and_a_pipe_is_unknown() {
+        use crate::cancellation::CancellationToken;
+        use crate::history::{InputSettings, Inputs, OnUniform};
+        use crate::progress::Progress;
+
         let home = tempfile::tempdir().unwrap();
-        let line = format!("{{\"x\":\"{}\"}}\n", "y".repeat(90));
-        let write = |name: &str, bytes: &[u8]| {
-            std::fs::write(home.path().join(name), bytes).unwrap();
-            Source::Files { paths: vec![home.path().join(name)], format: None }
+        let inspected = |name: &str, bytes: &[u8]| {
+            let path = home.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let (settings, token) = (InputSettings::default(), CancellationToken::default());
+            Inputs::inspect(vec![path], settings, OnUniform::JudgeMessages, &Progress::Silent, &token).unwrap()
         };
-        let of = |source: &Source| Estimate::of(source, &Schedule::None, arn("us-east-1", "a.fifo"), 0);
-        let lines = of(&write("a.json", line.repeat(10_000).as_bytes()));
-        assert!(lines.to_string().starts_with("about 10,000 messages in 1,000 requests"), "{lines}");
-        assert!(lines.to_string().ends_with("(a message group takes 300/s unless that was raised for this account)"));
-        let rows = of(&write("a.csv", "a,b\n1,2\n3,4".as_bytes()));
-        assert!(rows.to_string().starts_with("about 2 messages in 1 requests"), "{rows}");
-        let packed = of(&write("a.json.gz", &[0x1f, 0x8b, 8, 0]));
-        assert!(!packed.is_large() && packed.to_string().contains("not known beforehand"), "{packed}");
-        let piped = of(&Source::Files { paths: vec!["-".into()], format: None });
-        assert!(piped.to_string().contains("not known beforehand"), "{piped}");
+        let of =
+            |inputs| Estimate::of(&Source::Files(inputs), &Schedule::None, arn("us-east-1", "a.fifo"), 0).to_string();
+        let line = format!("{{\"x\":\"{}\"}}\n", "y".repeat(90));
+        let lines = of(inspected("a.json", line.repeat(10_000).as_bytes()));
+        assert!(lines.starts_with("about 10,000 messages in 1,000 requests"), "{lines}");
+        assert!(lines.ends_with("(a message group takes 300/s unless that was raised for this account)"));
+        let mut packed = Vec::new();
+        crate::compression::CompressionFormat::Gzip.compress(line.repeat(20).as_bytes(), &mut compressed).unwrap();
+        let compressed = of(inspected("a.json.gz", &compressed));
+        assert!(compressed.starts_with("about 20 messages in 2 requests"), "{compressed}");
+        let rejected = of(inspected("a.csv", b"%PDF-1.7"));
+        assert!(rejected.starts_with("about 0 messages"), "{rejected}");
+        let piped = of(Inputs::unchecked(vec!["-".into()], InputSettings::default()));
+        assert!(piped.contains("not known beforehand"), "{piped}");
     }
 }

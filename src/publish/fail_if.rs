@@ -143,7 +143,7 @@ impl Metric {
                 let Percentiles { p50, p90, p99, max } = match of {
                     LatencyKind::Latency => outcome.times.latency_ms,
                     LatencyKind::Service => outcome.times.service_ms,
-                    LatencyKind::Lag => outcome.lag.as_ref()?.ms,
+                    LatencyKind::Lag => outcome.lag.as_ref()?.lag_ms,
                 };
                 millis(match share {
                     Quantile::P50 => p50,
@@ -169,7 +169,7 @@ impl Metric {
                 let offered = outcome.times.intervals.iter().map(|one| one.offered).sum::<u64>() as f64;
                 percent(if offered > 0.0 { 100.0 * outcome.counts[Count::Published] as f64 / offered } else { 100.0 })
             }
-            Self::Behind => millis(outcome.pacing.most_behind_seconds * 1e3),
+            Self::Behind => millis(outcome.pacing.max_behind_seconds * 1e3),
             Self::Starved => millis(outcome.pacing.starved_seconds * 1e3),
         })
     }
@@ -207,11 +207,11 @@ impl FailIf {
     pub fn evaluate(&self, outcome: &Outcome) -> Vec<ConditionResult> {
         let judge = |one: &Condition| {
             let nothing = outcome.counts[Count::Published] == 0 && matches!(one.metric, Metric::Time(..));
-            let (held, measured) = match one.metric.measured(outcome).filter(|_| !nothing) {
+            let (passed, measured) = match one.metric.measured(outcome).filter(|_| !nothing) {
                 Some((value, message)) => (!one.compared.holds(value, one.bound), message),
                 None => (false, "nothing was measured".to_owned()),
             };
-            ConditionResult { text: one.text.clone(), passed: held, measured }
+            ConditionResult { condition: one.text.clone(), passed, measured }
         };
         self.0.iter().map(judge).collect()
     }
@@ -293,50 +293,57 @@ mod tests {
         }
     }
 
-    fn held(text: &str, outcome: &Outcome) -> Vec<bool> {
+    fn passed(text: &str, outcome: &Outcome) -> Vec<bool> {
         text.parse::<FailIf>().unwrap().evaluate(outcome).iter().map(|verdict| verdict.passed).collect()
     }
 
     #[test]
     fn conditions_are_evaluated_against_the_measurements() {
         let run = outcome();
-        assert_eq!(held("p99 > 500ms; p99 > 0.4s; max>=900ms; max > 900ms", &run), [true, false, false, true]);
-        assert_eq!(held("p999 > 500ms;service_p90 > 6ms; service_max < 9ms", &run), [false, true, false]);
-        assert_eq!(held("failed > 0; failed > 2; dropped > 1%; dropped > 0.5%", &run), [false, true, true, false]);
+        assert_eq!(passed("p99 > 500ms; p99 > 0.4s; max>=900ms; max > 900ms", &run), [true, false, false, true]);
+        assert_eq!(passed("p999 > 500ms;service_p90 > 6ms; service_max < 9ms", &run), [false, true, false]);
+        assert_eq!(passed("failed > 0; failed > 2; dropped > 1%; dropped > 0.5%", &run), [false, true, true, false]);
         assert_eq!(
-            held("rate < 99/s; rate < 100/s; achieved < 99%; achieved < 99.5 %", &run),
+            passed("rate < 99/s; rate < 100/s; achieved < 99%; achieved < 99.5 %", &run),
             [true, false, true, false]
         );
-        assert_eq!(held("unsent > 0; invalid > 0; retries > 0; behind > 0; starved > 1ms", &run), [true; 5]);
+        assert_eq!(passed("unsent > 0; invalid > 0; retries > 0; behind > 0; starved > 1ms", &run), [true; 5]);
         let verdict = &"p99 > 0.4s".parse::<FailIf>().unwrap().evaluate(&run)[0];
-        assert_eq!((verdict.text.as_str(), verdict.measured.as_str()), ("p99 > 0.4s", "450.0 ms"));
+        assert_eq!((verdict.condition.as_str(), verdict.measured.as_str()), ("p99 > 0.4s", "450.0 ms"));
     }
 
     #[test]
     fn a_condition_without_a_measurement_does_not_pass() {
         let silent = Outcome::default();
-        assert_eq!(held("p99 > 5s; lag_p99 > 5s; missing > 0", &silent), [false; 3]);
+        assert_eq!(passed("p99 > 5s; lag_p99 > 5s; missing > 0", &silent), [false; 3]);
         let fail_if: FailIf = "failed > 0; lag_p99 > 5s".parse().unwrap();
         assert_eq!(fail_if.needs_watch(), Some("lag_p99 > 5s"));
         assert_eq!("failed > 0".parse::<FailIf>().unwrap().needs_watch(), None);
         let ms = Percentiles { p99: 4_000.0, ..Percentiles::default() };
-        let watched = Outcome { lag: Some(Lag { watched: 200, missing: 1, ms, ..Lag::default() }), ..outcome() };
-        assert_eq!(held("lag_p99 > 5s; lag_p99 > 3s; missing > 0; missing > 1%", &watched), [true, false, false, true]);
+        let watched =
+            Outcome { lag: Some(Lag { watched: 200, missing: 1, lag_ms: ms, ..Lag::default() }), ..outcome() };
+        assert_eq!(
+            passed("lag_p99 > 5s; lag_p99 > 3s; missing > 0; missing > 1%", &watched),
+            [true, false, false, true]
+        );
         let looked_up =
             |truth| Outcome { lag: Some(Lag { missing: 1, truth: Some(truth), ..Lag::default() }), ..outcome() };
-        assert_eq!(held("missing > 2", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [false]);
-        assert_eq!(held("missing > 3", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [true]);
+        assert_eq!(
+            passed("missing > 2", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })),
+            [false]
+        );
+        assert_eq!(passed("missing > 3", &looked_up(TruthDelivery { missing: 3, ..TruthDelivery::default() })), [true]);
         let broken_off = TruthDelivery { stopped: Some("away".into()), ..TruthDelivery::default() };
-        assert_eq!(held("missing > 0", &looked_up(broken_off)), [false], "a lookup that stopped early does not pass");
+        assert_eq!(passed("missing > 0", &looked_up(broken_off)), [false], "a lookup that stopped early does not pass");
     }
 
     #[test]
     fn conditions_alone_decide_the_exit_code_if_given() {
         let mut run = outcome();
         assert_eq!(run.exit(), Exit::Findings);
-        run.verdicts = "failed > 5; dropped > 1%".parse::<FailIf>().unwrap().evaluate(&run);
+        run.conditions = "failed > 5; dropped > 1%".parse::<FailIf>().unwrap().evaluate(&run);
         assert_eq!(run.exit(), Exit::Clean);
-        run.verdicts = "failed > 5; dropped > 0".parse::<FailIf>().unwrap().evaluate(&run);
+        run.conditions = "failed > 5; dropped > 0".parse::<FailIf>().unwrap().evaluate(&run);
         assert_eq!(run.exit(), Exit::Findings);
         run.end.stopped = Some("interrupted".into());
         assert_eq!(run.exit(), Exit::Stopped);

@@ -52,8 +52,8 @@ pub fn service_file(path: &Path) -> PathBuf {
 ///
 /// Returns an error if a file cannot be written.
 pub fn write(path: &Path, outcome: &Outcome) -> io::Result<()> {
-    let latency = Distribution { curve: &outcome.times.latency_curve, shape: outcome.times.latency_shape };
-    let service = Distribution { curve: &outcome.times.service_curve, shape: outcome.times.service_shape };
+    let latency = Distribution { curve: &outcome.times.latency_curve, shape: outcome.times.latency_stats };
+    let service = Distribution { curve: &outcome.times.service_curve, shape: outcome.times.service_stats };
     for (path, distribution) in [(path, latency), (&service_file(path), service)] {
         let mut half = temp_file_beside(path)?;
         half.write_all(distribution.to_string().as_bytes())?;

@@ -1,7 +1,7 @@
 //! Bulk publishing to a topic: pacing, batching, retry, dead letters, latency.
 //!
 //! One thread reads and judges messages, one loop makes batches and lets them go when they are due, a bounded number of
-//! them is in flight, and the same loop takes down what became of each. Every message read is published, failed,
+//! them is in flight, and the same loop records the result of each. Every message read is published, failed,
 //! invalid, dropped (where too far behind schedule), or (where the run stopped) unsent; what a run that
 //! ends before its input did not read is counted as not reached.
 //!
@@ -16,9 +16,8 @@
 //! | `batch.rs` | batches within the topic's limits |
 //! | `sender.rs` | one batch in flight: requests and retries |
 //! | `rate_limiter.rs` | the temporary rate limit after throttling |
-//! | `dead_letter.rs` | the format of a dead letter |
 //! | `dead_letters.rs` | the dead-letter file |
-//! | `journal.rs` | completed messages, on disk |
+//! | `journal_file.rs` | completed messages, on disk |
 //! | `telemetry.rs` | counts and histograms over time |
 //! | `fail_if.rs` | [`FailIf`], conditions under which a run counts as failed |
 //! | `outcome/` | [`Outcome`], its counters and measurements |
@@ -37,16 +36,15 @@ use crate::topic::{Error, Topic};
 use pipeline::retry::RetryPolicy;
 
 use dead_letters::DeadLetters;
-use journal::Journal;
+use journal_file::Journal;
 
 mod batch;
-mod dead_letter;
 mod dead_letters;
 mod entry;
 mod estimate;
 mod fail_if;
 pub mod hdr;
-mod journal;
+mod journal_file;
 mod live_view;
 mod outcome;
 mod pacer;
@@ -65,7 +63,7 @@ pub use dead_letters::IfNotEmpty;
 pub use entry::OnInvalid;
 pub use estimate::Estimate;
 pub use fail_if::FailIf;
-pub use journal::{JournalLocation, Resume};
+pub use journal_file::{JournalLocation, Resume};
 pub use outcome::{
     Carry, ConditionResult, Count, End, HistogramStats, Interval, Lag, MissingReading, Outcome, Pacing,
     PercentilePoint, Percentiles, Rest, Times, TruthDelivery,
@@ -170,7 +168,7 @@ pub async fn run(
     if let Some(path) = settings.dead_letters.as_deref().filter(|path| source.reads(path)) {
         anyhow::bail!("dead-letter file {} is also an input: use another file", path.display());
     }
-    let of = journal::RunIdentity::new(&topic.address(), &source);
+    let of = journal_file::RunIdentity::new(&topic.address(), &source);
     let goes_on = settings.skip > 0 || settings.resume == Resume::Yes;
     let dead = DeadLetters::open(
         settings.dead_letters.as_deref(),
@@ -184,12 +182,12 @@ pub async fn run(
     let fail_if = settings.fail_if.clone();
     let parts = run::RunParts { topic, settings, dead, journal, watch };
     let mut outcome = run::PublishRun::new(parts, progress, cancel).run(source).await?;
-    outcome.verdicts = fail_if.evaluate(&outcome);
+    outcome.conditions = fail_if.evaluate(&outcome);
     Ok(outcome)
 }
 
 /// Returns when the run is cancelled.
-async fn wished(cancel: &CancellationToken) {
+async fn stop_requested(cancel: &CancellationToken) {
     while !cancel.is_cancelled() {
         tokio::time::sleep(LOOK).await;
     }

@@ -2,7 +2,7 @@
 //!
 //! A run may end before its input does: its stages end, it is interrupted, the topic refuses, a file is damaged. What is
 //! left is then read without being sent, so that the account covers the whole input. A pipe may be endless: its rest is
-//! not read, and the account says so.
+//! not read, and the outcome reports it.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 use super::batch::ReadResult;
 use super::entry;
 use super::estimate;
-use super::journal::CompletedRanges;
+use super::journal_file::CompletedRanges;
 use super::{OnInvalid, Settings, Source};
 use crate::cancellation::CancellationToken;
+use crate::history::{InputMessage, InputReport};
 use crate::outcome::count;
 use crate::topic::BatchLimits;
 
@@ -51,6 +52,8 @@ struct Tally {
     skipped: AtomicU64,
     not_reached: AtomicU64,
     not_counted: Mutex<Option<String>>,
+    /// What was found in files that were not inspected before.
+    found: Mutex<Vec<InputReport>>,
 }
 
 /// Final counts of the thread.
@@ -64,6 +67,8 @@ pub(super) struct Counted {
     pub not_reached: u64,
     /// Why further messages could not be counted; `None` if all were.
     pub not_counted: Option<String>,
+    /// What was found in files that were not inspected before.
+    pub found: Vec<InputReport>,
 }
 
 /// Starts a thread that reads and checks messages a little ahead of the run.
@@ -117,6 +122,7 @@ impl Reader {
             skipped: get(&tally.skipped),
             not_reached: get(&tally.not_reached),
             not_counted,
+            found: std::mem::take(&mut *tally.found.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 }
@@ -151,7 +157,7 @@ impl Thread {
                 self.leave_uncounted(format!("the rest of {name} was not read"));
                 continue;
             }
-            let mut left = false;
+            let (mut left, before) = (false, self.index);
             let fed = source.feed(part, &mut |message| {
                 let flow = self.message(message, source);
                 left = flow.is_break() || self.over && pipe.is_some();
@@ -159,13 +165,17 @@ impl Thread {
             });
             self.hand_over();
             match (fed, pipe) {
+                (Err(e), _) if self.index == before && e.rejection().is_some() => self.note(e.report()),
                 (Err(e), _) => {
                     self.leave_uncounted(format!("what is left of {} cannot be read", source.name(part)));
                     self.fail(e.into());
                 }
-                (Ok(()), Some(name)) if left => self.leave_uncounted(format!("the rest of {name} was not read")),
-                (Ok(()), None) if left => return,
-                _ => {}
+                (Ok(report), Some(name)) if left => {
+                    self.note(report);
+                    self.leave_uncounted(format!("the rest of {name} was not read"));
+                }
+                (Ok(_), None) if left => return,
+                (Ok(report), _) => self.note(report),
             }
         }
         if !self.over && !self.cancel.is_cancelled() && self.index < self.completed.first_incomplete() {
@@ -177,7 +187,7 @@ impl Thread {
     }
 
     /// Processes one message. Returns a break if the rest must not be counted.
-    fn message(&mut self, message: crate::history::InputMessage, source: &Source) -> ControlFlow<()> {
+    fn message(&mut self, message: InputMessage, source: &Source) -> ControlFlow<()> {
         let this = self.index;
         self.index += 1;
         self.tally.messages.store(self.index, Ordering::SeqCst);
@@ -237,6 +247,11 @@ impl Thread {
         if !std::mem::replace(&mut self.over, true) {
             let _ = self.send.blocking_send(vec![Err(e)]); // the receiver is gone if the run has ended
         }
+    }
+
+    /// Records what was found in a file that was not inspected before.
+    fn note(&self, report: Option<InputReport>) {
+        self.tally.found.lock().unwrap_or_else(PoisonError::into_inner).extend(report);
     }
 
     fn leave_uncounted(&self, why: String) {

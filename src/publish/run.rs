@@ -9,14 +9,14 @@ use tokio::task::JoinSet;
 use super::batch::{Batch, Batcher};
 use super::dead_letters::DeadLetters;
 use super::entry::Entry;
-use super::journal::Journal;
+use super::journal_file::Journal;
 use super::live_view::{LiveStats, LiveView};
 use super::pacer::Pacer;
 use super::reader::{self, Counted};
 use super::sender::{BatchDelivery, BatchSender, SendOutcome, SentMessage};
 use super::telemetry::{Counts, Telemetry};
 use super::watch::DeliveryWatch;
-use super::{Count, End, Outcome, Pacing, Rest, Schedule, ScheduleEnd, Settings, Source, wished};
+use super::{Count, End, Outcome, Pacing, Rest, Schedule, ScheduleEnd, Settings, Source, stop_requested};
 use crate::cancellation::CancellationToken;
 use crate::outcome::count;
 use crate::progress::Progress;
@@ -39,7 +39,7 @@ pub(super) struct PublishRun {
     cancel: CancellationToken,
     outcome: Outcome,
     /// An error that will affect every further message.
-    hopeless: Option<String>,
+    fatal: Option<String>,
 }
 
 /// Everything a run needs apart from the source.
@@ -79,7 +79,7 @@ impl PublishRun {
             dead,
             journal,
             outcome,
-            hopeless: None,
+            fatal: None,
         }
     }
 
@@ -88,6 +88,7 @@ impl PublishRun {
         let started = Instant::now();
         let pace = Pacer::new(&self.settings.schedule);
         let generated = source.is_generated();
+        source.reports().for_each(|report| self.outcome.add_input(report.clone()));
         let completed = self.journal.completed().clone();
         let (messages, reader) = reader::start(source, &self.settings, self.limits, completed, self.cancel.clone());
         let mut batches = Batcher::new(messages, self.limits, &self.settings, pace);
@@ -127,7 +128,7 @@ impl PublishRun {
             }
             tokio::select! {
                 biased;
-                () = wished(&self.cancel) => self.note_interruption(),
+                () = stop_requested(&self.cancel) => self.note_interruption(),
                 Some(delivered) = self.in_flight.join_next() => self.record_delivery(delivered?),
                 () = self.live.tick() => self.show(),
                 batch = batches.next() => match batch {
@@ -155,7 +156,7 @@ impl PublishRun {
             }
             tokio::select! {
                 biased;
-                () = wished(&self.cancel) => self.note_interruption(),
+                () = stop_requested(&self.cancel) => self.note_interruption(),
                 Some(delivered) = self.in_flight.join_next() => self.record_delivery(delivered?),
                 () = tokio::time::sleep_until(early.unwrap_or_else(Instant::now).into()), if early.is_some() => {}
                 () = self.live.tick() => self.show(),
@@ -185,6 +186,7 @@ impl PublishRun {
         let outcome = &mut self.outcome;
         outcome.input = counted.input;
         outcome.counts[Count::Skipped] = counted.skipped;
+        counted.found.into_iter().for_each(|report| outcome.add_input(report));
         outcome.rest = Rest::new(left + counted.not_reached, counted.not_counted);
         if let (true, Schedule::Stages(stages)) = (outcome.pacing.schedule_ended, &self.settings.schedule) {
             outcome.pacing.last_rate = Some(stages.last_rate());
@@ -214,7 +216,7 @@ impl PublishRun {
         if let Some(due) = entries.last().and_then(|last| last.due) {
             let behind = now.saturating_duration_since(due).as_secs_f64();
             self.outcome.pacing.behind_seconds = Some(behind);
-            self.outcome.pacing.most_behind_seconds = self.outcome.pacing.most_behind_seconds.max(behind);
+            self.outcome.pacing.max_behind_seconds = self.outcome.pacing.max_behind_seconds.max(behind);
         }
         if entries.is_empty() {
             return;
@@ -265,7 +267,7 @@ impl PublishRun {
         }
         if let Some(why) = delivered.fatal {
             self.outcome.end.stopped.get_or_insert_with(|| why.clone());
-            self.hopeless.get_or_insert(why);
+            self.fatal.get_or_insert(why);
         }
         self.journal.save_if_due();
     }
@@ -328,7 +330,7 @@ impl PublishRun {
         outcome.end = End { journal, resume_skip: can_go_on.then_some(first_open), ..outcome.end };
         outcome.check()?;
         // The topic rejects permanently and nothing was sent: report an error instead of an outcome.
-        match self.hopeless {
+        match self.fatal {
             Some(why) if outcome.counts[Count::Published] + outcome.counts[Count::Failed] == 0 => anyhow::bail!(why),
             _ => Ok(outcome),
         }

@@ -213,7 +213,7 @@ mod tests {
             .await
     }
 
-    fn fates(delivered: &BatchDelivery) -> Vec<(u64, &'static str, u32)> {
+    fn outcomes(delivered: &BatchDelivery) -> Vec<(u64, &'static str, u32)> {
         let name = |outcome: &SendOutcome| match outcome {
             SendOutcome::Published { .. } => "published",
             SendOutcome::Failed(_) => "dead",
@@ -231,7 +231,10 @@ mod tests {
         topic.fail_next(Fault::Entry(2, Kind::Transient));
         topic.fail_next(Fault::Entry(0, Kind::Permanent));
         let delivered = deliver(&topic, &CancellationToken::default()).await;
-        assert_eq!(fates(&delivered), [(0, "published", 1), (1, "published", 1), (2, "dead", 2), (3, "published", 1)]);
+        assert_eq!(
+            outcomes(&delivered),
+            [(0, "published", 1), (1, "published", 1), (2, "dead", 2), (3, "published", 1)]
+        );
         assert_eq!((delivered.retries, topic.calls()), (1, 2));
     }
 
@@ -240,13 +243,13 @@ mod tests {
         let topic = Memory::default();
         topic.fail_next(Fault::LostAnswer);
         let delivered = deliver(&topic, &CancellationToken::default()).await;
-        assert_eq!(fates(&delivered)[3], (3, "published", 2));
+        assert_eq!(outcomes(&delivered)[3], (3, "published", 2));
         assert_eq!((delivered.retries, topic.published().len()), (4, 8), "the same four, with the same ids");
         for _ in 0..3 {
             topic.fail_next(Fault::Call(Kind::Transient));
         }
         let delivered = deliver(&topic, &CancellationToken::default()).await;
-        assert!(fates(&delivered).iter().all(|&(_, outcome, attempts)| (outcome, attempts) == ("dead", 3)));
+        assert!(outcomes(&delivered).iter().all(|&(_, outcome, attempts)| (outcome, attempts) == ("dead", 3)));
         assert_eq!((delivered.retries, delivered.fatal), (8, None));
     }
 
@@ -255,7 +258,7 @@ mod tests {
         let topic = Memory::default();
         topic.fail_next(Fault::Call(Kind::Permanent));
         let delivered = deliver(&topic, &CancellationToken::default()).await;
-        assert!(fates(&delivered).iter().all(|&(_, outcome, _)| outcome == "unsent"));
+        assert!(outcomes(&delivered).iter().all(|&(_, outcome, _)| outcome == "unsent"));
         assert_eq!(delivered.fatal.as_deref(), Some("topic memory: as planned"));
     }
 
@@ -265,7 +268,7 @@ mod tests {
         cancel.cancel();
         topic.fail_next(Fault::Entry(1, Kind::Transient));
         let delivered = deliver(&topic, &cancel).await;
-        assert_eq!(fates(&delivered)[1], (1, "unsent", 1));
+        assert_eq!(outcomes(&delivered)[1], (1, "unsent", 1));
         assert_eq!((topic.calls(), topic.published().len()), (1, 3));
     }
 }

@@ -1,13 +1,13 @@
 //! The source of messages: history files or the generator. Reads them in order, in a thread that may block.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::herd::{Faults, FileUnit, Herd, LineFormat, Part, generate};
-use crate::history::{self, InputMessage};
+use crate::history::{self, InputMessage, InputReport, Inputs};
 
 /// Messages handed over together from a fast source: sending them one by one costs more than the messages.
 const TOGETHER: usize = 32;
@@ -16,12 +16,7 @@ const TOGETHER: usize = 32;
 #[derive(Debug, Clone)]
 pub enum Source {
     /// History files, in order; `-` is standard input.
-    Files {
-        /// Paths of the files.
-        paths: Vec<PathBuf>,
-        /// Format of the files; `None` to detect it from the file extension.
-        format: Option<LineFormat>,
-    },
+    Files(Inputs),
     /// A history generated during the run. Its files have names but are not written.
     Herd {
         /// The herd.
@@ -40,8 +35,8 @@ impl Source {
     ///
     /// Returns an error with the first file that cannot be read, and the reason.
     pub fn check(&self) -> anyhow::Result<()> {
-        let Self::Files { paths, .. } = self else { return Ok(()) };
-        for path in paths.iter().filter(|path| *path != Path::new("-")) {
+        let Self::Files(inputs) = self else { return Ok(()) };
+        for path in inputs.paths().filter(|path| *path != Path::new("-")) {
             let known = std::fs::metadata(path).and_then(|meta| {
                 // Only a regular file can be opened twice; opening a pipe would lose its data.
                 if meta.is_file() { std::fs::File::open(path).map(|_| meta) } else { Ok(meta) }
@@ -57,16 +52,19 @@ impl Source {
 
     /// Returns true if `file` is one of the files read, under any path.
     pub(super) fn reads(&self, file: &Path) -> bool {
-        let Self::Files { paths, .. } = self else { return false };
+        let Self::Files(inputs) = self else { return false };
         let Ok(file) = std::fs::canonicalize(file) else { return false };
-        paths.iter().any(|path| std::fs::canonicalize(path).is_ok_and(|path| path == file))
+        inputs.paths().any(|path| std::fs::canonicalize(path).is_ok_and(|path| path == file))
     }
 
     /// Returns what identifies the source, one line per file or one for a generated history. A tab separates a file's
     /// path from its state.
     pub(super) fn identity(&self) -> Vec<String> {
         match self {
-            Self::Files { paths, .. } => paths.iter().map(|path| file_identity(path)).collect(),
+            Self::Files(inputs) => {
+                let settings = inputs.settings().identity();
+                inputs.paths().map(file_identity).chain(settings).collect()
+            }
             Self::Herd { herd, part, faults } => vec![format!("{herd:?} {part:?} {faults}")],
         }
     }
@@ -74,9 +72,7 @@ impl Source {
     /// Returns true if the source can be read again from the beginning, unlike a pipe.
     pub fn is_repeatable(&self) -> bool {
         match self {
-            Self::Files { paths, .. } => {
-                paths.iter().all(|path| std::fs::metadata(path).is_ok_and(|meta| meta.is_file()))
-            }
+            Self::Files(inputs) => inputs.paths().all(|path| std::fs::metadata(path).is_ok_and(|meta| meta.is_file())),
             Self::Herd { .. } => true,
         }
     }
@@ -94,7 +90,7 @@ impl Source {
     /// Returns the number of parts: the files, or one generated history.
     pub(super) fn parts(&self) -> usize {
         match self {
-            Self::Files { paths, .. } => paths.len(),
+            Self::Files(inputs) => inputs.len(),
             Self::Herd { .. } => 1,
         }
     }
@@ -102,8 +98,8 @@ impl Source {
     /// Returns the name of a part for messages to users.
     pub(super) fn name(&self, part: usize) -> String {
         match self {
-            Self::Files { paths, .. } if paths[part] == Path::new("-") => "standard input".into(),
-            Self::Files { paths, .. } => paths[part].display().to_string(),
+            Self::Files(inputs) if inputs.path(part) == Path::new("-") => "standard input".into(),
+            Self::Files(inputs) => inputs.path(part).display().to_string(),
             Self::Herd { .. } => "the generated history".into(),
         }
     }
@@ -111,12 +107,22 @@ impl Source {
     /// Returns the name of a part that is a pipe: it may have no end and cannot be read twice. `None` for any other
     /// part.
     pub(super) fn pipe(&self, part: usize) -> Option<String> {
-        let Self::Files { paths, .. } = self else { return None };
-        let is_file = std::fs::metadata(&paths[part]).is_ok_and(|meta| meta.is_file());
+        let Self::Files(inputs) = self else { return None };
+        let is_file = std::fs::metadata(inputs.path(part)).is_ok_and(|meta| meta.is_file());
         (!is_file).then(|| self.name(part))
     }
 
+    /// Returns what an inspection found in the files, in order; a file that was not inspected has none.
+    pub(super) fn reports(&self) -> impl Iterator<Item = &InputReport> {
+        let inputs = match self {
+            Self::Files(inputs) => Some(inputs),
+            Self::Herd { .. } => None,
+        };
+        inputs.into_iter().flat_map(|inputs| (0..inputs.len()).filter_map(|at| inputs.report(at)))
+    }
+
     /// Passes every message of a part to `each`, in order, until there are no more or `each` returns a break. Blocks.
+    /// Returns what was found in a file that was not inspected before. A rejected file has no messages.
     ///
     /// # Errors
     ///
@@ -125,14 +131,16 @@ impl Source {
         &self,
         part: usize,
         each: &mut dyn FnMut(InputMessage) -> ControlFlow<()>,
-    ) -> Result<(), history::Error> {
+    ) -> Result<Option<InputReport>, history::Error> {
         match self {
-            Self::Files { paths, format } => {
-                for message in history::messages(&paths[part], *format)? {
-                    if each(message?).is_break() {
-                        return Ok(());
-                    }
+            Self::Files(inputs) if inputs.is_rejected(part) => {}
+            Self::Files(inputs) => {
+                let mut file = inputs.open(part)?;
+                let mut left = false;
+                while !left && let Some(message) = file.next() {
+                    left = each(message?).is_break();
                 }
+                return Ok(inputs.report(part).is_none().then(|| file.into_report(!left)));
             }
             Self::Herd { herd, part, faults } => {
                 // The only possible error is the break, which needs no report.
@@ -140,7 +148,7 @@ impl Source {
                     generate(herd, *part, LineFormat::Ndjson, faults, |unit, bytes, _| lines(herd, unit, bytes, each));
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
@@ -176,6 +184,7 @@ fn lines(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::InputSettings;
 
     #[test]
     fn the_generator_yields_the_lines_of_its_files() {
@@ -199,9 +208,9 @@ mod tests {
         assert_eq!(&*last.file, "FazendaDois_Consumo_20260103.json");
         assert!(last.line > 1);
         source.check().unwrap();
-        source = Source::Files { paths: vec!["-".into(), "no-such-file".into()], format: None };
+        source = Source::Files(Inputs::unchecked(vec!["-".into(), "no-such-file".into()], InputSettings::default()));
         assert!(source.check().unwrap_err().to_string().starts_with("no-such-file: "));
-        source = Source::Files { paths: vec![".".into()], format: None };
+        source = Source::Files(Inputs::unchecked(vec![".".into()], InputSettings::default()));
         assert!(source.check().unwrap_err().to_string().contains("pass its files"));
     }
 }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::outcome::Latencies;
 use super::{Interval, Times};
 
-/// Digits exact of a stretch's histograms.
+/// Significant digits of an interval's histograms.
 const DIGITS: u8 = 2;
-/// Stretches at most.
-const STRETCHES: usize = 600;
+/// Maximum number of intervals.
+const MAX_INTERVALS: usize = 600;
 /// Initial length of an interval.
 const FIRST_LENGTH: Duration = Duration::from_secs(1);
 
@@ -65,7 +65,7 @@ impl IntervalStats {
 pub(super) struct Telemetry {
     started: Instant,
     length: Duration,
-    stretches: Vec<IntervalStats>,
+    intervals: Vec<IntervalStats>,
     /// From a message's due time to the response.
     pub latency: Latencies,
     /// Duration of the successful request.
@@ -76,7 +76,7 @@ impl Telemetry {
     /// Creates an empty set of measurements that starts now.
     pub(super) fn new() -> Self {
         let (latency, service) = (Latencies::new(), Latencies::new());
-        Self { started: Instant::now(), length: FIRST_LENGTH, stretches: Vec::new(), latency, service }
+        Self { started: Instant::now(), length: FIRST_LENGTH, intervals: Vec::new(), latency, service }
     }
 
     /// Adds counts to the interval of `at`.
@@ -88,40 +88,40 @@ impl Telemetry {
     pub(super) fn published(&mut self, at: Instant, latency: Duration, service: Duration) {
         self.latency.add(latency);
         self.service.add(service);
-        let stretch = self.interval_at(at);
-        stretch.counts.published += 1;
-        stretch.latency.add(latency);
-        stretch.service.add(service);
+        let interval = self.interval_at(at);
+        interval.counts.published += 1;
+        interval.latency.add(latency);
+        interval.service.add(service);
     }
 
     /// Records the number of batches in flight.
     pub(super) fn in_flight(&mut self, batches: usize) {
         let batches = u32::try_from(batches).unwrap_or(u32::MAX);
-        let stretch = self.interval_at(Instant::now());
-        stretch.in_flight = stretch.in_flight.max(batches);
+        let interval = self.interval_at(Instant::now());
+        interval.in_flight = interval.in_flight.max(batches);
     }
 
     fn interval_at(&mut self, at: Instant) -> &mut IntervalStats {
         let since = at.saturating_duration_since(self.started);
-        while since.as_nanos() / self.length.as_nanos() >= STRETCHES as u128 {
+        while since.as_nanos() / self.length.as_nanos() >= MAX_INTERVALS as u128 {
             self.merge_intervals();
         }
-        let number = (since.as_nanos() / self.length.as_nanos()) as usize; // below STRETCHES
-        while self.stretches.len() <= number {
-            self.stretches.push(IntervalStats::new());
+        let number = (since.as_nanos() / self.length.as_nanos()) as usize; // below MAX_INTERVALS
+        while self.intervals.len() <= number {
+            self.intervals.push(IntervalStats::new());
         }
-        &mut self.stretches[number]
+        &mut self.intervals[number]
     }
 
     fn merge_intervals(&mut self) {
-        let mut kept: Vec<IntervalStats> = Vec::with_capacity(STRETCHES);
-        for (number, stretch) in std::mem::take(&mut self.stretches).into_iter().enumerate() {
+        let mut kept: Vec<IntervalStats> = Vec::with_capacity(MAX_INTERVALS);
+        for (number, interval) in std::mem::take(&mut self.intervals).into_iter().enumerate() {
             match kept.last_mut().filter(|_| number % 2 == 1) {
-                Some(last) => last.merge(&stretch),
-                None => kept.push(stretch),
+                Some(last) => last.merge(&interval),
+                None => kept.push(interval),
             }
         }
-        self.stretches = kept;
+        self.intervals = kept;
         self.length *= 2;
     }
 
@@ -136,14 +136,14 @@ impl Telemetry {
 
     /// Returns the intervals up to `end`.
     pub(super) fn intervals(&self, end: Instant) -> Vec<Interval> {
-        (0..self.stretches.len()).filter_map(|number| self.interval(number, end)).collect()
+        (0..self.intervals.len()).filter_map(|number| self.interval(number, end)).collect()
     }
 
     fn interval(&self, number: usize, end: Instant) -> Option<Interval> {
-        let stretch = self.stretches.get(number)?;
+        let interval = self.intervals.get(number)?;
         let (length, all) = (self.length.as_secs_f64(), end.saturating_duration_since(self.started).as_secs_f64());
         let begin = number as f64 * length;
-        let Counts { offered, published, failed, dropped, retries } = stretch.counts;
+        let Counts { offered, published, failed, dropped, retries } = interval.counts;
         Some(Interval {
             begin,
             seconds: (all - begin).clamp(1e-3, length),
@@ -152,9 +152,9 @@ impl Telemetry {
             failed,
             dropped,
             retries,
-            in_flight: stretch.in_flight,
-            latency_ms: stretch.latency.percentiles(),
-            service_ms: stretch.service.percentiles(),
+            in_flight: interval.in_flight,
+            latency_ms: interval.latency.percentiles(),
+            service_ms: interval.service.percentiles(),
         })
     }
 
@@ -162,7 +162,7 @@ impl Telemetry {
     pub(super) fn latest(&self) -> Option<Interval> {
         let now = Instant::now();
         let under_way = (now.saturating_duration_since(self.started).as_nanos() / self.length.as_nanos()) as usize;
-        self.interval(self.stretches.len().min(under_way).checked_sub(1)?, now)
+        self.interval(self.intervals.len().min(under_way).checked_sub(1)?, now)
     }
 
     /// Returns the latency distribution as upper bound in milliseconds and count. Each bound is twice the one before;
@@ -186,7 +186,7 @@ mod tests {
             telemetry.published(at, Duration::from_millis(second), Duration::from_millis(1));
         }
         let intervals = telemetry.intervals(started + Duration::from_secs(3_000));
-        assert!((STRETCHES / 2..=STRETCHES).contains(&intervals.len()), "{}", intervals.len());
+        assert!((MAX_INTERVALS / 2..=MAX_INTERVALS).contains(&intervals.len()), "{}", intervals.len());
         assert_eq!(intervals.iter().map(|one| one.offered).sum::<u64>(), 6_000);
         assert_eq!(intervals.iter().map(|one| one.published).sum::<u64>(), 3_000);
         let first = intervals[0];

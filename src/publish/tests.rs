@@ -7,6 +7,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::*;
+use crate::history::{InputSettings, Inputs};
 use crate::topic::memory::{Fault, Memory};
 use crate::topic::{BatchLimits, EntryError, Message};
 use pipeline::error::Kind;
@@ -36,7 +37,7 @@ async fn publish(
     settings: Settings,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
-    let source = Source::Files { paths: vec![path.to_owned()], format: None };
+    let source = Source::Files(Inputs::unchecked(vec![path.to_owned()], InputSettings::default()));
     run(source, Arc::new(topic), settings, &Progress::Silent, cancel).await
 }
 
@@ -112,7 +113,7 @@ async fn every_message_is_accounted_for() {
         (2, 0, None)
     );
     assert_eq!(topic.published().len(), 94);
-    let problems: Vec<_> = outcome.problems.kept().iter().map(|one| (one.kind.as_ref(), one.place.as_str())).collect();
+    let problems: Vec<_> = outcome.problems.items().iter().map(|one| (one.kind.as_ref(), one.place.as_str())).collect();
     assert!(problems.iter().any(|(kind, place)| *kind == "invalid" && place.ends_with("in.json:8")), "{problems:?}");
     assert!(problems.iter().any(|(kind, _)| *kind == "failed"), "reported even without a dead-letter file");
     assert!(outcome.times.latency_ms.max >= outcome.times.latency_ms.p50 && outcome.times.latency_ms.p50 > 0.0);

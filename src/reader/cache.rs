@@ -35,25 +35,24 @@ const TOO_NEW: TimeDelta = TimeDelta::seconds(2);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CacheStats {
     /// Objects that were found in the cache.
-    #[serde(rename = "known")]
     pub hits: u64,
     /// Objects that were read from the lake.
-    pub read: u64,
+    pub misses: u64,
     /// Files that were ignored, because they were damaged or from another lake or program.
-    pub not_believed: u64,
+    pub invalid_files: u64,
     /// Files that were written.
-    pub written: u64,
+    pub files_written: u64,
     /// Files that could not be written; the next run reads their objects again.
-    pub not_written: u64,
+    pub write_failures: u64,
 }
 
 #[derive(Debug, Default)]
 struct CacheCounters {
-    cached: AtomicU64,
-    read: AtomicU64,
-    not_believed: AtomicU64,
-    written: AtomicU64,
-    not_written: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    invalid_files: AtomicU64,
+    files_written: AtomicU64,
+    write_failures: AtomicU64,
 }
 
 /// A cache of one lake.
@@ -85,19 +84,19 @@ impl Cache {
     /// Returns the statistics so far.
     pub fn stats(&self) -> CacheStats {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let CacheCounters { cached: known, read, not_believed, written, not_written } = &self.counts;
+        let CacheCounters { hits, misses, invalid_files, files_written, write_failures } = &self.counts;
         CacheStats {
-            hits: of(known),
-            read: of(read),
-            not_believed: of(not_believed),
-            written: of(written),
-            not_written: of(not_written),
+            hits: of(hits),
+            misses: of(misses),
+            invalid_files: of(invalid_files),
+            files_written: of(files_written),
+            write_failures: of(write_failures),
         }
     }
 
     pub(super) fn count(&self, known: usize, read: usize) {
-        self.counts.cached.fetch_add(known as u64, Ordering::Relaxed);
-        self.counts.read.fetch_add(read as u64, Ordering::Relaxed);
+        self.counts.hits.fetch_add(known as u64, Ordering::Relaxed);
+        self.counts.misses.fetch_add(read as u64, Ordering::Relaxed);
     }
 
     /// Returns true if an object is old enough to be cached.
@@ -120,7 +119,7 @@ impl Cache {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => {
                     tracing::warn!("cache file for {} is invalid, rebuilding: {e}", partition.prefix());
-                    self.counts.not_believed.fetch_add(1, Ordering::Relaxed);
+                    self.counts.invalid_files.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }
@@ -139,7 +138,7 @@ impl Cache {
     pub(super) fn store(&self, partition: &Partition, mut cached: Vec<CachedObject>) {
         cached.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let done = self.write(partition, &cached);
-        let count = if done.is_ok() { &self.counts.written } else { &self.counts.not_written };
+        let count = if done.is_ok() { &self.counts.files_written } else { &self.counts.write_failures };
         let first = count.fetch_add(1, Ordering::Relaxed) == 0;
         if let (Err(e), true) = (done, first) {
             tracing::warn!("the cache of {} cannot be written: {e}; others are counted only", partition.prefix());
@@ -302,7 +301,7 @@ mod tests {
             fs::write(&path, damaged).unwrap();
             let cache = scene.cache();
             assert!(cache.load(&scene.partition).is_used_up(), "byte {at}");
-            assert_eq!(cache.stats().not_believed, 1);
+            assert_eq!(cache.stats().invalid_files, 1);
         }
         for length in [0, 1, whole.len() / 2, whole.len() - 1] {
             fs::write(&path, &whole[..length]).unwrap();
@@ -322,13 +321,13 @@ mod tests {
         fs::copy(&path, &place).unwrap();
         let other = Cache::open(scene.home.path(), "another lake", Utc::now()).unwrap();
         assert!(other.load(&scene.partition).is_used_up());
-        assert_eq!(other.stats().not_believed, 1);
+        assert_eq!(other.stats().invalid_files, 1);
         let tomorrow = Partition { day: scene.partition.day.succ_opt().unwrap(), ..scene.partition.clone() };
         let bytes = fs::read(&path).unwrap();
         fs::write(path.with_file_name(name(&tomorrow, &bytes)), &bytes).unwrap();
         let cache = scene.cache();
         assert!(cache.load(&tomorrow).is_used_up());
-        assert_eq!(cache.stats().not_believed, 1);
+        assert_eq!(cache.stats().invalid_files, 1);
     }
 
     #[test]
@@ -349,6 +348,6 @@ mod tests {
         fs::create_dir_all(cache.farm(&scene.partition).parent().unwrap()).unwrap();
         fs::write(cache.farm(&scene.partition), "a file where a folder should be").unwrap();
         cache.store(&scene.partition, known());
-        assert_eq!(cache.stats().not_written, 1);
+        assert_eq!(cache.stats().write_failures, 1);
     }
 }

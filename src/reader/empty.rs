@@ -138,7 +138,7 @@ impl fmt::Display for Empty {
             }
             Self::Days { first, last } => write!(
                 f,
-                "no partition of the lake lies in this span: its days are {first} to {last}: check --from and --to"
+                "the lake has no partition in this span: its days are {first} to {last}: check --from and --to"
             ),
             Self::Partitions { partitions, names } => {
                 let of = if *partitions == 1 { "partition of the lake is" } else { "partitions of the lake are" };
@@ -202,7 +202,7 @@ mod tests {
         );
         assert_eq!(
             why(&[OBJECT, "fazenda_um/2026/01/05/a.json"], from("2027-01-01")).await.unwrap(),
-            "no partition of the lake lies in this span: its days are 2026-01-02 to 2026-01-05: check --from and --to"
+            "the lake has no partition in this span: its days are 2026-01-02 to 2026-01-05: check --from and --to"
         );
     }
 
@@ -214,15 +214,16 @@ mod tests {
             message.contains("4 objects with unrecognised names (a.txt, b.txt, c/d.txt, …): check --lake"),
             "{message}"
         );
-        let said = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
+        let reason = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
         assert!(
-            said.starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),
-            "{said}"
+            reason
+                .starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),
+            "{reason}"
         );
         assert_eq!(why(&["fazenda_um/2026/01/02/readme.txt", OBJECT], Span::default()).await, None);
-        let said = why(&[&format!("hist/{OBJECT}")], Span::default()).await.unwrap();
-        assert!(said.ends_with("the lake seems to be in hist/ below it: check --lake"), "{said}");
-        let said = why(&[OBJECT.strip_prefix("fazenda_um/").unwrap()], Span::default()).await.unwrap();
-        assert!(said.ends_with("it seems to be a farm's folder: give the folder above it as --lake"), "{said}");
+        let reason = why(&[&format!("hist/{OBJECT}")], Span::default()).await.unwrap();
+        assert!(reason.ends_with("the lake seems to be in hist/ below it: check --lake"), "{reason}");
+        let reason = why(&[OBJECT.strip_prefix("fazenda_um/").unwrap()], Span::default()).await.unwrap();
+        assert!(reason.ends_with("it seems to be a farm's folder: give the folder above it as --lake"), "{reason}");
     }
 }

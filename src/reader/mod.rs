@@ -6,9 +6,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
+use tokio::sync::Mutex;
 
 use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, ReadHints, Reason};
 use pipeline::record::{MAX_OBJECT_BYTES, Record};
@@ -82,6 +84,8 @@ pub struct Reader {
     failures: Arc<AtomicU32>,
     /// True once any object was read, so not all of them are denied.
     any_read: Arc<AtomicBool>,
+    /// When the last successful check of the access to the lake started.
+    access_checked: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Reader {
@@ -95,6 +99,7 @@ impl Reader {
             cache: None,
             failures: Arc::default(),
             any_read: Arc::default(),
+            access_checked: Arc::default(),
         }
     }
 
@@ -166,7 +171,7 @@ impl Reader {
             Some(item) => item,
             None => match self.lake.get_many(&[&meta]).await.pop() {
                 Some(got) => self.parse_body(got).await?,
-                None => ObjectContent::Unreadable("the lake gave no answer".into()),
+                None => ObjectContent::Unreadable("no response from the lake".into()),
             },
         };
         Ok(ReadObject { meta, key, item })
@@ -196,7 +201,7 @@ impl Reader {
                 Some(item) => Ok(item),
                 None => match bodies.next() {
                     Some(got) => self.parse_body(got).await,
-                    None => Ok(ObjectContent::Unreadable("the lake gave no answer".into())),
+                    None => Ok(ObjectContent::Unreadable("no response from the lake".into())),
                 },
             };
             read.push(item.map(|item| ReadObject { meta, key, item }));
@@ -243,6 +248,9 @@ impl Reader {
             }
             Err(e) => e,
         };
+        if e.reason == Reason::Denied {
+            self.check_access(&e).await?;
+        }
         if failing(&e) {
             self.note_failure(&e).await?;
         } else {
@@ -250,7 +258,7 @@ impl Reader {
         }
         match e.reason {
             Reason::Archived => Ok(ObjectContent::Archived),
-            Reason::NotFound => Ok(ObjectContent::Unreadable("vanished after it was listed".into())),
+            Reason::NotFound => Ok(ObjectContent::Unreadable("deleted after listing".into())),
             // The retries of this object are exhausted, or access to it alone is denied: it is reported, and the run
             // continues.
             _ if e.concerns_one_object() || failing(&e) => Ok(ObjectContent::Unreadable(e.message)),
@@ -258,14 +266,36 @@ impl Reader {
         }
     }
 
-    /// Counts an object with exhausted retries. Many in a row mean that the lake fails. But if they are denied, others
-    /// were read and the lake can be listed, then only these objects are affected, for example by a KMS key or a
-    /// policy.
+    /// Returns an error if the lake rejects listings too, since this object was rejected: the session has ended, and the
+    /// objects are not at fault. Concurrent calls share one check.
+    async fn check_access(&self, e: &Error) -> Result<(), Error> {
+        let rejected = Instant::now();
+        let mut checked = self.access_checked.lock().await;
+        if checked.is_some_and(|at| at >= rejected) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        match self.lake.list("", Depth::OneLevel, None).await {
+            Ok(_) => *checked = Some(started),
+            Err(listing) if listing.ends_access() => return Err(listing),
+            Err(listing) if listing.reason == Reason::Denied => {
+                let message =
+                    format!("neither objects nor listings are permitted any more: log in again: {}", listing.message);
+                return Err(Error::new(Reason::Credentials, e.about.clone(), message));
+            }
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Counts an object with exhausted retries. Many in a row mean that the lake fails. But if they are denied or
+    /// unreadable, others were read and the lake can be listed, then only these objects are affected, for example by a
+    /// KMS key or a policy.
     async fn note_failure(&self, e: &Error) -> Result<(), Error> {
         if self.failures.fetch_add(1, Ordering::Relaxed) + 1 < FAILURES {
             return Ok(());
         }
-        if e.reason == Reason::Denied {
+        if matches!(e.reason, Reason::Denied | Reason::Unreadable) {
             self.failures.store(0, Ordering::Relaxed);
             if self.any_read.load(Ordering::Relaxed) && self.lake.list("", Depth::OneLevel, None).await.is_ok() {
                 tracing::warn!(
@@ -283,5 +313,5 @@ impl Reader {
 
 /// Returns true if an error can affect one object or the complete lake; many in a row mean the lake.
 fn failing(e: &Error) -> bool {
-    e.kind().is_transient() || e.reason == Reason::Denied
+    e.kind().is_transient() || matches!(e.reason, Reason::Denied | Reason::Unreadable)
 }

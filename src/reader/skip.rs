@@ -1,17 +1,17 @@
 //! Reasons to skip an object, in one table from which outcomes derive counters, explanations and exit codes.
 //!
-//! A new reason is one line here, and the place in the reader that gives it. Replay and reconcile count it, name it in their
-//! text, JSON and HTML, and report its objects as its role says.
+//! A new reason is one line here, and the place in the reader that reports it. Replay and reconcile count it, name it in their
+//! text, JSON and HTML, and report its objects by its role.
 
 use crate::outcome::{Counter as _, counters};
 
 counters! {
     /// Why a readable object was not read.
     pub enum Skip {
-        Unrecognized: "skipped_foreign", "unrecognized names", SkippedFinding, "not a name of this lake";
-        AfterCutoff: "skipped_after_fence", "after the cutoff", Skipped, "written after the run started";
+        Unrecognized: "skipped_unrecognized", "unrecognized names", SkippedFinding, "not a name of this lake";
+        AfterCutoff: "skipped_after_cutoff", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
-            "its time is in the future, so it was left out: the clock that set it was wrong; give the file today's time (`touch`), or copy the S3 object onto itself, then run this again";
+            "its time is in the future, so it was skipped: the clock that set it was wrong; set the file's time to now (`touch`), or copy the S3 object onto itself, then run this again";
     }
 }
 
@@ -21,12 +21,12 @@ impl Skip {
         self.spec().help
     }
 
-    /// Whether the object may be one of this lake.
+    /// Returns true if the object may be one of this lake.
     pub fn may_be_of_this_lake(self) -> bool {
         self != Self::Unrecognized
     }
 
-    /// Whether a record may be missing because of it: somebody has to look at an object of this lake.
+    /// Returns true if a record may be missing because of it: an object of this lake must be checked.
     pub fn hides_a_record(self) -> bool {
         self.spec().role.is_finding() && self.may_be_of_this_lake()
     }

@@ -28,7 +28,6 @@ pub struct Drift {
     pub reason: Option<String>,
     /// Location in a truth file. `None` without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(rename = "told")]
     pub truth: Option<TruthLocation>,
 }
 

@@ -46,7 +46,7 @@ mod tests {
         let gap = |from, to, days| Gap { farm: "a".into(), from: day(from), to: day(to), days };
         assert_eq!(gaps(&days, |_| true), [gap(3, 3, 1), gap(5, 8, 4)]);
         *days.of("a", day(4)) = 2;
-        assert_eq!(gaps(&days, |n| *n == 1), [gap(3, 8, 6)], "what a day has may say nothing of it");
+        assert_eq!(gaps(&days, |n| *n == 1), [gap(3, 8, 6)], "a day without records of its farm does not count");
         days.retain(|n| *n == 0);
         assert_eq!((gaps(&days, |_| true), days.count()), (vec![], 0));
     }

@@ -183,6 +183,7 @@ impl LakeCollector<'_> {
                 continue;
             }
             let item = match now.map(|body| Record::parse(&body)) {
+                Err(e) if e.ends_access() => return Err(e.into()),
                 Err(_) => item,
                 Ok(Ok(record)) => {
                     self.findings.outcome[Counter::ResolvedOnRecheck] += 1;

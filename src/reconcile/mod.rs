@@ -13,7 +13,7 @@
 //! | an id | the same id except for case or outer white space | differing, in `id_treated_data` |
 //! | more than one object | any | one is compared as above, each other one is a duplicate_object |
 //! | the name of an object that was not opened (`quick`) | a row | present |
-//! | only in the name of an object that cannot be compared (unreadable, rejected, archived, too new) | a row | unjudged |
+//! | only in the name of an object that cannot be compared (unreadable, rejected, archived, too new) | a row | not compared |
 //!
 //! # Files
 //!
@@ -32,7 +32,7 @@
 //! | `gaps` | Gaps that both sides have in common: days of a farm without a record between days with records |
 //! | `ingest_path` | Ingest path of a history, which determines where its lines must be stored |
 //! | `lake_side` | Lake side of an audit: reads everything once, counts objects that cannot be compared, and sorts the rest by id |
-//! | `merge` | Merge of both sides in id order; each group is classified by the table in the documentation of this module |
+//! | `comparison` | Merge of both sides in id order; each group is classified by the table in the documentation of this module |
 //! | `one_sided` | Candidates of one side only, collected until both sides were read |
 //! | `outcome` | Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair |
 //! | `patterns` | Patterns: farms and days in which the findings of a kind or cause are concentrated |
@@ -52,6 +52,7 @@
 mod baseline;
 mod budget;
 mod cause;
+mod comparison;
 mod drift;
 mod emptiness;
 mod entries;
@@ -62,7 +63,6 @@ mod findings;
 mod gaps;
 mod ingest_path;
 mod lake_side;
-mod merge;
 mod one_sided;
 pub mod outcome;
 mod patterns;

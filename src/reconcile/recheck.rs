@@ -147,7 +147,7 @@ async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) 
             None => {}
             Some(Ok(record)) if look.primary.is_none() => look.primary = Some((key, record)),
             Some(Ok(record)) => look.copies.push((key, record)),
-            Some(Err(spoilt)) if known => look.lost.push((key, spoilt)),
+            Some(Err(lost)) if known => look.lost.push((key, lost)),
             Some(Err(_)) => {} // belongs to another id; the name was only a guess
         }
     }

@@ -5,21 +5,22 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 
+use super::comparison::Merge;
 use super::entries::NaturalKeyEntry;
 use super::finding::Finding;
 use super::finding_file::DriftWriter;
 use super::findings::FindingCollector;
-use super::merge::Merge;
 use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
 use super::truth::{self, Corrected, TruthCheck};
-use super::verdict::DriftKind;
+use super::verdict::{Counter, DriftKind};
 use super::warehouse_side::WarehouseScan;
 use super::window::AuditWindow;
 use super::{Audit, emptiness, lake_side};
 use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::sort::Sorted;
+use pipeline::lake;
 use pipeline::record::Column;
 use pipeline::record::row::Value;
 
@@ -54,21 +55,23 @@ pub async fn run(
         quick: audit.quick,
         ..Outcome::default()
     };
-    let corrected = truth_data.as_ref().map(|told| told.corrected.clone()).unwrap_or_default();
+    let corrected = truth_data.as_ref().map(|data| data.corrected.clone()).unwrap_or_default();
     let truth_check =
-        truth_data.map(|told| TruthCheck::new(told, &audit.truth, &audit.span, sorters.clone())).transpose()?;
+        truth_data.map(|data| TruthCheck::new(data, &audit.truth, &audit.span, sorters.clone())).transpose()?;
     let mut findings = FindingCollector::new(outcome, sink, sorters.clone())?;
     let windows = AuditWindow::windows(&audit.span);
     let scan = WarehouseScan::begin(Arc::clone(&audit.warehouse), schema, windows, audit.sort.dir.clone());
-    let lake = lake_side::read(audit, sorters.lake()?, &mut findings, progress, cancel).await?;
-    let mut ended = !lake.stopped;
-    if ended {
+    let compared = async {
+        let lake = lake_side::read(audit, sorters.lake()?, &mut findings, progress, cancel).await?;
+        if lake.stopped {
+            return Ok(false);
+        }
         let inside = AuditWindow::of(&audit.span, lake.votes);
         findings.outcome.window_column = inside.as_ref().map_or("", AuditWindow::column).into();
         let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
         let mut merge = Merge { audit, schema, inside, findings: &mut findings, stage, truth_check };
-        ended = merge.run(lake.entries, &mut rows, cancel).await?;
+        let mut ended = merge.run(lake.entries, &mut rows, cancel).await?;
         merge.stage.finish();
         let proof = merge.truth_check.take();
         findings.outcome.snapshots = rows.snapshots();
@@ -85,8 +88,24 @@ pub async fn run(
                 });
             }
         }
-    }
+        anyhow::Ok(ended)
+    };
+    let compared = compared.await;
+    let ended = compared.or_else(|e| lost_access(&mut findings.outcome, e))?;
     end(audit, findings, ended, started).await
+}
+
+/// Stops an audit that has read objects when its access to the lake ends, as with expired credentials.
+///
+/// # Errors
+/// Returns any other error.
+fn lost_access(outcome: &mut Outcome, e: anyhow::Error) -> anyhow::Result<bool> {
+    let lost = e.downcast_ref::<lake::Error>().is_some_and(lake::Error::ends_access);
+    if !lost || outcome[Counter::LakeObjects] == 0 {
+        return Err(e);
+    }
+    outcome.stopped = Some(format!("{e}: then run the audit again; the counts are those of a part"));
+    Ok(false)
 }
 
 /// Completes an audit: sets the reason of an early stop, or runs the final checks, and derives values from the counts.
@@ -96,14 +115,14 @@ async fn end(
     ended: bool,
     started: Instant,
 ) -> anyhow::Result<(Outcome, DriftWriter)> {
-    let hopeless = !ended && findings.reached_limit(audit);
+    let limit_reached = !ended && findings.reached_limit(audit);
     let (mut outcome, sink) = findings.into_parts();
-    if hopeless {
+    if limit_reached {
         outcome.halted = audit
             .halt_after
-            .map(|max| format!("after {max} findings, as --halt-after asks: the counts are those of a part"));
+            .map(|max| format!("stopped by --halt-after after {max} findings: the counts cover only a part"));
     } else if !ended {
-        outcome.stopped = Some(STOPPED.into());
+        outcome.stopped.get_or_insert_with(|| STOPPED.into());
     }
     outcome.seconds = started.elapsed().as_secs_f64();
     if ended {

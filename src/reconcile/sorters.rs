@@ -59,7 +59,7 @@ impl Sorters {
         self.of(180)
     }
 
-    pub(super) fn doubts(&self) -> io::Result<Sorter<Unresolved>> {
+    pub(super) fn unresolved(&self) -> io::Result<Sorter<Unresolved>> {
         self.of(330)
     }
 

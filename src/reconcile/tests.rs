@@ -90,7 +90,7 @@ fn padded(id: &str) -> String {
 }
 
 #[tokio::test]
-async fn one_id_in_two_spellings_is_one_finding_whichever_side_has_which() {
+async fn one_id_in_two_spellings_is_one_finding_on_either_side() {
     let scene = Scene::new().await;
     let same = spelled(0, upper);
     scene.object(&same);
@@ -182,7 +182,7 @@ impl Lake for Restless {
 }
 
 #[tokio::test]
-async fn what_moves_is_looked_at_until_it_holds_still_or_is_called_moving() {
+async fn a_changing_difference_is_rechecked_until_it_is_stable_or_reported_as_unstable() {
     for (until, settled, moving) in [(1, 1, 0), (2, 1, 0), (4, 1, 0), (100, 0, 1)] {
         let scene = Scene::new().await;
         scene.object(&record(1));
@@ -200,7 +200,7 @@ async fn what_moves_is_looked_at_until_it_holds_still_or_is_called_moving() {
 }
 
 #[tokio::test]
-async fn a_row_processed_after_the_fence_is_not_judged_without_an_object() {
+async fn a_row_processed_after_the_cutoff_is_not_compared_without_an_object() {
     let scene = Scene::new().await;
     let (mut new, mut old) = (record(1), record(2));
     new.row_ts = Utc::now() + TimeDelta::minutes(1);
@@ -301,7 +301,7 @@ async fn a_quick_audit_opens_no_object_that_has_a_row_and_finds_what_is_missing(
 }
 
 #[tokio::test]
-async fn a_tolerance_lets_pass_what_is_near_in_its_column_only() {
+async fn a_tolerance_accepts_small_differences_in_its_column_only() {
     let scene = Scene::new().await;
     scene.object(&record(1));
     let mut row = record(1).to_row(&TableSchema::standard());

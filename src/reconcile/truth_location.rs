@@ -25,7 +25,7 @@ impl fmt::Display for TruthLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
             Some(file) => write!(f, "{file}:{}", self.line)?,
-            None => f.write_str("delivered nowhere")?,
+            None => f.write_str("never delivered")?,
         }
         match (&self.fault, &self.kind) {
             (Some(fault), Some(kind)) => write!(f, " ({fault}: {kind})"),

@@ -1,8 +1,10 @@
 //! Verdicts of an audit: its counters of objects and rows, and the kinds of findings.
 //!
-//! A new verdict is one line in each of the two tables here and in `Counter::side`, a label in
-//! `render/html/reconcile/labels.rs`, and its detection: in `findings/rules.rs` for a single record or row, in
-//! `findings/recheck.rs` for a pair. Sums, checks, JSON, text and the default handling by a repair follow from them.
+//! A new verdict is one line in each of the two tables here and its arm in `Counter::side`, a label in
+//! `render/html/reconcile/labels.rs`, and its detection: in `findings/single_record.rs` for a single record or row, in
+//! `findings/recheck.rs` for a pair, in `lake_side.rs` for an object that is no record, in `truth/` for truth files. A
+//! verdict about ids that only one side has is also named in `Outcome::ids` and `Outcome::check`. Sums, JSON, text, HTML
+//! and the default handling by a repair follow from the tables.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,16 +32,16 @@ counters! {
         Rejected: "rejected", "rejected", Finding, "Objects that are JSON, but no valid record.";
         TruthMissing: "truth_missing", "missing (ground truth)", DetailFinding,
             "Ids and broken messages that a truth file requires, and that are missing.";
-        TruthSurplus: "truth_surplus", "unexpected (ground truth)", DetailFinding,
+        TruthUnexpected: "truth_unexpected", "unexpected (ground truth)", DetailFinding,
             "Ids that are stored and, by a truth file, must not be.";
         Archived: "archived", "archived", Finding, "Objects in an archive tier.";
-        NotCompared: "unjudged", "not judged", Skipped, "Rows whose object is there but could not be judged.";
-        Unidentified: "nameless", "without an id", Detail,
-            "Objects that could not be judged and have no id in their names: each may be that of a row without one.";
-        ResolvedOnRecheck: "settled", "settled", Detail, "Differences that were gone on the recheck.";
-        Unstable: "moving", "moving", Detail, "Findings that were different on every recheck.";
+        NotCompared: "not_compared", "not compared", Skipped, "Rows whose object exists but could not be compared.";
+        Unidentified: "unidentified", "without an id", Detail,
+            "Objects that could not be compared and have no id in their names: each may belong to a row without an object.";
+        ResolvedOnRecheck: "resolved_on_recheck", "resolved on recheck", Detail, "Differences that were gone on the recheck.";
+        Unstable: "unstable", "unstable", Detail, "Findings that were different on every recheck.";
         FromWarehouse: "from_warehouse", "repaired from the warehouse", Detail,
-            "Objects whose values a repair took from the warehouse, so their ids are those of earlier values.";
+            "Objects whose values a repair took from the warehouse, so that their ids are those of the earlier values.";
         Present: "present", "present on both sides", Part, "Ids on both sides whose objects were not opened.";
     }
 }
@@ -81,7 +83,7 @@ impl Counter {
             | Self::ForgedIds
             | Self::FromWarehouse
             | Self::TruthMissing
-            | Self::TruthSurplus
+            | Self::TruthUnexpected
             | Self::Unidentified
             | Self::ResolvedOnRecheck
             | Self::Unstable => Side::None,
@@ -151,14 +153,14 @@ kinds! {
     TruthMissing: "truth_missing", TruthMissing,
         "cannot be rebuilt from its id: ingest the history again",
         "A truth file requires it and it is missing: an id in a store, or a broken message in the quarantine.";
-    TruthSurplus: "truth_surplus", TruthSurplus, "repair never deletes: find out who wrote it and remove it manually",
+    TruthUnexpected: "truth_unexpected", TruthUnexpected, "repair never deletes: find out who wrote it and remove it manually",
         "An id is in a store, and no truth file has it, or one has it as not stored.";
 }
 
 impl DriftKind {
     /// Returns true if only a truth file reveals it.
     pub const fn is_truth_kind(self) -> bool {
-        matches!(self, Self::TruthMissing | Self::TruthSurplus)
+        matches!(self, Self::TruthMissing | Self::TruthUnexpected)
     }
 
     /// Returns the name of its count in the outcome.
@@ -172,14 +174,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_has_a_counter_of_its_own_that_is_a_finding() {
+    fn every_kind_has_its_own_counter_that_is_a_finding() {
         let counters: std::collections::BTreeSet<_> = DriftKind::ALL.into_iter().map(DriftKind::counter).collect();
         assert_eq!(counters.len(), DriftKind::ALL.len());
         assert!(counters.iter().all(|counter| counter.spec().role.is_finding()));
     }
 
     #[test]
-    fn a_counter_is_a_part_of_a_side_exactly_if_its_role_says_so() {
+    fn a_counter_is_a_part_of_a_side_exactly_if_its_role_is_a_part() {
         for counter in Counter::ALL {
             assert_eq!(counter.side() != Side::None, counter.spec().role.is_part(), "{counter:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, duration, one_line, rows};
+use super::{LabelledRows, count, duration, input_line, one_line, rows};
 use crate::backfill::{Count, Outcome};
 
 impl fmt::Display for Outcome {
@@ -14,7 +14,12 @@ impl fmt::Display for Outcome {
             count(self.counts[Count::Read]),
             duration(self.seconds)
         )?;
-        let lines = rows(&self.counts, &[Count::Read], &[Count::Unverifiable, Count::Refused, Count::Failed]);
+        let mut lines = rows(
+            &self.counts,
+            &[Count::Read],
+            &[Count::Unverifiable, Count::RowsRefused, Count::FilesRejected, Count::Failed],
+        );
+        lines.extend(input_line(&self.inputs));
         write!(f, "{}", LabelledRows(&lines))?;
         write!(f, "{}", self.problems)?;
         if self.counts[Count::Rejected] > 0 {

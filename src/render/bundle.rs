@@ -23,7 +23,7 @@ impl fmt::Display for Outcome {
 
 impl fmt::Display for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let needed = if self.needed.is_empty() { "nothing".into() } else { self.needed.join(", ") };
+        let needed = if self.needed_libraries.is_empty() { "nothing".into() } else { self.needed_libraries.join(", ") };
         let lines = [
             ("zip", format!("{} bytes, unzipped {}: {}", count(self.zip_bytes), count(self.unzipped_bytes), self.zip)),
             ("CodeSha256", self.code_sha256.clone()),
@@ -33,6 +33,6 @@ impl fmt::Display for Bundle {
             ),
         ];
         write!(f, "{}", LabelledRows(&lines))?;
-        self.hints.iter().try_for_each(|hint| writeln!(f, "  warning: {hint}"))
+        self.warnings.iter().try_for_each(|warning| writeln!(f, "  warning: {warning}"))
     }
 }

@@ -21,7 +21,7 @@ impl fmt::Display for Outcome {
         write!(f, "{}", LabelledRows(&lines))?;
         if let Some(truth) = &self.truth {
             let [ids, quarantined, refused, never] =
-                [truth.ids, truth.quarantined, truth.refused, truth.never].map(count);
+                [truth.ids, truth.quarantined, truth.oversized, truth.undelivered].map(count);
             writeln!(
                 f,
                 "  {}: {ids} ids to store, {quarantined} lines to quarantine, {refused} oversized, {never} readings not \

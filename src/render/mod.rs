@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::charset;
+use crate::history::InputReports;
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
 pub(crate) use crate::outcome::{between, count, duration};
 use pipeline::printable;
@@ -144,6 +145,24 @@ pub(crate) fn password_hint(command: &str) -> &'static str {
     if command.contains("***") { " (replace *** with the password)" } else { "" }
 }
 
+/// Maximum number of dialects in the text.
+const SHOWN_DIALECTS: usize = 4;
+
+/// Returns the line with the dialects of the input files that were read: `3 files NDJSON; 1 file CSV, delimiter ;`. `None`
+/// without files.
+pub(crate) fn input_line(inputs: &InputReports) -> Option<(&'static str, String)> {
+    let dialects = inputs.dialects();
+    let shown = |(dialect, files): &(String, u64)| {
+        format!("{} {} {dialect}", count(*files), if *files == 1 { "file" } else { "files" })
+    };
+    let mut parts: Vec<String> = dialects.iter().take(SHOWN_DIALECTS).map(shown).collect();
+    let others = dialects.iter().skip(SHOWN_DIALECTS).map(|(_, files)| files).sum::<u64>() + inputs.inputs_omitted;
+    if others > 0 {
+        parts.push(format!("{} more", count(others)));
+    }
+    (!parts.is_empty()).then(|| ("input", parts.join("; ")))
+}
+
 fn is_count(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b',')
 }
@@ -153,10 +172,10 @@ const SHOWN: usize = 20;
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in self.kept().iter().take(SHOWN) {
+        for problem in self.items().iter().take(SHOWN) {
             writeln!(f, "  {} {}: {}", problem.kind, one_line(&problem.place), one_line(&problem.reason))?;
         }
-        let rest = self.kept().len().saturating_sub(SHOWN) as u64 + self.more();
+        let rest = self.items().len().saturating_sub(SHOWN) as u64 + self.omitted();
         if rest > 0 {
             writeln!(f, "  … and {} more (--output json has the first {}, -v logs all)", count(rest), Self::KEPT)?;
         }

@@ -16,7 +16,7 @@ impl fmt::Display for Outcome {
             count(self[UndoCounter::Changes]),
             duration(self.seconds)
         )?;
-        let lines = rows(&self.counts, &[UndoCounter::Changes], &[UndoCounter::Left]);
+        let lines = rows(&self.counts, &[UndoCounter::Changes], &[UndoCounter::NotProcessed]);
         write!(f, "{}{}", LabelledRows(&lines), self.problems)?;
         if self[UndoCounter::Restored] > 0 && !self.dry_run {
             writeln!(f, "  not checked: ids against the content of what was restored; `ruminate reconcile` does")?;
@@ -24,7 +24,7 @@ impl fmt::Display for Outcome {
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }
-        if self[UndoCounter::Left] > 0 {
+        if self[UndoCounter::NotProcessed] > 0 {
             writeln!(f, "stopped early: interrupted\nto resume, run the same command again")?;
         }
         Ok(())

@@ -123,7 +123,7 @@ mod tests {
         batching.retarget(10_000, Duration::from_secs(2), 1, usize::MAX);
         assert_eq!(batching.target, 7_500, "half of the way to 5,000");
         batching.retarget(400, Duration::from_secs(9), 1, usize::MAX);
-        assert_eq!(batching.target, 7_500, "a small batch says nothing");
+        assert_eq!(batching.target, 7_500, "a small batch is not representative");
         batching.retarget(10_000, Duration::from_millis(1), 1, usize::MAX);
         assert_eq!(batching.target, *ROWS.end());
         (0..20).for_each(|_| batching.retarget(500, Duration::from_secs(60), 1, usize::MAX));

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::batching::{self, Batching};
 use super::days::DayLedger;
-use super::journal::RunEntry;
+use super::journal_entries::RunEntry;
 use super::load::{Batch, LoadedBatch, Loader, PendingJournal};
 use super::load_error::LoadError;
 use super::matching::{Matched, Matching};
@@ -163,6 +163,10 @@ impl ReplayRun {
         match end.error {
             None => {}
             Some(ReadError::Stopped) => self.stop_because(INTERRUPTED),
+            // Objects were read before the session ended, and the run can be resumed after the next login.
+            Some(ReadError::Lake(e)) if e.ends_access() && end.seen > 0 => {
+                self.stop_because(format!("{e}: then add --resume"));
+            }
             Some(ReadError::Lake(e)) if !self.has_progress && self.workers.are_idle() => {
                 self.startup_error = Some(e.into());
             }
@@ -332,9 +336,15 @@ impl ReplayRun {
         self.journal_finished_days();
         let (loader, mut outcome) = (self.loader, self.outcome);
         outcome.seconds = started.elapsed().as_secs_f64();
-        outcome.pressure = plan.lake.throttle_stats();
+        // The method may have changed: a proxy on the way to the server may not support LOAD DATA.
+        if self.has_progress
+            && let Ok(method) = loader.bulk.load_strategy().await
+        {
+            outcome.method = method.to_string();
+        }
+        outcome.lake_throttling = plan.lake.throttle_stats();
         outcome.pauses = loader.throttle.pauses().await;
-        outcome.undo =
+        outcome.undo_file =
             loader.undo_file.as_ref().and_then(|undo_file| undo_file.written()).map(|path| path.display().to_string());
         self.tally.close(&self.pending, &mut outcome);
         let listed = outcome.counts[Counter::Listed];

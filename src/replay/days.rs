@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::journal::DayEntry;
+use super::journal_entries::DayEntry;
 use super::tally::Tally;
 
 /// Days that were read and are not complete.
@@ -131,7 +131,7 @@ mod tests {
             ledger.complete(day);
         }
         assert!(ledger.take_done(&none()).is_empty());
-        assert_eq!(ledger.days.len(), 1, "only the one that is to be read again is settled");
+        assert_eq!(ledger.days.len(), 1, "only the day that is read again is complete");
     }
 
     #[test]

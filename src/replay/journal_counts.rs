@@ -1,4 +1,4 @@
-//! Counts in the journal's format: with the names of its first version, and only if they are not 0.
+//! Counts in the journal's format: with short names, and only if they are not 0.
 //!
 //! An entry with an unknown counter is ignored: its records are loaded again, which is safe.
 
@@ -13,10 +13,7 @@ use crate::reader::Skip;
 
 /// Returns a counter's name in the journal.
 fn name(spec: &Spec) -> &'static str {
-    match spec.short_name() {
-        "after_fence" => "after_cutoff",
-        name => name,
-    }
+    spec.short_name()
 }
 
 pub(super) fn serialize<S: Serializer>(counts: &ObjectCounts, to: S) -> Result<S::Ok, S::Error> {
@@ -48,19 +45,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_that_an_earlier_version_wrote_is_read() {
-        let earlier = r#"{"listed":9,"inserted":1,"identical":1,"conflicting":1,"rejected":0,"archived":0,"unreadable":1,
-            "foreign":1,"after_cutoff":1,"future_dated":1,"until":1,"data":1,"overwritten":1,"verified":2,"unverified":1,
+    fn counts_come_back_from_their_entry() {
+        let entry = r#"{"listed":9,"inserted":1,"identical":1,"conflicting":1,"rejected":0,"archived":0,"unreadable":1,
+            "unrecognized":1,"after_cutoff":1,"future_dated":1,"processed_later":1,"data_range":1,"overwritten":1,"verified":2,
+            "mismatched":1,
             "newest_row_ts":"2023-01-05T12:00:00.5Z","newest_data":null,"cells":[["fazenda_um","2023-01-01",{"listed":9}]],
-            "problems":{"kept":[],"more":0,"kinds":{}}}"#;
-        let tally: Tally = serde_json::from_str(earlier).unwrap();
+            "problems":{"items":[],"omitted":0,"by_kind":{}}}"#;
+        let tally: Tally = serde_json::from_str(entry).unwrap();
         let counts = &tally.counts;
         assert!(counts.add_up());
         assert_eq!((counts[Skip::Unrecognized], counts[Skip::AfterCutoff], counts[Skip::FutureDated]), (1, 1, 1));
-        assert_eq!((counts[Counter::Until], counts[Counter::Data], counts[Counter::Verified]), (1, 1, 2));
+        assert_eq!((counts[Counter::ProcessedLater], counts[Counter::DataRange], counts[Counter::Verified]), (1, 1, 2));
         assert_eq!(tally.newest_row_ts.unwrap().to_rfc3339(), "2023-01-05T12:00:00.500+00:00");
         let written = serde_json::to_string(&tally).unwrap();
-        for name in ["\"foreign\":1", "\"after_cutoff\":1", "\"until\":1"] {
+        for name in ["\"unrecognized\":1", "\"after_cutoff\":1", "\"processed_later\":1"] {
             assert!(written.contains(name), "{written}");
         }
         assert_eq!(serde_json::from_str::<Tally>(&written).unwrap().counts, tally.counts);

@@ -72,7 +72,7 @@ impl Matching {
 #[cfg(test)]
 mod tests {
     use super::super::entry_hash::MultisetHash;
-    use super::super::journal::BatchEntry;
+    use super::super::journal_entries::BatchEntry;
     use super::super::tests::entry;
     use super::*;
 
@@ -95,41 +95,41 @@ mod tests {
 
     /// Returns the results as text: `+n` for entries returned at once, `=seq` for loaded batches, `!seq` for stale
     /// ones.
-    fn told(matching: &mut Matching, read: &[u32]) -> Vec<String> {
-        let mut told = Vec::new();
-        let mut tell = |matched: Option<Matched>| match matched {
+    fn results(matching: &mut Matching, read: &[u32]) -> Vec<String> {
+        let mut results = Vec::new();
+        let mut push = |matched: Option<Matched>| match matched {
             None => {}
-            Some(Matched::Loaded { seq, entries, .. }) => told.push(format!("={seq} {}", entries.len())),
-            Some(Matched::Stale { seq, entries }) => told.push(format!("!{seq} {}", entries.len())),
+            Some(Matched::Loaded { seq, entries, .. }) => results.push(format!("={seq} {}", entries.len())),
+            Some(Matched::Stale { seq, entries }) => results.push(format!("!{seq} {}", entries.len())),
         };
         let mut direct = 0;
         for n in read {
             let (matched, entry) = matching.push(entry(*n, 0));
-            tell(matched);
+            push(matched);
             direct += entry.map_or(0, |_| 1);
         }
-        tell(matching.finish());
-        told.push(format!("+{direct}"));
-        told
+        push(matching.finish());
+        results.push(format!("+{direct}"));
+        results
     }
 
     #[test]
     fn a_batch_of_the_same_objects_is_loaded_already() {
-        assert_eq!(told(&mut earlier(), &[1, 2, 3, 4, 5, 6]), ["=20 3", "=60 1", "+2"]);
+        assert_eq!(results(&mut earlier(), &[1, 2, 3, 4, 5, 6]), ["=20 3", "=60 1", "+2"]);
     }
 
     #[test]
     fn a_batch_of_other_objects_is_stale() {
-        assert_eq!(told(&mut earlier(), &[2, 4, 6, 7]), ["!20 2", "=60 1", "+1"], "one is no longer read");
-        assert_eq!(told(&mut earlier(), &[2, 3, 3, 4]), ["!20 4", "+0"], "one more is read");
+        assert_eq!(results(&mut earlier(), &[2, 4, 6, 7]), ["!20 2", "=60 1", "+1"], "one is no longer read");
+        assert_eq!(results(&mut earlier(), &[2, 3, 3, 4]), ["!20 4", "+0"], "one more is read");
     }
 
     #[test]
-    fn what_is_in_no_range_goes_on_at_once() {
-        assert_eq!(told(&mut Matching::new(None), &[1, 2, 3]), ["+3"]);
+    fn entries_in_no_range_are_passed_on_immediately() {
+        assert_eq!(results(&mut Matching::new(None), &[1, 2, 3]), ["+3"]);
         let mut unordered = earlier();
         unordered.begin(IdOrder::Unordered);
-        assert_eq!(told(&mut unordered, &[1, 2, 3]), ["+3"], "batches of the other order");
-        assert_eq!(told(&mut earlier(), &[]), ["+0"]);
+        assert_eq!(results(&mut unordered, &[1, 2, 3]), ["+3"], "batches of the other order");
+        assert_eq!(results(&mut earlier(), &[]), ["+0"]);
     }
 }

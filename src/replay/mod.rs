@@ -2,7 +2,7 @@
 //!
 //! One side reads partitions by day, with farms interleaved, and sorts by primary key (`reader`, `order`). The other
 //! side loads batches of about 1 second (`coordinator`, `batching`, `workers`). Each batch and its journal entry are
-//! one transaction (`load`, `journal`), and the server's load is limited (`throttle`).
+//! one transaction (`load`, `journal_entries`), and the server's load is limited (`throttle`).
 //!
 //! A resumed run does not repeat completed work (`resume`, `matching`, `days`). Running a replay again changes nothing.
 //! [`Policy`] decides what happens to a row with other values. The result of a run is its [`Outcome`]; the renderer
@@ -16,8 +16,8 @@
 //! | `coordinator` | Loading side of a run: receives records from the reading side, and passes them to the workers in batches |
 //! | `days` | Determines when a day is complete: all its records are in batches, and all these batches are loaded |
 //! | `entry_hash` | Hash of the objects that a replay read |
-//! | `journal` | Journal of a run in the warehouse, written in the same transactions as the rows it describes |
-//! | `journal_counts` | Counts in the journal's format: with the names of its first version, and only if they are not 0 |
+//! | `journal_entries` | Journal of a run in the warehouse, written in the same transactions as the rows it describes |
+//! | `journal_counts` | Counts in the journal's format: with short names, and only if they are not 0 |
 //! | `load` | Loads a batch of records into the warehouse; each part and its journal entries share one transaction |
 //! | `load_error` | Reasons why a batch was not loaded |
 //! | `matching` | Matches the records that a resumed run reads with the batches of an earlier session |
@@ -41,8 +41,8 @@ mod batching;
 mod coordinator;
 mod days;
 mod entry_hash;
-mod journal;
 mod journal_counts;
+mod journal_entries;
 mod load;
 mod load_error;
 mod matching;

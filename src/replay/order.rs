@@ -41,10 +41,9 @@ impl SortOrder for ReplayEntry {
 
 /// Order in which a record is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum IdOrder {
-    #[serde(rename = "timed")]
     TimeOrdered,
-    #[serde(rename = "loose")]
     Unordered,
 }
 

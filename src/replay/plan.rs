@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::journal::RunHeader;
+use super::journal_entries::RunHeader;
 use super::outcome::{Outcome, ReplayOptions};
 use super::policy::Policy;
 use super::selection::{ObjectSelection, RecordFilter};
@@ -30,13 +30,13 @@ pub struct ReplaySource {
     /// Limits on the content of the records.
     pub filter: RecordFilter,
     /// If set, the lake is read in its state at that time.
-    pub versions_at: Option<DateTime<Utc>>,
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 impl ReplaySource {
     /// Returns the source for a complete lake.
     pub fn of(lake: Arc<dyn Lake>) -> Self {
-        Self { lake, span: Span::default(), only: None, filter: RecordFilter::default(), versions_at: None }
+        Self { lake, span: Span::default(), only: None, filter: RecordFilter::default(), as_of: None }
     }
 }
 
@@ -53,7 +53,7 @@ pub struct Plan {
     outside: u64,
     pub(super) filter: RecordFilter,
     span: Span,
-    versions_at: Option<DateTime<Utc>>,
+    as_of: Option<DateTime<Utc>>,
     /// If set, older objects (by the store's time) are not read.
     since: Option<DateTime<Utc>>,
     /// Position among runs that catch up with one another.
@@ -124,11 +124,11 @@ impl Plan {
     /// Returns an error if the lake cannot be reached or listed.
     pub async fn new(source: ReplaySource) -> Result<Self, lake::Error> {
         let cutoff = Cutoff::of(&*source.lake).await?;
-        let lake = match source.versions_at {
+        let lake = match source.as_of {
             Some(at) => source.lake.as_of(at).await?,
             None => Arc::clone(&source.lake),
         };
-        let ReplaySource { span, mut only, filter, versions_at, .. } = source;
+        let ReplaySource { span, mut only, filter, as_of, .. } = source;
         let outside = only.as_mut().map_or(0, |only| only.restrict_to(&span));
         let (partitions, unrecognized) = match &only {
             None => {
@@ -146,7 +146,7 @@ impl Plan {
             outside,
             filter,
             span,
-            versions_at,
+            as_of,
             since: None,
             round: None,
         })
@@ -171,7 +171,7 @@ impl Plan {
             span: self.span.clone(),
             only: self.only.as_deref().cloned(),
             filter: self.filter,
-            versions_at: None,
+            as_of: None,
         };
         let updated = Self::new(source).await?;
         let round = self.round.as_ref().map(|round| round.next(since, last));
@@ -180,7 +180,7 @@ impl Plan {
 
     /// Returns true if the plan reads a past state of the lake, which does not change.
     pub(super) fn is_historical(&self) -> bool {
-        self.versions_at.is_some()
+        self.as_of.is_some()
     }
 
     /// Returns true if the plan includes every object of the lake.
@@ -232,12 +232,12 @@ impl Plan {
             farms: self.span.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
             from: self.span.from,
             to: self.span.to,
-            until: self.filter.until,
+            processed_until: self.filter.until,
             data_from: self.filter.data_from,
             data_to: self.filter.data_to,
-            versions_at: self.versions_at,
-            only: self.only.as_ref().map(|only| only.len() + self.outside),
-            only_outside: self.outside,
+            as_of: self.as_of,
+            selected_objects: self.only.as_ref().map(|only| only.len() + self.outside),
+            selected_out_of_span: self.outside,
             on_conflict: policy.to_string(),
         }
     }
@@ -251,7 +251,7 @@ impl Plan {
             cutoff: self.cutoff.instant(),
             started_at: Utc::now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            undo: Vec::new(),
+            undo_files: Vec::new(),
             ended: None,
         }
     }

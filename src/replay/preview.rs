@@ -66,7 +66,7 @@ impl Plan {
             partitions: self.partitions.len() as u64,
             first_day: self.partitions.first().map(|p| p.day),
             last_day: self.partitions.last().map(|p| p.day),
-            foreign: self.unrecognized.count(),
+            unrecognized: self.unrecognized.count(),
             objects: self.unrecognized.count(),
             ..Preview::default()
         };
@@ -89,9 +89,9 @@ impl Plan {
         let months: BTreeSet<_> = self.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
         preview.list_requests += 1 + preview.farms.len() as u64 * 2 + months.len() as u64;
         preview.get_requests =
-            preview.objects - preview.archived - preview.after_fence - preview.future_dated - preview.foreign;
+            preview.objects - preview.archived - preview.after_cutoff - preview.future_dated - preview.unrecognized;
         let reads_cost: f64 = preview.classes.iter().map(|(class, of)| of.cost(read_price(class))).sum();
-        preview.price_usd = preview.list_requests as f64 / 1_000.0 * LISTING_PRICE + reads_cost;
+        preview.request_cost_usd = preview.list_requests as f64 / 1_000.0 * LISTING_PRICE + reads_cost;
         preview.sample = self.sample(sample, reads).await?;
         preview.seconds =
             preview.sample.as_ref().map(|sample| preview.get_requests as f64 / sample.per_second.max(1e-9));
@@ -115,9 +115,9 @@ impl Plan {
             preview.objects += found.objects;
             preview.bytes += found.bytes;
             preview.archived += found.archived;
-            preview.after_fence += found.after_cutoff;
+            preview.after_cutoff += found.after_cutoff;
             preview.future_dated += found.future_dated;
-            preview.foreign += found.foreign;
+            preview.unrecognized += found.foreign;
             preview.list_requests += found.pages;
             *preview.farms.entry(partition.farm).or_insert(0) += found.objects;
             for (class, more) in found.classes {
@@ -184,29 +184,29 @@ async fn ask(bulk: &dyn BulkWarehouse, policy: Policy, preview: &mut Preview) {
     match bulk.table_schema().await {
         Ok(_) => {}
         Err(e) if e.reason == Reason::NoTable => {}
-        Err(e) => preview.obstacles.push(e.to_string()),
+        Err(e) => preview.blockers.push(e.to_string()),
     }
     match bulk.status().await {
-        Ok(status) => preview.rows_now = status.rows,
-        Err(e) => preview.obstacles.push(e.to_string()),
+        Ok(status) => preview.current_rows = status.rows,
+        Err(e) => preview.blockers.push(e.to_string()),
     }
     match bulk.load_strategy().await {
         Ok(method) => preview.method = format!("{}: {}", method.kind, method.reason),
-        Err(e) => preview.obstacles.push(e.to_string()),
+        Err(e) => preview.blockers.push(e.to_string()),
     }
-    preview.changes.push(match preview.rows_now {
+    preview.planned_changes.push(match preview.current_rows {
         Some(_) => "missing rows are inserted; only these rows are locked, for about a second".to_owned(),
         None => "nothing, because there is no table: run `ruminate init` first".to_owned(),
     });
-    if preview.rows_now.is_none() {
+    if preview.current_rows.is_none() {
         return;
     }
-    preview.changes.push(match policy {
+    preview.planned_changes.push(match policy {
         Policy::Keep => "rows with other values stay unchanged and are reported".to_owned(),
         Policy::Overwrite => "rows with other values are overwritten, after each is saved to the undo file".to_owned(),
         Policy::Fail => "the run stops at the first row with other values".to_owned(),
     });
-    preview.changes.push(match bulk.open_journal(false).await {
+    preview.planned_changes.push(match bulk.open_journal(false).await {
         Ok(true) => "the run is recorded in the existing table ruminate_journal".to_owned(),
         Ok(false) => "the table ruminate_journal is created (unless --no-journal)".to_owned(),
         Err(e) => format!("cannot check for the journal: {e}"),
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_price_is_of_requests_and_of_bytes_where_the_class_asks_for_them() {
+    fn a_cost_consists_of_requests_and_of_bytes_if_the_class_bills_them() {
         let class = |objects, archived, bytes| ClassCounts { objects, archived, bytes, restored: 0 };
         assert!((class(1_000_000, 0, 400_000_000).cost(read_price("STANDARD")) - 0.4).abs() < 1e-9);
         assert!((class(1_000_000, 0, 1_000_000_000).cost(read_price("STANDARD_IA")) - 1.01).abs() < 1e-9);

@@ -1,4 +1,5 @@
-//! Reading side of a run: reads the lake day by day into sorters, and counts all objects without a record to load.
+//! Reading side of a run: takes the objects that `crate::reader` fetches day by day, sorts their records, and counts all objects
+//! without a record to load.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::entry_hash::MultisetHash;
-use super::journal::{BatchEntry, DayEntry, Journal, RunEntry, RunHeader};
+use super::journal_entries::{BatchEntry, DayEntry, Journal, RunEntry, RunHeader};
 use super::order::{IdOrder, ReplayEntry};
 use super::tally::Tally;
 use crate::sort::OrderedId;
@@ -59,23 +60,38 @@ pub(super) struct ResumeState {
 /// them.
 ///
 /// # Errors
-/// Returns an error if the journal cannot be read.
+/// Returns an error if the journal cannot be read, or if that run was recorded by a version with another format.
 pub(super) async fn find_unfinished_run(
     bulk: &dyn BulkWarehouse,
     lake: &str,
-) -> Result<Option<(Uuid, RunHeader)>, warehouse::Error> {
+) -> anyhow::Result<Option<(Uuid, RunHeader)>> {
     for entry in bulk.run_headers().await? {
-        match serde_json::from_str::<RunHeader>(&entry.text) {
-            Ok(head) if head.lake == lake => {
-                return Ok(Some((entry.run_id, head)).filter(|(_, head)| head.ended.is_none()));
+        let run = entry.run_id;
+        match (serde_json::from_str::<RunHeader>(&entry.text), serde_json::from_str::<AnyHeader>(&entry.text)) {
+            (Ok(header), _) if header.lake == lake => {
+                return Ok(Some((run, header)).filter(|(_, header)| header.ended.is_none()));
             }
-            Ok(_) => {}
-            Err(e) => {
-                tracing::warn!("the journal's head of run {} cannot be read and is passed over: {e}", entry.run_id)
+            (Err(_), Ok(other)) if other.lake == lake && other.ended.is_some() => return Ok(None),
+            (Err(e), Ok(other)) if other.lake == lake => anyhow::bail!(
+                "unfinished run {run} was recorded by ruminate {} in another format ({e}): resume it with that version, or \
+                 omit --resume to start over, which is safe",
+                other.version
+            ),
+            (Ok(_), _) | (Err(_), Ok(_)) => {}
+            (Err(e), Err(_)) => {
+                tracing::warn!("journal header of run {run} cannot be read, so the run is ignored: {e}")
             }
         }
     }
     Ok(None)
+}
+
+/// The members of a header that every version of the journal has.
+#[derive(Deserialize)]
+struct AnyHeader {
+    lake: String,
+    version: String,
+    ended: Option<serde_json::Value>,
 }
 
 impl ResumeState {
@@ -123,10 +139,7 @@ impl ResumeState {
                     before.stale_entries.push((run, entry.seq));
                 }
                 Err(e) => {
-                    tracing::warn!(
-                        "note {} of the journal cannot be read, and what it says is done again: {e}",
-                        entry.seq
-                    );
+                    tracing::warn!("journal entry {} cannot be read, so its records are loaded again: {e}", entry.seq);
                     before.stale_entries.push((run, entry.seq));
                 }
             }
@@ -167,7 +180,7 @@ impl ResumeState {
             cutoff: chrono::DateTime::UNIX_EPOCH,
             started_at: chrono::DateTime::UNIX_EPOCH,
             version: String::new(),
-            undo: Vec::new(),
+            undo_files: Vec::new(),
             ended: None,
         };
         let mut state = Self::new(Uuid::nil(), header);
@@ -219,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_lies_in_a_range_with_its_ends_and_ranges_do_not_overlap() {
+    fn ranges_include_their_ends_and_do_not_overlap() {
         let id = |text: &str| OrderedId::new(text);
         let batch = |first, last| BatchEntry {
             order: IdOrder::TimeOrdered,

@@ -26,6 +26,7 @@ use crate::sort::SortSettings;
 pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let Replay { mut plan, bulk, policy, verify, undo_file, journal, .. } = replay;
+    bulk.check_writable().await?;
     let schema = bulk.table_schema().await?;
     let method = bulk.load_strategy().await?;
     warn_of_nothing(&plan, journal.as_ref());
@@ -33,14 +34,14 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
     let header = plan.run_header(policy);
     let session = Session::open(journal, &mut plan, header, undo_file.as_ref(), (&*bulk, &schema)).await?;
     let outcome = Outcome {
-        run: session.run_id(),
+        run_id: session.run_id(),
         lake: plan.lake.address(),
         warehouse: bulk.address(),
         options: plan.options(policy),
         cutoff: Some(plan.cutoff.instant()),
-        method: format!("{}: {}", method.kind, method.reason),
+        method: method.to_string(),
         resumed: session.resume.is_some(),
-        undo_earlier: session.undo_earlier.clone(),
+        earlier_undo_files: session.earlier_undo_files.clone(),
         ..Outcome::default()
     };
     let sorters = sorters(&replay.sort)?;

@@ -112,9 +112,9 @@ impl RecordFilter {
     pub(super) fn filtered_by(&self, record: &Record) -> Option<Counter> {
         let day = record.reading.data.date_naive();
         if self.until.is_some_and(|until| record.row_ts > until) {
-            Some(Counter::Until)
+            Some(Counter::ProcessedLater)
         } else if self.data_from.is_some_and(|from| day < from) || self.data_to.is_some_and(|to| day > to) {
-            Some(Counter::Data)
+            Some(Counter::DataRange)
         } else {
             None
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::journal::{Journal, RunHeader};
+use super::journal_entries::{Journal, RunHeader};
 use super::load::PendingJournal;
 use super::plan::Plan;
 use super::resume::ResumeState;
@@ -21,7 +21,7 @@ pub(super) struct Session {
     pub resume: Option<Arc<ResumeState>>,
     pub header: RunHeader,
     /// Undo files of earlier sessions.
-    pub undo_earlier: Vec<String>,
+    pub earlier_undo_files: Vec<String>,
 }
 
 impl Session {
@@ -41,7 +41,7 @@ impl Session {
             }
             Some(JournalMode::Resume(earlier)) => (Some(earlier.0.journal.clone()), Some(earlier.0)),
         };
-        let mut session = Self { journal, resume, header, undo_earlier: Vec::new() };
+        let mut session = Self { journal, resume, header, earlier_undo_files: Vec::new() };
         if let Some(resume) = &session.resume {
             plan.cutoff = plan.cutoff.resumed(resume.header.cutoff);
             plan.partitions.retain(|partition| !resume.days.contains(&partition.day));
@@ -62,13 +62,13 @@ impl Session {
 
     /// Records the existing undo files, and adds this session's own to the header.
     fn name_undo_files(&mut self, undo_file: Option<&UndoFile>) {
-        let there = self.header.undo.iter().filter(|path| Path::new(path).exists());
-        self.undo_earlier = there.cloned().collect();
+        let there = self.header.undo_files.iter().filter(|path| Path::new(path).exists());
+        self.earlier_undo_files = there.cloned().collect();
         if let Some(undo) = undo_file {
             let path = std::path::absolute(undo.path()).unwrap_or_else(|_| undo.path().into()).display().to_string();
-            self.undo_earlier.retain(|earlier| *earlier != path);
-            if !self.header.undo.contains(&path) {
-                self.header.undo.push(path);
+            self.earlier_undo_files.retain(|earlier| *earlier != path);
+            if !self.header.undo_files.contains(&path) {
+                self.header.undo_files.push(path);
             }
         }
     }

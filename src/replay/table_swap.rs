@@ -47,7 +47,7 @@ pub struct SwapOptions<'a> {
     /// Name of the table.
     pub name: &'a TableName,
     /// Number of records that may be missing from the new table.
-    pub accept_missing: u64,
+    pub max_missing: u64,
     /// If true, the shadow table of an earlier attempt is reused.
     pub resume: bool,
 }
@@ -68,9 +68,10 @@ pub async fn replay_into_new_table(
 ) -> anyhow::Result<Outcome> {
     let SwapOptions { table, name, .. } = &swap;
     let shadow_name = shadow_table_name(name)?;
-    let obstacles = table.swap_blockers().await?;
-    ensure!(obstacles.is_empty(), "cannot swap table {name}: {}", obstacles.join("; "));
+    let blockers = table.swap_blockers().await?;
+    ensure!(blockers.is_empty(), "cannot swap table {name}: {}", blockers.join("; "));
     let shadow = Arc::clone(&replay.bulk);
+    table.check_writable().await?;
     if !table.create_like(&shadow_name).await? && !swap.resume && shadow.status().await?.rows != Some(0) {
         bail!("shadow table {shadow_name} exists from an earlier attempt: use --resume, or drop it");
     }
@@ -81,16 +82,16 @@ pub async fn replay_into_new_table(
     let plan = replay.plan.clone();
     let settings = CatchUpSettings::of(&mut replay);
     let outcome = run(replay, progress, cancel).await?;
-    let cut_over = TableSwap { shadow: shadow_name.to_string(), table: name.to_string(), ..TableSwap::default() };
+    let table_swap = TableSwap { shadow: shadow_name.to_string(), table: name.to_string(), ..TableSwap::default() };
     let mut cutting =
-        TableSwapRun { swap: &swap, shadow_name, shadow, settings, plan, progress, cancel, outcome, cut_over };
+        TableSwapRun { swap: &swap, shadow_name, shadow, settings, plan, progress, cancel, outcome, table_swap };
     if cutting.outcome.stopped.is_none()
         && let Err(e) = cutting.catch_up_and_swap().await
     {
         cutting.outcome.stopped = Some(format!("{e:#}"));
     }
-    let TableSwapRun { mut outcome, cut_over, .. } = cutting;
-    outcome.cut_over = Some(cut_over);
+    let TableSwapRun { mut outcome, table_swap, .. } = cutting;
+    outcome.table_swap = Some(table_swap);
     outcome.check()?;
     Ok(outcome)
 }
@@ -151,11 +152,11 @@ struct TableSwapRun<'a> {
     progress: &'a Progress,
     cancel: &'a CancellationToken,
     outcome: Outcome,
-    cut_over: TableSwap,
+    table_swap: TableSwap,
 }
 
 impl TableSwapRun<'_> {
-    /// Catches up, swaps the table in unless the swap is blocked, and catches up once more.
+    /// Catches up, swaps the table in unless the swap is blocked, and catches up again.
     async fn catch_up_and_swap(&mut self) -> anyhow::Result<()> {
         let catches_up = !self.plan.is_historical();
         for _ in 0..if catches_up { CATCH_UPS } else { 0 } {
@@ -171,26 +172,26 @@ impl TableSwapRun<'_> {
             let Some(only_in_old) = counted.transpose().context(BEFORE)? else {
                 bail!("interrupted before the swap, with the new table loaded")
             };
-            self.cut_over.only_in_old = only_in_old;
+            self.table_swap.only_in_old = only_in_old;
         }
-        let mut against = swap_blockers(&self.outcome, &self.cut_over, self.swap.accept_missing);
+        let mut against = swap_blockers(&self.outcome, &self.table_swap, self.swap.max_missing);
         against.extend(table.swap_blockers().await.context(BEFORE)?); // it may have been altered during the load
         if !against.is_empty() {
-            self.cut_over.why_not = Some(format!(
+            self.table_swap.reason = Some(format!(
                 "{}: it stays as {}; fix that and use --resume, or swap anyway with --max-missing N",
                 against.join("; "),
-                self.cut_over.shadow
+                self.table_swap.shadow
             ));
             return Ok(());
         }
         let old = named(name, &format!("_old_{}", Utc::now().format("%Y%m%d%H%M%S%3f")))?;
         self.rename(&old).await?;
-        self.cut_over.old = there_is_one.then(|| old.to_string());
+        self.table_swap.old = there_is_one.then(|| old.to_string());
         if catches_up {
             let kept = if there_is_one { format!("; the old table is {old}") } else { String::new() };
             self.catch_up(true).await.with_context(|| {
                 format!(
-                    "after the swap, while what came meanwhile was read ({name} is the new table{kept}; what is not \
+                    "after the swap, while catching up with new objects ({name} is the new table{kept}; what is not \
                      read yet is loaded by a plain `ruminate replay`)"
                 )
             })?;
@@ -205,20 +206,20 @@ impl TableSwapRun<'_> {
     /// it has no object.
     async fn find_added(&mut self, old: &TableName) -> anyhow::Result<()> {
         let only_in_old = self.swap.table.count_rows_only_in(old).await?;
-        self.cut_over.added_before_swap = only_in_old.saturating_sub(self.cut_over.only_in_old);
+        self.table_swap.added_before_swap = only_in_old.saturating_sub(self.table_swap.only_in_old);
         Ok(())
     }
 
     /// Swaps the tables. If the response is lost, the tables are checked to find out if the swap took place.
     async fn rename(&mut self, old: &TableName) -> anyhow::Result<()> {
         let Err(e) = self.swap.table.swap_tables(&self.shadow_name, old).await else {
-            self.cut_over.swapped = true;
+            self.table_swap.swapped = true;
             return Ok(());
         };
         match self.shadow.status().await {
             Ok(status) if status.rows.is_some() => Err(e).context(BEFORE),
             Ok(_) => {
-                self.cut_over.swapped = true;
+                self.table_swap.swapped = true;
                 Ok(())
             }
             Err(_) => Err(e).context(format!(
@@ -241,8 +242,8 @@ impl TableSwapRun<'_> {
         self.plan = plan;
         let (inserted, stopped) = (more.counts[Counter::Inserted], more.stopped.take());
         self.outcome.cutoff = more.cutoff;
-        self.cut_over.caught_up += inserted;
-        self.outcome.pressure = ThrottleStats::default(); // the lake's counts are cumulative
+        self.table_swap.caught_up += inserted;
+        self.outcome.lake_throttling = ThrottleStats::default(); // the lake's counts are cumulative
         self.outcome.merge(more);
         match stopped {
             Some(why) => bail!(why),
@@ -255,23 +256,23 @@ impl TableSwapRun<'_> {
 const BEFORE: &str = "before the swap, with the new table loaded";
 
 /// Returns the reasons not to swap the table in.
-fn swap_blockers(outcome: &Outcome, cut_over: &TableSwap, accept_missing: u64) -> Vec<String> {
+fn swap_blockers(outcome: &Outcome, table_swap: &TableSwap, max_missing: u64) -> Vec<String> {
     let mut against = Vec::new();
     let unread = (outcome.counts[Counter::Inserted] + outcome.counts[Counter::Identical])
-        .saturating_sub(outcome.counts[Counter::Verified] + outcome.counts[Counter::Unverified]);
+        .saturating_sub(outcome.counts[Counter::Verified] + outcome.counts[Counter::Mismatched]);
     if unread > 0 {
         against.push(format!("{unread} rows were not read back"));
     }
-    if outcome.counts[Counter::Unverified] > 0 {
-        against.push(format!("{} rows do not match the lake", outcome.counts[Counter::Unverified]));
+    if outcome.counts[Counter::Mismatched] > 0 {
+        against.push(format!("{} rows do not match the lake", outcome.counts[Counter::Mismatched]));
     }
     let read = [Counter::Archived, Counter::Unreadable].map(|counter| (counter.spec().title, outcome.counts[counter]));
     let hidden = Skip::ALL.iter().filter(|skip| skip.hides_a_record());
     let hidden = hidden.map(|skip| (skip.spec().title, outcome.counts[*skip]));
     let parts: Vec<_> =
-        read.into_iter().chain(hidden).chain([("only in the old table", cut_over.only_in_old)]).collect();
+        read.into_iter().chain(hidden).chain([("only in the old table", table_swap.only_in_old)]).collect();
     let missing: u64 = parts.iter().map(|(_, n)| n).sum();
-    if missing > accept_missing {
+    if missing > max_missing {
         let parts: Vec<String> = parts.iter().map(|(title, n)| format!("{n} {title}")).collect();
         against.push(format!("{missing} records would be missing ({})", parts.join(", ")));
     }

@@ -68,7 +68,7 @@ impl Tally {
 
     /// Returns true if every counted row was read back.
     pub(super) fn is_read_back(&self) -> bool {
-        self.counts[Counter::Verified] + self.counts[Counter::Unverified] >= self.counts.recovered()
+        self.counts[Counter::Verified] + self.counts[Counter::Mismatched] >= self.counts.recovered()
     }
 
     /// Returns true if there are objects that another run may be able to read.
@@ -87,7 +87,7 @@ impl Tally {
         self.counts[Counter::Listed] += 1;
         match item {
             ObjectContent::Record(_) | ObjectContent::Unopened => {
-                debug_assert!(false, "a record is loaded, or left out by a limit")
+                debug_assert!(false, "a record is loaded, or skipped by a filter")
             }
             ObjectContent::Rejected(why) => {
                 day.rejected = 1;
@@ -123,7 +123,7 @@ impl Tally {
         self.problems.add_unnamed(SKIPPED, strays.unnamed());
     }
 
-    /// Records a record that a limit excludes.
+    /// Records a record that a filter excludes.
     pub(super) fn record_filtered(&mut self, partition: &Partition, limit: Counter) {
         self.counts[Counter::Listed] += 1;
         self.counts[limit] += 1;
@@ -150,10 +150,10 @@ impl Tally {
         let Self { mut counts, newest_row_ts, newest_data, mut cells, problems } = self;
         for (partition, pending) in pending.iter() {
             let cell = cells.at(partition);
-            cell.pending += pending.timed + pending.loose;
+            cell.not_loaded += pending.timed + pending.loose;
             cell.listed += pending.timed; // unordered objects were listed with their day
             counts[Counter::Listed] += pending.timed + pending.loose;
-            counts[Counter::Pending] += pending.timed + pending.loose;
+            counts[Counter::NotLoaded] += pending.timed + pending.loose;
         }
         outcome.counts = counts;
         (outcome.newest_row_ts, outcome.newest_data) = (newest_row_ts, newest_data);

@@ -133,7 +133,7 @@ async fn both_ways_come_back_and_a_second_run_changes_nothing() {
     put(&scene.lake, "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_y.json", "{}").await;
     let first = scene.run(Replay { verify: true, ..scene.replay().await }).await;
     assert_eq!(counts(&first), [350, 0, 0, 1, 1, 2], "{first}");
-    assert_eq!((first.counts[Counter::Verified], first.counts[Counter::Unverified]), (350, 0));
+    assert_eq!((first.counts[Counter::Verified], first.counts[Counter::Mismatched]), (350, 0));
     assert_eq!(scene.rows().await, 350);
     assert_eq!(first.newest_row_ts, Some(processed(4)));
     let cell = first.days[&("fazenda_um".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
@@ -173,7 +173,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     scene.warehouse.overwrite(changed.to_row(&schema));
     let kept = scene.run(scene.replay().await).await;
     assert_eq!(counts(&kept), [0, 19, 1, 0, 0, 0]);
-    let problem = &kept.problems.kept()[0];
+    let problem = &kept.problems.items()[0];
     assert_eq!(problem.place, key);
     assert_eq!(problem.reason, "consumo_meta lake 6.3420014 warehouse 1.5");
     let failed = scene.run(Replay { policy: Policy::Fail, ..scene.replay().await }).await;
@@ -184,7 +184,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
     let undo = Some(UndoFile::new(path.clone(), "t".into()));
     let over = scene.run(Replay { policy: Policy::Overwrite, undo_file: undo, ..scene.replay().await }).await;
     assert_eq!(
-        (over.counts[Counter::Conflicting], over.counts[Counter::Overwritten], over.undo),
+        (over.counts[Counter::Conflicting], over.counts[Counter::Overwritten], over.undo_file),
         (1, 1, Some(path.display().to_string()))
     );
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 20, 0, 0, 0, 0]);
@@ -202,7 +202,7 @@ async fn a_conflict_is_kept_overwritten_or_ends_the_run_and_what_was_overwritten
 }
 
 #[tokio::test]
-async fn limits_leave_records_out_and_say_so() {
+async fn filters_skip_records_and_report_them() {
     let scene = Scene::of(&(0..4).flat_map(|n| day(n, 10)).collect::<Vec<_>>()).await;
     let date = |d| NaiveDate::from_ymd_opt(2023, 1, d);
     let filter = RecordFilter { until: Some(processed(2)), data_from: date(2), data_to: None };
@@ -210,7 +210,7 @@ async fn limits_leave_records_out_and_say_so() {
     let plan = Plan::new(source).await.unwrap();
     let outcome = scene.run(Replay::new(plan, Arc::new(scene.warehouse.clone()))).await;
     assert_eq!(counts(&outcome), [20, 0, 0, 0, 0, 20]);
-    assert_eq!((outcome.counts[Counter::Until], outcome.counts[Counter::Data]), (10, 10));
+    assert_eq!((outcome.counts[Counter::ProcessedLater], outcome.counts[Counter::DataRange]), (10, 10));
     assert_eq!(outcome.newest_data.unwrap().date_naive(), date(3).unwrap());
 }
 
@@ -257,7 +257,7 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
             "{outcome}"
         );
         assert_eq!(
-            (outcome.counts[Counter::Conflicting], outcome.counts[Counter::Unverified], row().await),
+            (outcome.counts[Counter::Conflicting], outcome.counts[Counter::Mismatched], row().await),
             (1, 0, vec![record.to_row(&schema)])
         );
     }
@@ -282,27 +282,27 @@ async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
     let cut = async |accept: u64, resume: bool| {
         let replay = Replay::new(scene.plan().await, scene.warehouse.with_table(shadow.clone()));
         let table: Arc<dyn BulkWarehouse> = Arc::new(scene.warehouse.clone());
-        let swap = SwapOptions { table, name: &name, accept_missing: accept, resume };
+        let swap = SwapOptions { table, name: &name, max_missing: accept, resume };
         replay_into_new_table(replay, swap, &Progress::Silent, &scene.cancel).await
     };
     // A row without an object in the lake would be lost, so the tables are not swapped.
     let stranger = new_style(9, 1).1.to_row(&schema);
     scene.warehouse.overwrite(stranger.clone());
-    let kept = cut(0, false).await.unwrap().cut_over.unwrap();
+    let kept = cut(0, false).await.unwrap().table_swap.unwrap();
     assert!(!kept.swapped && kept.only_in_old == 1, "{kept:?}");
-    assert!(kept.why_not.unwrap().contains("1 only in the old table"));
+    assert!(kept.reason.unwrap().contains("1 only in the old table"));
     assert_eq!(scene.rows().await, 151);
     let e = cut(1, false).await.unwrap_err().to_string();
     assert!(e.contains("earlier attempt"), "{e}");
     let again = cut(0, true).await.unwrap();
     assert!(
-        !again.cut_over.unwrap().swapped && again.counts[Counter::Identical] == 150,
+        !again.table_swap.unwrap().swapped && again.counts[Counter::Identical] == 150,
         "what stands against it stands"
     );
     scene.warehouse.renamed(&shadow).drop_table();
     let done = cut(1, false).await.unwrap();
-    let swapped = done.cut_over.clone().unwrap();
-    assert!(swapped.swapped && swapped.why_not.is_none(), "{swapped:?}");
+    let swapped = done.table_swap.clone().unwrap();
+    assert!(swapped.swapped && swapped.reason.is_none(), "{swapped:?}");
     assert_eq!((done.counts[Counter::Inserted], done.counts[Counter::Verified], scene.rows().await), (150, 150, 150));
     assert_eq!(counts(&scene.run(scene.replay().await).await), [0, 150, 0, 0, 0, 0]);
     let old = scene.warehouse.with_table(swapped.old.unwrap().parse().unwrap());

@@ -1,4 +1,5 @@
-//! Throttles a run on a live server: checks all signals before each batch, and waits while any limit is exceeded.
+//! Throttles loading on a live server: checks all signals before each batch, and waits while any limit is exceeded. How fast
+//! the lake is read is up to `crate::reader` (`ReadSettings`).
 //!
 //! The signals are those of gh-ost (its `doc/throttle.md`): running threads, replica lag, a custom query, a pause file,
 //! and a row rate. Limits can change during the run.
@@ -157,7 +158,7 @@ impl Throttle {
             }
             let Some(wait) = wait else { break Ok(()) };
             if waited.is_none() {
-                state.tell(&wait);
+                state.log(&wait);
                 waited = Some((wait.signal, Instant::now()));
             }
             if state.unavailable_since.is_some_and(|since| since.elapsed() > unavailable_timeout) {
@@ -218,7 +219,7 @@ impl Throttle {
         let state = self.state.lock().await;
         let pauses = state.pauses.iter().map(|(reason, (times, total))| Pause {
             reason: (*reason).to_owned(),
-            times: *times,
+            count: *times,
             seconds: total.as_secs_f64(),
         });
         pauses.collect()
@@ -228,9 +229,9 @@ impl Throttle {
         if let Some(file) = &state.limits.pause_file
             && file.exists()
         {
-            let says = format!("pause file {} exists", file.display());
+            let detail = format!("pause file {} exists", file.display());
             state.unavailable_since = None; // no signal is checked during this wait
-            return WaitReason::new("pause file", says);
+            return WaitReason::new("pause file", detail);
         }
         let fresh = state.looked.as_ref().filter(|(at, _)| at.elapsed() < FRESH).map(|(_, wait)| wait.clone());
         let looked = match fresh {
@@ -239,7 +240,7 @@ impl Throttle {
                 let looked = self.check_signals(&state.limits).await;
                 state.unavailable_since = looked.is_err().then(|| state.unavailable_since.unwrap_or_else(Instant::now));
                 // A server that cannot be checked may be overloaded.
-                let wait = looked.unwrap_or_else(|e| WaitReason::new(NONE, self.says(e)));
+                let wait = looked.unwrap_or_else(|e| WaitReason::new(NONE, self.error_detail(e)));
                 state.looked = Some((Instant::now(), wait.clone()));
                 wait
             }
@@ -272,7 +273,7 @@ impl Throttle {
     }
 
     /// Returns the text of an error; an error of the warehouse also contains its address.
-    fn says(&self, e: warehouse::Error) -> String {
+    fn error_detail(&self, e: warehouse::Error) -> String {
         if e.about == self.bulk.address() { e.message } else { e.to_string() }
     }
 
@@ -311,8 +312,8 @@ impl Throttle {
             };
             let lag = replica.replica_lag().await?.ok_or_else(follows_none)?.as_secs_f64();
             if lag > max {
-                let says = format!("{} lags {lag:.0} s, over {max} s", replica.address());
-                return Ok(WaitReason::new("replica lag", says));
+                let detail = format!("{} lags {lag:.0} s, over {max} s", replica.address());
+                return Ok(WaitReason::new("replica lag", detail));
             }
         }
         Ok(None)
@@ -337,7 +338,7 @@ impl State {
     }
 
     /// Logs that a wait begins: as a warning the first time, and each time that a signal cannot be read.
-    fn tell(&self, wait: &WaitReason) {
+    fn log(&self, wait: &WaitReason) {
         if wait.signal == NONE || (wait.signal != RATE && !self.pauses.contains_key(wait.signal)) {
             tracing::warn!("paused: {}", wait.detail);
         } else {
@@ -359,7 +360,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_that_is_raised_holds_for_what_was_let_pass_before() {
+    fn a_raised_rate_also_applies_to_rows_that_already_passed() {
         let limits = |rate| ThrottleLimits { rows_per_second: rate, ..ThrottleLimits::default() };
         let left = |state: &State| state.next.saturating_duration_since(Instant::now()).as_secs_f64();
         let next = Instant::now() + Duration::from_secs(7_200);

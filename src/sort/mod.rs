@@ -1,7 +1,7 @@
 //! Sorting of more entries than fit in memory: sorted runs on disk, merged as they are read.
 //!
-//! [`run`] writes sorted runs and merges them, [`ordered_id`] has the order of ids, [`runs`] the folders that runs lie in,
-//! [`worker`] the thread that sorts, [`merge`] the one that reads ahead. What is sorted, and by what, is up to the jobs.
+//! [`run`] writes sorted runs and merges them, [`ordered_id`] has the order of ids, [`runs`] the directories of runs,
+//! [`worker`] the thread that sorts, [`sorted`] the one that reads ahead. What is sorted, and by what, is up to the jobs.
 
 use std::cmp::Ordering;
 use std::path::PathBuf;
@@ -9,17 +9,17 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-mod merge;
 mod ordered_id;
 mod run;
 mod runs;
+mod sorted;
 #[cfg(test)]
 mod tests;
 mod worker;
 
-pub(crate) use merge::Sorted;
 pub(crate) use ordered_id::OrderedId;
 pub(crate) use runs::SortDir;
+pub(crate) use sorted::Sorted;
 pub(crate) use worker::Sorter;
 
 /// Memory limit of a sort, and the directory for its runs.

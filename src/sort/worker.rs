@@ -17,13 +17,13 @@ pub(crate) struct Sorter<T: SortOrder> {
 
 /// Where the sorting happens.
 enum SortWorker<T: SortOrder> {
-    /// Whoever pushes: there was no whole batch yet.
+    /// Sorts in the pushing thread: there was no complete batch yet.
     Inline(Box<RunWriter<T>>),
     Thread {
         to: SyncSender<Vec<T>>,
         thread: JoinHandle<io::Result<RunWriter<T>>>,
     },
-    /// Nowhere, after an error.
+    /// No worker, after an error.
     Failed,
 }
 
@@ -81,7 +81,7 @@ impl<T: SortOrder> Sorter<T> {
             SortWorker::Inline(sorter) => Ok(*sorter),
             SortWorker::Thread { to, thread } => {
                 drop(to);
-                thread.join().unwrap_or_else(|_| Err(io::Error::other("the sorting broke off")))
+                thread.join().unwrap_or_else(|_| Err(io::Error::other("the sort ended unexpectedly")))
             }
             SortWorker::Failed => Err(io::Error::other("the sorting failed before")),
         }

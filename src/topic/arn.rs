@@ -69,9 +69,9 @@ impl FromStr for Arn {
             {
                 Ok(Self { text: text.to_owned(), region: region.to_owned() })
             }
-            ["arn", _, "sns", _, _, _, _] => {
-                Err(format!("a subscription's ARN is no topic's: leave out its last part: {EXAMPLE}, or local"))
-            }
+            ["arn", _, "sns", _, _, _, _] => Err(format!(
+                "this is the ARN of a subscription, not of a topic: omit its last part: {EXAMPLE}, or local"
+            )),
             ["arn", _, service, ..] if service != "sns" => {
                 Err(format!("an ARN of {service:?} is no topic's: {EXAMPLE}, or local"))
             }

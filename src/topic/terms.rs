@@ -19,6 +19,6 @@ pub struct Terms {
     pub per_million: f64,
     /// List price per gigabyte of payload, in US dollars.
     pub per_gigabyte: f64,
-    /// The environment variable that sets another endpoint.
-    pub endpoint_variable: &'static str,
+    /// Name of the service in settings, such as its endpoint.
+    pub service: &'static str,
 }

@@ -75,7 +75,7 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Writes a header or trailer line, as a chunk of its own.
+    /// Writes a header or trailer line, as a separate chunk.
     fn line(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
@@ -151,7 +151,7 @@ impl Entry<'_> {
                 member(out, name, text);
             }
         }
-        out.extend_from_slice(b"\"fate\":\"");
+        out.extend_from_slice(b"\"expect\":\"");
         out.extend_from_slice(self.expect.name().as_bytes());
         out.extend_from_slice(b"\"}");
     }
@@ -159,18 +159,18 @@ impl Entry<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lines, told};
+    use super::super::tests::{entry, lines};
     use super::*;
     use crate::truth::Expectation;
 
     #[test]
     fn a_line_equals_that_of_serde() {
-        let odd = Entry {
+        let escaped = Entry {
             file: Some("a \"b\" \u{e7}.json".into()),
             kind: Some("text".into()),
-            ..told(7, Some("late"), Expectation::Stored)
+            ..entry(7, Some("late"), Expectation::Stored)
         };
-        for entry in lines().into_iter().chain([odd, told(0, None, Expectation::Undelivered)]) {
+        for entry in lines().into_iter().chain([escaped, entry(0, None, Expectation::Undelivered)]) {
             let mut printed = Vec::new();
             entry.write_json(&mut printed);
             assert_eq!(String::from_utf8(printed).unwrap(), serde_json::to_string(&entry).unwrap());

@@ -80,7 +80,7 @@ struct RowEntry {
     after: Map<String, Json>,
     /// If true, the change in the previous line of this id was not made, and this one replaces it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    instead: bool,
+    supersedes: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,7 +129,7 @@ impl UndoFile {
                 table: self.table.clone(),
                 before: before.map(members),
                 after: members(after),
-                instead: earlier.is_some(),
+                supersedes: earlier.is_some(),
             };
             serde_json::to_writer(&mut text, &line)?;
             text.push(b'\n');

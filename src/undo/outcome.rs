@@ -9,13 +9,13 @@ counters! {
     /// Counters of an undo.
     pub enum UndoCounter {
         Changes: "changes", "changes", Input, "Changes that the file has.";
-        Restored: "restored", "restored", Part, "Rows and objects that are again as they were.";
-        Already: "already", "already restored", Part, "Rows and objects that were so already.";
-        ChangedSince: "changed_since", "modified since", Finding,
-            "Rows and objects that were changed since, or are gone, and stay as they are.";
-        Broken: "broken", "truncated lines", DetailFinding,
-            "Lines that broke off before their changes were made, which are none of the changes.";
-        Left: "left", "not processed", Skipped, "Changes that were not looked at, because the run was stopped.";
+        Restored: "restored", "restored", Part, "Rows and objects that were restored.";
+        AlreadyRestored: "already_restored", "already restored", Part, "Rows and objects that already had the old values.";
+        ModifiedSince: "modified_since", "modified since", Finding,
+            "Rows and objects that were modified or deleted since the change; they are not touched.";
+        TruncatedLines: "truncated_lines", "truncated lines", DetailFinding,
+            "Truncated lines, whose changes were not made; they do not count as changes.";
+        NotProcessed: "not_processed", "not processed", Skipped, "Changes that were not processed, because the run was stopped.";
     }
 }
 
@@ -63,7 +63,7 @@ impl Outcome {
 
 impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
-        match (self[UndoCounter::Left], self.counts.findings()) {
+        match (self[UndoCounter::NotProcessed], self.counts.findings()) {
             (0, 0) => Exit::Clean,
             (0, _) => Exit::Findings,
             _ => Exit::Stopped,
@@ -83,8 +83,8 @@ mod tests {
         let mut outcome = Outcome { dry_run: true, seconds: 1.5, ..Outcome::default() };
         outcome[UndoCounter::Changes] = 3;
         outcome[UndoCounter::Restored] = 2;
-        outcome[UndoCounter::ChangedSince] = 1;
-        outcome.problems.add("changed since", "x", "why");
+        outcome[UndoCounter::ModifiedSince] = 1;
+        outcome.problems.add("modified_since", "x", "why");
         outcome.check().unwrap();
         let other = outcome.clone();
         outcome.merge(other);

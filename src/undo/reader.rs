@@ -13,6 +13,9 @@ use pipeline::record::row::{Row, TableSchema};
 /// Lines that are read and reverted at a time.
 pub(super) const PIECE: u64 = 1_000;
 
+/// The fields of all kinds of lines.
+const FIELDS: [&str; 6] = ["table", "lake", "key", "before", "after", "supersedes"];
+
 /// The change in a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
@@ -42,7 +45,7 @@ impl<'a> ChangeReader<'a> {
     /// Opens a file and checks every line.
     ///
     /// # Errors
-    /// The file cannot be read, holds no line as [`Undo`] writes it, or one that speaks of another table or lake.
+    /// Returns an error if the file cannot be read, has no line of an undo file, or has a line for another table or lake.
     pub(super) fn open(path: &Path, table: &'a str, lake: Option<String>, schema: &'a TableSchema) -> io::Result<Self> {
         let file = BufReader::new(File::open(path)?);
         let (count, not_made) = (0, HashSet::new());
@@ -76,6 +79,7 @@ impl<'a> ChangeReader<'a> {
     /// Parses a line. Returns the change and whether it replaces an older line, or `None` for a truncated line.
     fn parse(&self, line: &[u8]) -> Result<Option<(Change, bool)>, String> {
         let Ok(line) = serde_json::from_slice::<Json>(line) else { return Ok(None) };
+        reject_unknown_fields(&line)?;
         let line = match serde_json::from_value(line).map_err(|e| e.to_string())? {
             UndoEntry::Row(line) => line,
             UndoEntry::Object(line) if self.lake.as_ref() != Some(&line.lake) => {
@@ -88,7 +92,7 @@ impl<'a> ChangeReader<'a> {
         }
         let row = |members| Row::from_json(members, self.schema);
         let before = line.before.as_ref().map(row).transpose()?;
-        Ok(Some((Change::Row(Box::new((before, row(&line.after)?))), line.instead)))
+        Ok(Some((Change::Row(Box::new((before, row(&line.after)?))), line.supersedes)))
     }
 
     /// Returns the newest changes that were not read yet, newest first; `None` when all were read.
@@ -100,12 +104,12 @@ impl<'a> ChangeReader<'a> {
         self.file.read_exact(&mut text)?;
         let mut piece = Vec::new();
         for line in text.split(|&b| b == b'\n').rev() {
-            let Some((change, instead)) = self.parse(line).map_err(|why| invalid(&why))? else { continue };
+            let Some((change, supersedes)) = self.parse(line).map_err(|why| invalid(&why))? else { continue };
             let made = match &change {
                 Change::Row(row) => {
                     let (_, after) = &**row;
                     let made = !self.not_made.remove(after.id());
-                    if instead {
+                    if supersedes {
                         self.not_made.insert(after.id().to_owned());
                     }
                     made
@@ -117,5 +121,16 @@ impl<'a> ChangeReader<'a> {
             }
         }
         Ok(Some(piece))
+    }
+}
+
+/// Returns an error if a line has a field that this version does not know. Ignoring it could revert a wrong change.
+fn reject_unknown_fields(line: &Json) -> Result<(), String> {
+    let mut names = line.as_object().into_iter().flatten().map(|(name, _)| name);
+    match names.find(|name| !FIELDS.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "has the unknown field `{name}`: it is not an undo file, or one of another version of ruminate"
+        )),
     }
 }

@@ -39,7 +39,7 @@ pub async fn revert(
     let mut changes = ChangeReader::open(path, table, lake.map(Lake::identity), &schema).with_context(about)?;
     let mut undone = Outcome { dry_run, ..Outcome::default() };
     undone[UndoCounter::Changes] = changes.count;
-    undone[UndoCounter::Broken] = changes.broken.len() as u64;
+    undone[UndoCounter::TruncatedLines] = changes.broken.len() as u64;
     let mut work = Reverter { warehouse, lake, schema: &schema, undone };
     for number in std::mem::take(&mut changes.broken) {
         let why = "truncated before its change was made: skipped";
@@ -67,7 +67,7 @@ pub async fn revert(
         }
     }
     let undone = &mut work.undone;
-    undone[UndoCounter::Left] = undone[UndoCounter::Changes] - undone.counts.parts();
+    undone[UndoCounter::NotProcessed] = undone[UndoCounter::Changes] - undone.counts.parts();
     undone.seconds = started.elapsed().as_secs_f64();
     Ok(work.undone)
 }
@@ -134,7 +134,7 @@ impl Reverter<'_> {
         for change @ (before, after) in changes {
             let now = rows.remove(after.id()).or_else(|| rows.remove(&other(change)?));
             if now == *before {
-                self.undone[UndoCounter::Already] += 1;
+                self.undone[UndoCounter::AlreadyRestored] += 1;
                 continue;
             }
             match (now, before) {
@@ -163,7 +163,7 @@ impl Reverter<'_> {
     }
 
     fn changed(&mut self, id: &str, is_there: bool) {
-        self.undone[UndoCounter::ChangedSince] += 1;
+        self.undone[UndoCounter::ModifiedSince] += 1;
         let why = if is_there { "modified since" } else { "the row no longer exists" };
         self.undone.problems.add("modified_since", id, why);
     }
@@ -180,7 +180,7 @@ impl Reverter<'_> {
             Err(e) => return Err(e.into()),
         };
         if now.as_deref() == before.as_deref().map(str::as_bytes) {
-            self.undone[UndoCounter::Already] += 1;
+            self.undone[UndoCounter::AlreadyRestored] += 1;
             return Ok(());
         }
         // The change token was listed before the body was read, so the conditional write detects any change in between.
@@ -194,7 +194,7 @@ impl Reverter<'_> {
                 return Ok(());
             }
         }
-        self.undone[UndoCounter::ChangedSince] += 1;
+        self.undone[UndoCounter::ModifiedSince] += 1;
         let why = if now.is_some() { "modified since" } else { "the object no longer exists" };
         self.undone.problems.add("modified_since", key.as_str(), why);
         Ok(())

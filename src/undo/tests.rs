@@ -51,8 +51,8 @@ fn doubles_are_read_back_exactly() {
     let weights = [400.67699999999996, 532.899 + f64::EPSILON * 512.0, 5e-324, f64::MAX, 0.1 + 0.2];
     let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
     scene.write(&changes);
-    let mut told = ChangeReader::open(&scene.path, "t", Some("lake".into()), &schema).unwrap();
-    let read = told.next().unwrap().unwrap().into_iter().rev();
+    let mut reader = ChangeReader::open(&scene.path, "t", Some("lake".into()), &schema).unwrap();
+    let read = reader.next().unwrap().unwrap().into_iter().rev();
     for (change, (before, after)) in read.zip(changes) {
         assert_eq!(change, Change::Row(Box::new((Some(before), after))));
     }
@@ -152,9 +152,13 @@ async fn a_long_file_is_reverted_change_by_change() {
             .await
             .unwrap();
     let gone = all.iter().filter(|(_, after)| after.id() == "5").count() as u64;
-    assert_eq!((undone[UndoCounter::Changes], undone[UndoCounter::ChangedSince]), (all.len() as u64, gone), "{undone}");
     assert_eq!(
-        (undone[UndoCounter::Restored], undone[UndoCounter::Already], undone[UndoCounter::Broken]),
+        (undone[UndoCounter::Changes], undone[UndoCounter::ModifiedSince]),
+        (all.len() as u64, gone),
+        "{undone}"
+    );
+    assert_eq!(
+        (undone[UndoCounter::Restored], undone[UndoCounter::AlreadyRestored], undone[UndoCounter::TruncatedLines]),
         (all.len() as u64 - gone, 0, 0),
         "{undone}"
     );
@@ -175,14 +179,14 @@ async fn a_cancelled_undo_counts_what_is_left() {
     cancel.cancel();
     let undone = revert(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &cancel).await.unwrap();
     assert_eq!(
-        (undone[UndoCounter::Changes], undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()),
+        (undone[UndoCounter::Changes], undone[UndoCounter::NotProcessed], undone[UndoCounter::Restored], undone.exit()),
         (2, 2, 0, Exit::Stopped)
     );
     let undone =
         revert(&warehouse, Some(&MemoryLake::default()), &scene.path, "t", false, &CancellationToken::default())
             .await
             .unwrap();
-    assert_eq!((undone[UndoCounter::Left], undone[UndoCounter::Restored], undone.exit()), (0, 2, Exit::Clean));
+    assert_eq!((undone[UndoCounter::NotProcessed], undone[UndoCounter::Restored], undone.exit()), (0, 2, Exit::Clean));
 }
 
 #[tokio::test]
@@ -218,8 +222,8 @@ async fn additions_are_removed_and_overwrites_restored_unless_changed_since() {
         let counts = (
             undone[UndoCounter::Changes],
             undone[UndoCounter::Restored],
-            undone[UndoCounter::Already],
-            undone[UndoCounter::ChangedSince],
+            undone[UndoCounter::AlreadyRestored],
+            undone[UndoCounter::ModifiedSince],
         );
         assert_eq!(counts, (7, restored, already, 3), "{undone}");
     }
@@ -249,8 +253,18 @@ async fn a_row_with_its_old_spelling_again_counts_as_restored() {
             .await
             .unwrap();
     assert_eq!(
-        (undone[UndoCounter::Already], undone[UndoCounter::Restored], undone[UndoCounter::ChangedSince]),
+        (undone[UndoCounter::AlreadyRestored], undone[UndoCounter::Restored], undone[UndoCounter::ModifiedSince]),
         (1, 0, 0),
         "{undone}"
     );
+}
+
+#[test]
+fn a_line_of_another_version_is_an_error_that_names_its_field() {
+    let scene = Scene::new();
+    scene.write(&[(row(1.0), row(2.0))]);
+    let text = std::fs::read_to_string(&scene.path).unwrap();
+    std::fs::write(&scene.path, text.replacen('{', "{\"instead\":true,", 1)).unwrap();
+    let e = read(&scene.path, "t").unwrap_err().to_string();
+    assert!(e.contains("line 1: has the unknown field `instead`") && e.contains("another version"), "{e}");
 }

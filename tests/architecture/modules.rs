@@ -1,4 +1,4 @@
-//! The files of a crate as its modules, and which file refers to which: imports and paths, followed through re-exports to the
+//! The files of a crate as modules, and the references between files: imports and paths, followed through re-exports to the
 //! file that declares the item.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
-//! Rust source as words and punctuation with line numbers: without comments, literals and test code. No grammar is known here
-//! beyond attributes and brackets.
+//! Tokenizer for Rust source: words and punctuation with line numbers, without comments, literals and test code. It knows
+//! attributes and brackets, but no further grammar.
 
 /// A word, `::`, or one character of punctuation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn comments_literals_and_lifetimes_are_left_out() {
+    fn comments_literals_and_lifetimes_are_omitted() {
         assert_eq!(words("a // b\n/* c /* d */ e */ f"), "a f");
         assert_eq!(words(r##"x("\"crate::a", r#"b" c"#, b"d", 'e', '\'', b'f') y"##), "x ( , , b , , , b ) y");
         assert_eq!(words("fn f<'a>(x: &'a str) -> Foo<'_> {}"), "fn f < > ( x : & str ) - > Foo < > { }");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn test_code_is_left_out() {
+    fn test_code_is_omitted() {
         assert_eq!(words("#[cfg(test)] mod tests { fn f() { {} } } mod b;"), "mod b ;");
         assert_eq!(words("#[cfg(test)] #[path = \"x\"] mod tests; a"), "a");
         assert_eq!(words("#[cfg(any(test, feature = \"x\"))] pub mod t { } a"), "a");

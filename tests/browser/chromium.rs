@@ -1,4 +1,4 @@
-//! Chromium without a window, driven over its DevTools pipe: JSON messages with a zero byte after each.
+//! Headless Chromium, controlled over its DevTools pipe: JSON messages, each terminated by a zero byte.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// The names it goes by; `RUMINATE_TEST_CHROMIUM` names another.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 /// So long it may take over one thing on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A browser with one page.
 pub struct Browser {
@@ -21,7 +21,7 @@ pub struct Browser {
     from: Receiver<Value>,
     session: Option<String>,
     last: u64,
-    /// Everything that it told without being asked.
+    /// All events received so far.
     pub events: Vec<Value>,
     _home: tempfile::TempDir,
 }
@@ -75,10 +75,10 @@ impl Browser {
             message["sessionId"] = session.clone().into();
         }
         self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         loop {
             let answer = self.from.recv_timeout(until.saturating_duration_since(Instant::now()));
-            let mut answer = answer.unwrap_or_else(|_| panic!("no answer to {method} in {PATIENCE:?}"));
+            let mut answer = answer.unwrap_or_else(|_| panic!("no answer to {method} in {TIMEOUT:?}"));
             if answer["id"] != self.last {
                 self.events.push(answer);
                 continue;
@@ -94,7 +94,7 @@ impl Browser {
         self.events.clear();
         self.call("Page.navigate", json!({"url": format!("file://{}", file.display())}));
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while !self.events.iter().any(loaded) {
             let event = self.from.recv_timeout(until.saturating_duration_since(Instant::now()));
             self.events.push(event.expect("the page does not come to be loaded"));
@@ -124,7 +124,7 @@ impl Browser {
         self.call("Input.dispatchKeyEvent", event);
     }
 
-    /// What it told that a good page gives no reason for: errors, warnings, dialogs, requests for anything else.
+    /// Returns the events that a correct page does not cause: errors, warnings, dialogs, requests for other resources.
     pub fn complaints(&mut self) -> Vec<String> {
         self.eval("new Promise(done => setTimeout(done, 200))"); // what is on its way comes in
         let requested = |event: &Value| event["params"]["request"]["url"].as_str().unwrap_or_default().to_owned();
@@ -141,7 +141,7 @@ impl Browser {
 }
 
 impl Drop for Browser {
-    /// Asks it to go, so that it leaves nothing behind, and does not ask twice.
+    /// Closes the browser so that it can clean up; kills it if it does not react.
     fn drop(&mut self) {
         let requested = self.to.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0").is_ok();
         let until = Instant::now() + Duration::from_secs(10);

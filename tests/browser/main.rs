@@ -1,4 +1,4 @@
-//! The audit's page in a real browser: clicked through, by keyboard, in the dark, on paper, with hostile data.
+//! The audit page in a real browser: by mouse and keyboard, in dark mode, printed, and with hostile data.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod chromium;
@@ -10,13 +10,13 @@ use chromium::Browser;
 use serde_json::{Value, json};
 use testkit::Scene;
 
-/// Text that does something wherever it is not taken as text.
+/// Text that would be executed if it were not escaped.
 const HOSTILE: &str = "\"'><img src=x onerror=pwned()><script>pwned()</script>";
 
 /// What the hostile text calls.
 const PWNED: &str = "window.pwned = () => { window.was = true; console.error('pwned') }";
 
-/// An audit's page of two farms and so many days with drift of many kinds; hostile text in ids, farms and keys.
+/// Returns an audit page of two farms and N days with drift of many kinds, and hostile text in ids, farms and keys.
 fn page(days: u32) -> (Scene, PathBuf) {
     let scene = Scene::embedded();
     let count = scene.history(2, 6, days);
@@ -94,7 +94,7 @@ fn it_can_be_used_by_keyboard_and_shows_where_one_is() {
         been += 1;
         assert!(
             here["outline"] != "none" && here["width"].as_f64().unwrap() >= 2.0,
-            "nobody sees where one is: {here}"
+            "the current section is not visible: {here}"
         );
         assert_ne!(here["name"], "", "it has no name: {here}");
         let at = here["at"].as_f64().unwrap();

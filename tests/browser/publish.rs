@@ -1,4 +1,4 @@
-//! The page of a load test: opens without a word, tells figures to whoever points, fits a telephone, and hostile data is text.
+//! The load test page in a real browser: no console messages, tooltips with figures, a narrow screen, and hostile data.
 
 use std::path::PathBuf;
 
@@ -38,11 +38,11 @@ fn a_load_test_opens_without_a_word_and_has_its_plots() {
          return b.x >= 0 && b.y >= 0 && b.x + b.width <= 1000 && b.y + b.height <= 300 })",
     );
     assert_eq!(inside, true, "no line leaves its plot");
-    let told = browser.eval(
+    let shown = browser.eval(
         "[...document.querySelectorAll('.cols')].every(c => [...c.children].every(i => i.dataset.t.includes(': ')) && \
          Math.abs(c.clientWidth - [...c.children].reduce((sum, i) => sum + i.getBoundingClientRect().width, 0)) < 1)",
     );
-    assert_eq!(told, true, "columns fill the plot and each tells its figures");
+    assert_eq!(shown, true, "columns fill the plot and each shows its figures");
     let links = browser.eval(
         "[...document.querySelectorAll('a')].every(a => !!document.getElementById(a.getAttribute('href').slice(1)))",
     );

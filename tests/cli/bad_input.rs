@@ -1,4 +1,4 @@
-//! Bad input: one line that says what to do and exit 2, or counted and named while the rest goes on.
+//! Bad input: either one line that suggests a fix and exit code 2, or counted and reported while the run continues.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -61,13 +61,13 @@ fn what_cannot_be_reached_is_named_with_what_to_do() {
 }
 
 #[test]
-fn no_warehouse_at_all_says_how_to_name_one() {
+fn a_missing_warehouse_is_an_error_with_the_ways_to_set_one() {
     let scene = Scene::new().with("RUMINATE_LAKE", ".");
     refused(&scene.run(&["replay"]), &["--warehouse", "DATABASE_URL", "RDS_HOST"]);
 }
 
 #[test]
-fn bad_objects_are_counted_and_named_and_the_rest_goes_on() {
+fn bad_objects_are_counted_and_reported_and_the_rest_continues() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     let files = real_files();
@@ -109,7 +109,7 @@ fn bad_objects_are_counted_and_named_and_the_rest_goes_on() {
         "são joão.json",
         "a b:c.json",
         "readme.txt",
-        "vanished",
+        "deleted after listing",
         "field id_lote is missing",
     ] {
         assert!(problems.contains(name), "{name}: {problems}");
@@ -165,7 +165,7 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 #[cfg(unix)]
-fn pipes_loops_and_giants_in_a_lake_are_named_and_the_rest_goes_on() {
+fn pipes_loops_and_huge_files_in_a_lake_are_reported_and_the_rest_continues() {
     let scene = Scene::embedded();
     let files = real_files();
     scene.run(&["init"]).expect(0, &[]);

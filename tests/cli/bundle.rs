@@ -1,5 +1,4 @@
-//! `ruminate bundle`: what it writes and what it refuses. Programs are small ELF files; how they are built is
-//! `bundle_source`'s.
+//! `ruminate bundle`: the written files, and rejected programs. The programs are small ELF files; `bundle_source` tests builds.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -67,7 +66,7 @@ fn with_program(elf: &Elf) -> Scene {
 const GIVEN: [&str; 3] = ["bundle", "--bootstrap", "program"];
 
 #[test]
-fn a_bundle_has_its_files_and_says_what_lambda_will_say() {
+fn a_bundle_has_its_files_and_the_hash_that_lambda_reports() {
     let scene = with_program(&Elf::arm64());
     let ran = scene.run(&GIVEN);
     ran.expect(0, &[("unzipped_bytes", Elf::arm64().bytes().len() as u64)]);
@@ -77,7 +76,7 @@ fn a_bundle_has_its_files_and_says_what_lambda_will_say() {
     assert_eq!(json["code_sha256"], aws_smithy_types::base64::encode(Sha256::digest(zip)));
     assert_eq!(json["zip_bytes"], zip.len());
     assert_eq!((&json["zip"], &json["arch"]), (&"bundle/bootstrap.zip".into(), &"arm64".into()));
-    assert_eq!((&json["glibc"], &json["needed"][1]), (&"2.34".into(), &"libc.so.6".into()));
+    assert_eq!((&json["glibc"], &json["needed_libraries"][1]), (&"2.34".into(), &"libc.so.6".into()));
     let listed: Vec<_> = json["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
     assert_eq!(listed, FILES);
     assert!(json["seconds"].is_f64() && json["stopped"].is_null());
@@ -162,7 +161,7 @@ fn what_lambda_could_not_run_is_refused_with_the_reason() {
     let newer = Elf::x86_64().needing(need("libc.so.6", "GLIBC_2.36", "arc4random"));
     let needed = vec!["libssl.so.3", "libc.so.6"];
     let cases: [(Vec<u8>, &[&str], &[&str]); 6] = [
-        (Elf::arm64().bytes(), &["--arch", "x86_64"], &["refused: program is for arm64", "--arch says x86_64"]),
+        (Elf::arm64().bytes(), &["--arch", "x86_64"], &["refused: program is for arm64", "--arch is x86_64"]),
         (
             newer.bytes(),
             &[],
@@ -202,7 +201,7 @@ fn what_is_no_file_is_refused_at_once() {
 }
 
 #[test]
-fn a_folder_of_somebody_else_stays_as_it_is_unless_forced() {
+fn a_directory_with_other_files_is_unchanged_unless_forced() {
     let scene = with_program(&Elf::x86_64());
     fs::create_dir(scene.path("mine")).unwrap();
     fs::write(scene.path("mine/template.yaml"), "mine").unwrap();

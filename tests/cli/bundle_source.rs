@@ -1,5 +1,5 @@
-//! `ruminate bundle` from source: how it has cargo build, and what it says where that fails. No Lambda is built here:
-//! cargo is a script that says what cargo says.
+//! `ruminate bundle` from source: how it calls cargo, and how it reports failures. Nothing is compiled: a script with the output
+//! of cargo replaces it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use testkit::{Ran, Scene};
 
 use crate::bundle::{refused, text};
 
-/// A workspace with the Lambda, and a cargo that does as this script says.
+/// Returns a workspace with the Lambda, and this script as cargo.
 struct Workshop {
     scene: Scene,
     native: &'static str,
@@ -50,7 +50,7 @@ impl Workshop {
     }
 }
 
-/// Notes how it was called, and says what cargo says where it has built everything.
+/// Records its arguments and prints the output of a successful cargo build.
 const BUILDS: &str = r#"
 echo "$AWS_LC_SYS_NO_JITTER_ENTROPY $PWD $*" >> "$home/calls"
 test "$2" = --help && exit 0
@@ -73,7 +73,7 @@ fn cargo_builds_for_this_machine_from_anywhere_in_the_source() {
     let ran = inside("tree/lambda");
     ran.expect(0, &[]);
     assert!(ran.json["arch"] == workshop.native && ran.stdout.lines().count() == 1, "{ran:#?}");
-    assert!(ran.stderr.contains("Compiling ruminate-lambda"), "what cargo says is shown: {ran:#?}");
+    assert!(ran.stderr.contains("Compiling ruminate-lambda"), "the output of cargo is shown: {ran:#?}");
     let calls = text(scene, "calls");
     let machine = if workshop.native == "arm64" { "aarch64" } else { "x86_64" };
     let flags = format!(
@@ -101,7 +101,7 @@ fn another_processor_and_another_glibc_take_zigbuild() {
 }
 
 #[test]
-fn a_build_against_too_new_a_glibc_says_how_to_build_against_lambdas() {
+fn a_build_with_a_newer_glibc_suggests_how_to_build_for_lambda() {
     let workshop = Workshop::new(BUILDS);
     let newer = need("libc.so.6", "GLIBC_2.38", "strlcpy");
     let elf = if workshop.native == "arm64" { Elf::arm64() } else { Elf::x86_64() };
@@ -110,7 +110,7 @@ fn a_build_against_too_new_a_glibc_says_how_to_build_against_lambdas() {
 }
 
 #[test]
-fn what_a_build_lacks_is_said_with_what_to_install() {
+fn a_missing_build_tool_is_reported_with_what_to_install() {
     let workshop = Workshop::new("exit 101");
     let scene = &workshop.scene;
     let foreign = ["--source", "tree", "--arch", workshop.foreign];
@@ -120,7 +120,7 @@ fn what_a_build_lacks_is_said_with_what_to_install() {
     workshop.tool("rustc", "echo \"$home/no/such/lib\"");
     refused(scene, &foreign, &["rustup target add"]);
     workshop.tool("rustc", "echo \"$home\"");
-    refused(scene, &foreign, &["is for", "--arch says"]); // the script has built the wrong one
+    refused(scene, &foreign, &["is for", "--arch is"]); // the script has built the wrong one
     workshop.tool("cargo", "echo '{\"reason\":\"build-finished\",\"success\":true}'");
     refused(scene, &["--source", "tree"], &["cargo built no binary bootstrap"]);
     fs::remove_file(workshop.tool("cargo", "")).unwrap();
@@ -148,7 +148,7 @@ fn a_build_for_this_machines_own_processor_is_refused() {
     fs::write(workshop.scene.path("tree/.cargo/config.toml"), "[build]\nrustflags = ['-C', 'target-cpu=native']\n")
         .unwrap();
     refused(&workshop.scene, &["--source", "tree"], &["tree/.cargo/config.toml", "target-cpu=native", "RUSTFLAGS="]);
-    // Cargo asks no file where the variable is set; other flags are nobody's business but the caller's.
+    // Cargo reads no file if the variable is set; other flags are up to the caller.
     workshop.scene = workshop.scene.with("RUSTFLAGS", "-C target-cpu=x86-64-v2");
     workshop.scene.run(&["bundle", "--source", "tree"]).expect(0, &[]);
 }
@@ -158,10 +158,10 @@ fn a_place_without_the_lambdas_source_is_named() {
     let workshop = Workshop::new(BUILDS);
     let scene = &workshop.scene;
     // The test's own folder may lie in a checkout, whose source would be found.
-    let nowhere = Ran::of(&scene.command(&["bundle", "--out", "tree/out"]).current_dir("/").output().unwrap());
-    assert_eq!(nowhere.code, Some(2), "{nowhere:#?}");
+    let elsewhere = Ran::of(&scene.command(&["bundle", "--out", "tree/out"]).current_dir("/").output().unwrap());
+    assert_eq!(elsewhere.code, Some(2), "{elsewhere:#?}");
     for word in ["source was not found", "--source DIR", "--bootstrap FILE"] {
-        assert!(nowhere.stderr.contains(word), "{nowhere:#?}");
+        assert!(elsewhere.stderr.contains(word), "{elsewhere:#?}");
     }
     refused(scene, &["--source", "bin"], &["--source bin", "ruminate-lambda"]);
     refused(scene, &["--source", "none"], &["--source none"]);

@@ -1,4 +1,4 @@
-//! Stores that do not honour conditional writes: a repeat changes nothing, and whoever requires them is refused.
+//! Stores that do not honour conditional writes: repeated runs change nothing, and `--require-conditional-writes` fails.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -54,7 +54,7 @@ fn a_repeated_backfill_changes_nothing_on_a_store_without_conditional_writes() {
 }
 
 #[test]
-fn a_store_that_honours_them_says_so_and_a_directory_does_too() {
+fn a_store_and_a_directory_that_honour_them_are_reported() {
     let s3 = S3Server::with_bucket(BUCKET);
     says(&scene(&s3).run(&with_real("backfill", &real_files())), "honoured");
     let scene = Scene::embedded();
@@ -63,7 +63,7 @@ fn a_store_that_honours_them_says_so_and_a_directory_does_too() {
 }
 
 #[test]
-fn the_text_says_that_objects_were_looked_up() {
+fn the_text_reports_that_objects_were_looked_up() {
     let [s3, _] = unconditional();
     let ran = scene(&s3).text(&with_real("backfill", &real_files()));
     assert!(ran.stdout.contains("does not honour conditional writes"), "{}", ran.stdout);
@@ -117,12 +117,12 @@ fn who_requires_conditional_writes_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn the_doctor_tells_what_the_store_honours_and_leaves_nothing() {
+fn the_doctor_reports_what_the_store_honours_and_leaves_no_files() {
     let check = |s3: &S3Server, more: &[&str]| {
         let ran = Scene::embedded().with_s3(s3).run(&[&["doctor"], more].concat());
         let checks = ran.json["checks"].as_array().unwrap();
         let check = checks.iter().find(|check| check["name"] == "lake conditional writes").unwrap();
-        (check["health"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
+        (check["status"].as_str().unwrap().to_owned(), check["detail"].as_str().unwrap().to_owned())
     };
     let honours = S3Server::with_bucket(BUCKET);
     assert_eq!(check(&honours, &[]).0, "ok");

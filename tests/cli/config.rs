@@ -1,4 +1,4 @@
-//! Where flags get their values: command line over environment over file over default.
+//! Precedence of flag values: command line, environment, config file, default.
 
 use testkit::{Scene, real_files, with_real};
 
@@ -18,7 +18,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     scene.run(&profile).expect(1, &[("written", 52), ("conflicting", 52)]);
     assert!(made("from-profile"));
     let scene = scene.with("RUMINATE_LAKE", "from-environment");
-    // The same warehouse, another lake: its objects were processed at another time than the rows say.
+    // The same warehouse, another lake: its objects have another processing time than the rows.
     scene.run(&backfill).expect(1, &[("written", 52), ("conflicting", 52)]);
     assert!(scene.path("from-environment").is_dir());
     let flag = [&backfill[..], &["--lake", "from-flag"]].concat();
@@ -66,14 +66,14 @@ fn a_section_of_the_file_is_for_its_command_only() {
 
 #[test]
 fn a_variable_that_would_change_data_or_has_a_former_name_is_refused() {
-    for (name, says) in [
+    for (name, expected) in [
         ("RUMINATE_REPAIR", "--repair is accepted on the command line only"),
         ("RUMINATE_YES", "--yes is accepted on the command line only"),
         ("RUMINATE_ATTEMPTS", "RUMINATE_ATTEMPTS is now RUMINATE_MAX_ATTEMPTS"),
         ("RUMINATE_UNDO", "ruminate undo FILE"),
     ] {
         let ran = Scene::embedded().with(name, "1").run(&["reconcile"]);
-        assert!(ran.code == Some(2) && ran.stderr.contains(says), "{ran:?}");
+        assert!(ran.code == Some(2) && ran.stderr.contains(expected), "{ran:?}");
     }
 }
 

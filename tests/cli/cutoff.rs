@@ -1,4 +1,4 @@
-//! The cutoff of a run: everything written before the command started is part of it, whatever the clocks show.
+//! The cutoff of a run: everything written before the command started is part of it, even if clocks differ.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,14 +27,14 @@ fn what_was_written_in_the_same_second_is_replayed_and_audited() {
     let mut scene = scene_on(&s3);
     let count = scene.history(2, 5, 4);
     scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
-    scene.run(&["reconcile"]).expect(0, &[("matched", count), ("skipped_after_fence", 0)]);
+    scene.run(&["reconcile"]).expect(0, &[("matched", count), ("skipped_after_cutoff", 0)]);
     scene = with_empty_warehouse(scene);
-    // Objects whose times are the very end of the second in which the next command starts.
+    // Objects whose times are exactly the end of the second in which the next command starts.
     for key in s3.store().list(BUCKET, PREFIX) {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
         s3.store().set_last_modified(BUCKET, &key, SystemTime::UNIX_EPOCH + Duration::from_millis(now * 1_000 + 999));
     }
-    scene.run(&["replay", "--dry-run"]).expect(0, &[("objects", count), ("after_fence", 0), ("get_requests", count)]);
+    scene.run(&["replay", "--dry-run"]).expect(0, &[("objects", count), ("after_cutoff", 0), ("get_requests", count)]);
     scene.run(&["replay"]).expect(0, &[("listed", count), ("inserted", count), ("skipped", 0)]);
 }
 
@@ -46,9 +46,9 @@ fn a_new_table_and_a_cache_have_what_was_written_in_the_same_second() {
     scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
     let swapped = scene.run(&["replay", "--into-new-table"]);
     swapped.expect(0, &[("listed", count), ("inserted", count), ("skipped", 0)]);
-    assert_eq!(swapped.json["cut_over"]["swapped"], true, "{swapped:#?}");
+    assert_eq!(swapped.json["table_swap"]["swapped"], true, "{swapped:#?}");
     for _ in 0..2 {
-        scene.run(&["reconcile", "--cache", "cache"]).expect(0, &[("matched", count), ("skipped_after_fence", 0)]);
+        scene.run(&["reconcile", "--cache", "cache"]).expect(0, &[("matched", count), ("skipped_after_cutoff", 0)]);
     }
 }
 
@@ -83,11 +83,11 @@ fn an_object_dated_in_the_future_is_named_and_ends_with_1() {
             std::fs::File::options().write(true).open(found).unwrap().set_modified(later).unwrap();
         }
         let audit = scene.run(&["reconcile"]);
-        audit.expect(1, &[("matched", count - 1), ("skipped_future_dated", 1), ("unjudged", 1)]);
+        audit.expect(1, &[("matched", count - 1), ("skipped_future_dated", 1), ("not_compared", 1)]);
         scene.run(&["replay", "--dry-run"]).expect(0, &[("future_dated", 1), ("get_requests", count - 1)]);
         let swapped = scene.run(&["replay", "--into-new-table"]);
         assert_eq!(
-            (swapped.code, swapped.json["cut_over"]["swapped"].as_bool()),
+            (swapped.code, swapped.json["table_swap"]["swapped"].as_bool()),
             (Some(1), Some(false)),
             "{swapped:#?}"
         );
@@ -107,7 +107,7 @@ fn first_file(dir: &std::path::Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn an_object_written_while_the_run_goes_on_is_left_to_the_next() {
+fn an_object_written_during_a_run_is_left_to_the_next_run() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = scene_on(&s3);
     let count = scene.history(1, 3, 2);
@@ -115,5 +115,5 @@ fn an_object_written_while_the_run_goes_on_is_left_to_the_next() {
     let key = s3.store().list(BUCKET, PREFIX).remove(0);
     assert!(s3.store().set_last_modified(BUCKET, &key, SystemTime::now() + Duration::from_secs(20)));
     let scene = with_empty_warehouse(scene);
-    scene.run(&["replay"]).expect(0, &[("inserted", count - 1), ("skipped_after_fence", 1)]);
+    scene.run(&["replay"]).expect(0, &[("inserted", count - 1), ("skipped_after_cutoff", 1)]);
 }

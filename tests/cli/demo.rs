@@ -1,4 +1,4 @@
-//! The demo: what a newcomer runs first, and again.
+//! The demo: a first run, and a second run in the same directory.
 
 use testkit::Scene;
 
@@ -22,7 +22,7 @@ fn the_demo_ends_clean_and_so_does_its_second_run() {
 }
 
 #[test]
-fn a_directory_of_somebody_else_is_left_alone() {
+fn a_directory_with_other_files_is_unchanged() {
     let scene = Scene::new();
     std::fs::create_dir(scene.path("photos")).unwrap();
     std::fs::write(scene.path("photos/cow.jpg"), "moo").unwrap();

@@ -1,4 +1,4 @@
-//! The pages for users and contributors: a command or a flag that they name exists.
+//! Documentation pages: every command and flag that they mention exists.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! An empty or mistyped side: an error that says which it is, before anything is changed, unless it is meant.
+//! An empty or mistyped store: an error that names it before anything is changed, unless `--allow-empty` is given.
 
 use std::fs;
 
@@ -70,7 +70,7 @@ fn rows_that_are_all_lost_of_one_farm_are_drift_and_not_an_empty_warehouse() {
 }
 
 #[test]
-fn a_replay_of_an_empty_lake_is_refused_however_it_is_asked_for() {
+fn a_replay_of_an_empty_lake_is_rejected_with_any_flags() {
     let (scene, count) = both();
     let ways: [&[&str]; 5] =
         [&[], &["--dry-run"], &["--into-new-table"], &["--resume"], &["--on-conflict", "overwrite"]];
@@ -91,9 +91,9 @@ fn a_farm_or_days_that_the_lake_does_not_have_are_named_with_those_it_has() {
         let farm = scene.run(&[command, "--farm", "fazenda_tres"]);
         refused(&farm, &["no farm of that name is in the lake (fazenda_tres", "farms are fazenda_dois, fazenda_um"]);
         let days = scene.run(&[command, "--from", "2031-01-01"]);
-        refused(&days, &["no partition of the lake lies in this span: its days are 2024-01-01 to "]);
+        refused(&days, &["the lake has no partition in this span: its days are 2024-01-01 to "]);
         let both = scene.run(&[command, "--farm", "fazenda_um", "--to", "1999-01-01"]);
-        refused(&both, &["no partition of the lake lies in this span"]);
+        refused(&both, &["the lake has no partition in this span"]);
     }
     // The day before the first one: its neighbour is read, and holds nothing that belongs to it.
     let beside = scene.run(&["reconcile", "--from", "2023-12-31", "--to", "2023-12-31"]);

@@ -1,4 +1,4 @@
-//! `ruminate generate`: files, streams, and a stdout that nobody reads to its end.
+//! `ruminate generate`: files, streams, and a stdout that is closed early.
 
 use std::process::Stdio;
 
@@ -61,13 +61,13 @@ fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
             }
             assert!(stream == whole.stdout, "{format} {of}");
             std::fs::write(home.path().join("joined"), packed).unwrap();
-            assert!(unpacked("joined") == whole.stdout.as_bytes(), "{format} {of} packed");
+            assert!(unpacked("joined") == whole.stdout.as_bytes(), "{format} {of} compressed");
         }
     }
 }
 
 #[test]
-fn files_of_a_directory_are_packed_one_by_one_and_read_again() {
+fn files_of_a_directory_are_compressed_one_by_one_and_can_be_read() {
     let home = tempfile::tempdir().unwrap();
     let make = |more: &[&str]| {
         let flags = ["generate", "--lots", "20", "--days", "3", "--start", "2026-01-01", "--format", "csv"];
@@ -81,7 +81,7 @@ fn files_of_a_directory_are_packed_one_by_one_and_read_again() {
         for day in 1..=3 {
             let name = format!("FazendaUm_Consumo_2026010{day}.csv");
             let messages = |path: std::path::PathBuf| {
-                let messages = ruminate::history::messages(&path, None).unwrap();
+                let messages = ruminate::history::InputFile::open(&path, Default::default()).unwrap();
                 messages.map(|message| message.unwrap().body).collect::<Vec<_>>()
             };
             let plain = messages(home.path().join("plain").join(&name));
@@ -152,7 +152,7 @@ fn a_reader_that_had_enough_is_no_error() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_that_is_full_is_said_in_one_line_and_leaves_nothing() {
+fn a_full_disk_is_reported_in_one_line_and_leaves_no_files() {
     let home = tempfile::tempdir().unwrap();
     for format in ["ndjson", "csv", "parquet"] {
         let flags = ["generate", "--days", "2", "--format", format, "--out", "/dev/full", "--truth", "t"];
@@ -164,7 +164,7 @@ fn a_disk_that_is_full_is_said_in_one_line_and_leaves_nothing() {
 }
 
 #[test]
-fn the_truth_is_a_file_of_its_own() {
+fn the_truth_is_a_separate_file() {
     let home = tempfile::tempdir().unwrap();
     for (flags, why) in [(["x.json", "x.json"], "the same file"), (["-", "-"], "expected a file name")] {
         let [out, truth] = flags;

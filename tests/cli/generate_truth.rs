@@ -1,4 +1,4 @@
-//! `ruminate generate --truth`: what the truth file expects is what the pipeline does.
+//! `ruminate generate --truth`: the expectations of the truth file match the results of the pipeline.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,9 +22,9 @@ fn lines(path: &Path) -> Vec<Value> {
     std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What the lines of one fate say in this field.
-fn told(truth: &[Value], outcome: &str, field: &str) -> BTreeSet<String> {
-    truth.iter().filter(|line| line["fate"] == outcome).map(|line| line[field].as_str().unwrap().to_owned()).collect()
+/// Returns the values of this field in the lines with one expectation.
+fn values(truth: &[Value], outcome: &str, field: &str) -> BTreeSet<String> {
+    truth.iter().filter(|line| line["expect"] == outcome).map(|line| line[field].as_str().unwrap().to_owned()).collect()
 }
 
 fn rows(scene: &Scene) -> BTreeSet<String> {
@@ -70,22 +70,22 @@ fn what_the_truth_file_expects_is_what_the_pipeline_stores() {
         let publish = ["publish", "--topic", "local", "--send-invalid", "--output", "json"];
         let published = ran(&scene, &publish, &files(&scene.path("h")));
         assert_eq!(published.json["read"], totals["lines"], "{published:#?}");
-        assert_eq!(published.json["invalid"], totals["refused"], "{published:#?}");
+        assert_eq!(published.json["invalid"], totals["oversized"], "{published:#?}");
         assert_eq!(
             published.json["published"].as_u64(),
             totals["stored"].as_u64().zip(totals["quarantined"].as_u64()).map(|(a, b)| a + b)
         );
-        let ids = told(&truth[1..truth.len() - 1], "stored", "id");
+        let ids = values(&truth[1..truth.len() - 1], "stored", "id");
         let rows = rows(&scene);
         assert!(rows == ids, "{format}: {} rows, {} ids expected", rows.len(), ids.len());
         assert_eq!(made.json["truth"]["ids"], ids.len() as u64);
-        let aside = told(&truth[1..truth.len() - 1], "quarantined", "sha256");
-        assert_eq!(quarantined(&scene.path("quarentena")), aside, "{format}");
+        let expected = values(&truth[1..truth.len() - 1], "quarantined", "sha256");
+        assert_eq!(quarantined(&scene.path("quarentena")), expected, "{format}");
     }
 }
 
 #[test]
-fn each_part_tells_its_own_truth_and_together_they_tell_the_whole_packed_or_not() {
+fn the_truth_files_of_all_parts_equal_that_of_the_whole_compressed_or_not() {
     let scene = Scene::embedded();
     let make = |more: &[&str]| {
         let flags: Vec<String> = ["--faults", FAULTS].iter().chain(more).map(|&flag| flag.to_owned()).collect();
@@ -99,9 +99,9 @@ fn each_part_tells_its_own_truth_and_together_they_tell_the_whole_packed_or_not(
     for part in 1..=3 {
         let (name, part) = (format!("{part}.truth"), format!("{part}/3"));
         make(&["--out", "part.ndjson", "--truth", &name, "--part", &part, "--force", "--threads", "3"]);
-        let told = lines(&scene.path(&name));
-        assert_eq!(told[0]["history"]["part"], part);
-        joined.extend(told[1..told.len() - 1].to_vec());
+        let part_lines = lines(&scene.path(&name));
+        assert_eq!(part_lines[0]["history"]["part"], part);
+        joined.extend(part_lines[1..part_lines.len() - 1].to_vec());
     }
     assert!(joined == whole[1..whole.len() - 1]);
     for name in ["x.truth.gz", "x.truth.zst"] {
@@ -134,8 +134,8 @@ fn reconcile_proves_a_history_with_all_faults_from_the_truth_of_its_parts_and_se
     ran(&scene, &publish, &[]);
     let reconcile = ["reconcile", "--truth", "1-2.truth.gz", "--truth", "2-2.truth.zst", "--output", "json"];
     let proved = ran(&scene, &reconcile, &[]);
-    assert_eq!(proved.json["truth"]["holds"], true, "{:#}", proved.json["truth"]);
+    assert_eq!(proved.json["truth"]["passed"], true, "{:#}", proved.json["truth"]);
     assert_eq!(scene.sql("DELETE FROM historico_consumo WHERE id_treated_data IN (SELECT MIN(id_treated_data) FROM historico_consumo)"), 1);
     let lost = ran(&scene, &reconcile, &[]);
-    assert_eq!((&lost.json["truth"]["holds"], &lost.json["truth"]["missing"]), (&false.into(), &1.into()));
+    assert_eq!((&lost.json["truth"]["passed"], &lost.json["truth"]["missing"]), (&false.into(), &1.into()));
 }

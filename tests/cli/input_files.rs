@@ -1,4 +1,4 @@
-//! History files as they come: packed, cut short, mixed, too long. One clear line each, counted, nothing lost.
+//! Input files that are compressed, truncated, mixed or too long: one clear line per problem, all counted, nothing lost.
 
 use std::io::Write;
 
@@ -6,25 +6,25 @@ use serde_json::Value;
 use testkit::{Ran, Scene};
 
 /// A reading of this pen as a line, and as a row.
-fn json(pen: u32) -> String {
+pub fn json(pen: u32) -> String {
     format!(
         r#"{{"id_curral":"{pen}","id_raca":"2","id_lote":"3","peso_entrada":450.5,"peso_medio":451,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}}"#
     )
 }
 
-fn row(pen: u32) -> String {
+pub fn row(pen: u32) -> String {
     format!("{pen},2,3,450.5,451,2023-01-01 00:00:00 UTC,51,66,9.5,FazendaUm")
 }
 
-const HEADER: &str = "id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente";
+pub const HEADER: &str = "id_curral,id_raca,id_lote,peso_entrada,peso_medio,data,quantidade_animais,dia_confinamento,consumo_real,cod_cliente";
 
-fn gzipped(text: &str) -> Vec<u8> {
+pub fn gzipped(text: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.write_all(text.as_ref()).unwrap();
     encoder.finish().unwrap()
 }
 
-fn scene() -> Scene {
+pub fn scene() -> Scene {
     let scene = Scene::embedded();
     std::fs::create_dir(scene.path("lake")).unwrap();
     scene.run(&["init"]);
@@ -35,7 +35,7 @@ fn problems(ran: &Ran) -> Vec<String> {
     let output = |problem: &Value| {
         format!("{}: {}", problem["key"].as_str().unwrap_or("?"), problem["reason"].as_str().unwrap_or("?"))
     };
-    ran.json["problems"]["kept"].as_array().map(|all| all.iter().map(output).collect()).unwrap_or_default()
+    ran.json["problems"]["items"].as_array().map(|all| all.iter().map(output).collect()).unwrap_or_default()
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn files_put_together_in_any_way_are_read_whole_by_publish_and_backfill() {
 }
 
 #[test]
-fn a_file_that_is_cut_short_is_taken_in_up_to_there_and_whole_when_it_is_there() {
+fn a_truncated_file_is_ingested_up_to_its_end_and_completely_later() {
     let text: String = (0..5_000).map(|pen| json(pen) + "\n").collect();
     let whole = gzipped(&text);
     for command in [&["publish", "--topic", "local"][..], &["backfill"]] {

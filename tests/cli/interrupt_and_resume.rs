@@ -1,4 +1,4 @@
-//! A run that stops can go on: Ctrl-C ends it in order, `kill -9` loses and doubles nothing.
+//! Interrupted runs are resumed: Ctrl-C ends a run in order, and `kill -9` neither loses nor duplicates anything.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[test]
-fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
+fn ctrl_c_finishes_in_flight_work_and_prints_how_to_resume() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     let count = more_readings(&scene);
@@ -84,23 +84,23 @@ fn a_stopped_replay_resumes_where_it_was() {
     assert!(inserted > 0 && inserted < count, "{stopped:?}");
     s3.dials().change(|dials| dials.outage_after = None);
     let refused = scene.run(&["replay", "--resume", "--processed-until", "2024-01-03T00:00:00Z"]);
-    assert!(refused.code == Some(2) && refused.stderr.contains("until was null and is"), "{refused:?}");
+    assert!(refused.code == Some(2) && refused.stderr.contains("processed-until was null and is"), "{refused:?}");
     // Counts are those of the run as a whole: nothing is inserted twice, and nothing is found that it had inserted itself.
     let resumed = scene.run(&["replay", "--resume"]);
     resumed.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
-    assert!(resumed.json["resumed"].as_bool() == Some(true) && resumed.json["run"] == stopped.json["run"]);
+    assert!(resumed.json["resumed"].as_bool() == Some(true) && resumed.json["run_id"] == stopped.json["run_id"]);
     let days = resumed.json["days"].as_array().unwrap();
-    assert!(days.iter().all(|day| day["back"] == day["listed"]) && days.len() == 20, "{resumed:?}");
+    assert!(days.iter().all(|day| day["recovered"] == day["listed"]) && days.len() == 20, "{resumed:?}");
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     forget_rows(&scene);
     s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));
     scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]).expect(3, &[]);
     s3.dials().change(|dials| dials.outage_after = Some(20));
-    forget_rows(&scene); // lost once more, and the next run is stopped before it has loaded anything
+    forget_rows(&scene); // deleted again, and the next run is stopped before it has loaded anything
     scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]);
     s3.dials().change(|dials| dials.outage_after = None);
     let anew = scene.run(&["replay", "--resume"]);
-    // The journal went with its table: what the lost one said is worth nothing.
+    // The journal was lost with its table: entries of the lost rows are invalid.
     anew.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     let again = scene.run(&["replay", "--resume"]);
@@ -138,9 +138,9 @@ fn a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
     for n in 0..50 {
         forget_rows(&scene);
         scene.kill(&["replay"], whole.mul_f64(moment(n)));
-        // A run that goes on tells of all it has done, before and after it was killed.
+        // A resumed run reports everything that it has done, before and after the kill.
         let exact = scene.run(&["replay", "--resume"]);
-        // Only one that had ended before it was killed leaves nothing to go on with, and all its rows.
+        // Only a run that ended before the kill leaves nothing to resume, and all its rows.
         let ended = exact.json["resumed"] == false && exact.json["inserted"] == 0;
         let (inserted, identical) = if ended { (0, count) } else { (count, 0) };
         exact.expect(0, &[("listed", count), ("inserted", inserted), ("identical", identical)]);

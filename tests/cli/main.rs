@@ -1,9 +1,10 @@
-//! The real binary as its users run it, against a directory or the in-process S3 service and SQLite; no server needed.
+//! Tests of the real binary, with a directory or the in-process S3 service and SQLite; no server is needed.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 mod bad_input;
 mod bundle;
 mod bundle_source;
+mod compressed_lake;
 mod conditional;
 mod config;
 mod cutoff;
@@ -14,10 +15,17 @@ mod forged;
 mod generate;
 mod generate_truth;
 mod hostile_text;
+mod input_dialects;
+mod input_encodings;
 mod input_files;
+mod input_parquet;
+mod input_rejected;
+mod input_values;
 mod interrupt_and_resume;
 mod limits;
 mod mistyped;
+mod mysql_address;
+mod network;
 mod one_file;
 mod planted_drift;
 mod planted_drift_mixed;
@@ -33,7 +41,12 @@ mod reference;
 mod repair;
 mod replay;
 mod replay_as_of;
+mod replay_guards;
+mod replay_resume;
+mod replay_throttle;
+mod replay_undo;
 mod sns_stub;
+mod store_access;
 mod store_state;
 mod terminal;
 mod undo;

@@ -1,4 +1,4 @@
-//! A mistyped place is an error that says how it is written; nothing is made under the wrong name.
+//! A mistyped address is an error that shows the right form; nothing is created under the wrong name.
 
 use testkit::Scene;
 
@@ -12,11 +12,11 @@ fn names(scene: &Scene) -> Vec<String> {
 
 /// Asserts that a run is refused with that text, and that nothing is made.
 #[track_caller]
-fn refused(scene: &Scene, args: &[&str], says: &str) {
+fn refused(scene: &Scene, args: &[&str], expected: &str) {
     let before = names(scene);
     let ran = scene.run(args);
     assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");
-    assert!(ran.stderr.contains(says), "{args:?} does not say {says:?}: {}", ran.stderr);
+    assert!(ran.stderr.contains(expected), "{args:?} lacks {expected:?}: {}", ran.stderr);
     assert_eq!(names(scene), before, "{args:?}");
 }
 
@@ -51,14 +51,14 @@ fn a_mistyped_sqlite_path_is_named_and_no_file_is_made() {
 }
 
 #[test]
-fn a_sqlite_path_that_can_be_no_warehouse_says_why() {
+fn an_unusable_sqlite_path_is_an_error_with_the_reason() {
     let scene = ready();
     std::fs::create_dir(scene.path("dir")).unwrap();
     std::fs::write(scene.path("text.db"), "no database ".repeat(50)).unwrap();
     std::fs::write(scene.path("short.db"), "x").unwrap();
     std::fs::write(scene.path("empty.db"), "").unwrap();
     for command in ["init", "reconcile"] {
-        for (path, says) in [
+        for (path, expected) in [
             ("nodir/x.db", "nodir is no directory: create it, or check --warehouse"),
             ("/nodir/x.db", "/nodir is no directory"),
             ("text.db/x.db", "text.db is no directory"),
@@ -68,7 +68,7 @@ fn a_sqlite_path_that_can_be_no_warehouse_says_why() {
             ("short.db", "short.db is no SQLite database"),
             ("/dev/null", "is no regular file"),
         ] {
-            refused(&scene, &[command, "--warehouse", &format!("sqlite:{path}")], says);
+            refused(&scene, &[command, "--warehouse", &format!("sqlite:{path}")], expected);
         }
     }
     refused(&scene, &["reconcile", "--warehouse", "sqlite:empty.db"], "empty.db is empty");
@@ -78,7 +78,7 @@ fn a_sqlite_path_that_can_be_no_warehouse_says_why() {
 
 #[cfg(unix)]
 #[test]
-fn a_sqlite_file_that_cannot_be_read_says_so() {
+fn an_unreadable_sqlite_file_is_reported() {
     use std::os::unix::fs::PermissionsExt;
     let scene = ready();
     std::fs::set_permissions(scene.path("w.db"), std::fs::Permissions::from_mode(0o000)).unwrap();
@@ -90,9 +90,9 @@ fn a_sqlite_file_that_cannot_be_read_says_so() {
 }
 
 #[test]
-fn a_misspelt_lake_is_refused_wherever_it_is_read() {
+fn a_mistyped_lake_is_rejected_by_every_command() {
     let scene = ready();
-    for (lake, says) in [
+    for (lake, expected) in [
         ("s3:/bucket/prefix", "write s3://bucket/prefix"),
         ("S3://bucket/prefix", "write s3://bucket/prefix"),
         ("s3a://bucket/prefix", "write s3://bucket/prefix"),
@@ -115,7 +115,7 @@ fn a_misspelt_lake_is_refused_wherever_it_is_read() {
             &["reconcile"],
             &["doctor"],
         ] {
-            refused(&scene, &[args, &["--lake", lake]].concat(), says);
+            refused(&scene, &[args, &["--lake", lake]].concat(), expected);
         }
     }
     let by_variable = ready().with("RUMINATE_LAKE", "s3:/bucket/prefix");
@@ -133,22 +133,22 @@ fn a_lake_whose_name_has_a_colon_is_written_with_a_dot() {
 }
 
 #[test]
-fn a_misspelt_warehouse_is_refused_wherever_it_is_read_and_no_password_is_shown() {
+fn a_mistyped_warehouse_is_rejected_by_every_command_without_showing_a_password() {
     let scene = ready();
-    for (warehouse, says) in [
+    for (warehouse, expected) in [
         ("w.db", "a SQLite file is written sqlite:w.db"),
         ("sqlite3:w.db", "a SQLite file is written sqlite:PATH"),
         ("mysql:/ana:segredo@h/x", "two slashes"),
         ("postgres://ana:segredo@h/x", "is not known"),
-        ("jdbc:mysql://h/x?password=segredo", "leave out"),
+        ("jdbc:mysql://h/x?password=segredo", "omit"),
         ("sqlite:s3://b/x", "./s3:…"),
-        ("sqlite:w.db?mode=rwc", "leave out ?"),
+        ("sqlite:w.db?mode=rwc", "omit ?"),
         ("'sqlite:w.db'", "remove the quotes"),
         ("", "is empty"),
     ] {
         for args in [&["init"][..], &["reconcile"], &["replay"], &["backfill", "history.json"]] {
             let args = [args, &["--warehouse", warehouse]].concat();
-            refused(&scene, &args, says);
+            refused(&scene, &args, expected);
             assert!(!scene.run(&args).stderr.contains("segredo"), "{warehouse}");
         }
     }
@@ -164,10 +164,10 @@ fn a_warehouse_from_a_secret_may_end_in_a_line_break() {
 }
 
 #[test]
-fn a_misspelt_topic_is_refused_wherever_it_is_read() {
+fn a_mistyped_topic_is_rejected_by_every_command() {
     let scene = ready();
     let arn = "arn:aws:sns:us-east-1:123456789012:t";
-    for (topic, says) in [
+    for (topic, expected) in [
         ("historico", "give a topic's ARN"),
         ("'local'", "remove the quotes"),
         ("arn:aws:sqs:us-east-1:123456789012:t", "\"sqs\" is no topic's"),
@@ -175,10 +175,10 @@ fn a_misspelt_topic_is_refused_wherever_it_is_read() {
         (&format!("\"{arn}\""), "remove the quotes"),
     ] {
         for args in [&["publish", "history.json"][..], &["doctor"], &["process", "--listen", "127.0.0.1:0"]] {
-            refused(&scene, &[args, &["--topic", topic]].concat(), says);
+            refused(&scene, &[args, &["--topic", topic]].concat(), expected);
         }
         let scene = ready().with("SNS_TOPIC_ARN", topic);
-        refused(&scene, &["publish", "history.json"], says);
+        refused(&scene, &["publish", "history.json"], expected);
     }
     for empty in ["", " "] {
         let scene = ready().with("SNS_TOPIC_ARN", empty);

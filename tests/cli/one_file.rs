@@ -1,4 +1,4 @@
-//! A SQLite warehouse is one file once a command has ended, however it ended; what is left of another is never mixed in.
+//! A SQLite warehouse is a single file after every command, however it ended; files of another database are never used.
 
 use std::path::Path;
 use std::process::Child;
@@ -139,7 +139,7 @@ fn the_warehouse_is_one_file_after_a_second_ctrl_c() {
 }
 
 #[test]
-fn the_warehouse_is_one_file_after_an_endpoint_is_stopped_and_other_commands_ran_beside_it() {
+fn the_warehouse_is_one_file_after_an_endpoint_and_concurrent_commands() {
     let scene = Scene::embedded();
     let count = scene.history(1, 20, 2);
     scene.run(&["init"]).expect(0, &[]);
@@ -166,7 +166,7 @@ fn killed(s3: &S3Server) -> Scene {
 }
 
 #[test]
-fn what_a_killed_command_left_is_taken_in_by_the_next() {
+fn the_next_command_recovers_the_files_of_a_killed_one() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = killed(&s3);
     let before = rows(&scene, "w.db");
@@ -177,7 +177,7 @@ fn what_a_killed_command_left_is_taken_in_by_the_next() {
 }
 
 #[test]
-fn a_backup_restored_beside_what_a_killed_command_left_is_never_mixed_with_it() {
+fn a_restored_backup_is_never_mixed_with_the_files_of_a_killed_command() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = killed(&s3);
     let other = Scene::embedded();

@@ -1,4 +1,4 @@
-//! Truth planted in a lake and its warehouse, and found again: all of it, and nothing else.
+//! Drift planted in a lake and its warehouse: an audit finds all of it, and nothing else.
 
 use pipeline::record::Column;
 use pipeline::record::row::{ColumnType, TableSchema};
@@ -41,7 +41,7 @@ fn apply(scene: &Scene, damage: &Damage) {
     to_sqlite(&scene.path("w.db"), &damage.sql);
 }
 
-/// Found without a cache, with a cold one and a warm one; and by names alone what names tell.
+/// Finds it without a cache, with a cold and a warm one, and with `--quick` as far as names suffice.
 fn is_found(cases: &[Case], share: f64, gaps: usize) {
     let (scene, world) = scene();
     let times = (world.0.len() as f64 * share) as usize / cases.len().max(1);
@@ -49,14 +49,14 @@ fn is_found(cases: &[Case], share: f64, gaps: usize) {
     apply(&scene, &damage);
     damage.is_found_by(&scene, &world, &[]);
     let cold = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
-    assert_eq!(cold.json["cache"]["known"], 0);
+    assert_eq!(cold.json["cache"]["hits"], 0);
     let warm = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     // What cannot be read is not kept.
-    assert_eq!(warm.json["cache"]["read"], warm.json["unreadable"]);
+    assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
     assert_eq!(warm.json["hash_totals"], cold.json["hash_totals"]);
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);
-    let told = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
-    assert_same(&found_in(&scene.path("quick.ndjson")), &told, "--quick");
+    let in_names = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
+    assert_same(&found_in(&scene.path("quick.ndjson")), &in_names, "--quick");
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// A lake whose objects have the names, sizes and times of another's, and a cache of that other put in its place.
+/// A lake whose objects have the names, sizes and times of another lake, with the cache of that other lake.
 #[test]
-fn a_cache_of_another_lake_is_not_believed_even_under_this_ones_name() {
+fn a_cache_of_another_lake_is_ignored_even_under_the_name_of_this_one() {
     let (scene, world) = scene();
     assert!(
         std::process::Command::new("cp")
@@ -138,8 +138,8 @@ fn a_cache_of_another_lake_is_not_believed_even_under_this_ones_name() {
     std::fs::remove_dir_all(&of_other).unwrap();
     std::fs::rename(of_lake, of_other).unwrap();
     let audit = damage.is_found_by(&scene, &world, &other);
-    assert_eq!(audit.json["cache"]["not_believed"], count, "{:?}", audit.json["cache"]);
-    assert_eq!(damage.is_found_by(&scene, &world, &other).json["cache"]["read"], 0);
+    assert_eq!(audit.json["cache"]["invalid_files"], count, "{:?}", audit.json["cache"]);
+    assert_eq!(damage.is_found_by(&scene, &world, &other).json["cache"]["misses"], 0);
 }
 
 #[test]
@@ -157,18 +157,18 @@ fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
     damage.is_said_by(&audit, &found_in(&drift), &world, "on a full disk");
     let fits = sizes.iter().filter(|&&size| size <= max).count() as u64;
     let of = |name: &str| audit.json["cache"][name].as_u64().unwrap();
-    assert!(of("not_written") > 0 && of("not_written") + of("written") == sizes.len() as u64, "{audit:?}");
-    assert_eq!(of("written"), fits, "{sizes:?} {max}");
+    assert!(of("write_failures") > 0 && of("write_failures") + of("files_written") == sizes.len() as u64, "{audit:?}");
+    assert_eq!(of("files_written"), fits, "{sizes:?} {max}");
     let left = files(&scene.path("cache"));
     assert_eq!(left.len() as u64, fits, "nothing half-written is left: {left:?}");
     let again = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     assert_eq!(
-        (again.json["cache"]["not_written"].as_u64(), again.json["cache"]["not_believed"].as_u64()),
+        (again.json["cache"]["write_failures"].as_u64(), again.json["cache"]["invalid_files"].as_u64()),
         (Some(0), Some(0))
     );
 }
 
-/// Whatever is being sorted when the disk is full, the audit says so and what to do, and claims nothing.
+/// A full disk during any sort ends the audit with a suggestion and without findings.
 #[test]
 fn a_full_disk_to_sort_on_ends_the_audit_with_a_word_on_it() {
     let (scene, world) = scene();
@@ -187,6 +187,6 @@ fn a_full_disk_to_sort_on_ends_the_audit_with_a_word_on_it() {
     objects[900..].iter().for_each(|object| std::fs::remove_file(object).unwrap());
     full("rows without an object");
     scene.sql("UPDATE historico_consumo SET id_treated_data = 'by hand ' || id_treated_data");
-    full("odd ids");
+    full("other ids");
     assert!(world.0.len() > 2_000);
 }

@@ -1,4 +1,4 @@
-//! Records with more than one thing wrong: each is said once, under its own verdict.
+//! Records with several faults: each fault is reported once, with its own verdict.
 
 use std::collections::BTreeMap;
 
@@ -29,8 +29,8 @@ impl Mixed {
         assert!(self.findings.insert(finding));
     }
 
-    /// Whatever is planted next to each other must be kept apart.
-    #[allow(clippy::too_many_lines, reason = "one story, told in order")]
+    /// Faults that are planted next to each other must be distinguished.
+    #[allow(clippy::too_many_lines, reason = "one sequence of steps")]
     fn plant(&mut self, case: usize, key: &str, record: &Record) {
         let id = &*record.id_treated_data;
         let path = Key::parse(key).unwrap();
@@ -77,7 +77,7 @@ impl Mixed {
                     self.find(Finding::lake_only(id, &copy));
                 }
             }
-            // A damaged object without a row: nobody knows whether one is due.
+            // A damaged object without a row: it is unknown whether a row is missing.
             5 => {
                 self.objects.insert(key.into(), Some(b"{}".to_vec()));
                 self.sql(delete, record);
@@ -135,7 +135,7 @@ fn several_faults_of_one_record_are_each_found_once() {
     for more in [&[][..], &["--cache", "cache"], &["--cache", "cache"], &["--from", "2023-12-01"]] {
         scene
             .run(&[&["reconcile", "--drift", "drift.ndjson"], more].concat())
-            .expect(1, &[("moving", 0), ("settled", 0)]);
+            .expect(1, &[("unstable", 0), ("resolved_on_recheck", 0)]);
         assert_same(&found_in(&scene.path("drift.ndjson")), &mixed.findings, &format!("{more:?}"));
     }
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);

@@ -1,4 +1,4 @@
-//! `ruminate publish` against a stub of SNS.
+//! `ruminate publish` to the SNS stub.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -56,7 +56,7 @@ fn every_field_is_there_and_every_reading_arrives() {
 }
 
 #[test]
-fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
+fn permanently_rejected_messages_are_dead_letters_that_can_be_sent_again() {
     let faults = [
         Fault::Entry(2, "InvalidParameter", true),
         Fault::Entry(4, "InternalError", false),
@@ -84,7 +84,7 @@ fn what_is_refused_for_good_is_a_dead_letter_that_can_be_sent_again() {
 }
 
 #[test]
-fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
+fn the_page_and_the_histogram_text_agree_with_the_outcome() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let flags = ["in.json", "--rate", "300/s", "--report", "p.html", "--hdr", "p.hdr", "--fail-if", "p99 > 0ms"];
@@ -93,8 +93,8 @@ fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     let read = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
     let page = read("p.html");
-    for told in ["1 check failed", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
-        assert!(page.contains(told), "{told}");
+    for text in ["1 check failed", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
+        assert!(page.contains(text), "{text}");
     }
     for (file, of) in [("p.hdr", "latency"), ("p.hdr.service", "service")] {
         let max = format!("#[Max     = {:>12.3},", outcome[format!("{of}_ms")]["max"].as_f64().unwrap());
@@ -108,11 +108,11 @@ fn the_page_and_the_text_of_the_histogram_tell_what_the_outcome_tells() {
 }
 
 #[test]
-fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
+fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     std::fs::create_dir(home.path().join("in.service")).unwrap();
-    std::fs::write(home.path().join("cut.truth"), "{\"ruminate_truth\":1,\"history\":{}}\n").unwrap();
+    std::fs::write(home.path().join("cut.truth"), "{\"ruminate_truth\":2,\"history\":{}}\n").unwrap();
     assert!(ruminate(home.path()).args(["init", "--warehouse", "sqlite:w.db"]).output().unwrap().status.success());
     let watch = ["in.json", "--watch", "--warehouse", "sqlite:w.db", "--truth", "cut.truth"];
     let cases: [(&[&str], &str); 12] = [
@@ -148,7 +148,7 @@ fn what_cannot_run_says_so_in_one_line_and_exits_with_2() {
 }
 
 #[test]
-fn an_account_that_may_not_look_at_the_topic_may_publish_all_the_same() {
+fn an_account_without_get_topic_attributes_can_publish() {
     let sns = stub_with(|d| d.may_not_look = true);
     let home = tempfile::tempdir().unwrap();
     let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC]));
@@ -165,11 +165,11 @@ fn invalid_messages_are_withheld_and_named_or_sent_where_they_are_wanted() {
     let run = Ran::by(publish(home.path(), &sns).arg("in.json"));
     let outcome = run.json;
     assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (Some(1), &2.into(), &1.into()));
-    assert_eq!(outcome["problems"]["kept"][0]["key"], "in.json:1");
+    assert_eq!(outcome["problems"]["items"][0]["key"], "in.json:1");
     let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--send-invalid"]));
     let outcome = run.json;
     assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (Some(1), &1.into(), &2.into()));
-    assert!(outcome["problems"]["kept"][0]["reason"].as_str().unwrap().contains("262144 at most"));
+    assert!(outcome["problems"]["items"][0]["reason"].as_str().unwrap().contains("262144 at most"));
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn messages_piped_in_slowly_are_sent_as_they_come() {
 }
 
 #[test]
-fn a_rate_over_the_quota_is_said_before_it_starts() {
+fn a_rate_over_the_quota_is_reported_before_it_starts() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC, "--rate", "40000/s"]));
     assert!(run.code == Some(0) && run.stderr.contains("quota of us-east-1, 30000 messages/s"), "{}", run.stderr);
@@ -244,7 +244,7 @@ fn a_history_is_replayed_by_its_own_times() {
 }
 
 #[test]
-fn what_a_slow_topic_cannot_take_in_time_is_dropped_counted_and_kept() {
+fn messages_that_a_slow_topic_cannot_accept_in_time_are_dropped_counted_and_stored() {
     let home = tempfile::tempdir().unwrap();
     let sns = stub_with(|d| d.latency_ms = 200.0);
     let flags = ["--generate", SPEC, "--rate", "1000/s", "--concurrency", "1", "--drop-after", "100ms"];

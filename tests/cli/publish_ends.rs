@@ -1,4 +1,4 @@
-//! `ruminate publish` that ends before its input does: what it did not reach is counted, said, and can be gone on with.
+//! `ruminate publish` that ends before its input does: unreached messages are counted and reported, and can be published later.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -42,7 +42,7 @@ fn stages_that_end_before_the_files_are_no_success_and_resume_publishes_the_rest
         run.stderr
     );
     assert_eq!((&outcome["schedule_ended"], &outcome["input"]), (&true.into(), &93.into()));
-    assert!(run.stderr.contains("about 73 messages will not be published"), "said before it starts: {}", run.stderr);
+    assert!(run.stderr.contains("about 73 messages will not be published"), "warned before it starts: {}", run.stderr);
     let page = std::fs::read_to_string(home.path().join("p.html")).unwrap();
     let head = &page[page.find("<h1>").unwrap()..page.find("</header>").unwrap()];
     assert!(head.contains("Stopped early") && head.contains("73 messages of the input were not reached"), "{head}");
@@ -62,7 +62,7 @@ fn stages_that_end_before_the_files_are_no_success_and_resume_publishes_the_rest
 }
 
 #[test]
-fn the_text_says_what_the_schedule_left_out_and_how_to_publish_it() {
+fn the_text_reports_unreached_messages_and_how_to_publish_them() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let run = text(home.path(), &sns, &["in.json", "--stages", "hold:200/s:0.1s"]);
@@ -108,7 +108,7 @@ fn a_schedule_whose_end_is_meant_is_clean_and_counts_what_is_left_all_the_same()
     );
     assert_eq!(sns.bodies().len(), 40, "none twice");
     let first: HashSet<String> = lines.into_iter().take(40).collect();
-    assert!(sns.bodies().into_iter().collect::<HashSet<_>>() == first, "the second went on with the 21st");
+    assert!(sns.bodies().into_iter().collect::<HashSet<_>>() == first, "the second run continued with the 21st");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_schedule_with_room_for_exactly_what_there_is_reaches_all_of_it() {
 }
 
 #[test]
-fn the_rest_of_a_pipe_is_said_to_be_unread_and_never_waited_for() {
+fn the_rest_of_a_pipe_is_reported_as_unread_and_never_waited_for() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     for meant in [false, true] {
@@ -233,7 +233,7 @@ fn a_damaged_file_leaves_itself_uncounted_and_the_files_after_it_counted() {
     let output = text(home.path(), &sns, &["cut.json.gz", "after.json"]);
     assert!(output.stdout.contains("at least 93: what is left of cut.json.gz cannot be read"), "{}", output.stdout);
 
-    // The damage lies behind the end of the schedule.
+    // The damage is after the end of the schedule.
     let run = Ran::by(publish(home.path(), &sns).args(["after.json", "cut.json.gz", "after.json"]).args(TWENTY));
     let outcome = run.json;
     assert_eq!((run.code, &outcome["schedule_ended"]), (Some(3), &true.into()), "{}", run.stderr);
@@ -241,7 +241,7 @@ fn a_damaged_file_leaves_itself_uncounted_and_the_files_after_it_counted() {
 }
 
 #[test]
-fn more_to_pass_over_than_there_is_is_not_said_to_have_been_passed_over() {
+fn skipping_more_messages_than_exist_counts_only_existing_ones() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let over = Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", "1234567"]));
@@ -256,7 +256,7 @@ fn more_to_pass_over_than_there_is_is_not_said_to_have_been_passed_over() {
 }
 
 #[test]
-fn a_last_stage_without_a_time_goes_on_until_the_files_end() {
+fn a_last_stage_without_a_time_continues_until_the_files_end() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--stages", "ramp:0-200/s:0.2s,hold:200/s"]));
@@ -286,9 +286,9 @@ fn a_check_that_passed_reads_as_one() {
     for output in ["PASS  p99 ", " ms (fails if > 50s)", "PASS  failed 0 (fails if > 0)", "FAIL  rate "] {
         assert!(run.stdout.contains(output), "{output}\n{}", run.stdout);
     }
-    let verdicts = Ran::by(publish(home.path(), &sns).args(["in.json", "--fail-if", "p99 > 50s"])).json;
+    let ran = Ran::by(publish(home.path(), &sns).args(["in.json", "--fail-if", "p99 > 50s"])).json;
     assert_eq!(
-        (&verdicts["verdicts"][0]["passed"], &verdicts["verdicts"][0]["text"]),
+        (&ran["conditions"][0]["passed"], &ran["conditions"][0]["condition"]),
         (&true.into(), &"p99 > 50s".into())
     );
 }

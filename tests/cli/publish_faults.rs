@@ -1,4 +1,4 @@
-//! `ruminate publish` against every dial of the SNS stub: what the topic has afterwards, and that the account says so.
+//! `ruminate publish` with every fault of the SNS stub: the messages that the topic received, and the reported counts.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn all_arrived(sns: &SnsStub, lines: &[String]) -> u64 {
     stats.repeats
 }
 
-/// Publishes the history with those dials, all of which another try can help; what the outcome says, and repeats.
+/// Publishes the history with faults that a retry can resolve. Returns the outcome, and the number of repeated messages.
 fn published(dials: impl FnOnce(&mut testkit::sns::Settings)) -> (Value, SnsStub, u64) {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(dials));
     let lines = history(home.path());
@@ -49,7 +49,7 @@ fn lost_answers_make_repeats_that_are_known_by_their_ids() {
     let (outcome, sns, repeats) = published(|d| d.lost_answer = 0.2);
     let stats = sns.stats();
     assert!(stats.lost_answers > 0 && repeats > 0);
-    assert_eq!(outcome["retries"], repeats, "each repeat is a retry, and said to be one");
+    assert_eq!(outcome["retries"], repeats, "each repeat is counted as a retry");
     assert_eq!(outcome["errors"]["NoAnswer"], repeats);
 }
 
@@ -107,7 +107,7 @@ fn entries_that_are_the_senders_fault_are_dead_letters_and_only_they() {
 /// Credentials from a process, each time with another token, of which the stub lets each have a while.
 #[cfg(unix)]
 #[test]
-fn credentials_that_expire_in_mid_run_are_asked_for_anew() {
+fn credentials_that_expire_during_a_run_are_renewed() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.expire_after = Some(12)));
@@ -142,7 +142,7 @@ fn credentials_that_expire_in_mid_run_are_asked_for_anew() {
 }
 
 #[test]
-fn a_topic_that_goes_away_in_mid_run_stops_it_and_resume_goes_on() {
+fn a_topic_deleted_during_a_run_stops_it_and_resume_continues() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.latency_ms = 20.0));
     let lines = history(home.path());
     let mut command = publish(home.path(), &sns);

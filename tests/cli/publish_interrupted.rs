@@ -1,4 +1,4 @@
-//! `ruminate publish` stopped in mid-run: by a signal, a kill, a topic that refuses, a disk that is full; and going on.
+//! `ruminate publish` interrupted by a signal, a kill, a rejecting topic or a full disk, and then resumed.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::publish::{history, publish};
 use crate::sns_stub::{EXPIRED, stub, stub_with};
 
 #[test]
-fn a_refusal_in_the_middle_stops_and_the_same_command_goes_on() {
+fn a_rejection_stops_the_run_and_the_same_command_resumes_it() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let sns = stub();
@@ -32,7 +32,7 @@ fn a_refusal_in_the_middle_stops_and_the_same_command_goes_on() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
+fn ctrl_c_finishes_in_flight_requests_and_prints_how_to_resume() {
     let sns = stub_with(|d| d.latency_ms = 50.0);
     let home = tempfile::tempdir().unwrap();
     let spec = "farms=1,lots=50,days=40,start=2026-01-01";
@@ -56,7 +56,7 @@ fn ctrl_c_finishes_what_is_in_flight_and_says_how_to_go_on() {
 
 #[cfg(unix)]
 #[test]
-fn a_run_that_was_killed_goes_on_from_its_journal() {
+fn a_killed_run_is_resumed_from_its_journal() {
     let sns = stub_with(|d| d.latency_ms = 30.0);
     let home = tempfile::tempdir().unwrap();
     let flags = ["--generate", "farms=1,lots=50,days=40,start=2026-01-01", "--concurrency", "2", "--resume"];
@@ -93,7 +93,7 @@ fn a_run_that_was_killed_goes_on_from_its_journal() {
 }
 
 #[test]
-fn credentials_that_expire_in_mid_run_stop_it_and_resume_goes_on() {
+fn credentials_that_expire_during_a_run_stop_it_and_resume_continues() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let fine = || Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
@@ -135,7 +135,7 @@ fn a_full_disk_for_dead_letters_stops_the_run_before_a_message_is_lost() {
 }
 
 #[test]
-fn a_damaged_file_among_others_stops_the_run_and_once_it_is_whole_the_printed_command_goes_on() {
+fn a_damaged_file_stops_the_run_and_after_its_repair_the_printed_command_resumes_it() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let (first, rest) = lines.split_at(lines.len() / 3);
@@ -163,7 +163,7 @@ fn a_damaged_file_among_others_stops_the_run_and_once_it_is_whole_the_printed_co
 }
 
 #[test]
-fn more_to_pass_over_than_there_is_is_no_run_that_went_well() {
+fn skipping_more_messages_than_exist_is_not_a_success() {
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let sns = stub();

@@ -1,4 +1,4 @@
-//! The READMEs: their commands run as they are written, and both languages have the same ones.
+//! The READMEs: their commands run as written, and both languages have the same commands.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -106,7 +106,7 @@ fn run(script: &str, files: &[&str]) {
 
 #[test]
 fn the_commands_of_the_tutorial_run() {
-    // Some of its audits end with 1, as the page says; the last one is clean.
+    // Some of its audits end with 1, as documented; the last one is clean.
     run(&script("docs/tutorial.md", ""), &["recovery.html", "audit.html", "drift.ndjson", "undo.ndjson"]);
 }
 

@@ -1,4 +1,4 @@
-//! What an audit says of both sides beyond counts.
+//! Audits beyond counts: gaps, halting, baselines, reproducibility, patterns and evidence.
 
 use testkit::Scene;
 
@@ -18,14 +18,17 @@ fn gaps_and_plain_causes_are_named() {
     let audit = scene.run(&["reconcile"]);
     audit.expect(0, &[("matched", count - lost)]);
     let gap = serde_json::json!([{"farm": "fazenda_um", "from": "2024-01-05", "to": "2024-01-05", "days": 1}]);
-    assert_eq!(audit.json["gaps"], gap, "both sides agree, and say what both lack");
+    assert_eq!(audit.json["gaps"], gap, "both sides agree, and the gap of both is reported");
     let sql = "UPDATE historico_consumo SET data = datetime(data, '-3 hours') WHERE cod_cliente = 'FazendaDois'";
     let changed = scene.sql(sql);
     let audit = scene.run(&["reconcile"]);
     audit.expect(1, &[("differing", changed), ("matched", count - lost - changed)]);
     assert_eq!(audit.json["causes"]["3 h earlier in the warehouse: another time zone"], changed, "{audit:?}");
-    let told = scene.text(&["reconcile"]).stdout;
-    assert!(told.contains("gap on both sides: fazenda_um 2024-01-05") && told.contains("another time zone"), "{told}");
+    let printed = scene.text(&["reconcile"]).stdout;
+    assert!(
+        printed.contains("gap on both sides: fazenda_um 2024-01-05") && printed.contains("another time zone"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -60,7 +63,7 @@ fn evidence_can_be_checked_by_others_and_is_never_mixed() {
     assert!(refused.code == Some(2) && refused.stderr.contains("not empty"), "{refused:?}");
 }
 
-/// A lake of so many records, one day of the warehouse lost.
+/// Returns a lake of N records whose warehouse lacks one day.
 fn damaged() -> (Scene, u64, u64) {
     let scene = Scene::embedded();
     let count = scene.history(2, 10, 20);
@@ -89,7 +92,7 @@ fn a_budget_lets_drift_pass_and_an_audit_can_end_when_it_knows_enough() {
     scene.sql("DELETE FROM historico_consumo");
     let halted =
         scene.run(&["reconcile", "--halt-after", "7", "--max-drift", "100%", "--repair", "warehouse", "--allow-empty"]);
-    assert_eq!(halted.code, Some(1), "what was not looked at is not let pass: {halted:?}");
+    assert_eq!(halted.code, Some(1), "an audit that halted does not pass: {halted:?}");
     let found = halted.json["lake_only"].as_u64().unwrap();
     assert!(found >= 7 && halted.json["halted"].as_str().unwrap().contains("7 findings"), "{halted:?}");
     assert!(found == count || found <= 1_000, "{halted:?}");
@@ -108,18 +111,18 @@ fn findings_are_new_persisting_or_resolved() {
     for baseline in ["before.ndjson", "before.json"] {
         let audit = scene.run(&["reconcile", "--baseline", baseline]);
         let since = serde_json::json!({"baseline": baseline, "new": more, "persisting": back, "resolved": gone - back});
-        assert_eq!(audit.json["since"], since, "{audit:?}");
+        assert_eq!(audit.json["since_baseline"], since, "{audit:?}");
     }
-    let told = scene.text(&["reconcile", "--baseline", "before.json"]).stdout;
-    assert!(told.contains(&format!("since before.json: {more} new, {back} persisting")), "{told}");
+    let printed = scene.text(&["reconcile", "--baseline", "before.json"]).stdout;
+    assert!(printed.contains(&format!("since before.json: {more} new, {back} persisting")), "{printed}");
     std::fs::write(scene.path("odd"), "odd").unwrap();
-    for (file, says) in [("odd", "neither a drift file nor"), ("none", "cannot be read")] {
+    for (file, expected) in [("odd", "neither a drift file nor"), ("none", "cannot be read")] {
         let refused = scene.run(&["reconcile", "--baseline", file]);
-        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{refused:?}");
+        assert!(refused.code == Some(2) && refused.stderr.contains(expected), "{refused:?}");
     }
 }
 
-/// The same stores audited twice: only what says which run it was, and when, may differ.
+/// Two audits of the same stores may differ only in the run's id and times.
 #[test]
 fn the_same_inputs_give_the_same_report() {
     let (scene, ..) = damaged();
@@ -127,7 +130,7 @@ fn the_same_inputs_give_the_same_report() {
     let objects: Vec<_> = files(&scene.path("lake")).into_iter().step_by(7).collect();
     objects.iter().for_each(|object| std::fs::write(object, "{\"id_curral\":").unwrap());
     for (n, object) in objects.iter().enumerate().step_by(3) {
-        std::fs::write(object.with_file_name(format!("foreign {}", 1_000 - n)), "").unwrap();
+        std::fs::write(object.with_file_name(format!("unrecognized {}", 1_000 - n)), "").unwrap();
     }
     let audited = |folder: &str, concurrency: &str| {
         let ran = scene.run(&["reconcile", "--evidence", folder, "--concurrency", concurrency]);
@@ -136,20 +139,23 @@ fn the_same_inputs_give_the_same_report() {
         let mut json: serde_json::Value = serde_json::from_str(&read("audit.json")).unwrap();
         let mut page = read("report.html");
         let run = json["run"]["id"].as_str().unwrap().to_owned();
-        assert!(page.contains(&run) && page.contains(json["asked"]["settings_sha256"].as_str().unwrap()));
+        assert!(page.contains(&run) && page.contains(json["options"]["settings_sha256"].as_str().unwrap()));
         let second = |time: &str| time[..19].replace('T', " ");
         let seconds = format!("{:.2} s", json["seconds"].as_f64().unwrap());
-        for time in
-            [run, second(json["fence"].as_str().unwrap()), second(json["run"]["began"].as_str().unwrap()), seconds]
-        {
+        for time in [
+            run,
+            second(json["cutoff"].as_str().unwrap()),
+            second(json["run"]["started_at"].as_str().unwrap()),
+            seconds,
+        ] {
             page = page.replace(&time, "…");
         }
         // How many objects are read at once changes their order, and is all that is not the same here.
-        let command = json["asked"]["command"].take();
+        let command = json["options"]["command"].take();
         page = page.replace(&format!("--concurrency {concurrency}"), "…").replace(&format!("--evidence {folder}"), "…");
         assert!(command.as_str().unwrap().contains("--concurrency"));
         json["run"] = serde_json::Value::Null;
-        (json["fence"], json["seconds"]) = Default::default();
+        (json["cutoff"], json["seconds"]) = Default::default();
         let sums = read("SHA256SUMS");
         let sums: Vec<String> = sums
             .lines()
@@ -160,7 +166,7 @@ fn the_same_inputs_give_the_same_report() {
         (json, page, sums)
     };
     let (one, other) = (audited("one", "64"), audited("other", "3"));
-    assert!(one.0 == other.0, "audit.json differs beyond its run, fence and time");
+    assert!(one.0 == other.0, "audit.json differs beyond its run, cutoff and time");
     assert_eq!(one.2, other.2);
     let differ: Vec<_> = one.1.lines().zip(other.1.lines()).filter(|(a, b)| a != b).collect();
     assert!(differ.is_empty() && one.1.len() == other.1.len(), "{differ:?}");
@@ -203,7 +209,7 @@ fn hash_totals_are_the_same_exactly_when_every_value_is() {
 }
 
 #[test]
-fn what_findings_have_in_common_is_said() {
+fn patterns_of_findings_are_reported() {
     let scene = Scene::embedded();
     let count = scene.history(4, 10, 20);
     scene.run(&["init"]).expect(0, &[]);
@@ -216,15 +222,16 @@ fn what_findings_have_in_common_is_said() {
     assert_eq!((&of("one_farm")["farm"], &of("one_farm")["findings"]), (&"fazenda_um".into(), &gone.into()));
     assert_eq!(of("one_day")["day"], "2024-01-01", "{patterns:?}");
     assert!(of("late_arrival").is_null(), "all records came within minutes, and most have their rows: {patterns:?}");
-    let (told, page) = (scene.text(&["reconcile"]).stdout, std::fs::read_to_string(scene.path("page.html")).unwrap());
-    assert!(told.contains("lake only: all") && told.contains("are of fazenda_um, as are"), "{told}");
+    let (printed, page) =
+        (scene.text(&["reconcile"]).stdout, std::fs::read_to_string(scene.path("page.html")).unwrap());
+    assert!(printed.contains("lake only: all") && printed.contains("are of fazenda_um, as are"), "{printed}");
     assert!(page.contains("Patterns") && page.contains("are of 2024-01-01</b>, as are"));
     scene.run(&["replay"]).expect(0, &[("inserted", gone)]);
     assert_eq!(scene.run(&["reconcile"]).json["patterns"], serde_json::json!([]));
 }
 
 #[test]
-fn what_cannot_be_written_is_said_before_the_audit() {
+fn an_unwritable_output_is_reported_before_the_audit() {
     let (scene, ..) = damaged();
     std::fs::write(scene.path("file"), "").unwrap();
     for flag in ["--drift", "--report", "--evidence"] {
@@ -240,7 +247,7 @@ fn what_cannot_be_written_is_said_before_the_audit() {
 
 /// The disk is full: a file that would grow past a limit cannot be written.
 #[test]
-fn a_full_disk_is_said_and_leaves_nothing_that_passes_as_whole() {
+fn a_full_disk_is_reported_and_leaves_no_file_that_looks_complete() {
     let scene = Scene::embedded();
     let count = scene.history(2, 10, 20);
     scene.run(&["init"]).expect(0, &[]);

@@ -1,4 +1,4 @@
-//! What an audit keeps of objects for the next one.
+//! The object cache of an audit, which the next audit uses.
 
 use std::path::{Path, PathBuf};
 
@@ -39,12 +39,12 @@ fn served(scene: &Scene, code: i32, matched: u64) -> serde_json::Value {
 fn an_unchanged_lake_is_listed_and_not_read() {
     let (scene, count) = scene();
     let first = served(&scene, 0, count);
-    assert_eq!((first["known"].as_u64(), first["read"].as_u64()), (Some(0), Some(count)));
-    assert_eq!(first["written"], 20, "a file a farm and day");
+    assert_eq!((first["hits"].as_u64(), first["misses"].as_u64()), (Some(0), Some(count)));
+    assert_eq!(first["files_written"], 20, "one file per farm and day");
     let again = served(&scene, 0, count);
-    assert_eq!((again["known"].as_u64(), again["read"].as_u64()), (Some(count), Some(0)));
-    assert_eq!(again["written"], 0);
-    // What the audit says is the same, but for what differs from run to run.
+    assert_eq!((again["hits"].as_u64(), again["misses"].as_u64()), (Some(count), Some(0)));
+    assert_eq!(again["files_written"], 0);
+    // The outcome is the same, except for the fields that differ from run to run.
     let without = scene.run(&["reconcile"]);
     let with = scene.run(&CACHED);
     for name in ["matched", "totals", "months", "days", "lake_objects"] {
@@ -65,14 +65,14 @@ fn what_changed_in_the_lake_is_read_and_what_is_gone_is_forgotten() {
         let ran = scene.run(&CACHED);
         ran.expect(1, &[("matched", count - 3), ("differing", 1), ("unreadable", 1), ("warehouse_only", 1)]);
         // Too new to be kept, or unreadable: read again each time.
-        assert_eq!(ran.json["cache"]["read"], 2);
+        assert_eq!(ran.json["cache"]["misses"], 2);
     }
     std::fs::write(&objects[0], text).unwrap();
     scene.run(&CACHED).expect(1, &[("matched", count - 2), ("differing", 0)]);
 }
 
 #[test]
-fn files_that_were_damaged_or_put_there_from_another_lake_are_made_anew() {
+fn damaged_files_and_files_of_another_lake_are_rebuilt() {
     let (scene, count) = scene();
     served(&scene, 0, count);
     let cached = files(&scene.path("cache"));
@@ -83,17 +83,17 @@ fn files_that_were_damaged_or_put_there_from_another_lake_are_made_anew() {
     std::fs::write(&cached[1], b"").unwrap();
     std::fs::copy(&cached[3], &cached[2]).unwrap();
     let ran = served(&scene, 0, count);
-    assert_eq!((ran["not_believed"].as_u64(), ran["written"].as_u64()), (Some(3), Some(3)), "{ran}");
-    assert_eq!(served(&scene, 0, count)["read"], 0, "they are whole again");
-    assert_eq!(files(&scene.path("cache")), cached, "nothing is left beside them");
+    assert_eq!((ran["invalid_files"].as_u64(), ran["files_written"].as_u64()), (Some(3), Some(3)), "{ran}");
+    assert_eq!(served(&scene, 0, count)["misses"], 0, "they are whole again");
+    assert_eq!(files(&scene.path("cache")), cached, "no other file remains");
 
     let (other, more) = self::scene();
     std::fs::remove_file(&files(&other.path("lake"))[0]).unwrap();
     let folder = scene.path("cache").display().to_string();
     let ran = other.run(&["reconcile", "--cache", &folder]);
     ran.expect(1, &[("matched", more - 1), ("warehouse_only", 1)]);
-    assert_eq!(ran.json["cache"]["known"], 0, "another lake's objects are not its own");
-    assert_eq!(served(&scene, 0, count)["read"], 0, "and each keeps its own");
+    assert_eq!(ran.json["cache"]["hits"], 0, "another lake's objects are not its own");
+    assert_eq!(served(&scene, 0, count)["misses"], 0, "and each keeps its own");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn two_audits_at_once_share_a_cache() {
         assert_eq!(ran.code, Some(0), "{ran:?}");
     }
     assert_eq!(files(&scene.path("cache")).len(), 20);
-    assert_eq!(served(&scene, 0, count)["read"], 0);
+    assert_eq!(served(&scene, 0, count)["misses"], 0);
 }
 
 #[test]

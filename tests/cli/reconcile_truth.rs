@@ -1,4 +1,4 @@
-//! A history proved by its truth file: what was lost, added or refused is told by file and line, and nothing else is.
+//! `reconcile --truth`: lost, added and oversized readings are reported by file and line, and nothing else is.
 
 use std::io::Write as _;
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 struct Proved {
     scene: Scene,
     lines: Vec<String>,
-    told: Vec<Entry<'static>>,
+    entries: Vec<Entry<'static>>,
 }
 
 const FILE: &str = "history.json";
@@ -25,30 +25,33 @@ impl Proved {
         let scene = Scene::embedded();
         scene.history(2, 3, 10);
         let text = std::fs::read_to_string(scene.path(FILE)).unwrap();
-        let mut this = Self { scene, lines: Vec::new(), told: Vec::new() };
+        let mut this = Self { scene, lines: Vec::new(), entries: Vec::new() };
         text.lines().for_each(|line| this.stored(line.to_owned(), None));
         this.scene.run(&["init"]).expect(0, &[]);
         this
     }
 
-    fn tell(&mut self, line: Option<String>, entry: Entry<'static>) {
+    fn add(&mut self, line: Option<String>, entry: Entry<'static>) {
         let at = self.lines.len() as u64 + 1;
         let delivered = line.is_some();
         self.lines.extend(line);
         let (file, line) = if delivered { (Some(FILE.into()), at) } else { (None, 0) };
-        self.told.push(Entry { file, line, ..entry });
+        self.entries.push(Entry { file, line, ..entry });
     }
 
     fn stored(&mut self, line: String, fault: Option<&'static str>) {
         let id = Some(id_of(&line));
-        self.tell(Some(line), Entry { id, fault: fault.map(Into::into), ..told(Expectation::Stored) });
+        self.add(Some(line), Entry { id, fault: fault.map(Into::into), ..expecting(Expectation::Stored) });
     }
 
     fn broken(&mut self, line: &str) {
         let sha256 = Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let of =
-            Entry { sha256: Some(sha256.into()), fault: Some("malformed".into()), ..told(Expectation::Quarantined) };
-        self.tell(Some(line.to_owned()), Entry { kind: Some("cut_off".into()), ..of });
+        let of = Entry {
+            sha256: Some(sha256.into()),
+            fault: Some("malformed".into()),
+            ..expecting(Expectation::Quarantined)
+        };
+        self.add(Some(line.to_owned()), Entry { kind: Some("cut_off".into()), ..of });
     }
 
     /// A valid reading that no topic takes.
@@ -58,15 +61,15 @@ impl Proved {
         let room = 262_144 - line.len() - "\"note\":\"\",".len();
         let line = line.replacen('{', &format!("{{\"note\":\"{}\",", "x".repeat(room)), 1);
         let id = Some(id_of(&line));
-        self.tell(Some(line), Entry { id, fault: Some("oversized".into()), ..told(Expectation::Oversized) });
+        self.add(Some(line), Entry { id, fault: Some("oversized".into()), ..expecting(Expectation::Oversized) });
     }
 
-    /// A reading of the herd that is delivered nowhere; its line.
+    /// Adds a reading that is never delivered. Returns its line.
     fn never(&mut self) -> String {
         let line = other(&self.lines[0], "never");
-        self.tell(
+        self.add(
             None,
-            Entry { id: Some(id_of(&line)), fault: Some("missing".into()), ..told(Expectation::Undelivered) },
+            Entry { id: Some(id_of(&line)), fault: Some("missing".into()), ..expecting(Expectation::Undelivered) },
         );
         line
     }
@@ -74,7 +77,7 @@ impl Proved {
     /// Writes the history and its truth.
     fn write(&self) -> Totals {
         std::fs::write(self.scene.path(FILE), self.lines.join("\n") + "\n").unwrap();
-        let (totals, text) = truth(&self.told);
+        let (totals, text) = truth(&self.entries);
         std::fs::write(self.scene.path("truth.ndjson"), text).unwrap();
         totals
     }
@@ -83,13 +86,13 @@ impl Proved {
         self.scene.run(&[&["reconcile", "--truth", "truth.ndjson", "--drift", "drift.ndjson"], more].concat())
     }
 
-    /// The findings of the last audit: kind, id, and what the truth says of it.
+    /// Returns the findings of the last audit: kind, id, and location in the truth file.
     fn findings(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.scene.path("drift.ndjson")).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The findings that only the truth tells.
+    /// Returns the findings that only the truth file reveals.
     fn told_findings(&self) -> Vec<Value> {
         let of_truth = |drift: &Value| drift["kind"].as_str().unwrap().starts_with("truth_");
         self.findings().into_iter().filter(of_truth).collect()
@@ -113,7 +116,7 @@ impl Proved {
     }
 }
 
-const fn told(expect: Expectation) -> Entry<'static> {
+const fn expecting(expect: Expectation) -> Entry<'static> {
     Entry { file: None, line: 0, id: None, fault: None, kind: None, sha256: None, expect }
 }
 
@@ -141,11 +144,11 @@ fn expect(ran: &Ran, code: i32, counts: &[(&str, u64)]) {
     for (name, count) in counts {
         assert_eq!(truth[*name].as_u64(), Some(*count), "{name}: {truth:#}");
     }
-    assert_eq!(truth["holds"], code == 0, "{truth:#}");
+    assert_eq!(truth["passed"], code == 0, "{truth:#}");
 }
 
 #[test]
-fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_its_line() {
+fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() {
     let mut history = Proved::new();
     let first = history.lines[0].clone();
     history.stored(first, Some("duplicate"));
@@ -153,13 +156,13 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
     let totals = history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
     let clean = history.prove(&[]);
-    let all = [("expected", totals.ids), ("found", totals.ids), ("missing", 0), ("surplus", 0), ("never", 1)];
+    let all = [("expected", totals.ids), ("found", totals.ids), ("missing", 0), ("unexpected", 0), ("undelivered", 1)];
     expect(&clean, 0, &all);
-    assert_eq!(clean.json["truth"]["door"], Value::Null, "nothing was broken, so nothing tells");
+    assert_eq!(clean.json["truth"]["ingest_path"], Value::Null, "without malformed lines the path cannot be inferred");
     assert!(history.findings().is_empty());
 
     // A row, an object, and both of a third are lost; one comes that never was.
-    let ids: Vec<Uuid> = history.told.iter().map(|entry| entry.id.unwrap()).collect();
+    let ids: Vec<Uuid> = history.entries.iter().map(|entry| entry.id.unwrap()).collect();
     let gone = history.scene.path("gone.ndjson");
     for (at, row, object) in [(3, true, false), (5, false, true), (7, true, true)] {
         if object {
@@ -173,23 +176,23 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
     std::fs::write(&gone, never + "\n" + &other(&history.lines[1], "nobody") + "\n").unwrap();
     history.scene.run(&["backfill", "gone.ndjson"]).expect(0, &[("inserted", 2)]);
     let ran = history.prove(&["--report", "page.html"]);
-    let lost = [("missing", 3), ("missing_in_lake", 2), ("missing_in_warehouse", 2), ("surplus", 2)];
+    let lost = [("missing", 3), ("missing_in_lake", 2), ("missing_in_warehouse", 2), ("unexpected", 2)];
     expect(&ran, 1, &lost);
-    expect(&ran, 1, &[("expected", totals.ids), ("found", totals.ids - 3), ("surplus_unknown", 1)]);
-    ran.expect(1, &[("lake_only", 1), ("warehouse_only", 1), ("truth_missing", 3), ("truth_surplus", 2)]);
+    expect(&ran, 1, &[("expected", totals.ids), ("found", totals.ids - 3), ("unexpected_unlisted", 1)]);
+    ran.expect(1, &[("lake_only", 1), ("warehouse_only", 1), ("truth_missing", 3), ("truth_unexpected", 2)]);
     let found = history.told_findings();
     let missing: std::collections::BTreeMap<String, (u64, [bool; 2])> = found
         .iter()
         .filter(|drift| drift["kind"] == "truth_missing")
         .map(|drift| {
             let sides = [0, 1].map(|side| !drift["fields"]["id_treated_data"][side].is_null());
-            (drift["id"].as_str().unwrap().to_owned(), (drift["told"]["line"].as_u64().unwrap(), sides))
+            (drift["id"].as_str().unwrap().to_owned(), (drift["truth"]["line"].as_u64().unwrap(), sides))
         })
         .collect();
     let expected = [(3, [true, false]), (5, [false, true]), (7, [false, false])];
     assert_eq!(missing, expected.map(|(at, sides)| (ids[at].to_string(), (at as u64 + 1, sides))).into());
-    let surplus: Vec<&Value> = found.iter().filter(|drift| drift["kind"] == "truth_surplus").collect();
-    assert!(surplus.iter().any(|drift| drift["told"]["fault"] == "missing"), "{surplus:?}");
+    let unexpected: Vec<&Value> = found.iter().filter(|drift| drift["kind"] == "truth_unexpected").collect();
+    assert!(unexpected.iter().any(|drift| drift["truth"]["fault"] == "missing"), "{unexpected:?}");
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson"]).stdout;
     assert!(text.contains("ground truth: FAILED") && text.contains("3 missing (2 from the lake, 2 from"), "{text}");
     let page = std::fs::read_to_string(history.scene.path("page.html")).unwrap();
@@ -197,7 +200,7 @@ fn a_history_that_was_taken_in_is_proved_and_what_is_lost_or_added_is_told_by_it
 }
 
 #[test]
-fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
+fn oversized_and_malformed_lines_are_judged_by_the_ingest_path() {
     let mut history = Proved::new();
     history.broken("{\"cut");
     history.broken("{\"cut");
@@ -212,9 +215,9 @@ fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
     std::fs::write(history.scene.path("sent.json"), sent.join("\n")).unwrap();
     history.scene.run(&["backfill", "sent.json"]).expect(0, &[("inserted", totals.ids)]);
     let published = prove(&[]);
-    let counts = [("expected", totals.ids), ("quarantined_expected", 2), ("quarantined_withheld", 2), ("refused", 1)];
+    let counts = [("expected", totals.ids), ("quarantined_expected", 2), ("quarantined_withheld", 2), ("oversized", 1)];
     expect(&published, 0, &counts);
-    assert_eq!(published.json["truth"]["door"], "publish");
+    assert_eq!(published.json["truth"]["ingest_path"], "publish");
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson"]).stdout;
     assert!(
         text.contains("does not send them without --send-invalid") && text.contains("ground truth: passed"),
@@ -225,17 +228,17 @@ fn what_a_backfill_takes_in_and_publish_withholds_is_judged_by_the_door() {
 
     history.scene.run(&["backfill", FILE]).expect(1, &[("inserted", 1), ("rejected", 3)]);
     let filled = prove(&[]);
-    let counts = [("expected", totals.ids + 1), ("found", totals.ids + 1), ("quarantined_found", 2), ("surplus", 0)];
+    let counts = [("expected", totals.ids + 1), ("found", totals.ids + 1), ("quarantined_found", 2), ("unexpected", 0)];
     expect(&filled, 0, &counts);
-    assert_eq!(filled.json["truth"]["door"], "backfill", "only a file brings in what is too large");
-    expect(&prove(&["--ingest-path", "publish"]), 1, &[("surplus", 1), ("refused_stored", 1)]);
+    assert_eq!(filled.json["truth"]["ingest_path"], "backfill", "only backfill ingests oversized lines");
+    expect(&prove(&["--ingest-path", "publish"]), 1, &[("unexpected", 1), ("oversized_stored", 1)]);
 
     let kept = walk(&history.scene.path("quarentena"));
     assert_eq!(kept.len(), 2, "the same bytes are one object");
     std::fs::remove_file(&kept[0]).unwrap();
     expect(&prove(&[]), 1, &[("quarantined_found", 1), ("quarantined_missing", 1), ("missing", 0)]);
     let lost = history.told_findings();
-    assert_eq!((lost.len(), &lost[0]["told"]["kind"]), (1, &"cut_off".into()), "{lost:?}");
+    assert_eq!((lost.len(), &lost[0]["truth"]["kind"]), (1, &"cut_off".into()), "{lost:?}");
 }
 
 /// Every file below.
@@ -258,7 +261,7 @@ fn corrections_that_the_truth_foretells_are_no_findings() {
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
     history.scene.run(&["reconcile"]).expect(1, &[("logical_duplicates", 1)]);
     let ran = history.prove(&[]);
-    expect(&ran, 0, &[("corrections", 1), ("missing", 0), ("surplus", 0)]);
+    expect(&ran, 0, &[("corrections", 1), ("missing", 0), ("unexpected", 0)]);
     ran.expect(0, &[("logical_duplicates", 0)]);
 }
 
@@ -281,15 +284,15 @@ fn no_budget_lets_a_truth_pass_that_does_not_hold() {
     history.stored(json.to_string(), None);
     history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[("inserted", 1)]);
-    expect(&history.prove(&["--max-drift", "10"]), 0, &[("missing", 0), ("surplus", 0)]);
+    expect(&history.prove(&["--max-drift", "10"]), 0, &[("missing", 0), ("unexpected", 0)]);
 }
 
 #[test]
-fn parts_are_proved_together_and_days_that_were_not_audited_are_left_out() {
+fn parts_are_checked_together_without_days_that_were_not_audited() {
     let history = Proved::new();
     let totals = history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
-    let (one, other) = history.told.split_at(7);
+    let (one, other) = history.entries.split_at(7);
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(&truth(other).1).unwrap();
     std::fs::write(history.scene.path("one.ndjson"), truth(one).1).unwrap();
@@ -300,12 +303,12 @@ fn parts_are_proved_together_and_days_that_were_not_audited_are_left_out() {
     expect(
         &part,
         1,
-        &[("expected", 7), ("found", 7), ("surplus", totals.ids - 7), ("surplus_unknown", totals.ids - 7)],
+        &[("expected", 7), ("found", 7), ("unexpected", totals.ids - 7), ("unexpected_unlisted", totals.ids - 7)],
     );
     let day = history.scene.run(&[&both[..], &["--from", "2024-01-03", "--to", "2024-01-03"]].concat());
     let expected = day.json["truth"]["expected"].as_u64().unwrap();
     assert!(expected > 0 && expected < totals.ids);
-    expect(&day, 0, &[("found", expected), ("outside", totals.ids - expected), ("surplus", 0)]);
+    expect(&day, 0, &[("found", expected), ("out_of_window", totals.ids - expected), ("unexpected", 0)]);
 }
 
 #[test]
@@ -318,10 +321,14 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
     packed.write_all(whole.as_bytes()).unwrap();
     let mut packed = packed.finish().unwrap();
     packed.truncate(packed.len() / 2);
-    for (name, text, says) in [
+    for (name, text, expected) in [
         ("cut.ndjson", cut.into_bytes(), "without its totals"),
         ("cut.ndjson.gz", packed, "not a complete truth file"),
-        ("later.ndjson", whole.replace("truth\":1", "truth\":2").into_bytes(), "version 2"),
+        (
+            "earlier.ndjson",
+            whole.replace("truth\":2", "truth\":1").into_bytes(),
+            "version 1, and this program reads version 2",
+        ),
         (FILE, std::fs::read(history.scene.path(FILE)).unwrap(), "not a truth file"),
         ("no-id.ndjson", whole.replacen("\"id\"", "\"od\"", 1).into_bytes(), "line 2: has no id"),
     ] {
@@ -329,10 +336,13 @@ fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
         let ran = history.scene.run(&["reconcile", "--truth", name]);
         assert_eq!(ran.code, Some(2), "{name}: {ran:?}");
         let output = ran.stderr.trim();
-        assert!(output.contains(name) && output.contains(says) && output.lines().count() == 1, "{name}: {output}");
+        assert!(output.contains(name) && output.contains(expected) && output.lines().count() == 1, "{name}: {output}");
     }
     let ran = history.scene.run(&["reconcile", "--truth", "none.ndjson"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("--truth none.ndjson: cannot be read"), "{ran:?}");
     let ran = history.scene.run(&["reconcile", "--truth", "truth.ndjson", "--farm", "fazenda_um"]);
-    assert!(ran.code == Some(2) && ran.stderr.contains("--farm"), "a truth does not say whose ids they are: {ran:?}");
+    assert!(
+        ran.code == Some(2) && ran.stderr.contains("--farm"),
+        "a truth file does not contain the farm of an id: {ran:?}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Repair and undo on a lake in a directory and a warehouse in SQLite: what they change, to the bit, and what they leave.
+//! Repair and undo with a directory lake and SQLite: exactly the intended changes, compared bit for bit.
 
 use testkit::{Ran, Scene};
 
@@ -57,7 +57,7 @@ pub(crate) fn expect_repaired(ran: &Ran, counts: &[(&str, u64)]) {
 }
 
 #[test]
-fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_every_bit_back() {
+fn a_dry_run_changes_nothing_and_shows_the_repair_and_undo_restores_every_bit() {
     let (scene, count) = whole();
     let done = damage(&scene);
     let damaged = State::of(&scene);
@@ -68,7 +68,7 @@ fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_e
         ("updated", done.differing),
         ("objects_written", done.warehouse_only),
         ("objects_replaced", 0),
-        ("left", 0),
+        ("not_repaired", 0),
         ("failed", 0),
     ];
     let planned = scene.run(&[&repair[..], &["--dry-run"]].concat());
@@ -81,31 +81,34 @@ fn a_dry_run_changes_nothing_and_says_what_the_repair_then_does_and_undo_gives_e
     expect_repaired(&ran, &[("verified", done.all())]);
     assert_eq!(ran.json["repaired"]["undo_file"], "undo.ndjson");
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    let mended = State::of(&scene);
-    assert_eq!(mended.changed_rows(&damaged) as u64, done.lake_only + done.differing);
-    assert_eq!(mended.changed_files(&damaged) as u64, done.warehouse_only);
+    let repaired_state = State::of(&scene);
+    assert_eq!(repaired_state.changed_rows(&damaged) as u64, done.lake_only + done.differing);
+    assert_eq!(repaired_state.changed_files(&damaged) as u64, done.warehouse_only);
     let lines = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap().lines().count();
     assert_eq!(lines as u64, done.all());
 
     let undo = ["undo", "undo.ndjson"];
-    let counts = [("changes", done.all()), ("restored", done.all()), ("already", 0), ("changed_since", 0)];
+    let counts = [("changes", done.all()), ("restored", done.all()), ("already_restored", 0), ("modified_since", 0)];
     scene.run(&[&undo[..], &["--dry-run"]].concat()).expect(0, &counts);
-    assert!(State::of(&scene) == mended, "a dry run of undo changed something");
+    assert!(State::of(&scene) == repaired_state, "a dry run of undo changed something");
     scene.run(&undo).expect(0, &counts);
     assert!(State::of(&scene) == damaged, "not all is as it was");
-    scene.run(&undo).expect(0, &[("restored", 0), ("already", done.all()), ("changed_since", 0)]);
+    scene.run(&undo).expect(0, &[("restored", 0), ("already_restored", done.all()), ("modified_since", 0)]);
     assert!(State::of(&scene) == damaged, "a second undo changed something");
     scene.run(&["reconcile"]).expect(1, &found);
 }
 
 /// `--repair warehouse` and `--repair lake` touch their side only, and each run goes into its own undo file.
 #[test]
-fn one_side_is_mended_without_the_other() {
+fn one_side_is_repaired_without_the_other() {
     let (scene, count) = whole();
     let done = damage(&scene);
     let damaged = State::of(&scene);
     let ran = scene.run(&["reconcile", "--repair", "lake"]);
-    expect_repaired(&ran, &[("objects_written", done.warehouse_only), ("left", done.lake_only + done.differing)]);
+    expect_repaired(
+        &ran,
+        &[("objects_written", done.warehouse_only), ("not_repaired", done.lake_only + done.differing)],
+    );
     let undo_file = ran.json["repaired"]["undo_file"].as_str().unwrap();
     assert!(undo_file.starts_with("ruminate-undo-"), "{undo_file}");
     let lake_mended = State::of(&scene);
@@ -114,7 +117,7 @@ fn one_side_is_mended_without_the_other() {
         (0, done.warehouse_only)
     );
     let ran = scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "rows.ndjson"]);
-    expect_repaired(&ran, &[("inserted", done.lake_only), ("updated", done.differing), ("left", 0)]);
+    expect_repaired(&ran, &[("inserted", done.lake_only), ("updated", done.differing), ("not_repaired", 0)]);
     assert_eq!(State::of(&scene).changed_files(&lake_mended), 0);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     scene.run(&["undo", undo_file]).expect(0, &[("restored", done.warehouse_only)]);
@@ -123,7 +126,7 @@ fn one_side_is_mended_without_the_other() {
 }
 
 #[test]
-fn a_repair_over_its_budget_changes_nothing_and_says_so() {
+fn a_repair_over_its_budget_changes_nothing_and_reports_it() {
     let (scene, count) = whole();
     let all = damage(&scene).all();
     let damaged = State::of(&scene);
@@ -136,8 +139,8 @@ fn a_repair_over_its_budget_changes_nothing_and_says_so() {
         expect_repaired(&refused, &[("verified", 0)]);
         assert!(State::of(&scene) == damaged && !scene.path("u").exists(), "{most}");
     }
-    let told = scene.text(&["reconcile", "--repair", "both", "--max-repairs", "1"]).stdout;
-    assert!(told.contains("more than --max-repairs 1: nothing was changed"), "{told}");
+    let printed = scene.text(&["reconcile", "--repair", "both", "--max-repairs", "1"]).stdout;
+    assert!(printed.contains("more than --max-repairs 1: nothing was changed"), "{printed}");
     // The edge is within it.
     expect_repaired(&repair(&all.to_string()), &[("verified", all)]);
     scene.run(&["reconcile"]).expect(0, &[]);
@@ -173,7 +176,7 @@ fn a_trusted_warehouse_writes_its_values_into_objects_and_leaves_all_else_in_the
     assert_eq!(changed, objects.len() as u64);
     let damaged = State::of(&scene);
     let lake = scene.run(&["reconcile", "--repair", "warehouse", "--trust", "warehouse"]);
-    expect_repaired(&lake, &[("updated", 0), ("objects_replaced", 0), ("left", changed)]);
+    expect_repaired(&lake, &[("updated", 0), ("objects_replaced", 0), ("not_repaired", changed)]);
     let reasons = lake.json["repaired"]["reasons"].to_string();
     assert!(reasons.contains("the warehouse is trusted"), "{reasons}");
     assert!(State::of(&scene) == damaged);
@@ -183,13 +186,13 @@ fn a_trusted_warehouse_writes_its_values_into_objects_and_leaves_all_else_in_the
     expect_repaired(&planned, &[("objects_replaced", changed), ("updated", 0)]);
     assert!(State::of(&scene) == damaged);
     expect_repaired(&scene.run(&repair), &[("objects_replaced", changed), ("verified", changed), ("failed", 0)]);
-    let mended = State::of(&scene);
-    assert_eq!((mended.changed_rows(&damaged), mended.changed_files(&damaged) as u64), (0, changed));
+    let repaired_state = State::of(&scene);
+    assert_eq!((repaired_state.changed_rows(&damaged), repaired_state.changed_files(&damaged) as u64), (0, changed));
     for object in &objects {
         let before = String::from_utf8(damaged.files[object].clone()).unwrap();
         let values =
             [("consumo_real", "7.123456789012345"), ("quantidade_animais", "\"50\""), ("id_raca", r#""a\"b""#)];
-        let after = String::from_utf8(mended.files[object].clone()).unwrap();
+        let after = String::from_utf8(repaired_state.files[object].clone()).unwrap();
         assert_eq!(after, with_members(&before, &values));
     }
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
@@ -217,14 +220,14 @@ fn a_trusted_warehouse_with_values_that_no_object_can_have_changes_nothing() {
     let problems = ran.json["repaired"]["problems"].to_string();
     for (at, why) in [(0, "NULL"), (1, "path"), (2, "path"), (3, "values that no record can have")] {
         let id = id_of(&objects[at]);
-        let kept = ran.json["repaired"]["problems"]["kept"].as_array().unwrap();
-        let told = kept.iter().find(|problem| problem.to_string().contains(&id));
-        assert!(told.is_some_and(|problem| problem.to_string().contains(why)), "{why}: {problems}");
+        let kept = ran.json["repaired"]["problems"]["items"].as_array().unwrap();
+        let printed = kept.iter().find(|problem| problem.to_string().contains(&id));
+        assert!(printed.is_some_and(|problem| problem.to_string().contains(why)), "{why}: {problems}");
     }
     let now = State::of(&scene);
     assert_eq!((now.changed_rows(&damaged), now.changed_files(&damaged)), (0, 1));
     assert!(now.files[&objects[4]] != damaged.files[&objects[4]]);
-    // The lake's values mend what the warehouse's could not.
+    // The lake's values repair what the warehouse's could not.
     scene.run(&["reconcile", "--repair", "both"]);
     scene.run(&["reconcile"]).expect(0, &[]);
 }

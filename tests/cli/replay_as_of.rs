@@ -1,4 +1,4 @@
-//! `replay --as-of` on the in-process S3 service: what was deleted since then comes back.
+//! `replay --as-of` with the in-process S3 service: objects deleted since then are recovered.
 
 use std::time::{Duration, SystemTime};
 

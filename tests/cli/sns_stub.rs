@@ -1,8 +1,8 @@
-//! The SNS stub as these tests want it: every message is kept.
+//! The SNS stub with the settings of these tests: every message is stored.
 
 use testkit::sns::{Config, Fault, Keep, Settings, SnsStub};
 
-/// The credentials have expired; said once, they are renewed and the call is made again.
+/// Fault: the credentials have expired, once; they are renewed and the request is retried.
 pub const EXPIRED: Fault = Fault::Call(403, "ExpiredToken");
 
 pub fn stub() -> SnsStub {

@@ -1,4 +1,4 @@
-//! What both embedded stores hold, to the last bit, for tests of what changes them and what must not.
+//! State of both embedded stores, bit for bit, for tests that compare it before and after a change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

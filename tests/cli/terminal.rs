@@ -1,4 +1,4 @@
-//! What is printed on terminals and into files that cannot show everything: other locales, no colors, few columns.
+//! Output on limited terminals and in files: other locales, no colors, few columns.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ const COMMANDS: [&str; 13] = [
     "man",
 ];
 
-/// What a command prints on a terminal of so many columns, through the `script` of util-linux.
+/// Returns the output of a command on a terminal with N columns, through the `script` of util-linux.
 fn on_terminal(scene: &Scene, columns: u32, variables: &[(&str, &str)], args: &[&str]) -> String {
     let binary = scene.command(&[]).get_program().to_owned().into_string().unwrap();
     let line = format!("stty cols {columns} rows 50; {binary} {}", args.join(" "));

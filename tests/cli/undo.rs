@@ -1,4 +1,4 @@
-//! The undo file: what it holds when things go wrong, what it refuses to put back, and what repair leaves alone.
+//! The undo file: its content after failures, changes that it does not revert, and findings that a repair does not touch.
 
 use std::path::PathBuf;
 
@@ -31,14 +31,15 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
     std::fs::remove_file(&written[1]).unwrap();
     let since = State::of(&scene);
     // The object that is gone was not there before: that is as it was.
-    let counts = [("changes", done.all()), ("restored", done.all() - 5), ("changed_since", 4), ("already", 1)];
+    let counts =
+        [("changes", done.all()), ("restored", done.all() - 5), ("modified_since", 4), ("already_restored", 1)];
     scene.run(&[&UNDO[..], &["--dry-run"]].concat()).expect(1, &counts);
     assert!(State::of(&scene) == since);
     let undone = scene.run(&UNDO);
     undone.expect(1, &counts);
-    let told = undone.json["problems"].to_string();
+    let printed = undone.json["problems"].to_string();
     for object in [&inserted, &updated, &gone, &written[0]] {
-        assert!(told.contains(&id_of(object)), "{object:?} in {told}");
+        assert!(printed.contains(&id_of(object)), "{object:?} in {printed}");
     }
     let now = State::of(&scene);
     for object in [&inserted, &updated, &gone] {
@@ -47,7 +48,7 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
     }
     assert_eq!(now.files.get(&written[0]), since.files.get(&written[0]));
     assert_eq!((now.changed_rows(&damaged), now.changed_files(&damaged)), (3, 1), "all else is as it was");
-    scene.run(&UNDO).expect(1, &[("restored", 0), ("already", done.all() - 4), ("changed_since", 4)]);
+    scene.run(&UNDO).expect(1, &[("restored", 0), ("already_restored", done.all() - 4), ("modified_since", 4)]);
     assert!(State::of(&scene) == now);
 }
 
@@ -61,13 +62,13 @@ fn nothing_is_changed_without_its_line() {
         for side in ["warehouse", "lake", "both"] {
             let ran = scene.run(&["reconcile", "--repair", side, "--undo-file", file]);
             expect_repaired(ran.expect(3, &[]), &[("verified", 0), ("inserted", 0), ("updated", 0)]);
-            let told = ran.json["repaired"]["stopped"].as_str().unwrap();
-            assert!(told.contains("the undo file cannot be written") && told.contains(why), "{told}");
+            let printed = ran.json["repaired"]["stopped"].as_str().unwrap();
+            assert!(printed.contains("the undo file cannot be written") && printed.contains(why), "{printed}");
             assert!(State::of(&scene) == damaged, "{file} {side}");
             assert_eq!(ran.json["repaired"]["undo_file"], json!(null), "nothing is in it");
         }
-        let told = scene.text(&["reconcile", "--repair", "both", "--undo-file", file]).stdout;
-        assert!(told.contains("nothing is changed without it"), "{told}");
+        let printed = scene.text(&["reconcile", "--repair", "both", "--undo-file", file]).stdout;
+        assert!(printed.contains("nothing is changed without it"), "{printed}");
     }
 }
 
@@ -85,22 +86,22 @@ fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_
     assert!(State::of(&scene) == damaged);
     let full = limited(&scene, whole_size * 2 / 3, &[&REPAIR[..], &["--output", "json"]].concat());
     full.expect(3, &[]);
-    let told = full.json["repaired"]["stopped"].as_str().unwrap();
-    assert!(told.contains("the undo file cannot be written"), "{told}");
+    let printed = full.json["repaired"]["stopped"].as_str().unwrap();
+    assert!(printed.contains("the undo file cannot be written"), "{printed}");
     let written = full.json["repaired"]["objects_written"].as_u64().unwrap();
     let text = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap();
     let lines = text.lines().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count() as u64;
     assert!(!text.ends_with('\n') && written > 10 && written < lost.len() as u64, "{written}");
     assert_eq!((lines, State::of(&scene).changed_files(&damaged) as u64), (written, written));
-    // Room again: the repair goes on in the same file, and all of it goes back.
+    // With space again, the repair continues in the same file, and everything can be reverted.
     let rest = lost.len() as u64 - written;
     expect_repaired(&scene.run(&REPAIR), &[("objects_written", rest), ("verified", rest)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    scene.run(&UNDO).expect(1, &[("restored", lost.len() as u64), ("broken", 1), ("changed_since", 0)]);
+    scene.run(&UNDO).expect(1, &[("restored", lost.len() as u64), ("truncated_lines", 1), ("modified_since", 0)]);
     assert!(State::of(&scene) == damaged);
 }
 
-/// Runs the binary where no file can grow past so many bytes.
+/// Runs the binary with a limit on the size of files, in bytes.
 fn limited(scene: &Scene, max: u64, args: &[&str]) -> Ran {
     let ran = scene.command(args);
     let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", max / 512);
@@ -124,13 +125,13 @@ fn a_last_line_that_broke_off_costs_no_other() {
     let text = std::fs::read(scene.path("undo.ndjson")).unwrap();
     std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 40]).unwrap();
     let undone = scene.run(&UNDO);
-    undone.expect(1, &[("restored", done.all() - 1), ("broken", 1), ("changed_since", 0)]);
+    undone.expect(1, &[("restored", done.all() - 1), ("truncated_lines", 1), ("modified_since", 0)]);
     assert!(undone.json["problems"].to_string().contains(&format!("line {}", done.all())), "{undone:?}");
     let now = State::of(&scene);
     assert_eq!(now.changed_rows(&damaged) + now.changed_files(&damaged), 1, "only that of the line");
     // A line end that is missing is no line that is missing.
     std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 1]).unwrap();
-    scene.run(&UNDO).expect(0, &[("restored", 1), ("already", done.all() - 1), ("broken", 0)]);
+    scene.run(&UNDO).expect(0, &[("restored", 1), ("already_restored", done.all() - 1), ("truncated_lines", 0)]);
     assert!(State::of(&scene) == damaged);
 }
 
@@ -139,7 +140,7 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
     let (scene, _) = whole();
     damage(&scene);
     scene.run(&REPAIR);
-    let mended = State::of(&scene);
+    let repaired_state = State::of(&scene);
     let text = std::fs::read_to_string(scene.path("undo.ndjson")).unwrap();
     let (rows, objects): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("\"table\":"));
     let lines = |lines: &[&str]| lines.join("\n");
@@ -165,13 +166,13 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
         let refused = scene.run(&["undo", "odd"]);
         assert!(refused.code == Some(2) && refused.stderr.contains(why), "{name}: {refused:?}");
         assert!(refused.stderr.contains("odd"), "{name} names its file: {refused:?}");
-        assert!(State::of(&scene) == mended, "{name} changed something");
+        assert!(State::of(&scene) == repaired_state, "{name} changed something");
     }
     let refused = scene.run(&["undo", "none"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("none"), "{refused:?}");
     std::fs::write(scene.path("odd"), "").unwrap();
     scene.run(&["undo", "odd"]).expect(0, &[("changes", 0)]);
-    assert!(State::of(&scene) == mended);
+    assert!(State::of(&scene) == repaired_state);
 }
 
 /// Everything that repair must not guess about is named, with why, and left as it is to the byte.
@@ -211,7 +212,7 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
     ];
     for trust in ["lake", "warehouse"] {
         let ran = scene.run(&[&REPAIR[..], &["--trust", trust]].concat());
-        expect_repaired(ran.expect(1, &counts), &[("left", 7), ("failed", 0), ("verified", 0)]);
+        expect_repaired(ran.expect(1, &counts), &[("not_repaired", 7), ("failed", 0), ("verified", 0)]);
         let reasons = ran.json["repaired"]["reasons"].to_string();
         for why in [
             "2 duplicate_object: objects of the lake are never deleted",
@@ -234,9 +235,9 @@ fn the_printed_undo_command_can_be_pasted() {
     let (scene, _) = whole();
     let done = damage(&scene);
     let damaged = State::of(&scene);
-    let told = scene.text(&["reconcile", "--repair", "both", "--undo-file", "my undo.ndjson"]);
-    let line = told.stdout.lines().find_map(|line| line.trim().strip_prefix("to revert, run: ruminate ")).unwrap();
-    assert!(told.stdout.contains("exit code 1: the audit before the repair found drift"), "{}", told.stdout);
+    let printed = scene.text(&["reconcile", "--repair", "both", "--undo-file", "my undo.ndjson"]);
+    let line = printed.stdout.lines().find_map(|line| line.trim().strip_prefix("to revert, run: ruminate ")).unwrap();
+    assert!(printed.stdout.contains("exit code 1: the audit before the repair found drift"), "{}", printed.stdout);
     let binary = scene.command(&[]).get_program().to_owned().into_string().unwrap();
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", &format!("{binary} {line} --output json")]).current_dir(scene.home.path());
@@ -247,7 +248,7 @@ fn the_printed_undo_command_can_be_pasted() {
 }
 
 #[test]
-fn an_undo_file_of_rows_needs_no_lake_and_one_of_objects_says_so() {
+fn an_undo_file_of_rows_needs_no_lake_and_one_of_objects_reports_that() {
     let (scene, _) = whole();
     damage(&scene);
     scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "rows"]).expect(1, &[]);
@@ -262,7 +263,7 @@ fn an_undo_file_of_rows_needs_no_lake_and_one_of_objects_says_so() {
 }
 
 #[test]
-fn a_dry_run_without_a_repair_says_what_to_do() {
+fn a_dry_run_without_a_repair_suggests_what_to_do() {
     let (scene, _) = whole();
     let refused = scene.run(&["reconcile", "--dry-run"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");

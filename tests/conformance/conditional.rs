@@ -1,4 +1,4 @@
-//! Writes under a condition, on stores that honour it, ignore it, or answer 501.
+//! Conditional writes, with stores that honour them, ignore them, or answer 501.
 
 use std::sync::Arc;
 

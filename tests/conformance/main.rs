@@ -1,4 +1,4 @@
-//! The S3 lake on the wire, against the in-process S3 service: the checks that every lake passes, and faults.
+//! The S3 lake over HTTP with the in-process S3 service: the conformance suite for lakes, and faults.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::time::{Duration, SystemTime};
@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use pipeline::aws::Network;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Depth, Lake, PutResult, Reason, list_all};
 use pipeline::retry::RetryPolicy;
@@ -35,7 +36,7 @@ const WAYS: [bool; 2] = [false, true];
 
 fn open(config: &SdkConfig, bucket: &str, prefix: &str, direct: bool) -> S3 {
     let lake = S3::new(config, bucket, prefix, QUICK);
-    if direct { lake.direct(config) } else { lake }
+    if direct { lake.direct(config, &Network::default()) } else { lake }
 }
 
 fn lake(s3: &S3Server, direct: bool) -> S3 {
@@ -90,15 +91,15 @@ async fn passing_faults(direct: bool) {
     assert!(throttling.retries >= 24, "{throttling:?}");
 }
 
-/// A store that bears so many requests a second: all arrive, and fewer are under way at once than were asked for.
+/// A store with a rate limit: all requests succeed, with less concurrency than requested.
 #[tokio::test]
-async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
+async fn concurrency_adapts_to_the_capacity_of_a_store() {
     let s3 = S3Server::with_bucket(BUCKET);
     // The store's second is not the limit's: what is refused must outlast both, and a bounded count of tries is spent
     // within a second by pauses as short as QUICK's.
     let patient = RetryPolicy { max_attempts: 200, max_backoff: Duration::from_millis(200), ..QUICK };
     let config = config(&s3, REGION, SECRET_KEY);
-    let lake = std::sync::Arc::new(S3::new(&config, BUCKET, "x", patient).direct(&config));
+    let lake = std::sync::Arc::new(S3::new(&config, BUCKET, "x", patient).direct(&config, &Network::default()));
     for n in 0..50 {
         s3.store().put(BUCKET, &format!("x/{n}"), "{}");
     }
@@ -120,7 +121,7 @@ async fn a_store_that_bears_less_is_asked_for_less_until_it_bears_more() {
     );
 }
 
-/// Somebody's XML in the lake is what was listed, and no error of the store's, by either way of asking.
+/// An XML object in the lake is an object, not an error document of the store, with both clients.
 #[tokio::test]
 async fn an_object_is_itself_however_it_looks() {
     let s3 = S3Server::with_bucket(BUCKET);
@@ -143,10 +144,10 @@ async fn what_will_not_pass_is_named() {
     let e = reason(S3::new(&config(&s3, REGION, SECRET_KEY), "nobody", "x", QUICK)).await;
     assert_eq!(e.reason, Reason::NoLake, "{e}");
     let e = reason(S3::new(&config(&s3, REGION, "wrong"), BUCKET, "x", QUICK)).await;
-    assert_eq!(e.reason, Reason::Denied, "{e}");
+    assert_eq!(e.reason, Reason::Credentials, "{e}");
     let cases = [
         ("sa-east-1", SECRET_KEY, BUCKET, Reason::WrongRegion),
-        (REGION, "wrong", BUCKET, Reason::Denied),
+        (REGION, "wrong", BUCKET, Reason::Credentials),
         (REGION, SECRET_KEY, "nobody", Reason::NoLake),
         (REGION, SECRET_KEY, BUCKET, Reason::NotFound),
     ];
@@ -155,18 +156,18 @@ async fn what_will_not_pass_is_named() {
         for direct in WAYS {
             let e = open(&config(&s3, region, secret), bucket, "x", direct).get("a").await.unwrap_err();
             assert_eq!(e.reason, reason, "{e}");
-            // Each request has an id of its own, which AWS asks for.
+            // Each request has its own id, which AWS support requires.
             let text = e.to_string();
             let (text, id) = text.split_once(" (request id ").unwrap_or_else(|| panic!("no request id: {text}"));
             assert!(id.len() > 1, "{id}");
             output.push(text.to_owned());
         }
-        assert_eq!(output[0], output[1], "both ways say the same");
+        assert_eq!(output[0], output[1], "both clients report the same");
     }
 }
 
 #[tokio::test]
-async fn archived_objects_are_told_apart_and_restored_ones_read() {
+async fn archived_objects_are_detected_and_restored_ones_read() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (lake, direct) = (lake(&s3, false), lake(&s3, true));
     for key in ["cold.json", "thawed.json", "warm.json"] {
@@ -213,7 +214,7 @@ async fn the_lake_as_it_was_has_each_key_s_version_of_then() {
     }
 }
 
-#[allow(clippy::too_many_lines, reason = "one story, told in order")]
+#[allow(clippy::too_many_lines, reason = "one sequence of steps")]
 async fn as_it_was(direct: bool) {
     let s3 = S3Server::with_bucket(BUCKET);
     let lake = lake(&s3, direct);
@@ -284,7 +285,7 @@ async fn as_it_was(direct: bool) {
 }
 
 #[tokio::test]
-async fn versions_over_many_pages_are_settled_once_each() {
+async fn versions_over_many_pages_are_resolved_once_each() {
     let s3 = S3Server::with_bucket(BUCKET);
     s3.store().set_versioning(BUCKET, Versioning::Enabled);
     // 7 versions of each key: pages of 1,000 break off within a key, before and after its version of then.

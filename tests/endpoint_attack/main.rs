@@ -105,9 +105,9 @@ async fn slow_senders_and_silent_connections_do_not_delay_a_genuine_sender() {
         let (head, drip) = if n < SLOW { (head, true) } else { ("", false) };
         attackers.push(tokio::spawn(attack(address, head, drip, Arc::clone(&over), Arc::clone(&opened))));
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     while opened.load(Ordering::Relaxed) < (SLOW + SILENT) as u64 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{opened:?} connections of the attack were opened");
+        assert!(started.elapsed() < Duration::from_secs(30), "{opened:?} connections of the attack were opened");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let text = std::fs::read_to_string(scene.path("history.json")).unwrap();

@@ -1,4 +1,4 @@
-//! The stream as it runs: files → `publish` → SNS (moto) → HTTP → `process --listen` → S3 and MySQL.
+//! The complete stream: files → `publish` → SNS (moto) → HTTP → `process --listen` → S3 and MySQL.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
@@ -9,7 +9,7 @@ use testkit::{BUCKET, Database, MOTO, MYSQL, PREFIX, Ran, Scene, real_files, ser
 
 use crate::moto::sns;
 
-/// A listener on a free port, told to end after so many messages; its address.
+/// Starts a listener on a free port that ends after N messages. Returns its address.
 pub fn listen(scene: &Scene, messages: u64) -> (Child, String) {
     let messages = messages.to_string();
     let accept = ["--any-topic", "--insecure-skip-signature"];

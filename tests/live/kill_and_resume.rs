@@ -1,4 +1,4 @@
-//! `kill -9` at many moments of a backfill and of a replay, S3 to MySQL: nothing lost, nothing double.
+//! `kill -9` at many moments of a backfill and of a replay, from S3 to MySQL: nothing is lost or duplicated.
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ impl Stores {
         Some(Self { s3, database, scene })
     }
 
-    /// What both stores hold, told by the stores themselves.
+    /// State of both stores, read from the stores themselves.
     async fn hold(&self, count: u64) {
         assert_eq!(self.s3.store().list(BUCKET, PREFIX).len() as u64, count);
         let distinct = "SELECT COUNT(DISTINCT cod_cliente, id_curral, id_lote, data) FROM historico_consumo";
@@ -68,9 +68,9 @@ async fn live_mysql_a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
     for n in 0..REPLAYS {
         stores.database.run("TRUNCATE TABLE historico_consumo").await;
         stores.scene.kill(&["replay"], whole.mul_f64(moment(n)));
-        // A run that goes on tells of all it has done, before and after it was killed.
+        // A resumed run reports everything that it has done, before and after the kill.
         let exact = stores.scene.run(&["replay", "--resume"]);
-        // Only one that had ended before it was killed leaves nothing to go on with, and all its rows.
+        // Only a run that ended before the kill leaves nothing to resume, and all its rows.
         let ended = exact.json["resumed"] == false && exact.json["inserted"] == 0;
         let (inserted, identical) = if ended { (0, count) } else { (count, 0) };
         exact.expect(0, &[("listed", count), ("inserted", inserted), ("identical", identical), ("conflicting", 0)]);

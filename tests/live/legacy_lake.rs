@@ -1,4 +1,4 @@
-//! The old lake into tables as they were made before: FLOAT, DOUBLE, VARCHAR(36) keys, on both servers.
+//! The legacy lake into tables with legacy types (FLOAT, DOUBLE, VARCHAR(36) keys), on both servers.
 
 use testkit::s3::{S3Server, StorageClass};
 use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, old_lake};
@@ -11,7 +11,7 @@ fn table(weight: &str, key: &str) -> String {
     )
 }
 
-async fn every_old_table_takes_the_old_lake(server: Server) {
+async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
     let s3 = S3Server::with_bucket(BUCKET);
     let unpacked = tempfile::tempdir().unwrap();
     old_lake(unpacked.path());
@@ -42,10 +42,10 @@ async fn every_old_table_takes_the_old_lake(server: Server) {
         database.drop().await;
     }
     no_object_is_made_for_one_that_is_only_archived(server, &s3, &keys).await;
-    assert_eq!(s3.store().list(BUCKET, PREFIX), keys, "the old lake stays as it is");
+    assert_eq!(s3.store().list(BUCKET, PREFIX), keys, "the legacy lake is unchanged");
 }
 
-/// Both layouts in one lake, audited by the window of the newer one: what it misjudges, it must not mend.
+/// Both layouts in one lake, audited by the window of the newer one: wrong findings must not be repaired.
 async fn a_window_of_a_mixed_lake_makes_no_object(server: Server, s3: &S3Server) {
     let Some(database) = Database::new(server).await else { return };
     let scene = Scene::new().with_s3(s3).with("RUMINATE_WAREHOUSE", &database.url());
@@ -60,7 +60,7 @@ async fn a_window_of_a_mixed_lake_makes_no_object(server: Server, s3: &S3Server)
     database.drop().await;
 }
 
-/// Its name does not say whose it is, so a row without an object may be its.
+/// Its name does not contain its id, so it may belong to a row without an object.
 async fn no_object_is_made_for_one_that_is_only_archived(server: Server, s3: &S3Server, keys: &[String]) {
     let Some(database) = Database::new(server).await else { return };
     let scene = Scene::new().with_s3(s3).with("RUMINATE_WAREHOUSE", &database.url());
@@ -68,14 +68,14 @@ async fn no_object_is_made_for_one_that_is_only_archived(server: Server, s3: &S3
     scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
     s3.store().set_storage_class(BUCKET, &keys[7], StorageClass::DeepArchive);
     let ran = scene.run(&["reconcile", "--repair", "both"]);
-    ran.expect(1, &[("archived", 1), ("warehouse_only", 1), ("nameless", 1), ("matched", 51)]);
+    ran.expect(1, &[("archived", 1), ("warehouse_only", 1), ("unidentified", 1), ("matched", 51)]);
     assert_eq!(ran.json["repaired"]["objects_written"].as_u64(), Some(0), "{ran:?}");
-    assert_eq!(ran.json["repaired"]["left"].as_u64(), Some(1), "{ran:?}");
+    assert_eq!(ran.json["repaired"]["not_repaired"].as_u64(), Some(1), "{ran:?}");
     database.drop().await;
 }
 
 #[tokio::test]
-async fn live_mysql_a_mixed_lake_is_not_mended_by_a_window() {
+async fn live_mysql_a_mixed_lake_is_not_repaired_by_a_window() {
     let s3 = S3Server::with_bucket(BUCKET);
     let unpacked = tempfile::tempdir().unwrap();
     old_lake(unpacked.path());
@@ -84,11 +84,11 @@ async fn live_mysql_a_mixed_lake_is_not_mended_by_a_window() {
 }
 
 #[tokio::test]
-async fn live_mysql_takes_the_old_lake() {
-    every_old_table_takes_the_old_lake(MYSQL).await;
+async fn live_mysql_accepts_the_legacy_lake() {
+    every_legacy_table_accepts_the_legacy_lake(MYSQL).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_takes_the_old_lake() {
-    every_old_table_takes_the_old_lake(MARIADB).await;
+async fn live_mariadb_accepts_the_legacy_lake() {
+    every_legacy_table_accepts_the_legacy_lake(MARIADB).await;
 }

@@ -1,5 +1,5 @@
-//! Tests against real servers, named by environment variables; `scripts/test` starts them. A test whose server is not
-//! named says so and passes, so that plain `cargo test` works with no server.
+//! Tests against real servers, whose addresses are in environment variables; `scripts/test` starts them. A test without its
+//! server reports that and passes, so that plain `cargo test` works without servers.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 /// Makes a test on MySQL and one on MariaDB of a function that takes a [`testkit::Server`].
@@ -24,6 +24,7 @@ mod end_to_end;
 mod kill_and_resume;
 mod legacy_lake;
 mod moto;
+mod networks;
 mod planted_drift;
 mod planted_drift_under_load;
 mod publish_watch;

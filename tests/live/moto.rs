@@ -1,4 +1,4 @@
-//! The SNS that moto plays, and what is sent through it.
+//! SNS as simulated by moto.
 
 /// A client of the SNS that moto plays.
 pub fn sns(moto: &str) -> aws_sdk_sns::Client {

@@ -1,4 +1,4 @@
-//! Truth planted in S3 and on servers, in tables of every kind, and found again: all of it, and nothing else.
+//! Drift planted in S3 and on servers, in tables of every kind: an audit finds all of it, and nothing else.
 
 use pipeline::record::row::{ColumnType, TableSchema};
 use pipeline::record::{Column, Record};
@@ -36,7 +36,7 @@ impl Stores {
         self.database.run_all(&damage.sql).await;
     }
 
-    /// Every case so many times.
+    /// Every case N times.
     pub async fn damaged(&self, times: usize, gaps: usize) -> Damage {
         let cases = [Case::all(), vec![Case::Archived]].concat();
         let damage = Damage::plant(&self.world, &TableSchema::standard(), &cases, times, gaps);
@@ -52,12 +52,12 @@ async fn one_percent(server: Server) {
     let damage = stores.damaged(1, 2).await;
     damage.is_found_by(scene, world, &[]);
     let cold = damage.is_found_by(scene, world, &["--cache", "cache"]);
-    assert_eq!(cold.json["cache"]["known"], 0);
+    assert_eq!(cold.json["cache"]["hits"], 0);
     let warm = damage.is_found_by(scene, world, &["--cache", "cache"]);
-    assert_eq!(warm.json["cache"]["read"], warm.json["unreadable"]);
+    assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);
-    let told = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
-    assert_same(&found_in(&scene.path("quick.ndjson")), &told, "--quick");
+    let in_names = damage.findings.iter().filter(|finding| finding.shows_in_names()).cloned().collect();
+    assert_same(&found_in(&scene.path("quick.ndjson")), &in_names, "--quick");
     stores.database.drop().await;
 }
 
@@ -75,7 +75,7 @@ async fn live_mariadb_one_percent_is_found_exactly() {
 struct Table {
     weight: &'static str,
     collation: &'static str,
-    /// Spellings that it holds beside the plain one.
+    /// Further spellings of ids that it contains.
     twins: &'static [fn(&str) -> String],
 }
 

@@ -1,4 +1,4 @@
-//! Truth planted, and found in spite of writers, killed sessions, storms of 503 and each other.
+//! Planted drift is found despite concurrent writers, killed sessions, bursts of 503 and concurrent audits.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -51,8 +51,8 @@ async fn two_at_once(server: Server) {
     }
     let cache = &damage.is_found_by(scene, world, &["--cache", "cache"]).json["cache"];
     let left = |name: &str| cache[name].as_u64().unwrap();
-    assert_eq!(left("read"), damage.findings.iter().filter(|finding| finding.kind == "unreadable").count() as u64);
-    assert_eq!((left("not_believed"), left("written"), left("not_written")), (0, 0, 0));
+    assert_eq!(left("misses"), damage.findings.iter().filter(|finding| finding.kind == "unreadable").count() as u64);
+    assert_eq!((left("invalid_files"), left("files_written"), left("write_failures")), (0, 0, 0));
     stores.database.drop().await;
 }
 
@@ -89,7 +89,7 @@ async fn writers(server: Server) {
     let put = |key: &str, record: &Record| s3.store().put(BUCKET, &at(key), record.object_from_values());
     let delete =
         |record: &Record| format!("DELETE FROM historico_consumo WHERE id_treated_data = '{}'", record.id_treated_data);
-    // What the writers will mend, and what is not there yet.
+    // Differences that the writers will remove, and records that are not written yet.
     database.run_all(&without_row.iter().chain(&churned).map(|(_, record)| delete(record)).collect::<Vec<_>>()).await;
     for (key, _) in without_object.iter().chain(&churned) {
         s3.store().remove(BUCKET, &at(key)).unwrap();
@@ -119,22 +119,22 @@ async fn writers(server: Server) {
         (rounds, left) = (rounds + 1, child.try_wait().unwrap().is_none());
     }
     let ran = Ran::of(&child.wait_with_output().unwrap());
-    ran.expect(1, &[("moving", 0)]);
+    ran.expect(1, &[("unstable", 0)]);
     assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "while others write");
-    assert!(rounds > 5 && ran.json["settled"].as_u64() >= Some(60), "{rounds} {ran:?}");
+    assert!(rounds > 5 && ran.json["resolved_on_recheck"].as_u64() >= Some(60), "{rounds} {ran:?}");
     s3.dials().change(|settings| settings.latency = Duration::ZERO);
-    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("moving", 0), ("settled", 0)]);
+    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("unstable", 0), ("resolved_on_recheck", 0)]);
     assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "once they have ended");
     stores.database.drop().await;
 }
 
 #[tokio::test]
-async fn live_mysql_what_others_write_meanwhile_is_no_finding() {
+async fn live_mysql_concurrent_writes_are_not_findings() {
     writers(MYSQL).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_what_others_write_meanwhile_is_no_finding() {
+async fn live_mariadb_concurrent_writes_are_not_findings() {
     writers(MARIADB).await;
 }
 
@@ -148,12 +148,12 @@ struct Way {
 }
 
 impl Way {
-    /// To that port; the first session that is answered with so many bytes stalls.
+    /// A proxy to that port; the first session that receives N bytes stalls.
     fn to(port: u16, max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
-        let ((says, stalled), (go_on, waits)) = (channel(), channel());
-        let once = Arc::new(Mutex::new(Some((says, waits))));
+        let ((expected, stalled), (go_on, waits)) = (channel(), channel());
+        let once = Arc::new(Mutex::new(Some((expected, waits))));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, once) = (client.unwrap(), Arc::clone(&once));
@@ -163,10 +163,11 @@ impl Way {
                 std::thread::spawn(move || {
                     let local = server.local_addr().unwrap().port();
                     forward(server, client, |bytes| {
-                        let Some((says, waits)) = (bytes > max).then(|| once.lock().unwrap().take()).flatten() else {
+                        let Some((expected, waits)) = (bytes > max).then(|| once.lock().unwrap().take()).flatten()
+                        else {
                             return true;
                         };
-                        says.send(local).unwrap();
+                        expected.send(local).unwrap();
                         let _ = waits.recv();
                         false
                     });
@@ -191,7 +192,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream, mut may: impl FnMut(usize) ->
     let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
 }
 
-/// The scan's session is killed: another goes on behind the last page.
+/// The scan's session is killed: another continues after the last page.
 async fn killed_in_the_scan(server: Server) {
     let Some(stores) = Stores::of(server, None, (3, 50, 45)).await else { return };
     let damage = stores.damaged(2, 1).await;
@@ -201,7 +202,7 @@ async fn killed_in_the_scan(server: Server) {
     let (before, after) = url.rsplit_once(':').unwrap();
     let (port, name) = after.split_once('/').unwrap();
     // Killed before the first page is whole, and after it.
-    for (max, goes_on_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
+    for (max, continues_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
         let way = Way::to(port.parse().unwrap(), max);
         let around = format!("{before}:{}/{name}", way.port);
         let args = ["reconcile", "--drift", "drift.ndjson", "--output", "json", "--warehouse", &around];
@@ -216,17 +217,17 @@ async fn killed_in_the_scan(server: Server) {
         damage.is_said_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
         assert_eq!(ran.json["snapshots"], 2, "{ran:?}");
         let last: Vec<_> = ran.stderr.lines().filter(|line| line.contains("continuing after")).collect();
-        assert_eq!((last.len(), last[0].contains("after nothing")), (1, !goes_on_after_something), "{ran:?}");
+        assert_eq!((last.len(), last[0].contains("after nothing")), (1, !continues_after_something), "{ran:?}");
     }
     stores.database.drop().await;
 }
 
 #[tokio::test]
-async fn live_mysql_a_scan_whose_session_is_killed_goes_on_and_finds_the_same() {
+async fn live_mysql_a_scan_whose_session_is_killed_continues_and_finds_the_same() {
     killed_in_the_scan(MYSQL).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_a_scan_whose_session_is_killed_goes_on_and_finds_the_same() {
+async fn live_mariadb_a_scan_whose_session_is_killed_continues_and_finds_the_same() {
     killed_in_the_scan(MARIADB).await;
 }

@@ -1,5 +1,5 @@
-//! A load test watched to its end: `publish` → SNS (the stub, which delivers) → `process --listen` → S3 and a server, and back:
-//! `publish` looks for what it sent.
+//! `publish --watch` over the complete stream: `publish` → SNS (the stub, which delivers) → `process --listen` → S3 and a server,
+//! whose rows `publish` polls.
 
 use std::collections::BTreeMap;
 
@@ -13,29 +13,29 @@ use crate::end_to_end::{ended, listen};
 const HERD: [&str; 4] = ["farms=2", "lots=30", "days=4", "start=2026-01-01"];
 const FAULTS: &str = "duplicate=0.05,corrected=0.1,late=0.1,malformed=0.05,missing=0.05";
 
-/// What the truth says of a farm: lines that are delivered, distinct ids, and those by fault.
+/// Expectations of the truth file for a farm: delivered lines, distinct ids, and ids by fault.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
+struct Expected {
     delivered: u64,
     ids: u64,
     faults: BTreeMap<String, u64>,
 }
 
-fn told(scene: &Scene, farm: &str) -> Told {
-    let mut told = Told::default();
+fn expected_of(scene: &Scene, farm: &str) -> Expected {
+    let mut expected = Expected::default();
     let read = truth::read_file(&scene.path("first.gz"), |line| {
         let is_of = line.file.as_deref().is_some_and(|file| file.starts_with(farm));
         if is_of && line.expect == Expectation::Stored {
-            told.delivered += 1;
+            expected.delivered += 1;
             if line.fault.as_deref() != Some("duplicate") {
-                told.ids += 1;
-                *told.faults.entry(line.fault.as_deref().unwrap_or("none").to_owned()).or_default() += 1;
+                expected.ids += 1;
+                *expected.faults.entry(line.fault.as_deref().unwrap_or("none").to_owned()).or_default() += 1;
             }
         }
         Ok(())
     });
     read.unwrap();
-    told
+    expected
 }
 
 async fn watched_to_its_end(server: Server) {
@@ -54,8 +54,8 @@ async fn watched_to_its_end(server: Server) {
     let herd = herd.iter().map(String::as_str).chain(["--faults", FAULTS, "--out", "history", "--truth", "first.gz"]);
     sender.run(&["generate"].into_iter().chain(herd).collect::<Vec<_>>()).expect(0, &[]);
 
-    // Only one farm is delivered: what is of the other never arrives, and each of its readings is told.
-    let (one, two) = (told(&sender, "FazendaUm"), told(&sender, "FazendaDois"));
+    // Only one farm is delivered: the other's readings never arrive, and each is reported.
+    let (one, two) = (expected_of(&sender, "FazendaUm"), expected_of(&sender, "FazendaDois"));
     assert!(one.ids > 50 && two.ids > 50 && two.faults.len() == 3, "{one:?} {two:?}");
     let (listener, address) = listen(&stores, one.delivered);
     sns.subscribe(TOPIC, &address, &[("FilterPolicy", r#"{"cod_cliente": ["FazendaUm"]}"#)]).unwrap();
@@ -65,21 +65,21 @@ async fn watched_to_its_end(server: Server) {
     assert!(read("first.gz") == read("truth.gz"), "the truth that generate writes");
     ended(listener).expect(0, &[("messages", one.delivered), ("processed", one.ids)]);
     ran.expect(1, &[("published", one.delivered + two.delivered), ("dropped", 0), ("failed", 0)]);
-    let (lag, held) = (&ran.json["lag"], |n: usize| ran.json["verdicts"][n]["held"].as_bool().unwrap());
-    assert_eq!([held(0), held(1), held(2)], [true, true, false], "{lag:#}");
-    let counts = ["watched", "arrived", "missing", "already"].map(|name| lag[name].as_u64().unwrap());
+    let (lag, passed) = (&ran.json["lag"], |n: usize| ran.json["conditions"][n]["passed"].as_bool().unwrap());
+    assert_eq!([passed(0), passed(1), passed(2)], [true, true, false], "{lag:#}");
+    let counts = ["watched", "arrived", "missing", "already_present"].map(|name| lag[name].as_u64().unwrap());
     assert_eq!(counts, [one.ids + two.ids, one.ids, two.ids, 0], "{lag:#}");
     let truth = &lag["truth"];
     let counts = ["ids", "arrived", "missing"].map(|name| truth[name].as_u64().unwrap());
     assert_eq!(counts, [one.ids + two.ids, one.ids, two.ids], "{truth:#}");
-    assert_eq!(truth["missing_of"], serde_json::to_value(&two.faults).unwrap());
-    let readings = truth["readings"].as_array().unwrap();
+    assert_eq!(truth["missing_by_fault"], serde_json::to_value(&two.faults).unwrap());
+    let readings = truth["missing_readings"].as_array().unwrap();
     assert_eq!(readings.len() as u64, two.ids.min(100));
     assert!(readings.iter().all(|reading| reading["file"].as_str().unwrap().starts_with("FazendaDois_Consumo_2026")));
     let page = std::fs::read_to_string(sender.path("page.html")).unwrap();
     assert!(page.contains("<h3>Ground truth</h3>") && page.contains(readings[0]["id"].as_str().unwrap()));
 
-    // Both are, from the files that were written: what is there already says nothing of the lag, and all arrive.
+    // Both are delivered from the written files: existing rows are not part of the lag, and all readings arrive.
     let (listener, address) = listen(&stores, one.delivered + two.delivered);
     sns.delete_topic(TOPIC);
     sns.create_topic(TOPIC).unwrap();

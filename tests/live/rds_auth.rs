@@ -1,4 +1,4 @@
-//! The toolkit logs in as the Lambda does: with a secret, over TLS that is verified.
+//! Authentication of the toolkit as in the Lambda: a secret, and verified TLS.
 
 use serde_json::json;
 use testkit::{Database, MOTO, MYSQL, Scene, server};
@@ -11,7 +11,8 @@ async fn live_moto_a_secret_is_all_that_the_toolkit_needs_to_know_of_a_warehouse
     let root = url::Url::parse(&database.url()).unwrap();
     let secret = json!({"engine": "mysql", "username": root.username(), "password": root.password(),
         "host": "localhost", "port": root.port(), "dbname": database.name});
-    let config = pipeline::aws::config(pipeline::retry::TimeoutProfile::Bulk).await.into_builder().endpoint_url(&moto);
+    let config = pipeline::aws::config(pipeline::retry::TimeoutProfile::Bulk).await.unwrap();
+    let config = config.sdk.into_builder().endpoint_url(&moto);
     let keys = aws_sdk_sns::config::Credentials::new("x", "y", None, None, "test");
     let config = config.credentials_provider(aws_sdk_sns::config::SharedCredentialsProvider::new(keys));
     let config = config.region(aws_config::Region::new("us-east-1")).build();

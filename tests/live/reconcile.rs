@@ -1,4 +1,4 @@
-//! Every kind of damage, planted, found exactly, and healed where it can be.
+//! Planted damage of every kind: found exactly, and repaired if possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,7 +68,7 @@ fn drift(path: &std::path::Path) -> (Planted, Vec<Value>) {
     (found, lines)
 }
 
-#[allow(clippy::too_many_lines, reason = "one story, told in order")]
+#[allow(clippy::too_many_lines, reason = "one sequence of steps")]
 async fn damage_is_found_exactly_and_healed(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let s3 = S3Server::with_bucket(BUCKET);
@@ -96,7 +96,7 @@ async fn damage_is_found_exactly_and_healed(server: Server) {
         ("rule_breaks", 0),
         ("rejected", 0),
         ("archived", 0),
-        ("unjudged", 1),
+        ("not_compared", 1),
         ("matched", 41),
         ("lake_objects", 51),
         ("lake_records", 50),
@@ -120,13 +120,13 @@ async fn damage_is_found_exactly_and_healed(server: Server) {
 
     let planned = scene.run(&["reconcile", "--repair", "both", "--dry-run"]);
     let repaired = |ran: &testkit::Ran, name: &str| ran.json["repaired"][name].as_u64().unwrap();
-    for (name, count) in [("inserted", 5), ("updated", 3), ("objects_written", 3), ("left", 3), ("failed", 0)] {
+    for (name, count) in [("inserted", 5), ("updated", 3), ("objects_written", 3), ("not_repaired", 3), ("failed", 0)] {
         assert_eq!(repaired(&planned, name), count, "{name} {planned:?}");
     }
     scene.run(&["reconcile"]).expect(1, &counts);
     let done = scene.run(&["reconcile", "--repair", "both"]);
     for (name, count) in
-        [("inserted", 5), ("updated", 3), ("objects_written", 3), ("verified", 11), ("left", 3), ("failed", 0)]
+        [("inserted", 5), ("updated", 3), ("objects_written", 3), ("verified", 11), ("not_repaired", 3), ("failed", 0)]
     {
         assert_eq!(repaired(&done, name), count, "{name} {done:?}");
     }
@@ -136,7 +136,7 @@ async fn damage_is_found_exactly_and_healed(server: Server) {
         ("unreadable", 1),
         ("duplicate_objects", 1),
         ("misfiled", 1),
-        ("unjudged", 1),
+        ("not_compared", 1),
         ("lake_only", 0),
         ("warehouse_only", 0),
         ("differing", 0),

@@ -1,4 +1,4 @@
-//! Repair and undo against real servers: to the last bit, and never over what another writes meanwhile.
+//! Repair and undo on real servers: exact to the bit, and never over concurrent changes.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use testkit::{BUCKET, PREFIX, Server};
 
 use crate::store_state::{REPAIR, Stores, UNDO, ended, holding, nudge, repaired, rows, weights_in};
 
-async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
+async fn a_thousand_last_bits_are_repaired_and_restored(server: Server) {
     let Some(stores) = Stores::new(server, 40, 15).await else { return };
     let (scene, database) = (&stores.scene, &stores.database);
     let ids = database.ids().await;
@@ -19,21 +19,21 @@ async fn a_thousand_last_bits_are_mended_and_given_back(server: Server) {
     let ran = scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "undo.ndjson"]);
     ran.expect(1, &[("differing", 1_000)]);
     assert_eq!((repaired(&ran, "updated"), repaired(&ran, "verified"), repaired(&ran, "failed")), (1_000, 1_000, 0));
-    let mended = rows(database).await;
-    assert!(mended == whole, "not every bit came back");
+    let repaired_rows = rows(database).await;
+    assert!(repaired_rows == whole, "not every bit came back");
     for (id, weights) in weights_in(&stores.s3) {
-        let row = &mended[&id];
+        let row = &repaired_rows[&id];
         assert_eq!([&row[4], &row[5], &row[8], &row[9]], [&weights[0], &weights[1], &weights[2], &weights[3]], "{id}");
     }
     stores.is_clean();
-    scene.run(&UNDO).expect(0, &[("restored", 1_000), ("changed_since", 0)]);
+    scene.run(&UNDO).expect(0, &[("restored", 1_000), ("modified_since", 0)]);
     assert!(rows(database).await == damaged, "not every bit was given back");
-    scene.run(&UNDO).expect(0, &[("restored", 0), ("already", 1_000)]);
+    scene.run(&UNDO).expect(0, &[("restored", 0), ("already_restored", 1_000)]);
     stores.database.drop().await;
 }
 
-/// Servers find `ABC` under `abc`: the row gets the lake's spelling, and its own back.
-async fn ids_in_capitals_are_mended_and_given_back(server: Server) {
+/// Servers find `ABC` under `abc`: the row gets the lake's spelling, and undo restores its own.
+async fn ids_in_capitals_are_repaired_and_restored(server: Server) {
     let Some(stores) = Stores::new(server, 5, 5).await else { return };
     let (scene, database) = (&stores.scene, &stores.database);
     let whole = rows(database).await;
@@ -49,13 +49,13 @@ async fn ids_in_capitals_are_mended_and_given_back(server: Server) {
     stores.is_clean();
     scene.run(&UNDO).expect(0, &[("restored", changed)]);
     assert!(rows(database).await == damaged);
-    scene.run(&UNDO).expect(0, &[("restored", 0), ("already", changed), ("changed_since", 0)]);
+    scene.run(&UNDO).expect(0, &[("restored", 0), ("already_restored", changed), ("modified_since", 0)]);
     assert!(rows(database).await == damaged);
     stores.database.drop().await;
 }
 
-/// Tables as others made them: what each column keeps is mended and given back, whatever its type.
-async fn columns_of_every_type_are_mended_and_given_back(server: Server) {
+/// Tables with other column types: every value is repaired and restored, regardless of its type.
+async fn columns_of_every_type_are_repaired_and_restored(server: Server) {
     let Some(stores) = Stores::new(server, 5, 6).await else { return };
     let (scene, database) = (&stores.scene, &stores.database);
     let columns = [
@@ -94,14 +94,14 @@ async fn columns_of_every_type_are_mended_and_given_back(server: Server) {
     assert_eq!((repaired(&ran, "verified"), repaired(&ran, "failed")), (changed, 0), "{ran:?}");
     assert!(rows(database).await == whole, "not every bit came back");
     stores.is_clean();
-    scene.run(&UNDO).expect(0, &[("restored", changed), ("changed_since", 0)]);
+    scene.run(&UNDO).expect(0, &[("restored", changed), ("modified_since", 0)]);
     assert!(rows(database).await == damaged, "not every bit was given back");
-    scene.run(&UNDO).expect(0, &[("already", changed), ("restored", 0)]);
+    scene.run(&UNDO).expect(0, &[("already_restored", changed), ("restored", 0)]);
     stores.database.drop().await;
 }
 
 /// A row that another changes after the audit has read it, before the repair can: the other's value stays.
-async fn a_row_that_changes_meanwhile_is_not_written_over(server: Server) {
+async fn a_concurrently_changed_row_is_not_overwritten(server: Server) {
     let Some(stores) = Stores::new(server, 5, 10).await else { return };
     let ids = stores.database.ids().await;
     nudge(&stores.database, &ids[..30]).await;
@@ -120,13 +120,13 @@ async fn a_row_that_changes_meanwhile_is_not_written_over(server: Server) {
     assert!(problem.contains(&ids[7]) && problem.contains("another process"), "{problem}");
     assert_eq!(rows(&stores.database).await[&ids[7]], theirs);
     stores.scene.run(&["reconcile"]).expect(1, &[("differing", 1), ("matched", stores.count - 1)]);
-    stores.scene.run(&UNDO).expect(1, &[("restored", 29), ("changed_since", 1)]);
+    stores.scene.run(&UNDO).expect(1, &[("restored", 29), ("modified_since", 1)]);
     assert_eq!(rows(&stores.database).await[&ids[7]], theirs);
     stores.database.drop().await;
 }
 
-/// An object that another writes between the look at it and the change: `If-Match` refuses, and theirs stays.
-async fn an_object_that_changes_meanwhile_is_not_written_over(server: Server) {
+/// Another process writes the object between the check and the change: `If-Match` fails, and its version stays.
+async fn a_concurrently_changed_object_is_not_overwritten(server: Server) {
     let Some(stores) = Stores::new(server, 5, 5).await else { return };
     let id = &stores.database.ids().await[3];
     let set = format!("UPDATE historico_consumo SET consumo_real = 3.5 WHERE id_treated_data = '{id}'");
@@ -147,11 +147,11 @@ async fn an_object_that_changes_meanwhile_is_not_written_over(server: Server) {
     let ran = ended(child);
     ran.expect(1, &[("differing", 1)]);
     assert_eq!((repaired(&ran, "objects_replaced"), repaired(&ran, "failed")), (0, 1), "{ran:?}");
-    assert!(ran.json["repaired"]["problems"].to_string().contains("the object changed meanwhile"), "{ran:?}");
+    assert!(ran.json["repaired"]["problems"].to_string().contains("the object changed in the meantime"), "{ran:?}");
     assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
-    stores.scene.run(&UNDO).expect(1, &[("changed_since", 1), ("restored", 0)]);
+    stores.scene.run(&UNDO).expect(1, &[("modified_since", 1), ("restored", 0)]);
     assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
-    // With nobody in between it goes through, even where the answer to the change is lost.
+    // Without a concurrent change it succeeds, even if the response is lost.
     stores.remove("undo.ndjson");
     stores.s3.dials().change(|dials| dials.lost_answer = Fault::first(1).on(&[Op::Put]));
     let ran = stores.scene.run(&trusted[..trusted.len() - 2]);
@@ -165,9 +165,9 @@ async fn an_object_that_changes_meanwhile_is_not_written_over(server: Server) {
 }
 
 on_both! {
-    columns_of_every_type_are_mended_and_given_back: live_mysql_columns_of_every_type_are_mended_and_given_back, live_mariadb_columns_of_every_type_are_mended_and_given_back;
-    a_thousand_last_bits_are_mended_and_given_back: live_mysql_a_thousand_last_bits_are_mended_and_given_back, live_mariadb_a_thousand_last_bits_are_mended_and_given_back;
-    ids_in_capitals_are_mended_and_given_back: live_mysql_ids_in_capitals_are_mended_and_given_back, live_mariadb_ids_in_capitals_are_mended_and_given_back;
-    a_row_that_changes_meanwhile_is_not_written_over: live_mysql_a_row_that_changes_meanwhile_is_not_written_over, live_mariadb_a_row_that_changes_meanwhile_is_not_written_over;
-    an_object_that_changes_meanwhile_is_not_written_over: live_mysql_an_object_that_changes_meanwhile_is_not_written_over, live_mariadb_an_object_that_changes_meanwhile_is_not_written_over;
+    columns_of_every_type_are_repaired_and_restored: live_mysql_columns_of_every_type_are_repaired_and_restored, live_mariadb_columns_of_every_type_are_repaired_and_restored;
+    a_thousand_last_bits_are_repaired_and_restored: live_mysql_a_thousand_last_bits_are_repaired_and_restored, live_mariadb_a_thousand_last_bits_are_repaired_and_restored;
+    ids_in_capitals_are_repaired_and_restored: live_mysql_ids_in_capitals_are_repaired_and_restored, live_mariadb_ids_in_capitals_are_repaired_and_restored;
+    a_concurrently_changed_row_is_not_overwritten: live_mysql_a_concurrently_changed_row_is_not_overwritten, live_mariadb_a_concurrently_changed_row_is_not_overwritten;
+    a_concurrently_changed_object_is_not_overwritten: live_mysql_a_concurrently_changed_object_is_not_overwritten, live_mariadb_a_concurrently_changed_object_is_not_overwritten;
 }

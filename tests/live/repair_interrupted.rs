@@ -1,4 +1,5 @@
-//! A repair that is killed, cut off, or meets another: nothing half done, nothing without its line, and another run goes on.
+//! Repairs that are killed, disconnected or concurrent: no partial change, every change has its undo line, and another run
+//! completes the repair.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +12,7 @@ use testkit::{MARIADB, MYSQL, PREFIX, Server};
 use crate::store_state::{REPAIR, State, Stores, UNDO, ended, holding, repaired, rows};
 
 /// The ids and keys that whole lines of an undo file are about.
-fn told(path: &Path) -> BTreeSet<String> {
+fn recorded(path: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let name = |line: Value| match line["key"].as_str() {
@@ -21,9 +22,9 @@ fn told(path: &Path) -> BTreeSet<String> {
     lines.map(name).collect()
 }
 
-/// Every moment leaves each row and object as it was or as it should be, with its line; the rest is mended by another run,
+/// At every moment each row and object has its old or its new value, with an undo line; another run repairs the rest,
 /// and one undo file of both gives all of it back.
-async fn a_repair_killed_at_any_moment_can_go_on_and_be_undone(server: Server, kills: u32) {
+async fn a_repair_killed_at_any_moment_can_be_repeated_and_undone(server: Server, kills: u32) {
     let Some(stores) = Stores::new(server, 20, 15).await else { return };
     let damaged = stores.damage().await;
     let mut child = stores.scene.start(&REPAIR);
@@ -31,9 +32,9 @@ async fn a_repair_killed_at_any_moment_can_go_on_and_be_undone(server: Server, k
     let started = Instant::now();
     child.wait().unwrap();
     let length = started.elapsed();
-    let mended = stores.state().await;
+    let repaired = stores.state().await;
     stores.is_clean();
-    stores.scene.run(&UNDO).expect(0, &[("changed_since", 0)]);
+    stores.scene.run(&UNDO).expect(0, &[("modified_since", 0)]);
     assert!(stores.state().await == damaged);
     let mut parts = 0;
     for n in 0..kills {
@@ -48,14 +49,19 @@ async fn a_repair_killed_at_any_moment_can_go_on_and_be_undone(server: Server, k
             std::thread::sleep(Duration::from_millis(5));
         }
         let now = stores.state().await;
-        let changed = changed_whole_and_with_lines(&damaged, &now, &mended, &told(&stores.scene.path("undo.ndjson")));
-        parts += usize::from(changed > 0 && now != mended);
+        let changed =
+            changed_whole_and_with_lines(&damaged, &now, &repaired, &recorded(&stores.scene.path("undo.ndjson")));
+        parts += usize::from(changed > 0 && now != repaired);
         let ran = stores.scene.run(&REPAIR);
         assert!(ran.json["repaired"]["failed"].as_u64().unwrap_or_default() == 0, "{ran:?}");
-        assert!(stores.state().await == mended, "moment {n}: the second run ends with something else");
+        assert!(stores.state().await == repaired, "moment {n}: the second run ends with something else");
         let undone = stores.scene.run(&UNDO);
         assert!(matches!(undone.code, Some(0 | 1)), "{undone:?}");
-        assert_eq!((&undone.json["changed_since"], &undone.json["left"]), (&0.into(), &0.into()), "{undone:?}");
+        assert_eq!(
+            (&undone.json["modified_since"], &undone.json["not_processed"]),
+            (&0.into(), &0.into()),
+            "{undone:?}"
+        );
         assert!(stores.state().await == damaged, "moment {n}: not all is as it was");
     }
     assert!(parts >= 2, "only {parts} kills came while it was changing things");
@@ -85,7 +91,7 @@ fn changed_whole_and_with_lines(was: &State, is: &State, due: &State, lines: &BT
 }
 
 /// Cut off in the middle of its transaction, which waits for another's lock.
-async fn a_repair_that_is_cut_off_ends_honestly_or_goes_on(server: Server) {
+async fn a_disconnected_repair_reports_an_error_or_continues(server: Server) {
     let Some(stores) = Stores::new(server, 10, 10).await else { return };
     let damaged = stores.damage().await;
     let id = damaged.rows.keys().nth(30).unwrap();
@@ -112,7 +118,7 @@ async fn a_repair_that_is_cut_off_ends_honestly_or_goes_on(server: Server) {
     }
     stores.scene.run(&REPAIR);
     stores.is_clean();
-    stores.scene.run(&UNDO).expect(0, &[("changed_since", 0)]);
+    stores.scene.run(&UNDO).expect(0, &[("modified_since", 0)]);
     assert!(stores.state().await == damaged);
     stores.database.drop().await;
 }
@@ -122,7 +128,7 @@ async fn two_repairs_at_once_end_with_the_right_values(server: Server) {
     let damaged = stores.damage().await;
     stores.scene.run(&REPAIR).expect(1, &[]);
     stores.is_clean();
-    let mended = stores.state().await;
+    let repaired = stores.state().await;
     stores.scene.run(&UNDO).expect(0, &[]);
     for _ in 0..3 {
         let both = ["one", "two"].map(|file| {
@@ -130,12 +136,12 @@ async fn two_repairs_at_once_end_with_the_right_values(server: Server) {
         });
         let both = both.map(ended);
         assert!(both.iter().all(|ran| matches!(ran.code, Some(0 | 1))), "{both:#?}");
-        let (now, told) = (stores.state().await, both.map(|ran| ran.json));
-        assert_eq!(now.other_rows(&mended), Vec::<String>::new(), "{told:#?}");
-        assert_eq!(now.other_objects(&mended), Vec::<String>::new(), "{told:#?}");
+        let (now, outcomes) = (stores.state().await, both.map(|ran| ran.json));
+        assert_eq!(now.other_rows(&repaired), Vec::<String>::new(), "{outcomes:#?}");
+        assert_eq!(now.other_objects(&repaired), Vec::<String>::new(), "{outcomes:#?}");
         stores.is_clean();
         for file in ["one", "two"].into_iter().filter(|file| stores.scene.path(file).exists()) {
-            stores.scene.run(&["undo", file]).expect(0, &[("changed_since", 0)]);
+            stores.scene.run(&["undo", file]).expect(0, &[("modified_since", 0)]);
             stores.remove(file);
         }
         assert!(stores.state().await == damaged);
@@ -144,16 +150,16 @@ async fn two_repairs_at_once_end_with_the_right_values(server: Server) {
 }
 
 on_both! {
-    a_repair_that_is_cut_off_ends_honestly_or_goes_on: live_mysql_a_repair_that_is_cut_off_ends_honestly_or_goes_on, live_mariadb_a_repair_that_is_cut_off_ends_honestly_or_goes_on;
+    a_disconnected_repair_reports_an_error_or_continues: live_mysql_a_disconnected_repair_reports_an_error_or_continues, live_mariadb_a_disconnected_repair_reports_an_error_or_continues;
     two_repairs_at_once_end_with_the_right_values: live_mysql_two_repairs_at_once_end_with_the_right_values, live_mariadb_two_repairs_at_once_end_with_the_right_values;
 }
 
 #[tokio::test]
-async fn live_mysql_a_repair_killed_at_any_moment_can_go_on_and_be_undone() {
-    a_repair_killed_at_any_moment_can_go_on_and_be_undone(MYSQL, 12).await;
+async fn live_mysql_a_repair_killed_at_any_moment_can_be_repeated_and_undone() {
+    a_repair_killed_at_any_moment_can_be_repeated_and_undone(MYSQL, 12).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_a_repair_killed_at_any_moment_can_go_on_and_be_undone() {
-    a_repair_killed_at_any_moment_can_go_on_and_be_undone(MARIADB, 6).await;
+async fn live_mariadb_a_repair_killed_at_any_moment_can_be_repeated_and_undone() {
+    a_repair_killed_at_any_moment_can_be_repeated_and_undone(MARIADB, 6).await;
 }

@@ -1,12 +1,13 @@
-//! A replay on real servers that are strained, restarted, or do not allow everything.
+//! Replays on real servers that are under load, restarted, or restricted.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::time::Duration;
 
+use sqlx::{Connection as _, Executor as _};
 use testkit::{Database, MARIADB, MYSQL, PrivateMariaDb, Ran, Scene, Server};
 
-/// A lake in a directory with so many readings, made with no server.
+/// Returns a directory lake with N readings, created without a server.
 fn lake(warehouse: &str) -> (Scene, u64) {
     let scene = Scene::embedded();
     let count = scene.history(2, 120, 15);
@@ -28,7 +29,7 @@ fn wait_for(child: &mut Child, what: &str) -> BufReader<std::process::ChildStder
     let mut output = String::new();
     while !output.contains(what) {
         output.clear();
-        assert!(stderr.read_line(&mut output).unwrap() > 0, "it ended without a word of {what:?}");
+        assert!(stderr.read_line(&mut output).unwrap() > 0, "it ended without printing {what:?}");
     }
     stderr
 }
@@ -58,7 +59,7 @@ async fn signals(server: Server) {
     let ran = ended(child, stderr);
     ran.expect(0, &[("inserted", count)]);
     assert_eq!(reasons(&ran), ["throttle query"]);
-    // Another thread works beside the one that asks.
+    // Another thread runs in addition to the one that queries.
     let url = database.url();
     let busy = tokio::spawn(async move {
         let mut connection = <sqlx::MySqlConnection as sqlx::Connection>::connect(&url).await.unwrap();
@@ -86,7 +87,7 @@ async fn signals(server: Server) {
     database.drop().await;
 }
 
-/// A query that stops to answer is waited for as long as the patience lasts, and Ctrl-C does not wait for a slow one.
+/// A query that stops responding is waited for until the timeout, and Ctrl-C does not wait for a slow query.
 async fn signals_that_fail(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     database.run("CREATE TABLE pausa (n INT, s INT)").await;
@@ -116,12 +117,12 @@ async fn signals_that_fail(server: Server) {
 }
 
 #[tokio::test]
-async fn live_mysql_a_signal_that_fails_or_is_slow_holds_nobody_up() {
+async fn live_mysql_a_failing_or_slow_signal_does_not_block_the_run() {
     signals_that_fail(MYSQL).await;
 }
 
 #[tokio::test]
-async fn live_mariadb_a_signal_that_fails_or_is_slow_holds_nobody_up() {
+async fn live_mariadb_a_failing_or_slow_signal_does_not_block_the_run() {
     signals_that_fail(MARIADB).await;
 }
 
@@ -148,7 +149,7 @@ async fn live_mysql_a_new_table_takes_the_place_of_a_damaged_one() {
     database.run("DROP TRIGGER vigia").await;
     let ran = scene.run(&["replay", "--into-new-table"]);
     ran.expect(0, &[("inserted", count), ("verified", count)]);
-    let old = ran.json["cut_over"]["old"].as_str().unwrap().to_owned();
+    let old = ran.json["table_swap"]["old"].as_str().unwrap().to_owned();
     assert_eq!(database.count(&format!("SELECT COUNT(*) FROM {old}")).await.unsigned_abs(), count);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     // A row that is in no object would be lost with the old table.
@@ -157,7 +158,7 @@ async fn live_mysql_a_new_table_takes_the_place_of_a_damaged_one() {
         .await;
     let kept = scene.run(&["replay", "--into-new-table"]);
     kept.expect(1, &[("inserted", count)]);
-    assert_eq!(kept.json["cut_over"]["only_in_old"].as_u64(), Some(1), "{kept:?}");
+    assert_eq!(kept.json["table_swap"]["only_in_old"].as_u64(), Some(1), "{kept:?}");
     assert_eq!(database.count("SELECT COUNT(*) FROM historico_consumo").await.unsigned_abs(), count + 1);
     database.drop().await;
 }
@@ -285,7 +286,7 @@ async fn timestamps(server: Server) {
     for method in ["load-data", "insert"] {
         let first = scene.run(&["replay", "--verify", "--load-method", method]);
         first.expect(1, &[("inserted", count), ("verified", count), ("rejected", 1)]);
-        let reason = first.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+        let reason = first.json["problems"]["items"][0]["reason"].as_str().unwrap();
         assert!(reason.contains("data is 2040-01-01") && reason.contains("2038"), "{reason}");
         let again = [("identical", count), ("conflicting", 0), ("rejected", 1)];
         scene.run(&["replay", "--load-method", method]).expect(1, &again);
@@ -313,7 +314,7 @@ async fn live_mariadb_times_may_be_timestamps() {
     timestamps(MARIADB).await;
 }
 
-/// Columns that keep fewer decimals than the lake: nothing is a conflict, and what was overwritten can be put back.
+/// Columns that keep fewer decimals than the lake: nothing is a conflict, and overwritten values can be restored.
 async fn rounded(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     database
@@ -321,13 +322,13 @@ async fn rounded(server: Server) {
         .await;
     for method in ["load-data", "insert"] {
         let first = scene.run(&["replay", "--verify", "--load-method", method]);
-        first.expect(0, &[("inserted", count), ("verified", count), ("unverified", 0)]);
+        first.expect(0, &[("inserted", count), ("verified", count), ("mismatched", 0)]);
         let changed = database.run("UPDATE historico_consumo SET id_raca = '7' LIMIT 60").await;
         let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson", "--load-method", method];
         scene.run(&over).expect(0, &[("overwritten", changed)]);
         scene.run(&over).expect(0, &[("overwritten", 0), ("identical", count)]);
         scene.run(&["undo", "undo.ndjson"]).expect(0, &[("restored", changed)]);
-        scene.run(&["undo", "undo.ndjson"]).expect(0, &[("already", changed)]);
+        scene.run(&["undo", "undo.ndjson"]).expect(0, &[("already_restored", changed)]);
         std::fs::remove_file(scene.path("undo.ndjson")).unwrap();
         database.run("DELETE FROM historico_consumo").await;
     }
@@ -382,12 +383,12 @@ async fn live_mysql_a_table_that_cannot_hold_records_is_refused_before_anything_
             "origem needs a value",
         ),
     ];
-    for (change, says) in cases {
+    for (change, expected) in cases {
         database.run(change).await;
         let refused = scene.run(&["replay"]);
-        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{says}: {refused:?}");
+        assert!(refused.code == Some(2) && refused.stderr.contains(expected), "{expected}: {refused:?}");
         let journal = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'ruminate_journal'";
-        assert_eq!(database.count(journal).await, 0, "{says}");
+        assert_eq!(database.count(journal).await, 0, "{expected}");
     }
     // A narrower column takes what fits; each record that does not is named before it is sent.
     database.run("ALTER TABLE historico_consumo DROP COLUMN origem, MODIFY quantidade_animais TINYINT, MODIFY cod_cliente VARCHAR(9)").await;
@@ -396,7 +397,7 @@ async fn live_mysql_a_table_that_cannot_hold_records_is_refused_before_anything_
     let number = |name: &str| ran.json[name].as_u64().unwrap();
     assert_eq!(number("inserted") + number("rejected"), count);
     assert!(number("inserted") > 0 && number("rejected") > 0, "{ran:?}");
-    let reason = ran.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+    let reason = ran.json["problems"]["items"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("cod_cliente has"), "{reason}");
     database.drop().await;
 }
@@ -414,7 +415,7 @@ async fn live_mariadb_a_server_that_restarts_is_waited_for() {
     let ran = ended(child, stderr);
     ran.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    // And one that stays away ends the run, which says how to go on.
+    // A signal that remains unavailable ends the run, which prints how to resume.
     let mut child =
         scene.start(&["replay", "--output", "json", "--rows-per-second", "1200", "--unavailable-timeout", "1s"]);
     tokio::time::sleep(Duration::from_millis(1_200)).await;

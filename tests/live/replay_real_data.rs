@@ -1,9 +1,9 @@
-//! The real readings into S3 and MySQL, the table lost, and brought back.
+//! The real readings in S3 and MySQL: the table is dropped and recovered.
 
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
 
-async fn taken_in_lost_and_brought_back(server: Server) {
+async fn ingested_deleted_and_recovered(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
@@ -21,7 +21,7 @@ async fn taken_in_lost_and_brought_back(server: Server) {
     assert!(refused.stderr.contains("no table historico_consumo: run `ruminate init`"), "{refused:?}");
     refused.expect(2, &[]);
     scene.run(&["init"]).expect(0, &[]);
-    scene.run(&["replay", "--dry-run"]).expect(0, &[("objects", 52), ("rows_now", 0)]);
+    scene.run(&["replay", "--dry-run"]).expect(0, &[("objects", 52), ("current_rows", 0)]);
     scene.run(&["replay", "--verify"]).expect(0, &[("listed", 52), ("inserted", 52), ("verified", 52)]);
     scene.run(&["replay"]).expect(0, &[("listed", 52), ("identical", 52), ("inserted", 0)]);
     assert_eq!(database.ids().await, before);
@@ -31,10 +31,10 @@ async fn taken_in_lost_and_brought_back(server: Server) {
 
 #[tokio::test]
 async fn live_mysql_is_lost_and_brought_back() {
-    taken_in_lost_and_brought_back(MYSQL).await;
+    ingested_deleted_and_recovered(MYSQL).await;
 }
 
 #[tokio::test]
 async fn live_mariadb_is_lost_and_brought_back() {
-    taken_in_lost_and_brought_back(MARIADB).await;
+    ingested_deleted_and_recovered(MARIADB).await;
 }

@@ -1,6 +1,6 @@
-//! SNS as moto plays it: what is published arrives in a queue that is subscribed to the topic, with its farm.
+//! Publishing to SNS as simulated by moto: messages arrive in a queue that is subscribed to the topic, with their attributes.
 //!
-//! Moto is an oracle for correctness only: it keeps neither quotas nor limits of size.
+//! Moto is used for correctness only: it has neither quotas nor size limits.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,8 +34,8 @@ struct Moto {
 impl Moto {
     async fn new(test: &str, fifo: bool) -> Option<Self> {
         let endpoint = server("RUMINATE_TEST_MOTO", "live_moto")?;
-        let shared =
-            pipeline::aws::config(pipeline::retry::TimeoutProfile::Bulk).await.into_builder().endpoint_url(&endpoint);
+        let shared = pipeline::aws::config(pipeline::retry::TimeoutProfile::Bulk).await.unwrap();
+        let shared = shared.sdk.into_builder().endpoint_url(&endpoint);
         // Another region than the topic's: the topic's wins.
         let credentials = Credentials::new("x", "y", None, None, "test");
         let provider = aws_sdk_sns::config::SharedCredentialsProvider::new(credentials);
@@ -59,10 +59,10 @@ impl Moto {
     }
 
     fn topic(&self) -> Sns {
-        Sns::new(&self.config, self.arn().parse().unwrap())
+        Sns::new(&self.config, &pipeline::aws::Network::default(), self.arn().parse().unwrap())
     }
 
-    /// One request of SQS's JSON protocol, without an SDK of its own.
+    /// Sends one request of the SQS JSON protocol, without an SDK.
     async fn sqs(&self, action: &str, request: Value) -> Value {
         let host = self.endpoint.trim_start_matches("http://");
         let body = request.to_string();

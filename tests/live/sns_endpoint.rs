@@ -1,4 +1,4 @@
-//! SNS's HTTP deliveries, with moto as SNS: it signs each message with a certificate of its own.
+//! HTTP deliveries of SNS, as simulated by moto, which signs each message with its own certificate.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::moto::sns;
 
-/// Finds certificates at moto, which tells its services apart by the scope of a signature; the rest over the network.
+/// Fetches certificates from moto, which distinguishes its services by the scope of a signature; the rest over the network.
 #[derive(Debug)]
 struct AtMoto {
     moto: String,
@@ -49,7 +49,7 @@ struct Running {
 
 async fn start(moto: &str, settings: Settings, lake: &Objects, rows: &Rows) -> Running {
     let intake = Intake::open(Arc::new(lake.clone()), Arc::new(rows.clone()), Rules::default()).await.unwrap();
-    let get = Arc::new(AtMoto { moto: moto.to_owned(), https: HttpsFetcher::new() });
+    let get = Arc::new(AtMoto { moto: moto.to_owned(), https: HttpsFetcher::new(&pipeline::aws::Network::default()) });
     let endpoint = Endpoint::bind("127.0.0.1:0", settings, get).await.unwrap();
     let (address, cancel) = (format!("http://{}/consumo", endpoint.address()), CancellationToken::default());
     let wish = cancel.clone();
@@ -57,11 +57,11 @@ async fn start(moto: &str, settings: Settings, lake: &Objects, rows: &Rows) -> R
     Running { address, cancel, work }
 }
 
-/// Publishes the real readings twice to an endpoint subscribed to a topic of its own.
+/// Publishes the real readings twice to an endpoint subscribed to a separate topic.
 async fn delivered_twice(signatures: Signatures, name: &str) {
     let Some(moto) = server(MOTO.variable, MOTO.group) else { return };
     let sns = sns(&moto);
-    // A name of this run's own: moto would go on delivering to the endpoint of a run that broke off.
+    // A unique name for this run: moto would keep delivering to the endpoint of an aborted run.
     let name = format!("{name}-{}", std::process::id());
     let topic = sns.create_topic().name(name).send().await.unwrap().topic_arn.unwrap();
     let (lake, rows) = (Objects::default(), Rows::default());
@@ -92,11 +92,11 @@ async fn live_moto_delivers_and_its_signatures_are_good() {
 }
 
 #[tokio::test]
-async fn live_moto_delivers_to_an_endpoint_that_believes_anybody() {
+async fn live_moto_delivers_to_an_endpoint_without_signature_checks() {
     delivered_twice(Signatures::Skip, "listen-skip").await;
 }
 
-/// moto sends no confirmation of its own: the one here has the address that SNS would put into it.
+/// moto sends no confirmation: this one has the URL that SNS would send.
 #[tokio::test]
 async fn live_moto_confirms_a_subscription_at_its_address() {
     let Some(moto) = server(MOTO.variable, MOTO.group) else { return };

@@ -1,4 +1,4 @@
-//! Stores to be damaged and mended: what both hold, to the last bit, and damage done to the bit.
+//! State of both stores, bit for bit, for tests that damage and repair them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
@@ -18,7 +18,7 @@ pub const UNDO: [&str; 2] = ["undo", "undo.ndjson"];
 /// The columns of weights.
 pub const WEIGHTS: [&str; 4] = ["peso_entrada", "peso_medio", "consumo_real", "consumo_meta"];
 
-/// Rows by their ids, exactly as they are spelled, values with their bits.
+/// Rows by id in their exact spelling, with the bits of the values.
 pub type Rows = BTreeMap<String, Vec<String>>;
 
 /// Both stores.
@@ -76,7 +76,7 @@ fn shown(row: &MySqlRow, at: usize) -> String {
     any(row.try_get_unchecked::<Option<String>, _>(at).unwrap(), |value| value)
 }
 
-/// What the objects say of the weights, as the bits of an f32: id → one a column of [`WEIGHTS`].
+/// Weights in the objects as the bits of an f32: id → one value per column of [`WEIGHTS`].
 #[allow(clippy::cast_possible_truncation, reason = "what a FLOAT column does")]
 pub fn weights_in(s3: &S3Server) -> BTreeMap<String, Vec<String>> {
     let all = s3.store().dump(BUCKET, PREFIX);
@@ -92,7 +92,7 @@ pub fn weights_in(s3: &S3Server) -> BTreeMap<String, Vec<String>> {
     all.values().map(shown).collect()
 }
 
-/// Moves one weight of each of so many rows by one unit in the last place, up or down, the columns in turn.
+/// Changes one weight of each of N rows by one unit in the last place, up or down, rotating the columns.
 pub async fn nudge(database: &Database, ids: &[String]) {
     let mut connection = MySqlConnection::connect(&database.url()).await.unwrap();
     let mut within = connection.begin().await.unwrap();
@@ -109,7 +109,7 @@ pub async fn nudge(database: &Database, ids: &[String]) {
     connection.close().await.unwrap();
 }
 
-/// Waits for the next second: a row of the very second in which an audit begins is not judged without its object.
+/// Waits for the next second: a row of the same second as the audit's start is not compared without its object.
 pub fn past_the_second() {
     std::thread::sleep(Duration::from_millis(1_100));
 }

@@ -1,4 +1,4 @@
-//! Histories with every fault, proved by their truth files: sent into S3 and a server, whole and then damaged.
+//! Histories with every fault, checked with their truth files: ingested into S3 and a server, first intact and then damaged.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::moto::sns;
 const FAULTS: &str = "duplicate=0.03,late=0.05,out_of_order=0.05,missing_day=0.05,malformed=0.06,corrected=0.05,\
                       oversized=0.004,unknown_farm=0.03,missing=0.05,zero=0.03";
 
-/// Where the truth tells of something: its file and line, and the fault.
+/// Location in the truth file: file, line and fault.
 type At = (Option<String>, u64, Option<String>);
 
 /// A history with its truth, and empty stores.
@@ -23,8 +23,8 @@ struct Proved {
     s3: S3Server,
     database: Database,
     scene: Scene,
-    /// By fate: id, or hash where it is broken.
-    told: BTreeMap<Expectation, BTreeMap<String, At>>,
+    /// By expectation: ids, or hashes of malformed messages.
+    by_expectation: BTreeMap<Expectation, BTreeMap<String, At>>,
     totals: Totals,
 }
 
@@ -37,21 +37,21 @@ impl Proved {
         let herd = ["generate", "--farms", "3", "--lots", lots, "--days", "10", "--start", "2026-01-01", "--seed", "6"];
         let made = ["--faults", FAULTS, "--out", "history.ndjson.zst", "--truth", "truth.ndjson.gz"];
         scene.run(&[&herd[..], &made].concat()).expect(0, &[]);
-        let mut told: BTreeMap<Expectation, BTreeMap<String, At>> = BTreeMap::new();
+        let mut by_expectation: BTreeMap<Expectation, BTreeMap<String, At>> = BTreeMap::new();
         let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_ref().map(ToString::to_string);
         let (_, totals) = truth::read_file(&scene.path("truth.ndjson.gz"), |line| {
             let name = line.id.map(|id| id.to_string()).or_else(|| text(&line.sha256)).unwrap();
             let at = (text(&line.file), line.line, text(&line.fault));
-            told.entry(line.expect).or_default().entry(name).or_insert(at);
+            by_expectation.entry(line.expect).or_default().entry(name).or_insert(at);
             Ok(())
         })
         .unwrap();
         assert_eq!(totals.faults.len(), FAULTS.split(',').count(), "too few readings for every fault: {totals:?}");
-        Some(Self { s3, database, scene, told, totals })
+        Some(Self { s3, database, scene, by_expectation, totals })
     }
 
     fn of(&self, expect: Expectation) -> u64 {
-        self.told[&expect].len() as u64
+        self.by_expectation[&expect].len() as u64
     }
 
     fn publish(&self, more: &[&str]) -> Ran {
@@ -65,16 +65,16 @@ impl Proved {
         let sums = [
             ("lines", self.totals.lines),
             ("expected", self.of(Expectation::Stored)),
-            ("never", self.of(Expectation::Undelivered)),
+            ("undelivered", self.of(Expectation::Undelivered)),
         ];
         for (name, count) in sums.iter().chain(more) {
             assert_eq!(found[name], *count, "{name}: {found:#}");
         }
-        assert_eq!((ran.code, found["holds"].as_bool()), (Some(code), Some(code == 0)), "{ran:?}");
+        assert_eq!((ran.code, found["passed"].as_bool()), (Some(code), Some(code == 0)), "{ran:?}");
         found.clone()
     }
 
-    /// What only the truth tells, of the last audit: kind and id, or the reason where there is none; and where it is told.
+    /// Findings of the last audit that only the truth file reveals: kind and id (or reason, without an id), with the location.
     fn findings(&self) -> BTreeMap<(String, String), At> {
         let text = std::fs::read_to_string(self.scene.path("drift.ndjson")).unwrap();
         let drifts = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -83,8 +83,12 @@ impl Proved {
             .filter(|drift| drift["kind"].as_str().unwrap().starts_with("truth_"))
             .map(|drift| {
                 let name = own(&drift["id"]).or_else(|| own(&drift["reason"])).unwrap();
-                let told = &drift["told"];
-                let at = (own(&told["file"]), told["line"].as_u64().unwrap_or_default(), own(&told["fault"]));
+                let by_expectation = &drift["truth"];
+                let at = (
+                    own(&by_expectation["file"]),
+                    by_expectation["line"].as_u64().unwrap_or_default(),
+                    own(&by_expectation["fault"]),
+                );
                 ((own(&drift["kind"]).unwrap(), name), at)
             })
             .collect()
@@ -101,14 +105,17 @@ async fn proved_whole_and_damaged(server: Server) {
     let Some(history) = Proved::new(server, "25").await else { return };
     let (broken, refused) = (history.of(Expectation::Quarantined), history.of(Expectation::Oversized));
     history.publish(&[]);
-    let withheld = [("quarantined_expected", broken), ("quarantined_withheld", broken), ("refused", refused)];
-    assert_eq!(history.prove(0, &withheld)["door"], "publish");
+    let withheld = [("quarantined_expected", broken), ("quarantined_withheld", broken), ("oversized", refused)];
+    assert_eq!(history.prove(0, &withheld)["ingest_path"], "publish");
     history.publish(&["--send-invalid"]);
-    assert_eq!(history.prove(0, &[("quarantined_found", broken), ("refused_stored", 0)])["door"], "send-invalid");
+    assert_eq!(
+        history.prove(0, &[("quarantined_found", broken), ("oversized_stored", 0)])["ingest_path"],
+        "send-invalid"
+    );
 
     // Every tenth id: in turn its row, its object, or both are gone.
     let mut expected = BTreeMap::new();
-    for (n, (id, at)) in history.told[&Expectation::Stored].iter().step_by(10).enumerate() {
+    for (n, (id, at)) in history.by_expectation[&Expectation::Stored].iter().step_by(10).enumerate() {
         if n % 3 != 1 {
             let sql = format!("DELETE FROM historico_consumo WHERE id_treated_data = '{id}'");
             assert_eq!(history.database.run(&sql).await, 1);
@@ -119,23 +126,23 @@ async fn proved_whole_and_damaged(server: Server) {
         expected.insert(("truth_missing".to_owned(), id.clone()), at.clone());
     }
     let lost = expected.len() as u64;
-    // Somebody made a row of what was never delivered, and of what the truth does not know.
-    let (never, at) = history.told[&Expectation::Undelivered].first_key_value().unwrap();
+    // Rows are inserted for an undelivered reading and for one that is in no truth file.
+    let (never, at) = history.by_expectation[&Expectation::Undelivered].first_key_value().unwrap();
     for (id, at) in [(never.as_str(), at.clone()), ("0189a0f0-0000-8000-8000-000000000000", (None, 0, None))] {
         let rest = "id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, \
                     consumo_real, consumo_meta, data, cod_cliente, row_ts";
         let from = format!("SELECT '{id}', {rest} FROM historico_consumo LIMIT 1");
         history.database.run(&format!("INSERT INTO historico_consumo (id_treated_data, {rest}) {from}")).await;
-        expected.insert(("truth_surplus".to_owned(), id.to_owned()), at);
+        expected.insert(("truth_unexpected".to_owned(), id.to_owned()), at);
     }
-    let (hash, at) = history.told[&Expectation::Quarantined].last_key_value().unwrap();
+    let (hash, at) = history.by_expectation[&Expectation::Quarantined].last_key_value().unwrap();
     history.s3.store().remove(BUCKET, &history.key(hash)).unwrap();
     let counts = [
         ("missing", lost),
         ("missing_in_warehouse", lost - (lost + 1) / 3),
         ("missing_in_lake", lost - lost.div_ceil(3)),
-        ("surplus", 2),
-        ("surplus_unknown", 1),
+        ("unexpected", 2),
+        ("unexpected_unlisted", 1),
         ("quarantined_missing", 1),
     ];
     history.prove(1, &counts);
@@ -146,11 +153,11 @@ async fn proved_whole_and_damaged(server: Server) {
     found.remove(&key);
     assert!(found == expected, "{found:#?}\n{expected:#?}");
     let page = std::fs::read_to_string(history.scene.path("page.html")).unwrap();
-    assert!(page.contains("Failed.</b>") && page.contains(never), "the page tells it");
+    assert!(page.contains("Failed.</b>") && page.contains(never), "the page reports it");
 
-    // All of it is healed by sending the history again, but for what nobody may delete.
+    // Ingesting the history again repairs everything except the unexpected rows, which are never deleted.
     history.publish(&["--send-invalid"]);
-    history.prove(1, &[("missing", 0), ("quarantined_missing", 0), ("surplus", 2)]);
+    history.prove(1, &[("missing", 0), ("quarantined_missing", 0), ("unexpected", 2)]);
     assert!(!history.s3.store().list(BUCKET, PREFIX).is_empty());
     history.database.drop().await;
 }
@@ -176,8 +183,8 @@ async fn live_moto_a_history_with_every_fault_that_streamed_is_proved() {
     let taken = ended(listener);
     assert_eq!(taken.json["messages"], messages, "{taken:?}");
     let broken = history.of(Expectation::Quarantined);
-    let found = history.prove(0, &[("quarantined_found", broken), ("refused", history.of(Expectation::Oversized))]);
-    assert_eq!(found["door"], "send-invalid");
+    let found = history.prove(0, &[("quarantined_found", broken), ("oversized", history.of(Expectation::Oversized))]);
+    assert_eq!(found["ingest_path"], "send-invalid");
     assert!(history.s3.store().list(BUCKET, "").iter().filter(|key| key.contains(QUARANTINE)).count() as u64 == broken);
     sns(&moto).delete_topic().topic_arn(&topic).send().await.unwrap();
     history.database.drop().await;

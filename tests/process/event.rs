@@ -29,7 +29,7 @@ fn counts(home: &Path, event: &str, code: i32) -> [u64; 5] {
 }
 
 #[test]
-fn the_samples_do_what_their_page_says() {
+fn the_samples_have_the_documented_results() {
     let home = home();
     assert_eq!(counts(home.path(), &sample("sns-event.json"), 0), [1, 1, 0, 0, 0]);
     assert_eq!(counts(home.path(), &sample("sns-event.json"), 0), [1, 0, 1, 0, 0]);
@@ -42,7 +42,7 @@ fn messages_that_a_store_fails_to_take_are_failed_and_code_1() {
     let home = home();
     // A file where the farm's folder must go.
     std::fs::create_dir_all(home.path().join("lake")).unwrap();
-    std::fs::write(home.path().join("lake/fazenda_um"), "in the way").unwrap();
+    std::fs::write(home.path().join("lake/fazenda_um"), "not a directory").unwrap();
     assert_eq!(counts(home.path(), &sample("sqs-event.json"), 1), [3, 0, 0, 0, 3]);
 }
 
@@ -69,6 +69,22 @@ fn what_is_no_event_could_not_run() {
     }
     ruminate(home.path()).arg("process").assert().code(2);
     assert!(!home.path().join("lake").exists(), "nothing was begun");
+}
+
+#[test]
+fn an_array_of_eventbridge_pipes_is_read_like_the_records_of_a_queue() {
+    let event: Value = serde_json::from_slice(&std::fs::read(sample("sqs-event.json")).unwrap()).unwrap();
+    let home = home();
+    let file = |name: &str, event: &Value| {
+        std::fs::write(home.path().join(name), event.to_string()).unwrap();
+        home.path().join(name).display().to_string()
+    };
+    let bare = file("bare.json", &event["Records"]);
+    assert_eq!(counts(home.path(), &bare, 0), [3, 3, 0, 0, 0]);
+    assert_eq!(counts(home.path(), &sample("sqs-event.json"), 0), [3, 0, 3, 0, 0]);
+    let bodies: Vec<&Value> = event["Records"].as_array().unwrap().iter().map(|record| &record["body"]).collect();
+    let transformed = file("transformed.json", &serde_json::json!(bodies));
+    assert_eq!(counts(home.path(), &transformed, 0), [3, 0, 3, 0, 0]);
 }
 
 #[test]

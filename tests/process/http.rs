@@ -1,4 +1,4 @@
-//! An endpoint in the test's own process, and a client as plain as SNS's.
+//! An endpoint in the test process, and a plain HTTP client like that of SNS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use url::Url;
 pub const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:consumo";
 const CERTIFICATE: &str = include_str!("../sns/certificate.pem");
 
-/// The network: the certificate wherever one is asked for, and a list of what was asked for.
+/// The network: returns the certificate for every request, and records the requested URLs.
 #[derive(Debug, Default)]
 pub struct Network {
     pub requests: Mutex<Vec<String>>,
@@ -64,7 +64,7 @@ impl Running {
         self.ask("POST", "", body).await
     }
 
-    /// One request on a connection of its own; `headers` are whole lines. Status 0 where no answer came.
+    /// Sends one request on a new connection; `headers` are complete lines. Returns status 0 without a response.
     pub async fn ask(&self, line: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, String) {
         let mut answer = String::new();
         if let Ok(mut stream) = self.send(line, headers, body).await {

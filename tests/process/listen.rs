@@ -1,4 +1,4 @@
-//! The endpoint: what it believes, what it answers, what it counts.
+//! The endpoint: accepted requests, responses and counts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,7 @@ async fn a_subscription_is_confirmed_at_its_address_and_its_end_is_noted() {
     let requested = endpoint.network.requests.lock().unwrap().clone();
     assert_eq!(requested.iter().filter(|url| url.contains("Action=ConfirmSubscription")).count(), 1, "{requested:?}");
     let outcome = endpoint.stop().await;
-    let others = [(Requests::Subscribed, 1), (Requests::Unsubscribed, 1), (Requests::Refused, 1)].into();
+    let others = [(Requests::Subscribed, 1), (Requests::Unsubscribed, 1), (Requests::Rejected, 1)].into();
     assert_eq!((outcome.endpoint, outcome.counts[Count::Messages]), (Some(others), 0));
 }
 
@@ -99,12 +99,12 @@ async fn what_is_not_from_sns_is_refused_and_nothing_of_it_is_stored() {
     }
     assert_eq!(endpoint.ask("GET /health", "", "").await, (200, "ok".into()));
     let outcome = endpoint.stop().await;
-    assert_eq!((outcome.counts[Count::Messages], outcome.endpoint.unwrap()[Requests::Refused]), (0, 7));
+    assert_eq!((outcome.counts[Count::Messages], outcome.endpoint.unwrap()[Requests::Rejected]), (0, 7));
     assert_eq!((lake.keys().len(), count(&rows).await), (0, 0));
 }
 
 #[tokio::test]
-async fn what_fails_is_to_come_again_and_what_never_can_is_kept() {
+async fn failed_messages_are_retried_and_unprocessable_ones_are_quarantined() {
     let (lake, rows, intake) = stores().await;
     let endpoint = Running::start(believing(), intake).await;
     rows.drop_table();
@@ -125,7 +125,7 @@ async fn what_fails_is_to_come_again_and_what_never_can_is_kept() {
         (4, 2, 1, 1)
     );
     assert_eq!(outcome.exit(), Exit::Findings);
-    let places: Vec<_> = outcome.problems.kept().iter().map(|p| (p.kind.as_ref(), p.place.as_str())).collect();
+    let places: Vec<_> = outcome.problems.items().iter().map(|p| (p.kind.as_ref(), p.place.as_str())).collect();
     assert_eq!(places, [("failed", "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf322"), ("quarantined", "m-1")]);
     assert_eq!((lake.keys().len(), count(&rows).await), (3, 2));
 }
@@ -147,7 +147,7 @@ async fn many_at_once_are_all_answered_and_counted() {
 }
 
 #[tokio::test]
-async fn it_stops_by_itself_after_so_many_messages() {
+async fn it_stops_after_the_maximum_number_of_messages() {
     let (_, rows, intake) = stores().await;
     let endpoint = Running::start(Settings { max_messages: Some(5), ..believing() }, intake).await;
     for (at, line) in REAL.lines().take(5).enumerate() {
@@ -158,20 +158,20 @@ async fn it_stops_by_itself_after_so_many_messages() {
 }
 
 #[tokio::test]
-async fn of_more_messages_than_asked_for_the_rest_are_told_to_come_again() {
+async fn messages_above_the_maximum_are_deferred() {
     let (_, rows, intake) = stores().await;
     let endpoint = Running::start(Settings { max_messages: Some(5), ..believing() }, intake).await;
     let bodies: Vec<String> = REAL.lines().map(notification).collect();
     let answers = futures::future::join_all(bodies.iter().map(|body| endpoint.post(body))).await;
     let taken = answers.iter().filter(|(status, _)| *status == 200).count();
-    // One that connects after the end finds nobody, which SNS meets as it does 503.
+    // A connection after the end is refused, which SNS handles like a 503.
     assert!(answers.iter().all(|(status, _)| [200, 503, 0].contains(status)), "{answers:?}");
     assert_eq!((taken, endpoint.ended().await.counts[Count::Messages]), (5, 5));
     assert_eq!(count(&rows).await, 5);
 }
 
 #[tokio::test]
-async fn a_message_whose_sender_has_gone_is_taken_in_and_counted() {
+async fn a_message_whose_sender_has_disconnected_is_processed_and_counted() {
     let (_, rows, intake) = stores().await;
     let endpoint = Running::start(believing(), intake).await;
     for line in REAL.lines() {
@@ -183,7 +183,7 @@ async fn a_message_whose_sender_has_gone_is_taken_in_and_counted() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // A request may be gone before it was read, but none that was taken in is missing in the counts.
+    // A request may be lost before it was read, but no accepted one is missing in the counts.
     let taken = count(&rows).await;
     assert_eq!(endpoint.stop().await.counts[Count::Messages], taken);
 }
@@ -239,7 +239,7 @@ async fn more_connections_than_allowed_close_the_oldest_silent_one() {
 }
 
 #[tokio::test]
-async fn bodies_above_the_memory_limit_are_told_to_come_again() {
+async fn bodies_above_the_memory_limit_are_to_be_retried() {
     let (_, _, intake) = stores().await;
     let settings = Settings { max_body_memory: 200_000, ..believing() };
     let endpoint = Running::start(settings, intake).await;

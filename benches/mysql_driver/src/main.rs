@@ -87,7 +87,7 @@ impl Task {
     }
 }
 
-/// CPU milliseconds of this process's threads so far; zero where the system does not say.
+/// CPU milliseconds of this process's threads so far; zero if the system does not report it.
 fn cpu() -> f64 {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let spent = threads.filter_map(|thread| {
@@ -136,7 +136,7 @@ async fn main() -> Outcome<()> {
                     };
                     wall += began.elapsed().as_secs_f64() * 1e3;
                     spent += cpu() - before;
-                    assert_eq!(read, 0, "{name}: all that was asked for");
+                    assert_eq!(read, 0, "{name}: all requested rows");
                 }
                 figures.0.push(wall / times as f64);
                 figures.1.push(spent / times as f64);

@@ -50,7 +50,7 @@ fn says(failed: Result<Value, Value>, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_mysql_a_password_that_changed_fails_messages_until_it_is_mended() {
+async fn live_mysql_a_changed_password_fails_messages_until_it_is_updated() {
     let Some(stores) = Stores::new(MYSQL).await else { return };
     let user = User::new(&stores, "IDENTIFIED BY 'velha'").await;
     let env = with(stores.env(), &[("RDS_USER", user.name), ("RDS_PASSWORD", "velha")]);
@@ -59,7 +59,7 @@ async fn live_mysql_a_password_that_changed_fails_messages_until_it_is_mended() 
     user.change_password("nova").await;
     user.disconnect().await;
     says(sandbox.api.invoke(message(2)).await, "login refused");
-    assert!(!sandbox.said().contains("velha"), "{}", sandbox.said());
+    assert!(!sandbox.logged().contains("velha"), "{}", sandbox.logged());
     user.change_password("velha").await;
     assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1);
     assert_eq!(stores.held().await, (2, 0, 2));
@@ -89,7 +89,7 @@ async fn live_moto_a_secret_that_changed_is_read_again_and_costs_nothing() {
     secrets.put_secret_value().secret_id(&arn).secret_string(text("nova")).send().await.unwrap();
     assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1, "in the same process");
     assert_eq!(stores.held().await, (2, 0, 2));
-    assert!(!sandbox.said().contains("velha") && !sandbox.said().contains("nova"), "{}", sandbox.said());
+    assert!(!sandbox.logged().contains("velha") && !sandbox.logged().contains("nova"), "{}", sandbox.logged());
 
     let server = json!({"username": user.name, "password": "nova", "host": "127.0.0.1", "port": of(&env, "RDS_PORT").parse::<u16>().unwrap()});
     secrets.put_secret_value().secret_id(&arn).secret_string(server.to_string()).send().await.unwrap();
@@ -122,9 +122,9 @@ async fn tls_is_verified(server: Server) {
         with(verified, &[("RDS_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sns/certificate.pem"))]);
     let stranger = start(&other_authority).await;
     says(stranger.api.invoke(message(2)).await, "RDS_CA_FILE");
-    assert_eq!(stores.held().await, (3, 0, 2), "what has to come again is in the lake");
+    assert_eq!(stores.held().await, (3, 0, 2), "failed messages are in the lake");
     for sandbox in [&other_name, &stranger] {
-        assert!(!sandbox.said().contains("senha"), "{}", sandbox.said());
+        assert!(!sandbox.logged().contains("senha"), "{}", sandbox.logged());
     }
     assert_eq!(of(&stores.env(), "RDS_HOST"), "127.0.0.1");
     user.drop().await;

@@ -88,7 +88,7 @@ async fn live_mysql_a_row_that_no_partition_takes_is_refused_alone_and_an_unknow
     let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
     refuse(&stores, "NEW.id_curral = '3'", 1526).await;
     assert_eq!(sandbox.api.invoke(batch(0..10)).await.unwrap(), items(&[]));
-    assert_eq!((stores.held().await, sandbox.metric("refused")), ((10, 0, 9), 1));
+    assert_eq!((stores.held().await, sandbox.metric("rows_refused")), ((10, 0, 9), 1));
     stores.database.run("DROP TRIGGER refuse").await;
     refuse(&stores, "NEW.id_curral = '13'", 1999).await;
     assert_eq!(sandbox.api.invoke(batch(10..20)).await.unwrap(), items(&["13"]));
@@ -111,16 +111,20 @@ async fn live_mysql_a_server_that_was_demoted_is_left_for_the_new_one_within_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_mysql_a_column_that_needs_what_no_record_has_fails_messages_until_it_is_mended() {
+async fn live_mysql_a_required_unknown_column_fails_messages_until_it_is_fixed() {
     let Some(stores) = Stores::new(MYSQL).await else { return };
     stores.database.run("ALTER TABLE historico_consumo ADD origem VARCHAR(9) NOT NULL").await;
     let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&["0", "1"]));
-    assert!(sandbox.said().contains("column origem needs a value"), "{}", sandbox.said());
+    assert!(sandbox.logged().contains("column origem needs a value"), "{}", sandbox.logged());
     stores.database.run("ALTER TABLE historico_consumo ALTER origem SET DEFAULT ''").await;
-    assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]), "looked at again at once");
+    assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]), "the schema is checked again immediately");
     stores.database.run("ALTER TABLE historico_consumo ADD destino VARCHAR(9) NOT NULL").await;
-    assert_eq!(sandbox.api.invoke(batch(2..4)).await.unwrap(), items(&["2", "3"]), "also where it was added meanwhile");
+    assert_eq!(
+        sandbox.api.invoke(batch(2..4)).await.unwrap(),
+        items(&["2", "3"]),
+        "also if the column was added in the meantime"
+    );
     stores.database.drop().await;
 }
 
@@ -130,7 +134,7 @@ async fn live_mysql_a_full_server_fails_messages_until_it_has_room() {
     let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
     refuse(&stores, "TRUE", 1114).await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&["0", "1"]));
-    assert!(sandbox.said().contains("no space left"), "{}", sandbox.said());
+    assert!(sandbox.logged().contains("no space left"), "{}", sandbox.logged());
     stores.database.run("DROP TRIGGER refuse").await;
     assert_eq!(sandbox.api.invoke(batch(0..2)).await.unwrap(), items(&[]));
     assert_eq!(stores.held().await, (2, 0, 2));
@@ -145,7 +149,7 @@ async fn live_mysql_a_row_with_other_values_stays_and_is_counted() {
     stores.database.run("UPDATE historico_consumo SET peso_medio = 1").await;
     assert_eq!(sandbox.api.invoke(batch(0..1)).await.unwrap(), items(&[]));
     assert_eq!((sandbox.metric("conflicting"), sandbox.metric("duplicates")), (1, 1));
-    assert!(sandbox.lines().iter().any(|line| line["fields"] == "peso_medio"), "{}", sandbox.said());
+    assert!(sandbox.lines().iter().any(|line| line["fields"] == "peso_medio"), "{}", sandbox.logged());
     assert_eq!(stores.database.count("SELECT COUNT(*) FROM historico_consumo WHERE peso_medio = 1").await, 1);
     stores.database.drop().await;
 }

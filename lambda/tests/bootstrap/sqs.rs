@@ -102,7 +102,7 @@ async fn live_moto_of_a_queue_only_what_was_unlucky_comes_again_and_nothing_dies
     for _ in 0..2 {
         let (messages, failed) = round(&moto, &queue, &sandbox).await.unwrap();
         let good = messages.iter().filter(|(_, body)| !body.contains("poison")).map(|(id, _)| id.clone());
-        assert_eq!(failed, good.collect(), "without a warehouse exactly the good ones come again");
+        assert_eq!(failed, good.collect(), "without a warehouse exactly the valid messages are retried");
     }
     proxy.set(Network::Up);
     while let Some((_, failed)) = round(&moto, &queue, &sandbox).await {

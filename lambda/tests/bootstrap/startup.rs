@@ -43,8 +43,8 @@ async fn live_mysql_logs_are_json_with_request_id_and_outcome_and_without_the_pa
     assert_eq!(of("sns-1")["id"], stores.database.ids().await[0]);
     assert_eq!((&of("sns-2")["outcome"], &of("sns-2")["level"]), (&"quarantined".into(), &"WARN".into()));
     assert!(lines.iter().all(|line| line["_aws"].is_object() || line["timestamp"].is_string()), "{lines:#?}");
-    let said = sandbox.said();
-    assert!(!said.contains(&password) && !said.contains(testkit::s3::SECRET_KEY), "{said}");
+    let logged = sandbox.logged();
+    assert!(!logged.contains(&password) && !logged.contains(testkit::s3::SECRET_KEY), "{logged}");
     env.push(("AWS_LAMBDA_LOG_LEVEL".into(), "ERROR".into()));
     env.push(("RUMINATE_LAKE".into(), "s3://gone/historico_diario".into()));
     let quiet = Sandbox::start(&built("bootstrap"), &env).await;

@@ -70,7 +70,7 @@ class Role:
         self.assertEqual(denied, {action: ["*"] for action in ENI} if "VpcId" in self.parameters else {})
 
     def test_the_role_is_enough_for_the_intake_and_not_for_harm(self):
-        """By doing it: moto enforces the role's policies here. The bucket's would be in the way, for moto leaves out its
+        """By requests: moto enforces the role's policies here. The bucket's policy would block them, because moto ignores its
         condition and refuses those that come by TLS too."""
         if "LakeBucket" in self.stack.ids:
             policy = client("s3").get_bucket_policy(Bucket=self.bucket)["Policy"]

@@ -1,9 +1,9 @@
-"""What every deployed shape of the stack must show, by the services' own APIs. A shape (test_deployed.py) says with
+"""Checks of every deployed variant of the stack, through the APIs of the services. A variant (test_deployed.py) defines with
 which parameters it is deployed, and what is particular to it.
 
 Not to be had from moto's APIs, and looked up in `stack.sent` instead, the properties as CloudFormation would send
 them: architecture and logging of the function; versioning, public access, ownership and lifecycle of the bucket;
-egress written inside a security group; of the database what `describe_db_instances` is not asked for in test_deployed.
+egress written inside a security group; properties of the database that test_deployed does not query with `describe_db_instances`.
 """
 
 import json
@@ -247,7 +247,7 @@ class Shape(Role, unittest.TestCase):
             ("AWS/SNS", "NumberOfNotificationsFailedToRedriveToDlq", "Sum", 0, str({"TopicName": self.topic.split(":")[-1]})),
             ("AWS/Lambda", "Errors", "Sum", 0, str(function)),
             ("ruminate", "quarantined", "Sum", 0, str(own)),
-            ("ruminate", "refused", "Sum", 0, str(own)),
+            ("ruminate", "rows_refused", "Sum", 0, str(own)),
             ("ruminate", "failed", "Sum", 0, str(own)),
         }
         if self.buffered:
@@ -272,19 +272,19 @@ class Shape(Role, unittest.TestCase):
             for one in alarms
         }
         self.assertEqual(found, expected)
-        told = [self.parameters["AlarmTopicArn"]] if "AlarmTopicArn" in self.parameters else []
+        given_outputs = [self.parameters["AlarmTopicArn"]] if "AlarmTopicArn" in self.parameters else []
         for one in alarms:
             self.assertEqual(one["TreatMissingData"], "notBreaching")
-            self.assertEqual((one["AlarmActions"], one["OKActions"]), (told, told))
+            self.assertEqual((one["AlarmActions"], one["OKActions"]), (given_outputs, given_outputs))
             below = one["MetricName"] == "FreeStorageSpace"
             self.assertEqual(one["ComparisonOperator"], "LessThanThreshold" if below else "GreaterThanThreshold")
 
     def test_outputs_feed_the_toolkits_variables(self):
-        told = {}
+        given_outputs = {}
         for one in self.stack.outputs.values():
             name, colon, _ = one["Description"].partition(":")
             if colon and name.isupper():
-                told[name] = one["OutputValue"]
+                given_outputs[name] = one["OutputValue"]
         given = {"RUMINATE_TOPIC": self.topic}
         function = client("lambda").get_function_configuration(FunctionName=NAME)["Environment"]["Variables"]
         for name in ("RUMINATE_LAKE", "RUMINATE_TABLE", "RUMINATE_META_RATE", "RDS_HOST", "RDS_PORT", "RDS_DATABASE"):
@@ -292,7 +292,7 @@ class Shape(Role, unittest.TestCase):
                 given[name] = str(function[name])
         if self.secret:
             given["RDS_SECRET_ARN"] = self.secret
-        self.assertEqual(told, given)
+        self.assertEqual(given_outputs, given)
         secret = self.stack.outputs.get("RdsSecretArn", {}).get("OutputValue")
         self.assertEqual(secret, self.secret)
         self.assertEqual(self.stack.output("FunctionName"), NAME)

@@ -1,7 +1,7 @@
 """Deploys lambda/template.yaml the way AWS would, into moto: what CloudFormation and SAM do before a resource is
 created (parameters, rules, the transform, `aws cloudformation package`), and the stack that comes out of it.
 
-Owns no expectation about the template: those are in the test_*.py beside it.
+Contains no expectation about the template: those are in the test_*.py next to it.
 """
 
 import io
@@ -20,7 +20,7 @@ import mocks  # noqa: F401  (teaches moto the resource types it lacks)
 from aws import REGION, client
 
 NAME = "ruminate"
-# It says at every end that it told nobody how often it was used.
+# It logs at every exit that it sent no usage statistics.
 logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
 PATH = Path(__file__).parents[2] / "template.yaml"
 
@@ -36,7 +36,7 @@ class Template:
 
 
 class Refused(Exception):
-    """What CloudFormation would say before it creates anything."""
+    """Parameter errors that CloudFormation would report before it creates anything."""
 
 
 class NoManagedPolicies:
@@ -109,7 +109,7 @@ class Stack:
         assert described["StackStatus"] == "CREATE_COMPLETE", described
         self.outputs = {one["OutputKey"]: one for one in described.get("Outputs", [])}
         resources = cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
-        # moto lists a resource that its condition left out too, without a name.
+        # moto also lists resources that their condition excludes, without a name.
         self.ids = {one["LogicalResourceId"]: one.get("PhysicalResourceId") for one in resources if "LogicalResourceId" in one}
         self.template = template
 
@@ -149,7 +149,7 @@ def record():
 
 
 def bootstrap_zip():
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    archive_bytes = io.BytesIO()
+    with zipfile.ZipFile(archive_bytes, "w") as archive:
         archive.writestr("bootstrap", "#!/bin/sh\n")
-    return packed.getvalue()
+    return archive_bytes.getvalue()

@@ -28,7 +28,7 @@ def rules(group, side):
 
 
 class Direct(Shape):
-    """As little as one can say: a secret that names the database. Outside a VPC."""
+    """The fewest parameters: a secret that names the database. Outside a VPC."""
 
     @classmethod
     def before(cls):
@@ -53,7 +53,7 @@ class Deleted(unittest.TestCase):
 
 
 class Buffered(Shape):
-    """With a queue, keys of one's own, an unreserved function and somebody to tell."""
+    """With a queue, customer-managed keys, no reserved concurrency, and an alarm topic."""
 
     buffered = True
     reserved = None
@@ -123,19 +123,36 @@ class Existing(Shape):
         self.assertEqual((s3["VpcEndpointType"], s3["RouteTableIds"]), ("Gateway", [self.network["table"]]))
         self.assertEqual((secrets["VpcEndpointType"], secrets["SubnetIds"]), ("Interface", self.network["subnets"]))
         self.assertTrue(self.stack.sent["SecretEndpoint"]["PrivateDnsEnabled"])
-        (door,) = self.stack.sent["SecretEndpoint"]["SecurityGroupIds"]
-        self.assertEqual(rules(door, "IpPermissions"), [(443, 443, [group], [])])
+        (group_of_endpoint,) = self.stack.sent["SecretEndpoint"]["SecurityGroupIds"]
+        self.assertEqual(rules(group_of_endpoint, "IpPermissions"), [(443, 443, [group], [])])
 
 
 class ByIam(Shape):
     """Logs in to an existing database by IAM; the database's security group lets the function in."""
 
-    environment = {"RDS_HOST": "db.example", "RDS_USER": "intake", "RDS_IAM_AUTH": "true", "RDS_CA_FILE": "rds-ca.pem"}
+    environment = {
+        "RDS_HOST": "db.example",
+        "RDS_USER": "intake",
+        "RDS_IAM_AUTH": "true",
+        "RDS_CA_FILE": "rds-ca.pem",
+        "RDS_SSL_MODE": "VERIFY_IDENTITY",
+        "RUMINATE_SSE": "aws:kms",
+        "RUMINATE_SSE_KMS_KEY_ID": "alias/lake",
+        "HTTPS_PROXY": "http://proxy.example:3128",
+        "NO_PROXY": "10.0.0.0/8,.example",
+        "AWS_CA_BUNDLE": "/var/task/ca.pem",
+    }
 
     @classmethod
     def before(cls):
         cls.network = vpc()
         return {
+            "DatabaseSslMode": "VERIFY_IDENTITY",
+            "LakeSse": "aws:kms",
+            "LakeSseKmsKeyId": "alias/lake",
+            "HttpsProxy": "http://proxy.example:3128",
+            "NoProxy": "10.0.0.0/8,.example",
+            "AwsCaBundle": "/var/task/ca.pem",
             "UseIamAuth": "true",
             "DatabaseHost": "db.example",
             "DatabaseUser": "intake",
@@ -224,7 +241,7 @@ class Created(Shape):
 
 
 class CreatedByIam(Created):
-    """The database is new, and the function logs in by IAM; the secret is for whoever sets the account up."""
+    """The database is new, and the function logs in by IAM; the secret is for the administrator who creates the account."""
 
     buffered = False
 

@@ -1,4 +1,4 @@
-"""Parameters that contradict each other are refused before anything is created, and say why."""
+"""Contradictory parameters are rejected with a reason before anything is created."""
 
 import unittest
 
@@ -32,6 +32,11 @@ class Rules(unittest.TestCase):
             {**GIVEN, "DatabaseHost": "db.example", "DatabasePort": "3307", "DatabaseSecretKmsKeyArn": KEY},
             {**GIVEN, **VPC, "DatabaseSecurityGroupId": "sg-0a", "EndpointRouteTableIds": "rtb-0a"},
             IAM,
+            without(IAM, "RdsCaFile"),
+            {**IAM, "DatabaseSslMode": "VERIFY_IDENTITY"},
+            {**GIVEN, "LakeSse": "aws:kms", "LakeSseKmsKeyId": KEY, "DatabaseSslMode": "VERIFY_CA"},
+            {**GIVEN, "LakeSse": "AES256", "LakeSseKmsKeyId": ""},
+            {**GIVEN, "HttpsProxy": "http://proxy.example:3128", "NoProxy": "10.0.0.0/8,.example", "AwsCaBundle": "/var/task/ca.pem"},
             CREATED,
             {**CREATED, "UseIamAuth": "true", "DatabaseUser": "intake", "RdsCaFile": "rds-ca.pem"},
         ):
@@ -50,7 +55,8 @@ class Rules(unittest.TestCase):
             ({**IAM, **GIVEN}, "Two ways to log in"),
             (without(IAM, "DatabaseUser"), "needs DatabaseUser"),
             (without(IAM, "DatabaseResourceId"), "needs DatabaseResourceId"),
-            (without(IAM, "RdsCaFile"), "needs RdsCaFile"),
+            ({**IAM, "DatabaseSslMode": "REQUIRED"}, "needs DatabaseSslMode VERIFY_IDENTITY"),
+            ({**GIVEN, "LakeSse": "AES256", "LakeSseKmsKeyId": "alias/lake"}, "uses keys of S3"),
             (without(IAM, "DatabaseHost"), "No database"),
             ({**GIVEN, "DatabaseUser": "intake"}, "are for UseIamAuth=true"),
             ({**CREATED, "DatabaseResourceId": "db-ABC123"}, "leave those of an existing database empty"),
@@ -78,9 +84,14 @@ class Rules(unittest.TestCase):
             ("LakePrefix", "historico_diario/"),
             ("LakePrefix", "a/b"),  # the quarantine would lie in a/
             ("LakePrefix", ""),
+            ("LakeSse", "sse-c"),
+            ("DatabaseSslMode", "true"),
+            ("HttpsProxy", "http://ana:segredo@proxy.example:3128"),  # anyone who may view the function could read it
+            ("HttpsProxy", "socks5://proxy.example:1080"),
+            ("AwsCaBundle", "ca.pem"),
             ("TableName", "historico-consumo"),
             ("TableName", "1x"),
-            ("TableName", "a" * 49),  # the longest that leaves room for its views' names
+            ("TableName", "a" * 49),  # the longest that leaves space for the names of its views
             ("TableName", ""),
             ("SubnetIds", "subnet-0a"),  # one zone
             ("SubnetIds", "subnet-0a, subnet-0b"),

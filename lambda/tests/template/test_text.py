@@ -1,4 +1,4 @@
-"""What can be said of the template without deploying it."""
+"""Checks of the template that need no deployment."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import yaml
 
 from stack import PATH, Template, transformed
 
-# What the function reads, and nothing else: a misspelt name would be a setting without effect.
+# What the function reads, and nothing else: a mistyped name would be a setting without effect.
 VARIABLES = {
     "RUMINATE_LAKE",
     "RUMINATE_META_RATE",
@@ -23,6 +23,12 @@ VARIABLES = {
     "RDS_SECRET_ARN",
     "RDS_IAM_AUTH",
     "RDS_CA_FILE",
+    "RDS_SSL_MODE",
+    "RUMINATE_SSE",
+    "RUMINATE_SSE_KMS_KEY_ID",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "AWS_CA_BUNDLE",
 }
 
 

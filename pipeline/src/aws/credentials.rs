@@ -11,13 +11,13 @@ use super::sigv4::Signer;
 use crate::error::with_causes;
 
 /// Credentials are renewed this long before they expire.
-const EARLY: Duration = Duration::from_secs(300);
+const RENEWAL_MARGIN: Duration = Duration::from_secs(300);
 
 /// Lifetime of credentials without an expiry time.
-const ENDLESS: Duration = Duration::from_secs(900);
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(900);
 
-/// Minimum time between renewals, for sources whose credentials expire sooner than [`EARLY`].
-const AGAIN: Duration = Duration::from_secs(10);
+/// Minimum time between renewals, for sources whose credentials expire sooner than [`RENEWAL_MARGIN`].
+const MIN_RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Signing keys of a service in a region, derived from cached credentials.
 pub struct CredentialCache {
@@ -42,7 +42,8 @@ impl CachedSigner {
     /// Returns true if requests can be signed without a renewal.
     fn is_fresh(&self) -> bool {
         let left = self.until.duration_since(SystemTime::now()).unwrap_or_default();
-        self.signer.is_for(Utc::now()) && (left > EARLY || self.requested_at.elapsed() < AGAIN && !left.is_zero())
+        self.signer.is_for(Utc::now())
+            && (left > RENEWAL_MARGIN || self.requested_at.elapsed() < MIN_RENEWAL_INTERVAL && !left.is_zero())
     }
 
     /// Returns true if requests can be signed at all.
@@ -71,7 +72,8 @@ impl CredentialCache {
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let message = match answer {
             Ok(credentials) => {
-                let until = credentials.expiry().unwrap_or_else(|| SystemTime::now() + ENDLESS + EARLY);
+                let until =
+                    credentials.expiry().unwrap_or_else(|| SystemTime::now() + DEFAULT_LIFETIME + RENEWAL_MARGIN);
                 let signer = Arc::new(Signer::new(credentials, &self.region, self.service, Utc::now()));
                 *held = Some(CachedSigner { signer: Arc::clone(&signer), until, requested_at });
                 return Ok(signer);
@@ -157,7 +159,8 @@ mod tests {
         let second = credentials.signer().await.unwrap();
         credentials.drop_expired(&first);
         assert!(Arc::ptr_eq(&second, &credentials.signer().await.unwrap()), "a late complaint about the first");
-        credentials.held.write().unwrap().as_mut().unwrap().requested_at = Instant::now().checked_sub(AGAIN).unwrap();
+        credentials.held.write().unwrap().as_mut().unwrap().requested_at =
+            Instant::now().checked_sub(MIN_RENEWAL_INTERVAL).unwrap();
         assert!(Arc::ptr_eq(&second, &credentials.signer().await.unwrap()), "the source has none left");
         assert_eq!(requested.load(Ordering::SeqCst), 3);
         credentials.drop_expired(&second);

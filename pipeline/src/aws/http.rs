@@ -1,7 +1,6 @@
 //! Requests without the SDK, signed here and sent over reused connections. For frequent requests, where the SDK's cost
 //! per request matters. Callers choose the requests and interpret the responses.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,14 +9,14 @@ use bytes::{Bytes, BytesMut};
 use chrono::Utc;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use tower_service::Service;
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
+};
+use hyper::{Method, Request, Response, StatusCode};
 
+use super::connector::{Connection, Connector};
 use super::credentials::CredentialCache;
+use super::network::Network;
 use super::request_id::request_id;
 use super::sigv4::{RequestToSign, Signer};
 use super::xml::element;
@@ -27,7 +26,7 @@ use crate::error::with_causes;
 const IDLE: Duration = Duration::from_secs(15);
 
 /// Maximum size read from an error response, in bytes.
-const MOST_SAID: usize = 64 << 10;
+const MAX_ERROR_BODY: usize = 64 << 10;
 
 /// Timeouts of a connection attempt and of a complete exchange.
 #[derive(Debug, Clone, Copy)]
@@ -52,16 +51,12 @@ impl Timeouts {
 
 /// A client of one host.
 pub struct SignedHttpClient {
-    /// Scheme and host to connect to.
-    origin: Uri,
     host: String,
     credentials: CredentialCache,
-    connector: HttpsConnector<HttpConnector>,
+    connector: Connector,
     timeouts: Timeouts,
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
-
-type Connection = SendRequest<Full<Bytes>>;
 
 /// A request.
 #[derive(Debug, Clone)]
@@ -102,6 +97,8 @@ pub struct ApiResponse {
     pub etag: Option<HeaderValue>,
     /// Id of the request, needed for AWS support.
     pub request_id: Option<String>,
+    /// The service's clock, from the `Date` header; `None` for a successful request.
+    pub date: Option<String>,
     /// Body; truncated unless the status is 200.
     pub body: Bytes,
 }
@@ -143,20 +140,16 @@ impl ApiResponse {
 
 impl SignedHttpClient {
     /// Returns a client of `http://HOST` or `https://HOST`; `None` if the scheme is another one, or TLS cannot be set up.
-    pub fn try_new(scheme: &str, host: String, credentials: CredentialCache, timeouts: Timeouts) -> Option<Self> {
-        let mut http = HttpConnector::new();
-        http.set_nodelay(true);
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(timeouts.connect));
-        let tls = HttpsConnectorBuilder::new().with_provider_and_native_roots(rustls::crypto::ring::default_provider());
-        Some(Self {
-            origin: format!("{scheme}://{host}").parse().ok()?,
-            host,
-            credentials,
-            connector: tls.ok()?.https_or_http().enable_http1().wrap_connector(http),
-            timeouts,
-            idle: Mutex::default(),
-        })
+    pub fn try_new(
+        scheme: &str,
+        host: String,
+        credentials: CredentialCache,
+        timeouts: Timeouts,
+        network: &Network,
+    ) -> Option<Self> {
+        let origin = format!("{scheme}://{host}").parse().ok()?;
+        let connector = Connector::try_new(origin, network, timeouts.connect)?;
+        Some(Self { host, credentials, connector, timeouts, idle: Mutex::default() })
     }
 
     /// Sends a request and returns its response. Credentials that were rejected as expired are renewed once.
@@ -178,7 +171,7 @@ impl SignedHttpClient {
     /// An exchange, again over a new connection where a kept one was dead; and by whose signature.
     async fn signed_exchange(&self, requested: &ApiRequest<'_>) -> Result<(ApiResponse, Arc<Signer>), TransportError> {
         let signer = self.credentials.signer().await.map_err(TransportError::Credentials)?;
-        let broke = || TransportError::Network("the connection broke".into());
+        let broke = || TransportError::Network("connection lost".into());
         let mut over = requested.over;
         loop {
             over = match self.exchange(&signer, requested, over).await {
@@ -200,7 +193,7 @@ impl SignedHttpClient {
         let (mut connection, reused) = match if over == ConnectionReuse::Fresh { None } else { self.take_idle().await }
         {
             Some(connection) => (connection, true),
-            None => (self.connect().await?, false),
+            None => (self.connector.connect().await.map_err(TransportError::Network)?, false),
         };
         let request = self.request(signer, requested)?;
         let response = connection.try_send_request(request).await.map_err(|mut refused| {
@@ -223,7 +216,12 @@ impl SignedHttpClient {
         let ApiRequest { method, path, query, body, content_type, .. } = requested;
         let signable = RequestToSign { method: method.as_str(), host: &self.host, path, query, body };
         let signed = signer.sign(&signable, Utc::now());
-        let uri = if query.is_empty() { (*path).to_owned() } else { format!("{path}?{query}") };
+        let mut uri = if query.is_empty() { (*path).to_owned() } else { format!("{path}?{query}") };
+        let forward_proxy = self.connector.forward_proxy();
+        if forward_proxy.is_some() {
+            // A proxy needs the complete URI (RFC 9112, 3.2.2).
+            uri = format!("{}{uri}", self.connector.origin().to_string().trim_end_matches('/'));
+        }
         let mut request = Request::builder()
             .method(method)
             .uri(uri)
@@ -234,6 +232,9 @@ impl SignedHttpClient {
             .header(USER_AGENT, HeaderValue::from_static(concat!("ruminate/", env!("CARGO_PKG_VERSION"))));
         if let Some(token) = signer.token() {
             request = request.header("x-amz-security-token", token);
+        }
+        if let Some(Some(login)) = forward_proxy {
+            request = request.header(PROXY_AUTHORIZATION, login);
         }
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -251,18 +252,6 @@ impl SignedHttpClient {
             }
         }
     }
-
-    async fn connect(&self) -> Result<Connection, TransportError> {
-        let mut connector = self.connector.clone();
-        let opened = tokio::time::timeout(self.timeouts.connect * 2, connector.call(self.origin.clone())).await;
-        let cannot = |e: &dyn fmt::Display| {
-            TransportError::Network(format!("cannot connect: check the network and AWS_ENDPOINT_URL: {e}"))
-        };
-        let stream = opened.map_err(|e| cannot(&e))?.map_err(|e| cannot(&with_causes(&*e)))?;
-        let (connection, driver) = http1::handshake(stream).await.map_err(|e| cannot(&e))?;
-        tokio::spawn(driver);
-        Ok(connection)
-    }
 }
 
 /// Reads the body, of at most `max` bytes. The flag is true if it was read to its end, so that the connection can be
@@ -275,9 +264,9 @@ async fn receive(response: Response<Incoming>, max: usize) -> Result<(ApiRespons
         return Err(TransportError::TooLarge(length as u64));
     }
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
-    while is_ok || first.len() + rest.len() < MOST_SAID {
+    while is_ok || first.len() + rest.len() < MAX_ERROR_BODY {
         let Some(frame) = body.frame().await else { break };
-        let frame = frame.map_err(|e| TransportError::Network(format!("body broke off: {e}")))?;
+        let frame = frame.map_err(|e| TransportError::Network(format!("response body truncated: {e}")))?;
         let Ok(data) = frame.into_data() else { continue };
         if is_ok && first.len() + rest.len() + data.len() > max {
             return Err(TransportError::TooLarge((first.len() + rest.len() + data.len()) as u64));
@@ -294,9 +283,10 @@ async fn receive(response: Response<Incoming>, max: usize) -> Result<(ApiRespons
     let at_end = length.is_none_or(|length| length == first.len() + rest.len());
     let body = if rest.is_empty() { first } else { Bytes::from([&first[..], &rest[..]].concat()) };
     let etag = head.headers.get(ETAG).cloned();
-    let request_id = match head.status {
-        StatusCode::OK => None, // not needed for successful requests
-        _ => request_id(|name| head.headers.get(name)?.to_str().ok()).map(str::to_owned),
+    let header = |name: &str| head.headers.get(name)?.to_str().ok();
+    let (request_id, date) = match head.status {
+        StatusCode::OK => (None, None), // not needed for successful requests
+        _ => (request_id(header).map(str::to_owned), header(DATE.as_str()).map(str::to_owned)),
     };
-    Ok((ApiResponse { status: head.status, etag, request_id, body }, at_end))
+    Ok((ApiResponse { status: head.status, etag, request_id, date, body }, at_end))
 }

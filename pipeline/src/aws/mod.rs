@@ -2,35 +2,52 @@
 //!
 //! | file | owns |
 //! | --- | --- |
+//! | `network.rs` | how AWS is reached: proxies and certificate authorities |
+//! | `proxy.rs` | which request goes through which proxy |
+//! | `authorities.rs` | trusted certificate authorities |
+//! | `client.rs` | the SDK's HTTP client |
+//! | `connector.rs` | connections of requests without the SDK |
 //! | `http.rs` | signed requests over kept connections to one host |
 //! | `credentials.rs` | the credentials that sign them |
 //! | `sigv4.rs` | SigV4 |
+//! | `unreachable.rs` | why a connection could not be opened |
+//! | `clock_skew.rs` | difference between this machine's clock and the service's |
 //! | `request_id.rs` | the id of a request that failed |
-//! | `xml.rs` | what an answer's elements say |
+//! | `xml.rs` | the elements of a response |
 
-use std::fmt;
-use std::sync::{PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::ops::Deref;
+use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::retry::TimeoutProfile;
+use client::{ReconnectingClient, https};
 
+mod authorities;
+mod client;
+pub mod clock_skew;
+#[cfg(feature = "direct")]
+mod connector;
 #[cfg(feature = "direct")]
 pub mod credentials;
 #[cfg(feature = "direct")]
 pub mod http;
+mod network;
+mod proxy;
 pub mod request_id;
 #[cfg(feature = "direct")]
 pub mod sigv4;
+pub mod unreachable;
 #[cfg(feature = "direct")]
 pub mod xml;
+
+pub use authorities::Authorities;
+pub use client::connector;
+pub use network::{Error, Network};
+pub use proxy::Proxies;
 
 /// Idle time (wall clock) after which connections may have died unnoticed while the process was frozen. Networks drop
 /// silent connections after some minutes (a NAT gateway after 350 s).
@@ -40,11 +57,32 @@ const STALE: Duration = Duration::from_secs(60);
 /// but reopening most connections for each batch of 10 took 50 % more CPU (benches/RESULTS.md).
 const KEPT: usize = 16;
 
-/// Loads region, credentials and endpoint from the standard AWS sources.
+/// Configuration of the AWS clients.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Region, credentials, endpoint, timeouts and HTTP client of the SDK.
+    pub sdk: SdkConfig,
+    /// How AWS is reached, for requests without the SDK.
+    pub network: Network,
+}
+
+impl Deref for Config {
+    type Target = SdkConfig;
+
+    fn deref(&self) -> &SdkConfig {
+        &self.sdk
+    }
+}
+
+/// Loads region, credentials and endpoint from the standard AWS sources, and how AWS is reached.
 ///
 /// An attempt of a request may take a minute with [`TimeoutProfile::Bulk`], its body included, and 3 s with
 /// [`TimeoutProfile::Streaming`]; connecting 5 s and 1 s.
-pub async fn config(timeout_profile: TimeoutProfile) -> SdkConfig {
+///
+/// # Errors
+/// Returns an error if a proxy's address is invalid, or if the certificate authorities cannot be read.
+pub async fn config(timeout_profile: TimeoutProfile) -> Result<Config, Error> {
+    let network = Network::from_environment().await?;
     let (connect, attempt) = match timeout_profile {
         TimeoutProfile::Bulk => (5, 60),
         TimeoutProfile::Streaming => (1, 3),
@@ -52,77 +90,24 @@ pub async fn config(timeout_profile: TimeoutProfile) -> SdkConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(connect));
     let timeouts = timeouts.operation_attempt_timeout(Duration::from_secs(attempt)).build();
     let http = match timeout_profile {
-        TimeoutProfile::Bulk => https(usize::MAX),
-        TimeoutProfile::Streaming => SharedHttpClient::new(ReconnectingClient::new(|| https(KEPT), STALE)),
+        TimeoutProfile::Bulk => https(&network, usize::MAX),
+        TimeoutProfile::Streaming => {
+            let network = network.clone();
+            SharedHttpClient::new(ReconnectingClient::new(move || https(&network, KEPT), STALE))
+        }
     };
-    aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts).load().await
+    let sdk = aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts).load().await;
+    Ok(Config { sdk, network })
 }
 
-/// Creates an HTTPS client that keeps up to `kept` idle connections per host.
-fn https(kept: usize) -> SharedHttpClient {
-    let tls = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    tls.pool_max_idle_per_host(kept).build_https()
-}
-
-/// A client that is recreated, with new connections, after a period without requests.
-struct ReconnectingClient<F> {
-    make: F,
-    after: Duration,
-    held: RwLock<(SharedHttpClient, SystemTime)>,
-}
-
-impl<F: Fn() -> SharedHttpClient> ReconnectingClient<F> {
-    fn new(make: F, after: Duration) -> Self {
-        let held = RwLock::new((make(), SystemTime::now()));
-        Self { make, after, held }
+/// Returns the configured endpoint of a service, such as `S3`: that of the code, of `AWS_ENDPOINT_URL_S3`, of the
+/// profile's `[services]` section, `AWS_ENDPOINT_URL`, or the profile's `endpoint_url`. `None` for that of AWS.
+pub fn endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+    let general = config.endpoint_url().map(str::to_owned);
+    if config.get_origin("endpoint_url").is_client_config() {
+        return general;
     }
-
-    fn client(&self) -> SharedHttpClient {
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let now = SystemTime::now();
-        if now.duration_since(held.1).is_ok_and(|silence| silence > self.after) {
-            held.0 = (self.make)();
-        }
-        held.1 = now;
-        held.0.clone()
-    }
-}
-
-impl<F> fmt::Debug for ReconnectingClient<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Renewed").field("after", &self.after).finish_non_exhaustive()
-    }
-}
-
-impl<F: Fn() -> SharedHttpClient + Send + Sync + 'static> HttpClient for ReconnectingClient<F> {
-    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        self.client().http_connector(settings, components)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::*;
-
-    #[test]
-    fn a_client_is_recreated_only_after_an_idle_period() {
-        let made = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&made);
-        let make = move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            https(KEPT)
-        };
-        let client = ReconnectingClient::new(make, Duration::from_millis(300));
-        for _ in 0..3 {
-            client.client();
-        }
-        assert_eq!(made.load(Ordering::Relaxed), 1);
-        std::thread::sleep(Duration::from_millis(320));
-        client.client();
-        client.client();
-        assert_eq!(made.load(Ordering::Relaxed), 2);
-    }
+    let key = ServiceConfigKey::builder().service_id(service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+    let own = config.service_config().zip(key.ok()).and_then(|(settings, key)| settings.load_config(key));
+    own.or(general)
 }

@@ -4,6 +4,9 @@
 //! used here (a missing `EventVersion`, a timestamp in another form). Such an event would be redelivered until it is
 //! dropped.
 //!
+//! EventBridge Pipes delivers the records of a queue as a bare array, without `Records`. With an input transformer, its
+//! elements are the messages themselves.
+//!
 //! Exactly one envelope is removed: the message is the `Message` of an SNS event's `Sns`, or of the envelope in an SQS
 //! body. A message that is itself an envelope was republished and is not a reading. The intake quarantines it
 //! unchanged.
@@ -22,8 +25,10 @@ use super::envelope::Envelope;
 pub enum EventSource {
     /// SNS invokes asynchronously, with one message per event. A failed event is redelivered as a unit.
     Sns,
-    /// SQS delivers batches, whose items can fail individually.
+    /// SQS delivers batches, whose items can fail individually. EventBridge Pipes delivers the same records.
     Sqs,
+    /// An input transformer of EventBridge Pipes made an array of messages, which fails as a unit.
+    Transformed,
 }
 
 impl EventSource {
@@ -39,6 +44,7 @@ impl EventSource {
         match self {
             Self::Sns => "Sns.Message",
             Self::Sqs => "body",
+            Self::Transformed => "message",
         }
     }
 }
@@ -48,6 +54,7 @@ impl fmt::Display for EventSource {
         f.write_str(match self {
             Self::Sns => "aws:sns",
             Self::Sqs => "aws:sqs",
+            Self::Transformed => "a transformer",
         })
     }
 }
@@ -72,11 +79,13 @@ pub struct Event {
 
 /// Reason why an event is invalid. None of its messages were processed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the message of each variant says what it and its parts mean")]
+#[allow(missing_docs, reason = "the message of each variant documents it and its fields")]
 pub enum Error {
     #[error("the event is not JSON: {0}")]
     NotJson(String),
-    #[error("the event is no JSON object: give the event as Lambda receives it, {{\"Records\":[…]}}")]
+    #[error(
+        "the event is neither a JSON object nor an array of records: give the event as Lambda receives it, {{\"Records\":[…]}}"
+    )]
     NotObject,
     #[error("the event has no Records: it is no SNS or SQS event")]
     NoRecords,
@@ -105,7 +114,7 @@ struct RawEvent<'a> {
 /// The relevant fields of an event record. Each accepts any JSON, so that one invalid field does not affect the others.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct RawRecord {
+struct RawRecord<'a> {
     #[serde(rename = "EventSource")]
     sns_source: Value,
     #[serde(rename = "eventSource")]
@@ -114,7 +123,8 @@ struct RawRecord {
     sns: Value,
     #[serde(rename = "messageId")]
     message_id: Value,
-    body: Value,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
 }
 
 impl Event {
@@ -126,7 +136,11 @@ impl Event {
     /// # Errors
     /// Returns an error if the event is not an SNS or SQS event, or has no records.
     pub fn parse(event: &[u8]) -> Result<Self, Error> {
-        let records = records(event)?;
+        let records = match records(event)? {
+            Records::Listed(records) => records,
+            Records::Bare(elements) if elements.iter().any(|element| names_source(element)) => elements,
+            Records::Bare(elements) => return Self::transformed(elements),
+        };
         let mut source = None;
         let mut messages = Vec::with_capacity(records.len());
         let mut unread = None;
@@ -150,6 +164,33 @@ impl Event {
         let source = source.ok_or_else(|| unread.unwrap_or(Error::Empty))?;
         Ok(Self { source, messages })
     }
+
+    /// Reads an array whose elements are messages: objects, or texts.
+    fn transformed(elements: Vec<&RawValue>) -> Result<Self, Error> {
+        if elements.is_empty() {
+            return Err(Error::Empty);
+        }
+        let messages = elements.into_iter().zip(1..).map(|(element, number)| {
+            let body = embedded(element).ok_or(Error::NotObject)?;
+            Ok(EventMessage { id: format!("message {number}"), body })
+        });
+        Ok(Self { source: EventSource::Transformed, messages: messages.collect::<Result<_, _>>()? })
+    }
+}
+
+/// Returns a message that is a JSON text, or a JSON object that replaced its text; `None` for any other JSON.
+fn embedded(raw: &RawValue) -> Option<Bytes> {
+    let text = raw.get();
+    match text.as_bytes().first()? {
+        b'{' => Some(unwrap_once(text.to_owned())),
+        b'"' => serde_json::from_str(text).ok().map(unwrap_once),
+        _ => None,
+    }
+}
+
+/// Returns true if an element of a bare array is a record, which names the service that it is from.
+fn names_source(element: &RawValue) -> bool {
+    RawRecord::parse(element, 0).is_ok_and(|record| record.source_name().is_some())
 }
 
 /// Returns the complete record as a message body, for a record without a readable message.
@@ -158,32 +199,45 @@ fn whole(record: &RawValue, number: usize, why: &str) -> EventMessage {
     EventMessage { id: format!("record {number}"), body: Bytes::copy_from_slice(record.get().as_bytes()) }
 }
 
-fn records(event: &[u8]) -> Result<Vec<&RawValue>, Error> {
+/// The records of an event.
+enum Records<'a> {
+    /// `{"Records":[…]}`, as SNS and SQS invoke a Lambda.
+    Listed(Vec<&'a RawValue>),
+    /// `[…]`, as EventBridge Pipes does.
+    Bare(Vec<&'a RawValue>),
+}
+
+fn records(event: &[u8]) -> Result<Records<'_>, Error> {
     let event = event.strip_prefix(b"\xef\xbb\xbf").unwrap_or(event); // byte order mark of Windows editors
-    let outer: RawEvent<'_> = serde_json::from_slice(event).map_err(|e| match e.classify() {
+    let refuse = |e: serde_json::Error| match e.classify() {
         serde_json::error::Category::Data => Error::NotObject,
         _ if event.trim_ascii().is_empty() => Error::NotJson("empty".into()),
         _ => Error::NotJson(e.to_string()),
-    })?;
-    if !event.trim_ascii_start().starts_with(b"{") {
-        return Err(Error::NotObject); // serde would accept an array in field order
+    };
+    if event.trim_ascii_start().starts_with(b"[") {
+        return serde_json::from_slice(event).map(Records::Bare).map_err(refuse);
     }
+    let outer: RawEvent<'_> = serde_json::from_slice(event).map_err(refuse)?;
     match outer.records.map(RawValue::get) {
         None | Some("null") => Err(Error::NoRecords),
-        Some(list) => serde_json::from_str(list).map_err(|_| Error::NotArray),
+        Some(list) => serde_json::from_str(list).map(Records::Listed).map_err(|_| Error::NotArray),
     }
 }
 
-impl RawRecord {
-    fn parse(raw: &RawValue, record: usize) -> Result<Self, Error> {
+impl<'a> RawRecord<'a> {
+    fn parse(raw: &'a RawValue, record: usize) -> Result<Self, Error> {
         if !raw.get().starts_with('{') {
             return Err(Error::BadRecord { record, why: "it does not begin with {".into() });
         }
         serde_json::from_str(raw.get()).map_err(|e| Error::BadRecord { record, why: e.to_string() })
     }
 
+    fn source_name(&self) -> Option<&str> {
+        self.sns_source.as_str().or(self.sqs_source.as_str())
+    }
+
     fn source(&self, record: usize) -> Result<EventSource, Error> {
-        let name = self.sns_source.as_str().or(self.sqs_source.as_str()).ok_or(Error::NoSource { record })?;
+        let name = self.source_name().ok_or(Error::NoSource { record })?;
         EventSource::of(name).ok_or_else(|| Error::OtherService { record, found: name.chars().take(60).collect() })
     }
 
@@ -191,25 +245,23 @@ impl RawRecord {
         let (id, body) = match source {
             EventSource::Sns => {
                 let mut take = |name| self.sns.get_mut(name).map(Value::take).unwrap_or_default();
-                (take("MessageId"), take("Message"))
+                let text = match take("Message") {
+                    Value::String(text) => Some(text.into()),
+                    _ => None,
+                };
+                (take("MessageId"), text)
             }
-            EventSource::Sqs => (self.message_id, self.body),
+            EventSource::Sqs | EventSource::Transformed => (self.message_id, self.body.and_then(embedded)),
         };
         let id = match id {
             Value::String(id) if !id.is_empty() => id,
             _ => format!("record {number}"),
         };
-        let body = match (body, source) {
-            (Value::String(body), EventSource::Sns) => body.into(),
-            (Value::String(body), EventSource::Sqs) => unwrap_once(body),
-            _ => {
-                let part = source.part();
-                tracing::warn!(
-                    "record {number} ({id:?}) of the event has no text {part}: the quarantine gets it whole"
-                );
-                Bytes::copy_from_slice(whole.get().as_bytes())
-            }
-        };
+        let body = body.unwrap_or_else(|| {
+            let part = source.part();
+            tracing::warn!("record {number} ({id:?}) of the event has no text {part}: the quarantine gets it whole");
+            Bytes::copy_from_slice(whole.get().as_bytes())
+        });
         EventMessage { id, body }
     }
 }

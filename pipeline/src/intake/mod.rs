@@ -20,13 +20,13 @@ use schema_cache::SchemaCache;
 
 pub mod envelope;
 pub mod event;
+mod message_verdict;
 mod outcome;
 mod quarantine;
 mod schema_cache;
-mod verdict;
 
+pub use message_verdict::{Meaning, StoreFailure, Verdict};
 pub use outcome::MessageOutcome;
-pub use verdict::{Meaning, StoreFailure, Verdict};
 
 /// Default number of concurrent object writes.
 pub const WRITES: usize = 64;
@@ -103,6 +103,7 @@ impl Intake {
         warehouse: Arc<dyn Warehouse>,
         rules: Rules,
     ) -> Result<Self, warehouse::Error> {
+        warehouse.check_writable().await?;
         let intake = Self::new(lake, warehouse, rules);
         intake.table.shape(Utc::now()).await?;
         Ok(intake)
@@ -161,7 +162,7 @@ impl Intake {
             });
         }
         let warehouse = started.elapsed() - lake;
-        let lost = || Verdict::Failed(StoreFailure::transient("the time was up before its object was written"));
+        let lost = || Verdict::Failed(StoreFailure::transient("deadline exceeded before its object was written"));
         BatchResult {
             verdicts: verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(lost)).collect(),
             lake,
@@ -198,14 +199,15 @@ impl Intake {
                 Ok(Some(Ok((_, Ok(Ok(record)))))) => written.push(record),
                 Ok(Some(Ok((at, Ok(Err(verdict)))))) => verdicts[at] = Some(verdict),
                 Ok(Some(Ok((at, Err(panic))))) => {
-                    let said = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));
-                    let message = format!("the work on this message panicked: {}", said.unwrap_or("without a word"));
+                    let details =
+                        panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));
+                    let message = format!("the work on this message panicked: {}", details.unwrap_or("no message"));
                     verdicts[at] = Some(Verdict::Failed(StoreFailure::transient(&message)));
                 }
                 Ok(Some(Err(e))) => tracing::error!("the work on a message was ended: {e}"),
                 Ok(None) => return written,
                 Err(_) => {
-                    tracing::warn!("the time for objects is up: {} messages have to come again", work.len());
+                    tracing::warn!("deadline exceeded while writing objects: {} messages must be retried", work.len());
                     return written;
                 }
             }
@@ -229,7 +231,7 @@ impl Intake {
             None => Ok(load.await),
         };
         let left = match ended {
-            Ok(Ok(())) => StoreFailure::transient("in the lake, but the load ended without a word on its row"),
+            Ok(Ok(())) => StoreFailure::transient("stored in the lake, but the load returned no result for its row"),
             Ok(Err(e)) => e.into(),
             Err(_) => StoreFailure::transient("in the lake, but the warehouse did not answer in the time there was"),
         };
@@ -318,7 +320,7 @@ impl Intake {
             Some(until) => timeout_at(until, keep).await,
             None => Ok(keep.await),
         };
-        Ok(kept.map_err(|_| StoreFailure::transient("the time was up before it was kept in the quarantine"))??)
+        Ok(kept.map_err(|_| StoreFailure::transient("deadline exceeded before it was quarantined"))??)
     }
 }
 

@@ -45,7 +45,7 @@ impl SchemaCache {
         Ok(schema)
     }
 
-    /// Loads the records of a batch. `settled` receives each result as soon as it is known.
+    /// Loads the records of a batch. `results` receives each result as soon as it is known.
     pub async fn load(&self, records: &[Record], now: DateTime<Utc>, settled: &mut LoadResults) -> Result<(), Error> {
         let schema = self.shape(now).await?;
         let ended = load_into(&*self.warehouse, records, &schema, OnConflict::Keep, settled).await;

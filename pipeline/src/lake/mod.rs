@@ -16,6 +16,7 @@ use crate::record::MAX_OBJECT_BYTES;
 
 mod conditional;
 pub mod dir;
+mod encryption;
 mod key;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
@@ -26,6 +27,7 @@ mod strays;
 mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
+pub use encryption::{Encryption, SseAlgorithm};
 pub use key::Key;
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use storage_class::StorageClass;
@@ -228,7 +230,6 @@ pub struct ThrottleStats {
     /// Number of retried requests, for any reason.
     pub retries: u64,
     /// The lowest limit on concurrent requests; `None` if requests were never limited.
-    #[serde(rename = "lowest_limit")]
     pub min_concurrency: Option<u64>,
 }
 
@@ -250,8 +251,16 @@ pub enum Reason {
     NoLake,
     /// The object is in an archive tier.
     Archived,
-    /// Credentials are missing, invalid or lack a permission.
+    /// The credentials are valid and lack a permission.
     Denied,
+    /// Credentials are missing, invalid or expired, or cannot be renewed.
+    Credentials,
+    /// This machine's clock differs so much from the store's that requests are rejected.
+    ClockSkew,
+    /// The settings do not yield a valid request.
+    Settings,
+    /// The store has the object and cannot return it: for example, its encryption key is disabled.
+    Unreadable,
     /// The bucket is in another region.
     WrongRegion,
     /// The store keeps no versions.
@@ -303,20 +312,36 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.reason {
             Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional => Kind::Usage,
+            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional | Reason::Settings => {
+                Kind::Usage
+            }
             _ => Kind::Permanent,
         }
     }
 
     /// Returns true if the failure concerns only this object, so that the run can continue with the others.
     pub fn concerns_one_object(&self) -> bool {
-        matches!(self.reason, Reason::NotFound | Reason::Archived | Reason::BadKey | Reason::TooLarge)
+        let reasons = [Reason::NotFound, Reason::Archived, Reason::BadKey, Reason::Unreadable, Reason::TooLarge];
+        reasons.contains(&self.reason)
+    }
+
+    /// Returns true if every further request will fail too, until the credentials are renewed or the clock is set.
+    pub fn ends_access(&self) -> bool {
+        matches!(self.reason, Reason::Credentials | Reason::ClockSkew)
     }
 
     /// Returns true if an object that exists cannot be read, and the store works: it is in an archive tier, access to
     /// it is denied, or something that is no object has its name.
     pub fn is_unverifiable(&self) -> bool {
-        let reasons = [Reason::NotFound, Reason::Archived, Reason::BadKey, Reason::Denied, Reason::Other];
+        let reasons = [
+            Reason::NotFound,
+            Reason::Archived,
+            Reason::BadKey,
+            Reason::Denied,
+            Reason::Unreadable,
+            Reason::TooLarge,
+            Reason::Other,
+        ];
         reasons.contains(&self.reason)
     }
 }

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_counted_and_the_first_are_held_whatever_their_order() {
+    fn all_are_counted_and_the_first_are_held_in_any_order() {
         let mut strays = Strays::default();
         for n in (0..10_000).rev() {
             strays.add(format!("{n:05}"));

@@ -15,7 +15,7 @@ const EXAMPLE: &str = "write s3://bucket/prefix or a directory";
 pub enum LakeUrl {
     /// `s3://bucket/prefix`.
     S3 {
-        /// The bucket.
+        /// The bucket, or the ARN of an access point.
         bucket: String,
         /// The prefix without leading and trailing slashes; empty for the entire bucket.
         prefix: String,
@@ -31,7 +31,7 @@ impl FromStr for LakeUrl {
         let text = place::tidy(text).map_err(|e| format!("the lake's address {e}: {EXAMPLE}"))?;
         // The quarantine is next to the lake. Used as a lake, it would mix rejected messages with records.
         if text.trim_end_matches('/').rsplit('/').next() == Some(QUARANTINE) {
-            return Err(format!("{text:?} is the quarantine's folder, which lies beside the lake: give another"));
+            return Err(format!("{text:?} is the quarantine's folder, which is next to the lake: use another name"));
         }
         if let Some(rest) = text.strip_prefix("s3://") {
             return s3(text, rest);
@@ -40,18 +40,54 @@ impl FromStr for LakeUrl {
             return Ok(Self::Dir(path.into()));
         }
         match place::scheme(text) {
-            Some(scheme) => Err(misspelt(text, scheme)),
+            Some(scheme) => Err(mistyped(text, scheme)),
             None => place::local(text).map(Self::Dir),
         }
     }
 }
 
 fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
+    if rest.starts_with("arn:") {
+        return access_point(text, rest);
+    }
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if let Some(why) = no_bucket(bucket) {
         return Err(format!("{text:?} names no bucket ({why}): write s3://bucket/prefix"));
     }
     Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+}
+
+/// Parses `arn:PARTITION:s3:REGION:ACCOUNT:accesspoint/NAME/PREFIX`; the ARN takes the place of the bucket.
+fn access_point(text: &str, rest: &str) -> Result<LakeUrl, String> {
+    const WRITE: &str = "write s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/prefix, or the access point's alias";
+    let parts: Vec<&str> = rest.splitn(6, ':').collect();
+    let invalid = |why: &str| Err(format!("{text:?} is no lake: {why}: {WRITE}"));
+    let [_, partition, service, region, account, resource] = parts[..] else {
+        return invalid("its ARN is not complete");
+    };
+    let of = |allowed: fn(u8) -> bool, part: &str| !part.is_empty() && part.bytes().all(allowed);
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if service == "s3" && region.is_empty() && account.is_empty() {
+        return invalid(&format!("a bucket is written without ARN, s3://{resource}"));
+    }
+    if service != "s3" {
+        return invalid(&format!("access points of {service:?} are not supported"));
+    }
+    let Some(named) = resource.strip_prefix("accesspoint").and_then(|rest| rest.strip_prefix(['/', ':'])) else {
+        return invalid("its ARN is that of no access point");
+    };
+    let (name, prefix) = named.split_once('/').unwrap_or((named, ""));
+    if region.is_empty() || name.ends_with(".mrap") {
+        return invalid("multi-region access points are not supported");
+    }
+    if !of(is_name, partition) || !of(is_name, region) || !of(is_name, name) || !(3..=50).contains(&name.len()) {
+        return invalid("its ARN is not valid");
+    }
+    if account.len() != 12 || !of(|b| b.is_ascii_digit(), account) {
+        return invalid("its account has not 12 digits");
+    }
+    let bucket = format!("arn:{partition}:s3:{region}:{account}:accesspoint/{name}");
+    Ok(LakeUrl::S3 { bucket, prefix: prefix.trim_matches('/').to_owned() })
 }
 
 /// Returns the S3 naming rule that a bucket name violates; `None` if the name is valid.
@@ -68,14 +104,14 @@ fn no_bucket(name: &str) -> Option<&'static str> {
     } else if !at_ends(name.bytes().next()) || !at_ends(name.bytes().last()) || name.contains("..") {
         Some("a bucket's name begins and ends with a letter or digit, and has no two dots together")
     } else if name.parse::<std::net::Ipv4Addr>().is_ok() {
-        Some("an IP address is none")
+        Some("an IP address is not a bucket name")
     } else {
         None
     }
 }
 
-/// Returns an error message with the correct spelling of a misspelt lake URL.
-fn misspelt(text: &str, scheme: &str) -> String {
+/// Returns an error message with the correct spelling of a mistyped lake URL.
+fn mistyped(text: &str, scheme: &str) -> String {
     let rest = text[scheme.len() + 1..].trim_start_matches('/');
     match scheme.to_ascii_lowercase().as_str() {
         "s3" | "s3a" | "s3n" if !rest.is_empty() => format!("{text:?} is no address of a lake: write s3://{rest}"),
@@ -92,6 +128,9 @@ fn misspelt(text: &str, scheme: &str) -> String {
         },
         "arn" => match rest.split_once(":s3:::").map(|(_, found)| found).filter(|found| !found.is_empty()) {
             Some(found) => format!("{text:?} is no address of a lake: write s3://{found}"),
+            None if rest.contains(":accesspoint") => {
+                format!("{text:?} is no address of a lake: write s3://{text}")
+            }
             None => format!("{text:?} is no address of a lake: {EXAMPLE}"),
         },
         _ => format!("a lake of kind {scheme:?} is not known: {EXAMPLE} (one of that name is written ./{scheme}:…)"),
@@ -150,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_lake_is_rejected_with_the_correct_spelling() {
+    fn a_mistyped_lake_is_rejected_with_the_correct_spelling() {
         let cases = [
             ("s3:/bucket/prefix", "write s3://bucket/prefix"),
             ("s3:bucket/prefix", "write s3://bucket/prefix"),
@@ -192,6 +231,32 @@ mod tests {
         }
         assert_eq!("file:///a:b".parse(), Ok(LakeUrl::Dir("/a:b".into())));
         assert_eq!(" s3://bucket/a\n".parse::<LakeUrl>().unwrap().to_string(), "s3://bucket/a", "as a secret has it");
+    }
+
+    #[test]
+    fn the_arn_of_an_access_point_takes_the_place_of_a_bucket() {
+        const ARN: &str = "arn:aws:s3:sa-east-1:123456789012:accesspoint";
+        for (text, prefix) in [
+            (format!("s3://{ARN}/lake-audit/historico_diario"), "historico_diario"),
+            (format!("s3://{ARN}:lake-audit/a/b/"), "a/b"),
+            (format!("s3://{ARN}/lake-audit"), ""),
+        ] {
+            let bucket = format!("{ARN}/lake-audit");
+            assert_eq!(text.parse(), Ok(LakeUrl::S3 { bucket, prefix: prefix.into() }), "{text}");
+        }
+        assert!("s3://lake-a-6h7gqh9pemr1yqkbjyugywyq1ajpsuse1b-s3alias/x".parse::<LakeUrl>().is_ok());
+        for (text, words) in [
+            ("s3://arn:aws:s3:::bucket/prefix", "s3://bucket/prefix"),
+            ("s3://arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap/x", "multi-region"),
+            ("s3://arn:aws:s3-outposts:sa-east-1:123456789012:outpost/op-1/accesspoint/a/x", "s3-outposts"),
+            ("s3://arn:aws:s3:sa-east-1:1234:accesspoint/lake/x", "12 digits"),
+            ("s3://arn:aws:s3:sa-east-1:123456789012:accesspoint/", "not valid"),
+            ("s3://arn:aws:s3", "not complete"),
+            ("arn:aws:s3:sa-east-1:123456789012:accesspoint/lake/x", "write s3://arn:aws:s3:sa-east-1"),
+        ] {
+            let e = text.parse::<LakeUrl>().unwrap_err();
+            assert!(e.contains(words), "{text}: {e}");
+        }
     }
 
     #[test]

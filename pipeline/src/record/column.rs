@@ -8,8 +8,10 @@
 //!
 //! 1. One line in the table of this file, with kind, unit and whether it is optional, and in `Column::READING` if farms send it.
 //! 2. The field of `Reading` and its line in `Reading::read` (`reading.rs`), or the field of `Record` (`enriched.rs`).
-//! 3. A migration in `sql/mysql/` and `sql/sqlite/`, listed in `warehouse/schema.rs`. A table without the column is
-//!    rejected, so migrate before a new Lambda is deployed.
+//! 3. The column in `0001_table.sql` of `sql/mysql/` and `sql/sqlite/`, for new tables. The operator adds it to existing tables
+//!    with ALTER TABLE, before a new Lambda is deployed: a table without the column is rejected.
+//!
+//! A value of a column in `Column::READING` is part of the id (`docs/ids.md`).
 
 use std::fmt;
 
@@ -36,7 +38,7 @@ const DAYS_ON_FEED: Option<Unit> = unit("days on feed", 0);
 pub enum ColumnKind {
     /// An id or a name.
     Text,
-    /// A weight or an intake in kg: f64 in the lake, FLOAT or DOUBLE in a warehouse.
+    /// A measured number, such as a weight or an intake: f64 in the lake, FLOAT or DOUBLE in a warehouse.
     Weight,
     /// A whole number of head or days.
     Count,

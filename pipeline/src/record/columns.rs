@@ -63,7 +63,7 @@ macro_rules! access {
             $(
                 let (kind, optional) = described(|record| &of_record!(record, $origin.$field));
                 assert!(kind as u8 == Column::$variant.kind() as u8, "the kind is that of the field's type");
-                assert!(optional == Column::$variant.is_optional(), "optional is what the field's type says");
+                assert!(optional == Column::$variant.is_optional(), "a column is optional if the type of its field is");
             )*
         };
     };

@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::json::{Fields, MAX_OBJECT_BYTES, Origin, REPAIRED_ID};
-use super::{Column, Field, FieldType, Reading, RecordId, Rejection, Rules, Source, reading_id, timestamp};
+use super::{Column, Field, FieldType, Reading, RecordId, Rejection, Rules, Source, compressed, reading_id, timestamp};
 
 /// Whether the id of a record is that of its reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdCheck {
     /// The id of version 8 was computed from this reading.
     Proven,
-    /// The id says nothing about the reading: it is not of version 8.
+    /// The id proves nothing about the reading: it is not of version 8.
     Unproven,
     /// A repair wrote other values into the object, from the warehouse, and they have not changed since.
     Repaired,
@@ -53,12 +53,14 @@ impl Record {
         }
     }
 
-    /// Parses a lake object written by this toolkit or by the legacy Lambda.
+    /// Parses a lake object written by this toolkit or by the legacy Lambda, also if it was compressed with gzip or
+    /// zstd.
     ///
     /// # Errors
     /// Returns an error if the object is not a valid record.
     pub fn parse(object: &[u8]) -> Result<Self, Rejection> {
-        let mut fields = Fields::parse(object, MAX_OBJECT_BYTES, Origin::Lake)?;
+        let object = compressed::plain(object, MAX_OBJECT_BYTES)?;
+        let mut fields = Fields::parse(&object, MAX_OBJECT_BYTES, Origin::Lake)?;
         Ok(Self { repaired_id: fields.repaired_id(), ..Self::read(&mut fields)? })
     }
 
@@ -145,12 +147,13 @@ impl Record {
     }
 
     /// Returns `object` with the given columns and the mark of a repair replaced by this record's values; everything else
-    /// is unchanged.
+    /// is unchanged. The result is not compressed, even if `object` is.
     ///
     /// # Errors
     /// Returns an error if `object` is not a JSON object.
     pub fn object_with_columns(&self, object: &[u8], columns: &[Column]) -> Result<Vec<u8>, serde_json::Error> {
-        let members: Members = serde_json::from_slice(without_mark(object))?;
+        let object = compressed::plain(object, MAX_OBJECT_BYTES).map_err(serde::de::Error::custom)?;
+        let members: Members = serde_json::from_slice(without_mark(&object))?;
         let mut out = Vec::with_capacity(object.len() + 32);
         for (name, value) in members.0.iter().filter(|(name, _)| name != REPAIRED_ID) {
             match columns.iter().find(|column| column.name() == name) {
@@ -284,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_proves_its_reading_and_a_repair_is_told_from_a_forgery() {
+    fn an_id_proves_its_reading_and_a_repair_is_not_a_forgery() {
         let record = record();
         assert_eq!(record.check_id(), IdCheck::Proven);
         let upper = Record { id_treated_data: record.id_treated_data.to_uppercase(), ..record.clone() };

@@ -13,7 +13,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::spelling::{self, Lost};
-use super::{Column, Rejection, Slug, Source, timestamp};
+use super::{Column, Rejection, Slug, Source, date_order, timestamp};
 use crate::printable;
 
 /// Maximum size of a message, in bytes: the SNS and SQS limit of 256 KiB.
@@ -83,12 +83,15 @@ impl<'a> Fields<'a> {
     /// Returns the canonical spelling of a text.
     ///
     /// # Errors
-    /// Returns an error if the text is an id whose digits are lost or grouped.
+    /// Returns an error if the text is a placeholder, or an id whose digits are lost, grouped or mixed with others.
     fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
         let tidy = match text {
             Cow::Borrowed(text) => spelling::tidy(text),
             Cow::Owned(text) => Cow::Owned(spelling::tidy(&text).into_owned()),
         };
+        if spelling::is_placeholder(&tidy) {
+            return Err(Rejection::Placeholder { field, found: quoted(&tidy) });
+        }
         if !matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote) {
             return Ok(tidy);
         }
@@ -97,6 +100,7 @@ impl<'a> Fields<'a> {
             Ok(id) => Ok(Cow::Owned(id.to_owned())),
             Err(Lost::Digits) => Err(Rejection::LostDigits { field, found: quoted(&tidy) }),
             Err(Lost::Grouping) => Err(Rejection::GroupedDigits { field, found: quoted(&tidy) }),
+            Err(Lost::Hidden) => Err(Rejection::Hidden { field, found: quoted(&tidy.escape_debug().to_string()) }),
         }
     }
 
@@ -174,6 +178,7 @@ impl Source for Fields<'_> {
         }
         let text = unquote(raw, field)?;
         match timestamp::parse(&text) {
+            None if date_order::is_ambiguous(&text) => Err(Rejection::AmbiguousDate { field, found: quoted(&text) }),
             None => Err(Rejection::NotTime { field, found: quoted(&text) }),
             Some(at) if !timestamp::in_range(at) => Err(Rejection::TimeOutOfRange { field, found: quoted(&text) }),
             Some(at) => Ok(at),
@@ -207,6 +212,9 @@ fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
         raw.split_once('.').map_or(raw, |(whole, rest)| if rest.bytes().all(|b| b == b'0') { whole } else { "" });
     if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Rejection::NotText { field, found: quoted(raw) });
+    }
+    if whole.len() < raw.len() && spelling::is_beyond_double(whole) {
+        return Err(Rejection::LostDigits { field, found: quoted(raw) });
     }
     Ok(whole.to_owned())
 }

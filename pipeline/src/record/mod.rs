@@ -8,6 +8,8 @@
 
 mod column;
 mod columns;
+mod compressed;
+mod date_order;
 mod enriched;
 mod field;
 mod id;
@@ -22,6 +24,7 @@ mod spelling;
 pub mod timestamp;
 
 pub use column::{Column, ColumnKind, Unit};
+pub use date_order::{Contradiction, DateOrder};
 pub use enriched::{IdCheck, Record};
 pub use field::{Field, FieldType, Source};
 pub use id::id_of_canonical;

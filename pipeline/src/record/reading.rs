@@ -125,7 +125,24 @@ mod tests {
                 "a\\u0000b",
                 "field cod_cliente gives no usable folder name: it has control characters: a\\u{0}b",
             ),
-            ("FazendaUm", "--", "field cod_cliente gives no usable folder name: no letters or digits are left: --"),
+            ("FazendaUm", "---", "field cod_cliente gives no usable folder name: no letters or digits are left: ---"),
+            ("FazendaUm", "NULL", "field cod_cliente has a placeholder and no value: NULL"),
+            (r#""28551700000020""#, r##""#N/A""##, "field id_raca has a placeholder and no value: #N/A"),
+            (
+                r#""28551700000020""#,
+                "9007199254740993.0",
+                "field id_raca lost digits in a spreadsheet: 9007199254740993.0; export the column as text",
+            ),
+            (
+                r#""28551700000020""#,
+                r#""2855\u20601""#,
+                r"field id_raca has control or invisible characters: 2855\u{2060}1",
+            ),
+            (
+                "2023-01-01 00:00:00 UTC",
+                "31/12/2023 00:00:00",
+                "field data has a date whose order of day and month is unknown: 31/12/2023 00:00:00; write YYYY-MM-DD, or load the file with --date-order dmy or mdy",
+            ),
             (r#""peso_medio""#, r#""peso_entrada""#, "field peso_entrada appears more than once"),
         ];
         for (from, to, reason) in cases {

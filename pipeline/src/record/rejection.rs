@@ -4,12 +4,16 @@ use super::Column;
 
 /// Reason why a message or object was rejected. The message names the field and the value found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the message of each variant says what it and its parts mean")]
+#[allow(missing_docs, reason = "the message of each variant documents it and its fields")]
 pub enum Rejection {
     #[error("message of {bytes} bytes is over the limit of {limit}")]
     TooLarge { bytes: usize, limit: usize },
     #[error("not UTF-8 text (first bad byte at offset {offset})")]
     NotUtf8 { offset: usize },
+    #[error("cannot be decompressed: {why}")]
+    Damaged { why: String },
+    #[error("decompresses to more than {limit} bytes, so it contains no record")]
+    ExpandsTooFar { limit: usize },
     #[error("not JSON: {why}")]
     NotJson { why: String },
     #[error("not a JSON object but {found}")]
@@ -20,6 +24,10 @@ pub enum Rejection {
     Null { field: Column },
     #[error("field {field} is empty")]
     Empty { field: Column },
+    #[error("field {field} has a placeholder and no value: {found}")]
+    Placeholder { field: Column, found: String },
+    #[error("field {field} has control or invisible characters: {found}")]
+    Hidden { field: Column, found: String },
     #[error("field {field} appears more than once")]
     Repeated { field: Column },
     #[error("field {field} is not text or an integer: {found}")]
@@ -42,11 +50,15 @@ pub enum Rejection {
     TooLong { field: Column, chars: usize, limit: usize },
     #[error("field {field} is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): {found}")]
     NotTime { field: Column, found: String },
+    #[error(
+        "field {field} has a date whose order of day and month is unknown: {found}; write YYYY-MM-DD, or load the file with --date-order dmy or mdy"
+    )]
+    AmbiguousDate { field: Column, found: String },
     #[error("field {field} is outside 1970 to 9999: {found}")]
     TimeOutOfRange { field: Column, found: String },
     #[error("field cod_cliente gives no usable folder name: {why}: {found}")]
     InvalidFarm { why: &'static str, found: String },
-    #[error("the lake has something else in its place, {key}: {why}")]
+    #[error("key {key} is already taken: {why}")]
     KeyTaken { key: String, why: String },
 }
 
@@ -57,6 +69,8 @@ impl Rejection {
             Self::Missing { field }
             | Self::Null { field }
             | Self::Empty { field }
+            | Self::Placeholder { field, .. }
+            | Self::Hidden { field, .. }
             | Self::Repeated { field }
             | Self::NotText { field, .. }
             | Self::LostDigits { field, .. }
@@ -68,10 +82,13 @@ impl Rejection {
             | Self::TooBig { field, .. }
             | Self::TooLong { field, .. }
             | Self::NotTime { field, .. }
+            | Self::AmbiguousDate { field, .. }
             | Self::TimeOutOfRange { field, .. } => Some(*field),
             Self::InvalidFarm { .. } => Some(Column::CodCliente),
             Self::TooLarge { .. }
             | Self::NotUtf8 { .. }
+            | Self::Damaged { .. }
+            | Self::ExpandsTooFar { .. }
             | Self::NotJson { .. }
             | Self::NotObject { .. }
             | Self::KeyTaken { .. } => None,
@@ -80,8 +97,8 @@ impl Rejection {
 
     /// Returns true if the bytes are not JSON, as opposed to JSON that is not a valid record.
     ///
-    /// The outcome of a run counts the former as `unreadable` and the latter as `rejected`.
+    /// The outcome of a run counts the first as `unreadable` and the second as `rejected`.
     pub fn is_unreadable(&self) -> bool {
-        matches!(self, Self::NotUtf8 { .. } | Self::NotJson { .. })
+        matches!(self, Self::NotUtf8 { .. } | Self::NotJson { .. } | Self::Damaged { .. })
     }
 }

@@ -43,6 +43,12 @@ pub struct LoadStrategy {
     pub reason: String,
 }
 
+impl fmt::Display for LoadStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.reason)
+    }
+}
+
 /// Changes made in one transaction.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ChangeSet<'a> {

@@ -110,7 +110,9 @@ impl ColumnLimit {
                     return Some(format!("{column} has {count} characters, and its column holds {chars}"));
                 }
                 let strange = text.chars().find(|&c| !set.has(c))?;
-                Some(format!("{column} has {strange:?}, which its column's character set lacks: convert it to utf8mb4"))
+                Some(format!(
+                    "{column} has {strange:?}, which the column's character set cannot store: convert the column to utf8mb4"
+                ))
             }
             (Self::Integer { least, max }, &Value::Integer(number)) if !(least..=max).contains(&number) => {
                 Some(format!("{column} is {number}, and its column holds {least} to {max}"))

@@ -22,7 +22,9 @@ pub mod load;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod mysql;
+mod options;
 pub mod rds;
+mod rds_authorities;
 mod schema;
 #[cfg(feature = "bulk")]
 mod snapshot;
@@ -31,6 +33,7 @@ pub mod sqlite;
 mod table_name;
 #[cfg(feature = "bulk")]
 pub mod throttle_query;
+mod tls_mode;
 mod url;
 
 #[cfg(feature = "bulk")]
@@ -40,10 +43,12 @@ pub use credentials::CredentialProvider;
 pub use limits::ColumnLimits;
 pub use load::{Conflict, LoadResult, LoadResults, OnConflict, load, load_into};
 pub use rds::Rds;
+pub use rds_authorities::RDS_AUTHORITIES;
 pub use schema::mysql_files;
 #[cfg(feature = "bulk")]
 pub use snapshot::{Pages, Snapshot, TimeWindow};
 pub use table_name::TableName;
+pub use tls_mode::{TlsMode, is_this_machine};
 pub use url::WarehouseUrl;
 
 /// Result of an insert that must not replace rows.
@@ -68,6 +73,21 @@ pub struct ServerStatus {
     pub settings: BTreeMap<String, String>,
     /// Privileges of the account, in the server's words.
     pub grants: Vec<String>,
+    /// What to do if the server is too old; `None` if it is supported.
+    pub too_old: Option<String>,
+    /// TLS of the connection; `None` if the warehouse is no server.
+    pub tls: Option<TlsStatus>,
+}
+
+/// TLS of the connections to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsStatus {
+    /// The mode, requested or by default.
+    pub mode: TlsMode,
+    /// True for a server on this machine.
+    pub is_local: bool,
+    /// The cipher; `None` if the connection is not encrypted.
+    pub cipher: Option<String>,
 }
 
 /// A warehouse: its schema, inserts that replace nothing, reads by id, and a conditional update.
@@ -115,6 +135,14 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// # Errors
     /// Returns an error if the server cannot be reached or rejects a query.
     async fn status(&self) -> Result<ServerStatus, Error>;
+
+    /// Checks that the server accepts writes, before a command changes rows.
+    ///
+    /// # Errors
+    /// Returns [`Reason::Reader`] if it is a replica that accepts none, or another error if it cannot be reached.
+    async fn check_writable(&self) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Reason for a warehouse error.
@@ -138,8 +166,10 @@ pub enum Reason {
     NoTable,
     /// The table cannot store records.
     BadSchema,
-    /// The server is read-only.
+    /// The server has become read-only, as after a failover.
     ReadOnly,
+    /// The server is a reader of a cluster and never accepts writes.
+    Reader,
     /// A column rejects a value of this row.
     BadRow,
     /// A row with this id exists.

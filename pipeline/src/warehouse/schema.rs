@@ -1,10 +1,19 @@
 //! Schema of the warehouse: the numbered files in `sql/`, and the columns of an existing table.
+//!
+//! Each [`SchemaStep`] creates one object, and runs if the object does not exist. `init` never alters an existing table, so
+//! there are no ALTER steps:
+//!
+//! - A new view or index is a new numbered file and a line in `steps!`.
+//! - A new column goes into `0001_table.sql`, for new tables, and into the table of [`Column`]. Existing tables are checked by
+//!   [`table_schema`]: a missing column is an error that names it, and the operator adds it with ALTER TABLE. `CONTRIBUTING.md`
+//!   has all steps.
 
 use super::{Error, Reason, TableName};
 use crate::record::row::{ColumnType, TableSchema};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
-/// Object that a step of the schema creates.
+/// Kind of object that a step creates. A step for an existing object, such as a column, needs a variant with its own query
+/// of `information_schema`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SchemaObject {
     Table,

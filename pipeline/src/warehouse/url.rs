@@ -7,6 +7,7 @@ use std::str::FromStr;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use super::options;
 use crate::place;
 
 /// Hint on valid warehouse URLs, for error messages.
@@ -15,7 +16,7 @@ const EXAMPLE: &str = "write mysql://user:pass@host:port/database or sqlite:PATH
 /// Location of a warehouse.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WarehouseUrl {
-    /// `mysql://user:pass@host:port/db`, with sqlx's options (`?ssl-mode=VERIFY_IDENTITY&ssl-ca=…`).
+    /// `mysql://user:pass@host:port/db`, with options in one spelling (`?ssl-mode=VERIFY_IDENTITY&ssl-ca=…`).
     MySql(Url),
     /// `sqlite:PATH`.
     Sqlite(PathBuf),
@@ -68,7 +69,7 @@ fn misspelt(scheme: &str) -> String {
     match scheme.to_ascii_lowercase().as_str() {
         known if is_mysql(known) => format!("after {scheme}: come two slashes: {EXAMPLE}"),
         "sqlite" | "sqlite3" => format!("a SQLite file is written sqlite:PATH, not {scheme}:PATH"),
-        "jdbc" => format!("leave out \"jdbc:\", and give user and password in the address: {EXAMPLE}"),
+        "jdbc" => format!("omit \"jdbc:\", and give user and password in the address: {EXAMPLE}"),
         other if other.starts_with("mysql") || other.starts_with("mariadb") => {
             format!("a warehouse of kind {scheme:?} is not known: the driver is not named: {EXAMPLE}")
         }
@@ -84,7 +85,7 @@ fn file(text: &str) -> Result<PathBuf, String> {
         _ => {}
     }
     if path.contains('?') {
-        return Err(format!("sqlite:{path} has options, and there are none: leave out ? and what follows it"));
+        return Err(format!("sqlite:{path} has options, which are not supported: omit ? and what follows it"));
     }
     if path.ends_with('/') {
         return Err(format!("sqlite:{path} names a directory: write sqlite:PATH of a file in it"));
@@ -101,7 +102,8 @@ fn server(text: &str) -> Result<WarehouseUrl, String> {
     if url.host_str().is_none_or(str::is_empty) || url.path().trim_matches('/').is_empty() {
         return Err(format!("the warehouse's address {} lacks a host or a database: {EXAMPLE}", shown(&url)));
     }
-    Ok(WarehouseUrl::MySql(url))
+    let canonical = options::canonical(&url);
+    canonical.map(WarehouseUrl::MySql).map_err(|e| format!("the warehouse's address {}: {e}", shown(&url)))
 }
 
 fn shown(url: &Url) -> String {
@@ -168,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_warehouse_is_refused_with_the_right_spelling_and_without_its_password() {
+    fn a_mistyped_warehouse_is_rejected_with_the_right_spelling_and_without_its_password() {
         let cases = [
             ("mysql:/ana:segredo@h/x", "two slashes"),
             ("mysql:ana:segredo@h/x", "two slashes"),
             ("mysql+pymysql://ana:segredo@h/x", "driver"),
             ("mysql2://ana:segredo@h/x", "driver"),
-            ("jdbc:mysql://h/x?password=segredo", "leave out \"jdbc:\""),
+            ("jdbc:mysql://h/x?password=segredo", "omit \"jdbc:\""),
             ("postgres://ana:segredo@h/x", "\"postgres\" is not known"),
             ("ana:segredo@h/x", "\"ana\" is not known"),
             ("ana@segredo/x", "has no kind"),
@@ -187,7 +189,7 @@ mod tests {
             ("sqlite:s3://bucket/x", "./s3:…"),
             ("sqlite:file:w.db", "./file:…"),
             ("sqlite:~/w.db", "whole path"),
-            ("sqlite:w.db?mode=rwc", "leave out ?"),
+            ("sqlite:w.db?mode=rwc", "omit ?"),
             ("sqlite::memory:", "in memory"),
             ("sqlite://", "names no file"),
             ("sqlite:dir/", "names a directory"),

@@ -1,4 +1,4 @@
-//! Reading of a config file. One that was found in the working directory, and not named, is read only if nobody but the
+//! Reading of a config file. One that was found in the working directory, and not named, is read only if no account but the
 //! user and root can have changed it: it could set the addresses of the stores and a throttle query.
 
 use std::fs::File;
@@ -22,7 +22,7 @@ pub(super) enum Chosen {
 pub(super) fn read(path: &Path, chosen: Chosen) -> io::Result<String> {
     let mut file = File::open(path)?;
     if chosen == Chosen::Found {
-        // Of the open file, which nobody can exchange any more.
+        // Of the open file, which cannot be exchanged any more.
         check(&file.metadata()?, path)?;
     }
     let mut text = String::new();
@@ -82,7 +82,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("ruminate.toml");
         fs::write(&path, "").unwrap();
-        // Only root can give a file away, and a link of its own.
+        // Only root can give a file away, and its own link.
         if std::os::unix::fs::chown(&path, Some(12_345), None).is_err() {
             return;
         }

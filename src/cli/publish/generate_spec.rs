@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spec_says_what_differs_from_the_defaults_of_generate() {
+    fn a_spec_contains_what_differs_from_the_defaults_of_generate() {
         let GenerateSpec(flags) =
             "farms=2, lots=10,days=3,start=2026-01-01,seed=7,part=2/3,late=0.1,zero=0.2".parse().unwrap();
         assert_eq!((flags.farms, flags.lots, flags.days, flags.seed), (2, 10, 3, 7));

@@ -12,7 +12,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::flags::output_path;
 use super::topic::TopicFlags;
 use super::{Context, input_files};
-use crate::herd::LineFormat;
+use crate::history::{Inputs, OnUniform};
 use crate::publish::Outcome;
 use crate::publish::{
     self, FailIf, JournalLocation, OnInvalid, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speedup, Stages,
@@ -49,7 +49,7 @@ const DROP_AFTER: Duration = Duration::from_secs(1);
 /// dead-letter file can be published like any other file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// History files (NDJSON or CSV), directories of them, or dead-letter files; - for stdin
+    /// History files (NDJSON, JSON, CSV or Parquet), directories of them, or dead-letter files; - for stdin
     #[arg(value_name = "FILE", required_unless_present = "generate", conflicts_with = "generate")]
     files: Vec<PathBuf>,
     /// Publish generated readings, for example farms=2,lots=100,days=30,start=2026-01-01,seed=1,duplicate=0.01
@@ -57,9 +57,8 @@ pub(super) struct Args {
     /// Keys: farms, lots, days, start, seed, part and fault rates, as for `ruminate generate`. At least one is required.
     #[arg(long, value_name = "SPEC")]
     generate: Option<GenerateSpec>,
-    /// Input format [default: CSV for .csv files, otherwise NDJSON]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<LineFormat>,
+    #[command(flatten)]
+    input: input_files::InputFlags,
     #[command(flatten)]
     pace: ScheduleFlags,
     /// Write failed and dropped messages to this NDJSON file
@@ -186,7 +185,10 @@ impl FromStr for DropAfter {
 impl Args {
     fn source(&self) -> anyhow::Result<Source> {
         match &self.generate {
-            None => Ok(Source::Files { paths: input_files::expanded(self.files.clone())?, format: self.format }),
+            None => {
+                let paths = input_files::expanded(self.files.clone())?;
+                Ok(Source::Files(Inputs::unchecked(paths, self.input.settings())))
+            }
             Some(GenerateSpec(flags)) => {
                 let herd = flags.herd(Utc::now().date_naive())?;
                 Ok(Source::Herd { herd, part: flags.part, faults: flags.faults })
@@ -246,6 +248,21 @@ fn state_dir() -> Option<PathBuf> {
     }
 }
 
+/// Inspects the files of a source. With `--send-invalid`, their messages are judged one by one.
+///
+/// # Errors
+/// Returns an error if a file cannot be read.
+async fn inspected(source: Source, args: &Args, context: &Context) -> anyhow::Result<Source> {
+    let Source::Files(inputs) = source else { return Ok(source) };
+    let on_uniform = if args.send_invalid { OnUniform::JudgeMessages } else { OnUniform::RejectFile };
+    let (progress, cancel) = (context.progress.clone(), context.cancel.clone());
+    let inspect = move || {
+        let paths = inputs.paths().map(std::path::Path::to_owned).collect();
+        Inputs::inspect(paths, inputs.settings(), on_uniform, &progress, &cancel)
+    };
+    Ok(Source::Files(tokio::task::spawn_blocking(inspect).await??))
+}
+
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     if let Some(condition) = args.fail_if.as_ref().and_then(FailIf::needs_watch).filter(|_| !args.watch.watch) {
         anyhow::bail!("--fail-if {condition}: it is only measured with --watch: add --watch, or remove the condition");
@@ -258,10 +275,11 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     );
     args.reports.check()?;
     let address = args.topic.address()?;
+    let source = inspected(source, &args, context).await?;
     if let Some(terms) = address.terms() {
         preflight::announce_and_confirm(terms, &args, &source).await?;
     }
-    preflight::tell_of_the_rest(&args, &source);
+    preflight::announce_unreached_messages(&args, &source);
     let topic = args.topic.open(&address).await?;
     let mut settings = args.settings(&address, &source);
     if args.watch.watch {

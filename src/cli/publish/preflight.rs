@@ -16,7 +16,7 @@ use pipeline::retry::TimeoutProfile;
 /// Returns an error if the run is large and was not confirmed.
 pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Source) -> anyhow::Result<()> {
     let schedule = args.pace.schedule();
-    let Terms { quota, endpoint_variable, .. } = terms;
+    let Terms { quota, service, .. } = terms;
     if let Some(rate) = schedule.highest().filter(|&rate| rate > f64::from(quota) && !terms.keeps_order) {
         tracing::warn!(
             "{rate} messages/s is over the quota of {}, {quota} messages/s, unless it was raised for this account: expect \
@@ -26,7 +26,7 @@ pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Sou
     }
     let estimate = Estimate::of(source, &schedule, terms, args.skip);
     tracing::info!("{estimate}");
-    if args.yes || !estimate.is_large() || is_local_endpoint(endpoint_variable).await {
+    if args.yes || !estimate.is_large() || is_local_endpoint(service).await? {
         return Ok(());
     }
     let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
@@ -36,7 +36,7 @@ pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Sou
 }
 
 /// Logs that the schedule ends before the files do, unless this is intended.
-pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
+pub(super) fn announce_unreached_messages(args: &Args, source: &Source) {
     let left = Estimate::left_out(source, &args.pace.schedule(), args.skip);
     // The progress of an earlier run is only in its journal, so the rest is reported at the end.
     if let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) {
@@ -49,18 +49,16 @@ pub(super) fn tell_of_the_rest(args: &Args, source: &Source) {
 }
 
 /// Returns true if the endpoint is on this machine, where requests cost nothing.
-async fn is_local_endpoint(variable: &str) -> bool {
-    let named = std::env::var(variable).ok();
-    let endpoint = match named {
-        Some(endpoint) => Some(endpoint),
-        None => pipeline::aws::config(TimeoutProfile::Bulk).await.endpoint_url().map(str::to_owned),
-    };
-    endpoint.and_then(|endpoint| url::Url::parse(&endpoint).ok()).is_some_and(|endpoint| match endpoint.host() {
+async fn is_local_endpoint(service: &str) -> anyhow::Result<bool> {
+    let aws = pipeline::aws::config(TimeoutProfile::Bulk).await?;
+    let endpoint = pipeline::aws::endpoint(&aws, service);
+    let endpoint = endpoint.and_then(|endpoint| url::Url::parse(&endpoint).ok());
+    Ok(endpoint.is_some_and(|endpoint| match endpoint.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    })
+    }))
 }
 
 fn confirm(estimate: &Estimate) -> anyhow::Result<bool> {

@@ -14,19 +14,19 @@ pub struct Lag {
     /// Distinct ids that were watched.
     pub watched: u64,
     /// Readings that were not watched, because there were too many at once.
-    pub unwatched: u64,
+    pub not_watched: u64,
     /// Readings whose row was found.
     pub arrived: u64,
     /// Readings whose row existed before they were published; they are not part of the lag.
-    pub already: u64,
+    pub already_present: u64,
     /// Readings whose row was not found before the watch ended.
     pub missing: u64,
     /// Time from the topic's response to the poll that found the row.
-    pub ms: Percentiles,
+    pub lag_ms: Percentiles,
     /// Longest time between two polls for the same reading, in milliseconds: the precision of the lags.
     pub resolution_ms: f64,
     /// Lag by percentile.
-    pub curve: Vec<PercentilePoint>,
+    pub lag_curve: Vec<PercentilePoint>,
     /// The first 100 missing ids.
     pub missing_ids: Vec<Uuid>,
     /// Failed warehouse polls, by reason.
@@ -51,9 +51,9 @@ pub struct TruthDelivery {
     /// Readings not found.
     pub missing: u64,
     /// Readings not found by injected fault; `none` for readings without one.
-    pub missing_of: BTreeMap<String, u64>,
+    pub missing_by_fault: BTreeMap<String, u64>,
     /// The first 100 missing readings.
-    pub readings: Vec<MissingReading>,
+    pub missing_readings: Vec<MissingReading>,
     /// Why not all of them were looked up; `None` if they were.
     pub stopped: Option<String>,
 }

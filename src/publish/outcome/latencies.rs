@@ -6,11 +6,11 @@ use hdrhistogram::{Counter, Histogram};
 
 use super::percentiles::{HistogramStats, PercentilePoint, Percentiles};
 
-/// The longest latency told apart from longer ones, microseconds.
+/// Longest latency that is recorded exactly, in microseconds; longer ones count as this.
 const LONGEST: u64 = 3_600_000_000;
-/// Digits exact of a run's histograms.
+/// Significant digits of a run's histograms.
 const DIGITS: u8 = 3;
-/// Steps a halving of the share above: how fine a curve of percentiles is.
+/// Points per halving of the remaining share: resolution of a percentile curve.
 const STEPS: u32 = 4;
 
 /// Latencies so far.
@@ -22,12 +22,12 @@ impl Latencies {
         Self::with_digits(DIGITS)
     }
 
-    /// What was measured, in microseconds with how often.
+    /// Returns the recorded values in microseconds, each with its count.
     pub(in crate::publish) fn recorded(&self) -> Vec<(u64, u64)> {
         self.0.iter_recorded().map(|one| (one.value_iterated_to(), one.count_at_value())).collect()
     }
 
-    /// Latencies of which so much was measured.
+    /// Creates a histogram from recorded values.
     pub(in crate::publish) fn of(recorded: &[(u64, u64)]) -> Self {
         let mut latencies = Self::new();
         for &(micros, count) in recorded {
@@ -36,7 +36,7 @@ impl Latencies {
         latencies
     }
 
-    /// How they are spread: shares of all in steps of doubled length, the first up to the least of them.
+    /// Returns the distribution: fractions of all in intervals of doubled length; the first ends at the smallest value.
     pub(in crate::publish) fn spread(&self) -> Vec<(f64, u64)> {
         let (low, high) = (self.0.min().max(1), self.0.max().max(1));
         let mut spread: Vec<(f64, u64)> = Vec::new();
@@ -55,7 +55,7 @@ impl Latencies {
 }
 
 impl<C: Counter> Latencies<C> {
-    /// Room for the longest latency is made when it comes.
+    /// The histogram grows up to the longest latency.
     pub(in crate::publish) fn with_digits(digits: u8) -> Self {
         let mut histogram = Histogram::new(digits).expect("the digits are constants within bounds");
         histogram.auto(true);
@@ -71,7 +71,7 @@ impl<C: Counter> Latencies<C> {
         self.0.add(&other.0).expect("it grows to what the other holds");
     }
 
-    /// At that share of all, 0 to 1, milliseconds; nought where nothing was measured.
+    /// Returns the latency at a quantile from 0 to 1, in milliseconds; zero if nothing was measured.
     pub(in crate::publish) fn at(&self, share: f64) -> f64 {
         millis(self.0.value_at_quantile(share))
     }
@@ -99,7 +99,7 @@ impl<C: Counter> Latencies<C> {
 }
 
 impl<C: Counter> Latencies<C> {
-    /// What the text of a histogram tells beside its percentiles.
+    /// Returns the mean, the standard deviation and the buckets.
     pub(in crate::publish) fn shape(&self) -> HistogramStats {
         HistogramStats {
             mean_ms: self.0.mean() / 1e3,
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_of_a_histogram_is_what_the_histogram_says() {
+    fn the_text_of_a_histogram_matches_the_histogram() {
         let mut latencies = Latencies::new();
         for n in 1..=20_000_u64 {
             latencies.add(Duration::from_micros(n * n % 7_919 + 40));
@@ -183,7 +183,7 @@ mod tests {
         }
         let mut back = Latencies::of(&one.recorded());
         back.merge(&Latencies::of(&other.recorded()));
-        let told = |of: &Latencies| (of.percentiles(), of.at(0.999), of.curve(), of.shape(), of.recorded());
-        assert_eq!(told(&back), told(&all));
+        let statistics = |of: &Latencies| (of.percentiles(), of.at(0.999), of.curve(), of.shape(), of.recorded());
+        assert_eq!(statistics(&back), statistics(&all));
     }
 }

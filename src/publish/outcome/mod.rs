@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::history::{InputReport, InputReports};
 use crate::outcome::{Counts, Exit, Problems, Role, count, counters};
 use pipeline::lake::ConditionalWrites;
 
@@ -30,6 +31,7 @@ counters! {
         Retries: "retries", "retries", Detail, "Messages sent again, each as often as it was.";
         Dropped: "dropped", "dropped (behind schedule)", Finding, "Messages that were not sent because too far behind schedule.";
         Unsent: "unsent", "unsent", Part, "Messages that were under way when it stopped early and are to be sent again.";
+        FilesRejected: "files_rejected", "files rejected", DetailFinding, "Input files that were rejected as a whole; nothing of them was published.";
         Skipped: "skipped", "skipped", Skipped, "Messages skipped, because an earlier run had completed them.";
     }
 }
@@ -79,7 +81,7 @@ pub struct Pacing {
     /// How late the last batch was sent, in seconds; `None` without a schedule.
     pub behind_seconds: Option<f64>,
     /// Maximum delay of a batch behind its schedule, in seconds.
-    pub most_behind_seconds: f64,
+    pub max_behind_seconds: f64,
     /// How far the schedule was delayed because there was nothing to send, in seconds.
     pub starved_seconds: f64,
 }
@@ -113,6 +115,9 @@ pub struct Outcome {
     pub conditional_writes: Option<ConditionalWrites>,
     /// Messages of the complete input, including those skipped; `None` if it was not read to its end.
     pub input: Option<u64>,
+    /// The input files.
+    #[serde(flatten)]
+    pub inputs: InputReports,
     /// The counters.
     #[serde(flatten)]
     pub counts: Counts<Count>,
@@ -132,7 +137,7 @@ pub struct Outcome {
     /// Lag from publish to row; `None` if the warehouse was not watched.
     pub lag: Option<Lag>,
     /// The conditions of `--fail-if`, and whether they were met.
-    pub verdicts: Vec<ConditionResult>,
+    pub conditions: Vec<ConditionResult>,
     /// Path of the dead-letter file.
     pub dead_letters: Option<String>,
     /// The end of the run.
@@ -163,10 +168,20 @@ impl Outcome {
         Ok(())
     }
 
+    /// Adds an input file, and counts it if it was rejected.
+    pub(super) fn add_input(&mut self, report: InputReport) {
+        if let Some(why) = &report.rejected {
+            self.counts.add(Count::FilesRejected);
+            self.problems.add("rejected_file", report.file.clone(), why.clone());
+        }
+        self.inputs.push(report);
+    }
+
     /// Adds a run of another input to the same topic, as if it had followed this one. The lag, the conditions and the
     /// resume point apply to a single run and are cleared.
     pub fn merge(&mut self, other: Self) {
         self.input = self.input.zip(other.input).map(|(one, more)| one + more);
+        self.inputs.merge(other.inputs);
         self.counts.merge(&other.counts);
         self.rest.merge(other.rest);
         self.resumed |= other.resumed;
@@ -177,7 +192,7 @@ impl Outcome {
         self.pacing = Pacing {
             schedule_ended: self.pacing.schedule_ended || other.pacing.schedule_ended,
             behind_seconds: other.pacing.behind_seconds.or(self.pacing.behind_seconds),
-            most_behind_seconds: self.pacing.most_behind_seconds.max(other.pacing.most_behind_seconds),
+            max_behind_seconds: self.pacing.max_behind_seconds.max(other.pacing.max_behind_seconds),
             starved_seconds: self.pacing.starved_seconds + other.pacing.starved_seconds,
             ..std::mem::take(&mut self.pacing)
         };
@@ -186,7 +201,7 @@ impl Outcome {
             *self.errors.entry(code).or_default() += n;
         }
         self.lag = None;
-        self.verdicts.clear();
+        self.conditions.clear();
         self.end = End { stopped: self.end.stopped.take().or(other.end.stopped), ..End::default() };
         self.problems.merge(other.problems);
     }
@@ -219,13 +234,16 @@ impl Outcome {
     }
 }
 
-/// If conditions were given, they alone decide between clean and findings, regardless of the other counters.
+/// If conditions were given, they alone decide between clean and findings, regardless of the other counters. They describe
+/// messages, so a rejected file is a finding in any case.
 impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.end.stopped.is_some() {
             Exit::Stopped
-        } else if !self.verdicts.is_empty() {
-            if self.verdicts.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
+        } else if self.counts[Count::FilesRejected] > 0 {
+            Exit::Findings
+        } else if !self.conditions.is_empty() {
+            if self.conditions.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
         } else if self.counts.findings() > 0
             || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_whole())
         {

@@ -1,42 +1,42 @@
-//! What a histogram of latencies is shown as: percentiles, their curve, mean and standard deviation.
+//! Statistics of a latency histogram: percentiles, their curve, mean and standard deviation.
 
 use serde::{Deserialize, Serialize};
 
-/// Latencies, milliseconds; all zero where nothing was measured.
+/// Latencies in milliseconds; all zero if nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Percentiles {
-    /// Half were at most this long.
+    /// Median.
     pub p50: f64,
-    /// Nine of ten were.
+    /// 90th percentile.
     pub p90: f64,
-    /// Ninety-nine of a hundred were.
+    /// 99th percentile.
     pub p99: f64,
-    /// The longest.
+    /// Maximum.
     pub max: f64,
 }
 
 /// A point of a curve of percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PercentilePoint {
-    /// Share of messages, per cent: 99.9.
+    /// Percentage of messages, such as 99.9.
     pub percentile: f64,
-    /// Latency in milliseconds, at most.
+    /// Maximum latency of these messages, in milliseconds.
     pub ms: f64,
-    /// Messages up to there.
+    /// Number of these messages.
     pub count: u64,
 }
 
-/// What a histogram tells of itself beside its percentiles.
+/// Statistics of a histogram in addition to its percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct HistogramStats {
-    /// The mean, milliseconds.
+    /// Mean, in milliseconds.
     pub mean_ms: f64,
-    /// The standard deviation, milliseconds.
+    /// Standard deviation, in milliseconds.
     pub std_deviation_ms: f64,
-    /// Its buckets, each of twice the width of the one before.
+    /// Number of buckets; each is twice as wide as the one before.
     #[serde(skip)]
     pub buckets: u32,
-    /// Steps in a bucket.
+    /// Number of steps per bucket.
     #[serde(skip)]
     pub sub_buckets: u32,
 }

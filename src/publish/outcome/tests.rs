@@ -38,7 +38,7 @@ fn full() -> Outcome {
         ids: 3,
         arrived: 2,
         missing: 1,
-        readings: vec![missing],
+        missing_readings: vec![missing],
         ..TruthDelivery::default()
     };
     let mut outcome = Outcome {
@@ -47,6 +47,7 @@ fn full() -> Outcome {
         command: "ruminate publish a.json".into(),
         conditional_writes: Some(ConditionalWrites::Emulated),
         input: Some(120),
+        inputs: InputReports::default(),
         counts: Counts::from(counts),
         rest: Rest::new(6, None),
         resumed: true,
@@ -56,13 +57,13 @@ fn full() -> Outcome {
             schedule_ended: true,
             last_rate: Some(5.0),
             behind_seconds: Some(2.0),
-            most_behind_seconds: 3.0,
+            max_behind_seconds: 3.0,
             starved_seconds: 4.0,
         },
         times,
         errors: [("Throttling".into(), 7)].into(),
-        lag: Some(Lag { watched: 3, arrived: 2, missing: 1, curve, truth: Some(truth), ..Lag::default() }),
-        verdicts: vec![ConditionResult { text: "p99 > 5s".into(), passed: false, measured: "6 s".into() }],
+        lag: Some(Lag { watched: 3, arrived: 2, missing: 1, lag_curve: curve, truth: Some(truth), ..Lag::default() }),
+        conditions: vec![ConditionResult { condition: "p99 > 5s".into(), passed: false, measured: "6 s".into() }],
         dead_letters: Some("dead".into()),
         end: End { stopped: Some("why".into()), journal: Some("j".into()), resume_skip: Some(5), source_failed: true },
         problems: Problems::default(),

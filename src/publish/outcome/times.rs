@@ -53,10 +53,10 @@ pub struct Times {
     /// Service time by percentile, ascending.
     pub service_curve: Vec<PercentilePoint>,
     /// Mean and standard deviation of the latency.
-    pub latency_shape: HistogramStats,
+    pub latency_stats: HistogramStats,
     /// Mean and standard deviation of the service time.
-    pub service_shape: HistogramStats,
-    /// What only a merge needs.
+    pub service_stats: HistogramStats,
+    /// State that only a merge needs.
     pub carry: Carry,
 }
 
@@ -75,17 +75,17 @@ impl Times {
         self.measure(&latency, &service);
     }
 
-    /// Takes over what the histograms tell.
+    /// Sets the statistics from the histograms.
     pub(in crate::publish) fn measure(&mut self, latency: &Latencies, service: &Latencies) {
         (self.latency_ms, self.latency_p999_ms) = (latency.percentiles(), latency.at(0.999));
         (self.service_ms, self.service_p999_ms) = (service.percentiles(), service.at(0.999));
-        (self.latency_curve, self.latency_shape) = (latency.curve(), latency.shape());
-        (self.service_curve, self.service_shape) = (service.curve(), service.shape());
+        (self.latency_curve, self.latency_stats) = (latency.curve(), latency.shape());
+        (self.service_curve, self.service_stats) = (service.curve(), service.shape());
         self.carry = Carry { latency_us: latency.recorded(), service_us: service.recorded() };
     }
 }
 
-/// The histograms, for a merge: microseconds with how often they were measured, in ascending order.
+/// Histograms for a merge: values in microseconds with their counts, in ascending order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carry {
     /// Latencies.

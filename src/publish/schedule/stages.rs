@@ -112,7 +112,7 @@ impl Stages {
         self.stages.last().map_or(0, |last| (last.before + last.messages()).ceil() as u64)
     }
 
-    /// Returns how long `messages` messages, or else all stages, take in seconds; infinite if there is no end.
+    /// Returns the duration of `messages` messages, or else of all stages, in seconds; infinite without an end.
     pub(super) fn seconds(&self, messages: Option<f64>) -> f64 {
         let whole = self.stages.last().map_or(0.0, |last| last.begin + last.seconds);
         let last = messages.map(|messages| (messages.max(1.0) - 1.0) as u64);
@@ -198,7 +198,7 @@ impl FromStr for Stages {
                 _ => {
                     return Err(wrong(
                         "give hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME or sine:LOW-HIGH:PERIOD:TIME, such \
-                         as ramp:0-5000/s:60s,hold:5000/s:5m; hold:RATE as the last one goes on until the input ends",
+                         as ramp:0-5000/s:60s,hold:5000/s:5m; hold:RATE as the last one continues until the input ends",
                     ));
                 }
             }

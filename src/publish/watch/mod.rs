@@ -210,7 +210,7 @@ mod tests {
         });
         let lag = watch.end().await.unwrap();
         assert_eq!((lag.arrived, lag.missing, lag.stopped), (1_200, 0, None));
-        assert!(lag.ms.p50 < 450.0 && lag.ms.max > 450.0, "{}", lag.ms);
+        assert!(lag.lag_ms.p50 < 450.0 && lag.lag_ms.max > 450.0, "{}", lag.lag_ms);
 
         let watch = DeliveryWatch::begin(watched(&warehouse, Duration::from_millis(300)), &cancel).await.unwrap();
         watch.published(id(5_000), Instant::now());

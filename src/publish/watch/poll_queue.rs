@@ -70,7 +70,7 @@ impl PollQueue {
     /// Adds a published reading. Adding the same one again changes nothing.
     pub(super) fn add(&mut self, id: Uuid, at: Instant) {
         if id.as_u128() & self.mask != 0 {
-            self.lag.unwatched += 1;
+            self.lag.not_watched += 1;
             return;
         }
         if !self.known.insert(id) {
@@ -93,7 +93,7 @@ impl PollQueue {
         self.waiting.retain(|one| one.id.as_u128() & mask == 0);
         let forgotten = (before - self.waiting.len()) as u64;
         self.lag.watched -= forgotten;
-        self.lag.unwatched += forgotten;
+        self.lag.not_watched += forgotten;
     }
 
     /// Returns true if no reading is pending.
@@ -126,7 +126,7 @@ impl PollQueue {
         for mut one in looked_for {
             let id: &str = one.id.hyphenated().encode_lower(&mut text);
             match found.get(id) {
-                Some(Some(row_ts)) if *row_ts + CLOCKS_DIFFER < self.started => self.lag.already += 1,
+                Some(Some(row_ts)) if *row_ts + CLOCKS_DIFFER < self.started => self.lag.already_present += 1,
                 Some(_) => {
                     self.lag.arrived += 1;
                     self.latencies.add(now.saturating_duration_since(one.published));
@@ -138,7 +138,7 @@ impl PollQueue {
                 }
             }
         }
-        self.seen.arrived.store(self.lag.arrived + self.lag.already, Ordering::Relaxed);
+        self.seen.arrived.store(self.lag.arrived + self.lag.already_present, Ordering::Relaxed);
     }
 
     /// Records a failed poll and requeues its readings.
@@ -157,8 +157,8 @@ impl PollQueue {
         missing.sort_by_key(|one| one.published);
         self.lag.missing = missing.len() as u64;
         self.lag.missing_ids = missing.iter().take(NAMED).map(|one| one.id).collect();
-        self.lag.ms = self.latencies.percentiles();
-        self.lag.curve = self.latencies.curve();
+        self.lag.lag_ms = self.latencies.percentiles();
+        self.lag.lag_curve = self.latencies.curve();
         self.lag.resolution_ms = self.resolution.as_secs_f64() * 1e3;
         self.lag.waited_seconds = waited.as_secs_f64();
         self.lag.stopped = ended.filter(|_| self.lag.missing > 0);
@@ -208,9 +208,9 @@ pub(super) mod tests {
         let looked_for = queue.take(last);
         queue.record_rows(looked_for, &rows([3], Utc::now()), last);
         let lag = queue.into_lag(Some("enough".into()), Duration::from_secs(1));
-        assert_eq!((lag.watched, lag.arrived, lag.missing, lag.already), (4, 3, 1, 0));
+        assert_eq!((lag.watched, lag.arrived, lag.missing, lag.already_present), (4, 3, 1, 0));
         assert_eq!(lag.missing_ids, [id(1)]);
-        assert!((149.0..151.0).contains(&lag.ms.p50) && (399.0..401.0).contains(&lag.ms.max), "{lag}");
+        assert!((149.0..151.0).contains(&lag.lag_ms.p50) && (399.0..401.0).contains(&lag.lag_ms.max), "{lag}");
         assert!((249.0..251.0).contains(&lag.resolution_ms) && lag.stopped.as_deref() == Some("enough"));
     }
 
@@ -223,7 +223,7 @@ pub(super) mod tests {
         let old = rows([0], Utc::now() - TimeDelta::hours(1));
         queue.record_rows(looked_for, &[old, rows([1], Utc::now())].concat(), later);
         let lag = queue.into_lag(None, Duration::ZERO);
-        assert_eq!((lag.watched, lag.arrived, lag.already, lag.missing), (2, 1, 1, 0));
+        assert_eq!((lag.watched, lag.arrived, lag.already_present, lag.missing), (2, 1, 1, 0));
     }
 
     #[test]
@@ -233,7 +233,7 @@ pub(super) mod tests {
         (0..1_000).for_each(|pen| queue.add(id(pen), now));
         assert!(queue.known.len() <= 100 && queue.mask >= 0b111, "{}", queue.known.len());
         let lag = queue.into_lag(None, Duration::ZERO);
-        assert_eq!(lag.watched + lag.unwatched, 1_000);
+        assert_eq!(lag.watched + lag.not_watched, 1_000);
         assert!((20..=100).contains(&lag.watched) && lag.missing == lag.watched, "{lag:?}");
     }
 

@@ -106,9 +106,14 @@ async fn answer(
         }
         expected.missing += 1;
         let fault = due.fault.clone();
-        *expected.missing_of.entry(fault.clone().unwrap_or_else(|| "none".into())).or_default() += 1;
-        if expected.readings.len() < NAMED {
-            expected.readings.push(MissingReading { id: due.id, file: due.file.clone(), line: due.line, fault });
+        *expected.missing_by_fault.entry(fault.clone().unwrap_or_else(|| "none".into())).or_default() += 1;
+        if expected.missing_readings.len() < NAMED {
+            expected.missing_readings.push(MissingReading {
+                id: due.id,
+                file: due.file.clone(),
+                line: due.line,
+                fault,
+            });
         }
     }
     Ok(())

@@ -38,7 +38,7 @@ impl CachedObject {
     }
 }
 
-/// The cached objects of a partition, to be taken in the order of their keys, as in listings.
+/// The cached objects of a partition, requested in the order of their keys, as in listings.
 #[derive(Debug)]
 pub(in crate::reader) struct CachedPartition {
     cached: Peekable<IntoIter<CachedObject>>,

@@ -1,6 +1,6 @@
 //! Findings of an audit: candidates that are rechecked, findings that are reported, and the counts of both sides.
 //!
-//! This module counts and reports. [`recheck`] rechecks candidates and classifies them, [`rules`] checks single records
+//! This module counts and reports. [`recheck`] rechecks candidates and classifies them, [`single_record`] checks single records
 //! and rows, and [`day`] determines the farm and day of a finding.
 
 use std::io;
@@ -24,10 +24,10 @@ use pipeline::record::row::{Row, TableSchema};
 
 mod day;
 mod recheck;
-mod rules;
+mod single_record;
 
 pub(super) use day::FindingDay;
-pub(super) use rules::record_findings;
+pub(super) use single_record::record_findings;
 
 /// Findings of an audit so far.
 pub(super) struct FindingCollector {

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 
-use super::rules::{forged_id, record_findings, rule_of_row};
+use super::single_record::{forged_id, record_findings, rule_of_row};
 use super::{FindingCollector, FindingDay};
 use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
@@ -52,7 +52,7 @@ impl FindingCollector {
         cancel: &CancellationToken,
     ) -> anyhow::Result<bool> {
         let candidates = std::mem::take(&mut self.candidates);
-        let stage = progress.stage("second look", Some(candidates.len() as u64 + self.one_sided.count));
+        let stage = progress.stage("recheck", Some(candidates.len() as u64 + self.one_sided.count));
         let one_sided = std::mem::replace(&mut self.one_sided, self.sorters.unpaired()?);
         let mut pairs = one_sided.paired().context(FULL)?;
         let mut batch = candidates;
@@ -97,7 +97,7 @@ impl FindingCollector {
         if !agreed && agrees(audit, schema, &now) {
             self.outcome[Counter::ResolvedOnRecheck] += 1;
         }
-        let spoilt = !now.lost.is_empty();
+        let lost = !now.lost.is_empty();
         for (key, how) in &now.lost {
             self.report_lost_object(before, key, how)?;
         }
@@ -136,7 +136,7 @@ impl FindingCollector {
                 let finding = with_context(finding, Some(record), None, schema);
                 self.report_observed(finding, &now, Some(FindingDay::of(record)))
             }
-            (None, Some(row)) => self.check_row_without_object(audit, schema, row, spoilt, &now),
+            (None, Some(row)) => self.check_row_without_object(audit, schema, row, lost, &now),
             (None, None) => Ok(()),
         }
     }
@@ -204,7 +204,7 @@ impl FindingCollector {
         audit: &Audit,
         schema: &TableSchema,
         row: &Row,
-        spoilt: bool,
+        lost: bool,
         now: &Observation,
     ) -> anyhow::Result<()> {
         // Its object may be too new to be read. A row dated further ahead than clocks differ cannot have such an
@@ -212,7 +212,7 @@ impl FindingCollector {
         let cutoff = self.outcome.cutoff.map_or(NaiveDateTime::MAX, |fence| fence.naive_utc());
         let latest = (Utc::now() + CLOCKS_APART).naive_utc();
         let too_new = row.instant(Column::RowTs).is_some_and(|at| cutoff <= at && at <= latest);
-        if spoilt || too_new {
+        if lost || too_new {
             self.outcome[Counter::NotCompared] += 1;
             return Ok(());
         }
@@ -229,7 +229,7 @@ impl FindingCollector {
             Some(record) if reading_id(&record.reading).to_string() == row.id() => {
                 "the row is intact: its id matches its values"
             }
-            _ => "its id is not that of its values: written by hand or by an older Lambda?",
+            _ => "its id does not match its values: written manually or by the legacy Lambda?",
         };
         self.report_observed(finding.with_reason(why), now, place)
     }

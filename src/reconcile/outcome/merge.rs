@@ -28,7 +28,7 @@ impl Outcome {
         self.seconds = self.seconds.max(other.seconds);
         self.stopped = first(self.stopped.take(), other.stopped);
         self.halted = first(self.halted.take(), other.halted);
-        merge_some(&mut self.since, other.since, |mine, theirs| mine.merge(&theirs));
+        merge_some(&mut self.since_baseline, other.since_baseline, |mine, theirs| mine.merge(&theirs));
         self.control.merge(&other.control);
         self.days.merge(&other.days, |mine, theirs| mine.merge(theirs));
         for (cause, n) in other.causes {
@@ -49,10 +49,10 @@ impl Outcome {
 /// Adds the cache statistics of another part.
 fn add_served(mine: &mut CacheStats, theirs: &CacheStats) {
     mine.hits += theirs.hits;
-    mine.read += theirs.read;
-    mine.not_believed += theirs.not_believed;
-    mine.written += theirs.written;
-    mine.not_written += theirs.not_written;
+    mine.misses += theirs.misses;
+    mine.invalid_files += theirs.invalid_files;
+    mine.files_written += theirs.files_written;
+    mine.write_failures += theirs.write_failures;
 }
 
 /// Returns the smaller of two reasons, so that the order of the parts does not matter.

@@ -1,8 +1,8 @@
 //! Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair.
 //!
-//! It defines what is counted and what that means (clean, within budget, exit code). It also checks that the counts add
-//! up, merges with the outcome of another part of the same stores, and is written to and read from JSON. `render`
-//! creates text and HTML.
+//! It defines what is counted and what that means (clean, within budget, exit code), checks that the counts add up, and
+//! is written to and read from JSON. `merge` adds the outcome of another part of the same stores. `render` creates text
+//! and HTML.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -53,7 +53,6 @@ pub struct Outcome {
     /// Information about the run.
     pub run: RunInfo,
     /// Options of the audit.
-    #[serde(rename = "asked")]
     pub options: AuditOptions,
     /// Address of the lake.
     pub lake: String,
@@ -67,7 +66,6 @@ pub struct Outcome {
     /// Properties of the warehouse that determine its content and how it was read.
     pub stores: StoreInfo,
     /// Cutoff: later objects were not compared.
-    #[serde(rename = "fence")]
     pub cutoff: Option<DateTime<Utc>>,
     /// Column that determined which records belong to the window.
     pub window_column: Cow<'static, str>,
@@ -99,7 +97,7 @@ pub struct Outcome {
     /// Accepted drift. `None` if no budget was set.
     pub max_drift: Option<Budget>,
     /// Comparison with the findings of an earlier audit.
-    pub since: Option<BaselineDiff>,
+    pub since_baseline: Option<BaselineDiff>,
     /// Control totals, in total and by farm and month: `hash_totals`, `totals` and `months` in the JSON.
     #[serde(flatten)]
     pub control: ControlTotals,
@@ -113,9 +111,9 @@ pub struct Outcome {
     /// Days of farms without data on both sides, between days with data.
     pub gaps: Vec<Gap>,
     /// Items that were not checked, with the reasons.
-    pub unchecked: Vec<NotChecked>,
+    pub not_checked: Vec<NotChecked>,
     /// Statements that the audit does not prove.
-    pub not_proved: Vec<String>,
+    pub limitations: Vec<String>,
     /// First findings.
     pub samples: Samples,
     /// Skipped objects.
@@ -124,7 +122,7 @@ pub struct Outcome {
     pub carry: Carry,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde requires it")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
@@ -198,8 +196,8 @@ impl Outcome {
         self.patterns.extend(late);
         self.patterns.sort_by_key(|pattern| (pattern.kind, pattern.cause.clone()));
         self.problems.sort();
-        self.unchecked = self.unchecked();
-        self.not_proved = self.not_proved();
+        self.not_checked = self.not_checked();
+        self.limitations = self.limitations();
     }
 
     /// Returns true if the audit completed.
@@ -222,11 +220,11 @@ impl Outcome {
         self.counts.findings() + self.skips.findings()
     }
 
-    /// Returns true if the findings are within the budget; false if anything was not read, or a truth does not hold.
+    /// Returns true if the findings are within the budget; false if anything was not read, or the ground truth check failed.
     pub fn is_within_budget(&self) -> bool {
-        let holds = self.truth.as_ref().is_none_or(|truth| truth.holds);
+        let passed = self.truth.as_ref().is_none_or(|truth| truth.passed);
         let within = |budget: Budget| budget.allows(self.findings(), self.ids());
-        self.halted.is_none() && holds && self.max_drift.is_some_and(within)
+        self.halted.is_none() && passed && self.max_drift.is_some_and(within)
     }
 
     /// Returns the number of ids that one or both sides have.

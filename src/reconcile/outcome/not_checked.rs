@@ -13,35 +13,35 @@ use crate::reconcile::Counter;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotChecked {
     /// Description of the item.
-    pub what: Cow<'static, str>,
+    pub item: Cow<'static, str>,
     /// Number of items.
     pub count: u64,
     /// Reason why they were not checked; flags between backticks.
-    pub why: Cow<'static, str>,
+    pub reason: Cow<'static, str>,
     /// Suggested action; flags between backticks.
-    pub todo: Cow<'static, str>,
+    pub action: Cow<'static, str>,
 }
 
 impl Outcome {
-    /// Returns everything that can be left unchecked, with its count.
-    pub fn unchecked(&self) -> Vec<NotChecked> {
-        let of = |what: &'static str, count, why: &'static str, todo: &'static str| NotChecked {
-            what: what.into(),
+    /// Returns everything that was possibly not checked, with its count.
+    pub fn not_checked(&self) -> Vec<NotChecked> {
+        let of = |item: &'static str, count, reason: &'static str, action: &'static str| NotChecked {
+            item: item.into(),
             count,
-            why: why.into(),
-            todo: todo.into(),
+            reason: reason.into(),
+            action: action.into(),
         };
-        let mut unchecked = vec![of(
+        let mut items = vec![of(
             "Archived objects",
             self[Counter::Archived],
             "They are in an archive tier and cannot be read until they are restored.",
             "Restore them and audit again.",
         )];
-        unchecked.extend(self.skips.iter().map(|(skip, n)| {
-            let (what, why, todo) = skipped(skip);
-            of(what, n, why, todo)
+        items.extend(self.skips.iter().map(|(skip, n)| {
+            let (item, reason, action) = skipped(skip);
+            of(item, n, reason, action)
         }));
-        unchecked.extend([
+        items.extend([
             of(
                 "Unreadable or invalid objects",
                 self[Counter::Unreadable] + self[Counter::Rejected],
@@ -57,7 +57,7 @@ impl Outcome {
             of(
                 "Objects not opened",
                 self[Counter::Present],
-                "`--quick` asks only whether both sides have an id: no value of these was compared, and no id was checked against its content.",
+                "`--quick` only checks whether both sides have an id: values were not compared, and ids were not checked against the content.",
                 "Audit without `--quick`.",
             ),
             of(
@@ -67,41 +67,44 @@ impl Outcome {
                 "Fix the object first.",
             ),
         ]);
-        unchecked
+        items
     }
 
     /// Returns statements that an audit of two stores cannot prove, or that this audit's options excluded, one sentence
     /// each.
-    pub fn not_proved(&self) -> Vec<String> {
+    pub fn limitations(&self) -> Vec<String> {
         let mut not = Vec::new();
         if self.parts > 1 {
             not.push(format!(
-                "The {} parts were audited one by one: the rows are those of {} moments, not of one.",
+                "The {} parts were audited separately: their rows are from {} snapshots, not one.",
                 self.parts, self.snapshots
             ));
         } else if self.snapshots > 1 {
             not.push(format!(
-                "The warehouse's snapshot was lost: its rows are those of {} moments, not of one.",
+                "The warehouse snapshot was lost: its rows are from {} snapshots, not one.",
                 self.snapshots
             ));
         }
         if let Some(why) = self.stopped.as_ref().or(self.halted.as_ref()) {
-            not.push(format!("The audit did not come to its end ({why}): what it had not reached was not compared."));
+            not.push(format!("The audit stopped early ({why}): the rest was not compared."));
         }
         let options = &self.options;
         if !options.farms.is_empty() || options.from.is_some() || options.to.is_some() {
-            not.push("Farms and days outside of the window were not looked at.".to_owned());
+            not.push("Farms and days outside of the window were not audited.".to_owned());
         }
         not.push(match &self.truth {
-            Some(_) => "What no truth file tells of and neither side has cannot be found missing.".to_owned(),
-            None => "What neither side has cannot be found missing; whole days that a farm lacks between others are listed as gaps, and `--truth` proves a history that `generate` made.".to_owned(),
+            Some(_) => "Readings that are in no truth file and on neither side cannot be found missing.".to_owned(),
+            None => "Readings that are on neither side cannot be found missing. Complete days that a farm lacks between others are listed as gaps; `--truth` verifies a history from `generate`.".to_owned(),
         });
         if self.quick {
             not.push("Ids were not checked against the content of objects that `--quick` did not open.".to_owned());
         }
         not.push("Ids of other versions than 8 prove nothing about the content of their objects.".to_owned());
         not.push("A value that is wrong in the same way on both sides agrees.".to_owned());
-        not.push("Fields that an object has beside the thirteen columns were not compared: the warehouse has no place for them.".to_owned());
+        not.push(
+            "Fields of an object other than the thirteen columns were not compared: the warehouse does not store them."
+                .to_owned(),
+        );
         not
     }
 }
@@ -109,8 +112,8 @@ impl Outcome {
 /// Returns the description, reason and action for skipped objects. A reason that is not in the table uses its own
 /// description.
 fn skipped(skip: Skip) -> (&'static str, &'static str, &'static str) {
-    let words = SKIPPED.iter().find(|(of, ..)| *of == skip).map(|(_, what, why, todo)| (*what, *why, *todo));
-    words.unwrap_or((skip.spec().title, skip.spec().help, "Look at the reason of each."))
+    let words = SKIPPED.iter().find(|(of, ..)| *of == skip).map(|(_, item, reason, action)| (*item, *reason, *action));
+    words.unwrap_or((skip.spec().title, skip.spec().help, "See the reason for each."))
 }
 
 const SKIPPED: [(Skip, &str, &str, &str); 3] = [
@@ -123,13 +126,13 @@ const SKIPPED: [(Skip, &str, &str, &str); 3] = [
     (
         Skip::AfterCutoff,
         "After the cutoff",
-        "They were written after the audit began; their rows may still be on the way.",
-        "The next audit judges them.",
+        "They were written after the audit began; their rows may still be in transit.",
+        "The next audit compares them.",
     ),
     (
         Skip::FutureDated,
         "Dated in the future",
-        "Their time is later than the lake's clock, so nothing tells whether they were written before the audit started.",
-        "Give the files today's time (touch), or copy the S3 objects onto themselves, then audit again.",
+        "Their time is later than the lake's clock, so it is unknown whether they were written before the audit started.",
+        "Set the files' time to now (`touch`), or copy the S3 objects onto themselves, then audit again.",
     ),
 ];

@@ -16,7 +16,7 @@ counters! {
         ObjectsReplaced: "objects_replaced", "objects replaced", Detail, "Objects that got other values.";
         Verified: "verified", "verified", Detail, "Changes that were read back and found right.";
         Failed: "failed", "failed", Detail, "Findings that should have been repaired and could not be.";
-        Left: "left", "left as they are", Detail, "Findings that are left as they are.";
+        NotRepaired: "not_repaired", "not repaired", Detail, "Findings that were not repaired.";
     }
 }
 

@@ -19,23 +19,23 @@ pub struct RunInfo {
     /// UUID of the run (version 7: ordered by time); empty if not requested.
     pub id: String,
     /// Start time, by the local clock.
-    pub began: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
     /// Version of the program.
     pub version: Cow<'static, str>,
 }
 
 impl Default for RunInfo {
     fn default() -> Self {
-        Self { id: String::new(), began: None, version: env!("CARGO_PKG_VERSION").into() }
+        Self { id: String::new(), started_at: None, version: env!("CARGO_PKG_VERSION").into() }
     }
 }
 
 impl RunInfo {
     /// Returns the information for a run that starts now.
     pub fn begin() -> Self {
-        let began = Utc::now();
-        let id = crate::outcome::run_id(began).to_string();
-        Self { id, began: Some(began), ..Self::default() }
+        let started_at = Utc::now();
+        let id = crate::outcome::run_id(started_at).to_string();
+        Self { id, started_at: Some(started_at), ..Self::default() }
     }
 }
 
@@ -77,7 +77,7 @@ impl AuditSettings {
     }
 
     /// Returns the SHA-256 of the canonical JSON: sorted names, no white space, as written by
-    /// `jq -cSj .asked.settings`.
+    /// `jq -cSj .options.settings`.
     pub fn sha256(&self) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default(); // names and plain values always serialize
         hex(&Sha256::digest(json))
@@ -96,18 +96,19 @@ pub struct StoreInfo {
 impl StoreInfo {
     /// Returns the column types of a table, and the settings of its server.
     pub fn of(schema: &TableSchema, server_settings: BTreeMap<String, String>) -> Self {
-        let columns = Column::ALL.into_iter().map(|column| (column.name().into(), said(schema.of(column)))).collect();
+        let columns =
+            Column::ALL.into_iter().map(|column| (column.name().into(), description(schema.of(column)))).collect();
         Self { server_settings, columns }
     }
 }
 
-fn said(holds: ColumnType) -> String {
+fn description(column: ColumnType) -> String {
     let rounded = |decimals: Option<u8>| match decimals {
         None => String::new(),
         Some(1) => ", rounded to 1 decimal".to_owned(),
         Some(n) => format!(", rounded to {n} decimals"),
     };
-    match holds {
+    match column {
         ColumnType::Text { chars } => format!("text of at most {chars} characters"),
         ColumnType::Float { decimals } => format!("FLOAT (32-bit){}", rounded(decimals)),
         ColumnType::Double { decimals } => format!("DOUBLE (64-bit){}", rounded(decimals)),
@@ -122,30 +123,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_hash_to_what_anybody_can_compute() {
+    fn settings_have_the_hash_of_their_canonical_json() {
         let settings =
             AuditSettings::default().with("to", "2024-01-31").with("halt-after", None::<u64>).with("meta-rate", 0.0176);
         assert_eq!(serde_json::to_string(&settings).unwrap(), r#"{"meta-rate":0.0176,"to":"2024-01-31"}"#);
         // printf '{"meta-rate":0.0176,"to":"2024-01-31"}' | sha256sum
         assert_eq!(settings.sha256(), hex(&Sha256::digest(br#"{"meta-rate":0.0176,"to":"2024-01-31"}"#)));
         let other = AuditSettings::default().with("meta-rate", 0.0176).with("to", "2024-01-31");
-        assert_eq!(other, settings, "in whatever order they are given");
+        assert_eq!(other, settings, "in any order");
         assert_ne!(other.with("quick", true).sha256(), settings.sha256());
     }
 
     #[test]
-    fn every_run_is_one_of_its_own() {
+    fn every_run_has_its_own_id() {
         let (one, other) = (RunInfo::begin(), RunInfo::begin());
         assert_ne!(one.id, other.id);
         assert_eq!(uuid::Uuid::parse_str(&one.id).unwrap().get_version_num(), 7);
     }
 
     #[test]
-    fn columns_say_what_they_are_compared_as() {
+    fn columns_have_the_type_by_which_they_are_compared() {
         let stores = StoreInfo::of(&TableSchema::standard(), BTreeMap::new());
         assert_eq!(stores.columns.len(), 13);
         assert_eq!(stores.columns["peso_medio"], "FLOAT (32-bit)");
         assert_eq!(stores.columns["data"], "time to the second, UTC");
-        assert_eq!(said(ColumnType::Double { decimals: Some(2) }), "DOUBLE (64-bit), rounded to 2 decimals");
+        assert_eq!(description(ColumnType::Double { decimals: Some(2) }), "DOUBLE (64-bit), rounded to 2 decimals");
     }
 }

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_are_kept_whatever_the_order() {
+    fn the_same_samples_are_stored_in_any_order() {
         let (mut one, mut other) = (Samples::default(), Samples::default());
         (0..5_000).for_each(|n| one.take(&drift(n)));
         (0..5_000).rev().for_each(|n| other.take(&drift(n * 7 % 5_000)));

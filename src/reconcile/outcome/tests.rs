@@ -68,7 +68,7 @@ fn outcome(events: &[Event]) -> Outcome {
 /// Returns the JSON of everything that is equal for the complete audit and the merged parts.
 fn json(outcome: &Outcome) -> Json {
     let mut json = serde_json::to_value(outcome).unwrap();
-    for name in ["parts", "snapshots", "seconds", "run", "fence", "window_column", "not_proved"] {
+    for name in ["parts", "snapshots", "seconds", "run", "cutoff", "window_column", "limitations"] {
         json.as_object_mut().unwrap().remove(name);
     }
     json
@@ -114,13 +114,13 @@ proptest! {
 }
 
 #[test]
-fn everything_that_an_audit_can_say_comes_back_from_its_json() {
+fn every_field_of_an_outcome_comes_back_from_its_json() {
     let mut outcome = outcome(&[]);
     outcome.options.settings = AuditSettings::default().with("meta-rate", 0.0176);
     outcome.stores = StoreInfo::of(&TableSchema::standard(), [("sql_mode".to_owned(), String::new())].into());
     outcome.max_drift = "0.1%".parse().ok();
     outcome.cache = Some(CacheStats { hits: 3, ..CacheStats::default() });
-    outcome.since = Some(BaselineDiff { new: 1, ..BaselineDiff::default() });
+    outcome.since_baseline = Some(BaselineDiff { new: 1, ..BaselineDiff::default() });
     let mut truth =
         TruthResult { ingest_path: Some(crate::reconcile::IngestPath::SendInvalid), ..TruthResult::default() };
     truth[TruthCounter::Expected] = 7;
@@ -181,5 +181,5 @@ async fn an_audit_in_parts_comes_to_what_the_audit_of_the_whole_does() {
     merged.check().unwrap();
     assert_eq!(json(&merged), json(&whole));
     assert_eq!((merged.parts, merged.snapshots), (3, 3));
-    assert!(merged.not_proved[0].contains("3 parts"), "{:?}", merged.not_proved);
+    assert!(merged.limitations[0].contains("3 parts"), "{:?}", merged.limitations);
 }

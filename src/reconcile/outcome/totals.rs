@@ -262,7 +262,7 @@ mod tests {
 
     /// Tests the table above byte by byte, so that other programs can compute the same hash.
     #[test]
-    fn what_is_hashed_is_what_the_table_says() {
+    fn hashed_values_are_those_of_the_table() {
         let mut row = Row::nulls();
         let mut bytes = vec![0; Column::COUNT];
         assert_eq!(hashed(&row), xxh3_128(&bytes));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_tells_every_value_apart() {
+    fn a_hash_distinguishes_all_values() {
         let row = record(1).to_row(&TableSchema::standard());
         for column in Column::ALL {
             let mut other = row.clone();

@@ -17,25 +17,25 @@ counters! {
         MissingInLake: "missing_in_lake", "missing in the lake", Detail, "Missing ids that the lake lacks.";
         MissingInWarehouse: "missing_in_warehouse", "missing in the warehouse", Detail,
             "Missing ids that the warehouse lacks.";
-        Surplus: "surplus", "surplus", DetailFinding,
-            "Ids in a store that must be in none: never delivered, refused, or in no truth file.";
-        SurplusUnknown: "surplus_unknown", "of these, in no truth file", Detail,
-            "Surplus ids that no truth file has.";
-        Never: "never", "never delivered", Detail, "Ids that were delivered nowhere.";
-        Refused: "refused", "too large for a topic", Detail, "Ids of lines that a topic refuses as too large.";
-        RefusedStored: "refused_stored", "of these, stored", Detail,
-            "Refused ids that a store has all the same: only `backfill` ingests them.";
-        Outside: "outside", "of other days", Detail, "Ids whose days were not audited.";
+        Unexpected: "unexpected", "unexpected", DetailFinding,
+            "Ids in a store that must be in none: never delivered, oversized, or in no truth file.";
+        UnexpectedUnlisted: "unexpected_unlisted", "of these, in no truth file", Detail,
+            "Unexpected ids that no truth file has.";
+        Undelivered: "undelivered", "never delivered", Detail, "Ids that were never delivered.";
+        Oversized: "oversized", "too large for a topic", Detail, "Ids of lines that are too large for a topic.";
+        OversizedStored: "oversized_stored", "of these, stored", Detail,
+            "Oversized ids that a store has nevertheless: only `backfill` ingests them.";
+        OutOfWindow: "out_of_window", "of other days", Detail, "Ids whose days were not audited.";
         Corrections: "corrections", "corrections", Detail,
             "Second ids on a natural key that the truth has as corrections by the farm: no findings.";
-        QuarantinedExpected: "quarantined_expected", "broken messages", Detail, "Distinct broken messages.";
+        QuarantinedExpected: "quarantined_expected", "malformed messages", Detail, "Distinct malformed messages.";
         QuarantinedFound: "quarantined_found", "in the quarantine", Detail,
-            "Broken messages that the quarantine has.";
+            "Malformed messages that the quarantine has.";
         QuarantinedMissing: "quarantined_missing", "missing in the quarantine", DetailFinding,
-            "Broken messages that the quarantine lacks and should have.";
+            "Malformed messages that the quarantine lacks and should have.";
         QuarantinedWithheld: "quarantined_withheld", "withheld", Detail,
-            "Broken messages that were not sent, so that the quarantine cannot have them.";
-        QuarantinedUnknown: "quarantined_unknown", "unknown in the quarantine", Detail,
+            "Malformed messages that were not sent, so that the quarantine cannot have them.";
+        QuarantinedUnlisted: "quarantined_unlisted", "in the quarantine, in no truth file", Detail,
             "Messages in the quarantine that no truth file has: of other days or histories.";
     }
 }
@@ -47,23 +47,22 @@ pub struct TruthResult {
     /// Truth files.
     pub files: Vec<String>,
     /// Ingest path of the history, as given or as inferred from the stores. `None` if it cannot be inferred.
-    #[serde(rename = "door")]
     pub ingest_path: Option<IngestPath>,
     /// True if the ingest path was given.
-    pub door_said: bool,
+    pub ingest_path_given: bool,
     /// Number of uses of each fault.
     pub faults: BTreeMap<String, u64>,
     /// Counts of the check.
     #[serde(flatten)]
     pub counts: Counts<TruthCounter>,
     /// True if everything is as expected.
-    pub holds: bool,
+    pub passed: bool,
 }
 
 impl TruthResult {
-    /// Sets `holds` from the counts.
+    /// Sets `passed` from the counts.
     pub fn finalize(&mut self) {
-        self.holds = self.counts.findings() == 0;
+        self.passed = self.counts.findings() == 0;
     }
 
     /// Adds the result of another part, whose truth files contain other ids.
@@ -72,12 +71,12 @@ impl TruthResult {
         self.files.sort();
         self.files.dedup();
         self.ingest_path = self.ingest_path.max(other.ingest_path);
-        self.door_said |= other.door_said;
+        self.ingest_path_given |= other.ingest_path_given;
         for (fault, n) in other.faults {
             *self.faults.entry(fault).or_default() += n;
         }
         self.counts += &other.counts;
-        self.holds &= other.holds;
+        self.passed &= other.passed;
     }
 }
 

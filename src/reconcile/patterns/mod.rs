@@ -92,7 +92,7 @@ pub struct Pattern {
     /// Number of findings of the kind or cause with this property.
     pub findings: u64,
     /// Number of all findings of the kind or cause.
-    pub of: u64,
+    pub total: u64,
     /// Number of compared ids with this property.
     pub compared: u64,
     /// Number of compared ids without it.
@@ -200,8 +200,15 @@ impl Records<'_> {
         let of: u64 = by_day.values().sum();
         let plain = |shape, findings, there: u64| {
             let compared_elsewhere = self.all.saturating_sub(there);
-            let pattern =
-                Pattern { kind, cause: cause.cloned(), shape, findings, of, compared: there, compared_elsewhere };
+            let pattern = Pattern {
+                kind,
+                cause: cause.cloned(),
+                shape,
+                findings,
+                total: of,
+                compared: there,
+                compared_elsewhere,
+            };
             pattern.is_significant().then_some(pattern)
         };
         let mut patterns = Vec::new();
@@ -238,13 +245,13 @@ impl Pattern {
     pub fn late(findings: u64, of: u64, [compared, all]: [u64; 2]) -> Option<Self> {
         let compared_elsewhere = all.saturating_sub(compared);
         let (kind, shape) = (DriftKind::LakeOnly, PatternKind::LateArrival);
-        let pattern = Self { kind, cause: None, shape, findings, of, compared, compared_elsewhere };
+        let pattern = Self { kind, cause: None, shape, findings, total: of, compared, compared_elsewhere };
         (of > 0 && pattern.is_significant()).then_some(pattern)
     }
 
     #[allow(clippy::cast_precision_loss, reason = "shares")]
     fn share(&self) -> f64 {
-        self.findings as f64 / self.of.max(1) as f64
+        self.findings as f64 / self.total.max(1) as f64
     }
 
     /// Returns true if the fraction of the findings is large enough, and not a coincidence.
@@ -254,7 +261,7 @@ impl Pattern {
         // Findings without a compared record (such as unreadable objects) count as one record each.
         let there = self.compared.max(self.findings) as f64;
         let place = there / (there + self.compared_elsewhere as f64);
-        share >= SHARE && share > place && (-(self.of as f64) * divergence(share, place)).exp() < CHANCE
+        share >= SHARE && share > place && (-(self.total as f64) * divergence(share, place)).exp() < CHANCE
     }
 }
 

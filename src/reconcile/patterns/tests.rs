@@ -34,7 +34,7 @@ fn one_farm_is_plain_from_nine_of_ten_on() {
 }
 
 #[test]
-fn one_day_is_plain_and_then_since_is_not_said() {
+fn one_day_is_significant_and_since_is_not_reported_with_it() {
     assert_eq!(found((0..10).map(|farm| (farm, 4))), [PatternKind::OneDay { day: day(4) }]);
     assert_eq!(found((0..7).map(|farm| (farm, 4)).chain((0..3).map(|farm| (farm, 2 + farm * 3)))), []);
 }
@@ -70,8 +70,8 @@ fn late_arrival_needs_nine_of_ten_and_records_that_came_before() {
     let late = |findings, of| Pattern::late(findings, of, [20, 1_000]);
     assert!(late(18, 20).is_some() && late(17, 20).is_none() && late(0, 0).is_none());
     assert!(Pattern::late(20, 20, [1_000, 1_000]).is_none(), "all of it came within minutes");
-    let told = late(9, 10).unwrap().to_string();
-    assert!(told.starts_with("lake only: 9 of 10 came within ten minutes before the audit"), "{told}");
+    let found = late(9, 10).unwrap().to_string();
+    assert!(found.starts_with("lake only: 9 of 10 came within ten minutes before the audit"), "{found}");
 }
 
 #[test]
@@ -79,13 +79,13 @@ fn between_is_both_and_a_cause_has_its_own() {
     let mut places = FindingCounts::default();
     (0..20).for_each(|n| places.take(DriftKind::Differing, Some("shift"), "farm_1", day(4 + n % 2)));
     (0..20).for_each(|n| places.take(DriftKind::Differing, None, &format!("farm_{}", n % 10), day(n / 2)));
-    let told: Vec<_> = places.patterns(&records(), |n| *n).into_iter().map(|p| (p.cause, p.shape)).collect();
+    let found: Vec<_> = places.patterns(&records(), |n| *n).into_iter().map(|p| (p.cause, p.shape)).collect();
     let of = |shape| (Some("shift".to_owned()), shape);
-    assert_eq!(told, [of(farm(1)), of(PatternKind::Between { from: day(4), to: day(5) })]);
+    assert_eq!(found, [of(farm(1)), of(PatternKind::Between { from: day(4), to: day(5) })]);
     let mut alone = FindingCounts::default();
     (0..20).for_each(|n| alone.take(DriftKind::Differing, Some("shift"), "farm_1", day(4 + n % 2)));
-    let told = alone.patterns(&records(), |n| *n);
-    assert!(told.len() == 2 && told.iter().all(|p| p.cause.is_none()), "one cause is the kind's: {told:?}");
+    let found = alone.patterns(&records(), |n| *n);
+    assert!(found.len() == 2 && found.iter().all(|p| p.cause.is_none()), "one cause is the kind's: {found:?}");
 }
 
 #[test]

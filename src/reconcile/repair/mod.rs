@@ -136,7 +136,7 @@ pub async fn repair(
     let (path, table) = plan.undo.clone();
     let planned = std::mem::take(&mut repaired);
     let mut started = RepairOutcome { reasons: planned.reasons, ..RepairOutcome::default() };
-    started[RepairCounter::Left] = planned.counts[RepairCounter::Left];
+    started[RepairCounter::NotRepaired] = planned.counts[RepairCounter::NotRepaired];
     let mut work = Repairer {
         audit,
         schema: audit.warehouse.table_schema().await?,
@@ -173,7 +173,7 @@ fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result
             Err(why) => repaired.reasons.add(finding.kind, why, 1),
         }
     }
-    repaired[RepairCounter::Left] = repaired.reasons.total();
+    repaired[RepairCounter::NotRepaired] = repaired.reasons.total();
     Ok(repaired)
 }
 
@@ -227,11 +227,11 @@ impl Repairer<'_> {
         }
         for (finding, action) in std::mem::take(of_objects) {
             anyhow::ensure!(!cancel.is_cancelled(), "interrupted: the rest is unchanged");
-            let fate = match action {
+            let result = match action {
                 Action::ReplaceObject => self.replace_object(&finding).await?,
                 _ => self.write_object(&finding).await?,
             };
-            self.record(&finding, action, fate);
+            self.record(&finding, action, result);
         }
         Ok(())
     }

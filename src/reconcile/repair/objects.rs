@@ -47,11 +47,13 @@ impl Repairer<'_> {
     fn record_of(&self, row: &Row) -> Result<Record, &'static str> {
         let record = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
         if !id_matches_data(&record) {
-            return Err("its id speaks of another time than its data: the row was changed, its object lies elsewhere");
+            return Err(
+                "the time in its id differs from its data: the row was changed, and its object has another path",
+            );
         }
         if !self.audit.span.is_everything() && !has_content_id(&record) {
             return Err(
-                "its older id does not tell where its object lies, maybe outside this window: audit everything",
+                "its legacy id does not determine the path of its object, which may be outside this window: audit everything",
             );
         }
         let mut record = self.apply_rule(record, row);
@@ -101,7 +103,7 @@ impl Repairer<'_> {
         if self.audit.lake.change_if_match(key, &meta.etag, Some(Bytes::from(new.clone()))).await?
             == ChangeResult::Conflict
         {
-            return Ok(Err("the object changed meanwhile: audit again".into()));
+            return Ok(Err("the object changed in the meantime: audit again".into()));
         }
         let written = self.audit.lake.get_within(key, MAX_OBJECT_BYTES).await?;
         Ok(match Record::parse(&written) {
@@ -140,7 +142,7 @@ impl Repairer<'_> {
             return Err("its path is made of what differs: it would lie in the wrong place");
         }
         if has_content_id(&new) && !id_matches_data(&new) {
-            return Err("its id is made of its data: it would speak of another time");
+            return Err("its id contains its data, which would no longer match");
         }
         if !new.differences(row, &self.schema).is_empty() {
             return Err("no object can hold just these values");

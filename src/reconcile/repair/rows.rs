@@ -71,9 +71,9 @@ impl Repairer<'_> {
         let change = match (row, differences) {
             (Some(_), Some(none)) if none.is_empty() => None,
             (None, _) if action == Action::Insert => Some((None, record.to_row(&self.schema))),
-            (None, _) => return Err("the row has gone meanwhile: audit again".into()),
+            (None, _) => return Err("the row no longer exists: audit again".into()),
             (Some(_), _) if action == Action::Insert => {
-                return Err("a row with other values was written meanwhile: audit again".into());
+                return Err("a row with other values was written in the meantime: audit again".into());
             }
             (Some(row), Some(differences)) if finding.is_unchanged(&differences) => {
                 Some((Some(row), record.to_row(&self.schema)))

@@ -57,12 +57,12 @@ impl TruthCheck {
         Ok(Self {
             ids: truth_data.ids.peekable(),
             hashes: truth_data.hashes,
-            unresolved: sorters.doubts()?,
+            unresolved: sorters.unresolved()?,
             sorters,
             ingest_path: options.ingest_path,
             truth: TruthResult {
                 ingest_path: options.ingest_path,
-                door_said: options.ingest_path.is_some(),
+                ingest_path_given: options.ingest_path.is_some(),
                 ..truth_data.truth
             },
             span: span.clone(),
@@ -90,11 +90,11 @@ impl TruthCheck {
             if !is_audited {
                 return Ok(());
             }
-            self.truth[TruthCounter::SurplusUnknown] += 1;
-            return self.report_unexpected(id, seen, None, "no truth file tells of it", findings);
+            self.truth[TruthCounter::UnexpectedUnlisted] += 1;
+            return self.report_unexpected(id, seen, None, "in no truth file", findings);
         };
         if !self.is_audited(id) {
-            self.truth[TruthCounter::Outside] += 1;
+            self.truth[TruthCounter::OutOfWindow] += 1;
             return Ok(());
         }
         match entry.expect {
@@ -107,16 +107,16 @@ impl TruthCheck {
                 self.defer(entry, seen)
             }
             Expectation::Oversized => {
-                self.truth[TruthCounter::Refused] += 1;
-                self.truth[TruthCounter::RefusedStored] += u64::from(seen.is_anywhere());
+                self.truth[TruthCounter::Oversized] += 1;
+                self.truth[TruthCounter::OversizedStored] += u64::from(seen.is_anywhere());
                 self.defer(entry, seen)
             }
             Expectation::Undelivered => {
-                self.truth[TruthCounter::Never] += 1;
+                self.truth[TruthCounter::Undelivered] += 1;
                 if !seen.is_anywhere() {
                     return Ok(());
                 }
-                self.report_unexpected(id, seen, Some(entry.at.into_location()), "it was delivered nowhere", findings)
+                self.report_unexpected(id, seen, Some(entry.at.into_location()), "it was never delivered", findings)
             }
             Expectation::Quarantined => Ok(()), // a quarantined message has no id
         }
@@ -149,9 +149,10 @@ impl TruthCheck {
         why: &str,
         findings: &mut FindingCollector,
     ) -> anyhow::Result<()> {
-        self.truth[TruthCounter::Surplus] += 1;
-        let finding = of_id(DriftKind::TruthSurplus, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
-        let why = location.as_ref().map_or_else(|| why.to_owned(), |told| format!("{why}: {told}"));
+        self.truth[TruthCounter::Unexpected] += 1;
+        let finding =
+            of_id(DriftKind::TruthUnexpected, id, seen.key.map(str::to_owned), [seen.key.is_some(), seen.row]);
+        let why = location.as_ref().map_or_else(|| why.to_owned(), |location| format!("{why}: {location}"));
         findings.report(Finding { truth: location, ..finding.with_reason(why) }, None)
     }
 }
@@ -174,11 +175,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_tells_its_day() {
+    fn an_id_contains_its_day() {
         // 2023-01-01 in docs/ids.md
         let id = OrderedId::new("01856aa0-c800-883a-837a-29fe66bbec99");
         assert_eq!(day_of(&id), "2023-01-01".parse().ok());
-        assert_eq!(day_of(&OrderedId::new("01856aa0-c800-483a-837a-29fe66bbec99")), None, "another version tells none");
+        assert_eq!(day_of(&OrderedId::new("01856aa0-c800-483a-837a-29fe66bbec99")), None, "another version has no day");
         assert_eq!(day_of(&OrderedId::new("x")), None);
     }
 }

@@ -3,7 +3,7 @@
 //! | expectation | through `publish` | through `publish --send-invalid` | through `backfill` |
 //! | --- | --- | --- | --- |
 //! | stored | in both stores | the same | the same |
-//! | quarantined | nowhere: it is not sent | in the quarantine | in the quarantine |
+//! | quarantined | in no store: it is not sent | in the quarantine | in the quarantine |
 //! | `refused` (oversized) | in no store | the same | in both stores: files have no such limit |
 //! | `never` (undelivered) | in no store | the same | the same |
 //!

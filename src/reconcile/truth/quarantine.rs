@@ -24,16 +24,16 @@ impl TruthCheck {
         let Some(mut kept) = self.list(&*lake.sibling(QUARANTINE), progress, cancel).await? else { return Ok(None) };
         let mut missing = self.sorters.told_hashes()?;
         let nothing = self.sorters.told_hashes()?.finish()?;
-        let told = std::mem::replace(&mut self.hashes, nothing);
+        let entries = std::mem::replace(&mut self.hashes, nothing);
         let (mut last, mut has) = (None, kept.next().transpose()?);
-        for entry in told {
+        for entry in entries {
             let entry = entry.context("the sorted truth cannot be read back")?;
             if last.replace(entry.hash) == Some(entry.hash) {
                 continue; // the same bytes are stored as the same object
             }
             self.truth[TruthCounter::QuarantinedExpected] += 1;
             while let Some(object) = has.take_if(|object| object.0 < entry.hash) {
-                self.truth[TruthCounter::QuarantinedUnknown] += 1;
+                self.truth[TruthCounter::QuarantinedUnlisted] += 1;
                 has = skip_same(&mut kept, object)?;
             }
             match has.take_if(|object| object.0 == entry.hash) {
@@ -45,7 +45,7 @@ impl TruthCheck {
             }
         }
         while let Some(object) = has {
-            self.truth[TruthCounter::QuarantinedUnknown] += 1;
+            self.truth[TruthCounter::QuarantinedUnlisted] += 1;
             has = skip_same(&mut kept, object)?;
         }
         missing.finish().context(FULL).map(Some)

@@ -58,7 +58,7 @@ pub(in crate::reconcile) fn read(
             let at = PackedTruthLocation::of(entry);
             if entry.expect == Expectation::Quarantined {
                 let hash = entry.sha256.as_deref().and_then(unhex);
-                let hash = hash.context("is to be quarantined, and its sha256 is none")?;
+                let hash = hash.context("is to be quarantined, but its sha256 is invalid")?;
                 return hashes.push(HashEntry { hash, at }).context(FULL);
             }
             let id = entry.id.context("has no id")?;

@@ -37,8 +37,9 @@ impl TruthCheck {
         let Some(missing) = self.quarantine(&*audit.lake, progress, cancel).await? else { return Ok(None) };
         self.truth.ingest_path = self.ingest_path.or_else(|| infer_ingest_path(&self.truth));
         self.check_quarantine(missing, findings)?;
-        let mut unresolved = std::mem::replace(&mut self.unresolved, self.sorters.doubts()?).finish().context(FULL)?;
-        let stage = progress.stage("third look", None);
+        let mut unresolved =
+            std::mem::replace(&mut self.unresolved, self.sorters.unresolved()?).finish().context(FULL)?;
+        let stage = progress.stage("final recheck", None);
         loop {
             if cancel.is_cancelled() {
                 return Ok(None);
@@ -50,8 +51,8 @@ impl TruthCheck {
             }
             recheck_missing(audit, schema, &mut batch).await?;
             stage.add(batch.len() as u64);
-            for doubt in batch {
-                self.judge(doubt, findings)?;
+            for item in batch {
+                self.judge(item, findings)?;
             }
         }
         stage.finish();
@@ -114,31 +115,31 @@ impl TruthCheck {
 /// quarantine empty. `None` if no message was invalid or too large.
 pub(super) fn infer_ingest_path(truth: &TruthResult) -> Option<IngestPath> {
     let any = |counter: TruthCounter| truth[counter] > 0;
-    if any(TruthCounter::RefusedStored) {
+    if any(TruthCounter::OversizedStored) {
         Some(IngestPath::Backfill)
     } else if any(TruthCounter::QuarantinedFound) {
         Some(IngestPath::SendInvalid)
     } else {
-        (any(TruthCounter::QuarantinedExpected) || any(TruthCounter::Refused)).then_some(IngestPath::Publish)
+        (any(TruthCounter::QuarantinedExpected) || any(TruthCounter::Oversized)).then_some(IngestPath::Publish)
     }
 }
 
 /// Rechecks what the merge did not find, because it may have been in transit.
 async fn recheck_missing(audit: &Audit, schema: &TableSchema, unresolved: &mut [Unresolved]) -> anyhow::Result<()> {
-    let wanted = |doubt: &Unresolved| !doubt.row || doubt.key.is_none();
-    let ids: Vec<String> = unresolved.iter().filter(|doubt| wanted(doubt)).map(|d| d.entry.id.text().into()).collect();
+    let wanted = |item: &Unresolved| !item.row || item.key.is_none();
+    let ids: Vec<String> = unresolved.iter().filter(|item| wanted(item)).map(|d| d.entry.id.text().into()).collect();
     if ids.is_empty() {
         return Ok(());
     }
     let rows = audit.warehouse.fetch(&ids, schema).await?;
     let rows: HashMap<&str, &Row> = rows.iter().map(|row| (row.id(), row)).collect();
-    for doubt in unresolved.iter_mut().filter(|doubt| wanted(doubt)) {
-        let row = rows.get(&*doubt.entry.id.text());
-        doubt.row = row.is_some();
+    for item in unresolved.iter_mut().filter(|item| wanted(item)) {
+        let row = rows.get(&*item.entry.id.text());
+        item.row = row.is_some();
         // The values of the row determine the key of its object.
         let key = row.and_then(|row| row.to_record()).as_ref().and_then(Key::of);
-        if let (None, Some(key)) = (&doubt.key, key) {
-            doubt.key = head(&*audit.lake, &key.to_string()).await?.map(|meta| meta.key);
+        if let (None, Some(key)) = (&item.key, key) {
+            item.key = head(&*audit.lake, &key.to_string()).await?.map(|meta| meta.key);
         }
     }
     Ok(())

@@ -16,10 +16,10 @@ use crate::truth::{Entry, Expectation, Writer};
 use pipeline::lake::{self, Depth, Lake, ListPage, PutResult};
 
 /// Returns a truth with these ids and their expectations.
-fn truth(scene: &Scene, told: &[(Uuid, Expectation)]) -> TruthOptions {
+fn truth(scene: &Scene, entries: &[(Uuid, Expectation)]) -> TruthOptions {
     let path: PathBuf = scene.home.path().join("truth.ndjson");
     let mut writer = Writer::new(std::fs::File::create(&path).unwrap(), Default::default()).unwrap();
-    for (line, (id, expect)) in (1..).zip(told) {
+    for (line, (id, expect)) in (1..).zip(entries) {
         let file = (*expect != Expectation::Undelivered).then_some("a.json".into());
         let entry = Entry { file, line, id: Some(*id), fault: None, kind: None, sha256: None, expect: *expect };
         writer.write(&entry).unwrap();
@@ -35,7 +35,7 @@ fn id(n: u32) -> Uuid {
 #[tokio::test]
 async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
     let scene = Scene::new().await;
-    let told: Vec<(Uuid, Expectation)> = (0..5_000)
+    let entries: Vec<(Uuid, Expectation)> = (0..5_000)
         .rev()
         .map(|n| (id(n), if n % 10 == 0 { Expectation::Undelivered } else { Expectation::Stored }))
         .collect();
@@ -48,7 +48,7 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
             scene.row(&record);
         }
     }
-    let options = truth(&scene, &told);
+    let options = truth(&scene, &entries);
     let (outcome, found) = scene.run(&Audit { truth: options, ..scene.audit() }).await;
     let truth = outcome.truth.as_ref().unwrap();
     assert_eq!(
@@ -56,13 +56,13 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
             truth[TruthCounter::Expected],
             truth[TruthCounter::Found],
             truth[TruthCounter::Missing],
-            truth[TruthCounter::Surplus]
+            truth[TruthCounter::Unexpected]
         ),
         (4_500, 4_498, 2, 1),
         "{truth:?}"
     );
     assert_eq!(
-        (truth[TruthCounter::MissingInLake], truth[TruthCounter::MissingInWarehouse], truth[TruthCounter::Never]),
+        (truth[TruthCounter::MissingInLake], truth[TruthCounter::MissingInWarehouse], truth[TruthCounter::Undelivered]),
         (1, 1, 500)
     );
     assert_eq!(outcome.exit(), crate::outcome::Exit::Findings);
@@ -72,7 +72,7 @@ async fn more_ids_than_fit_into_memory_are_proved_one_by_one() {
     let mut lost = [id(4_321), id(1_234)].map(|id| id.to_string());
     lost.sort();
     assert_eq!(missing, lost);
-    assert_eq!(of(super::super::DriftKind::TruthSurplus).collect::<Vec<_>>(), [id(50).to_string()]);
+    assert_eq!(of(super::super::DriftKind::TruthUnexpected).collect::<Vec<_>>(), [id(50).to_string()]);
 }
 
 /// Lake that receives a message during the audit.
@@ -133,24 +133,24 @@ async fn what_comes_while_it_is_audited_is_not_missing() {
 }
 
 #[test]
-fn what_is_there_tells_the_door() {
-    let told = |quarantined_found, refused_stored| {
+fn the_ingest_path_is_inferred_from_the_stores() {
+    let inferred = |quarantined_found, oversized_stored| {
         let mut there = TruthResult::default();
         there[TruthCounter::QuarantinedFound] = quarantined_found;
-        there[TruthCounter::RefusedStored] = refused_stored;
+        there[TruthCounter::OversizedStored] = oversized_stored;
         there[TruthCounter::QuarantinedExpected] = 5;
-        there[TruthCounter::Refused] = 5;
+        there[TruthCounter::Oversized] = 5;
         resolve::infer_ingest_path(&there)
     };
-    assert_eq!(told(0, 0), Some(IngestPath::Publish));
-    assert_eq!(told(1, 0), Some(IngestPath::SendInvalid));
-    assert_eq!(told(1, 1), Some(IngestPath::Backfill));
-    assert_eq!(told(0, 1), Some(IngestPath::Backfill), "and its broken messages are missed");
+    assert_eq!(inferred(0, 0), Some(IngestPath::Publish));
+    assert_eq!(inferred(1, 0), Some(IngestPath::SendInvalid));
+    assert_eq!(inferred(1, 1), Some(IngestPath::Backfill));
+    assert_eq!(inferred(0, 1), Some(IngestPath::Backfill), "and its broken messages are missed");
     assert_eq!(resolve::infer_ingest_path(&TruthResult::default()), None);
 }
 
 #[test]
-fn the_page_on_audits_has_the_table_of_fates() {
+fn the_page_on_audits_has_the_table_of_expectations() {
     let page = include_str!("../../../docs/audit.md");
     let code = include_str!("mod.rs");
     for line in code.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2) {

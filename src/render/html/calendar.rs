@@ -154,7 +154,7 @@ fn concentration<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>) -> St
         Some((farm, off)) if farms.len() > 1 && *off > 0 => {
             let farm = sanitize::shown(farm, sanitize::NAME);
             let [one, many] = C::WORDS.off;
-            format!(" Of {}, {} in {farm}.", numbers::of(all, one, many), numbers::of(*off, "lies", "lie"))
+            format!(" Of {}, {} in {farm}.", numbers::of(all, one, many), numbers::of(*off, "is", "are"))
         }
         _ => String::new(),
     }

@@ -46,13 +46,13 @@ pub(super) struct Fact {
 
 impl Fact {
     /// Returns a fact with text.
-    pub(super) fn said(name: &'static str, value: impl AsRef<str>) -> Self {
+    pub(super) fn text(name: &'static str, value: impl AsRef<str>) -> Self {
         Self { name, value: sanitize::shown(value.as_ref(), sanitize::KEY), code: false }
     }
 
     /// Returns a fact with an address or name, to be copied.
     pub(super) fn code(name: &'static str, value: impl AsRef<str>) -> Self {
-        Self { code: true, ..Self::said(name, value) }
+        Self { code: true, ..Self::text(name, value) }
     }
 
     /// Returns the program's version and how it ended.
@@ -64,7 +64,7 @@ impl Fact {
             Exit::Stopped => "stopped early",
         };
         let version = env!("CARGO_PKG_VERSION");
-        Self::said("Program", format!("ruminate {version}, exit code {} ({meaning})", exit.code()))
+        Self::text("Program", format!("ruminate {version}, exit code {} ({meaning})", exit.code()))
     }
 }
 

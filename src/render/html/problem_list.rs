@@ -20,7 +20,7 @@ pub(super) struct ProblemList {
 impl ProblemList {
     /// Returns the problems of the wanted kinds.
     pub(super) fn of(problems: &Problems, wanted: impl Fn(&str) -> bool) -> Self {
-        let items = problems.kept().iter().filter(|p| wanted(&p.kind)).take(LISTED);
+        let items = problems.items().iter().filter(|p| wanted(&p.kind)).take(LISTED);
         let items: Vec<_> =
             items.map(|p| [sanitize::shown(&p.place, KEY), sanitize::shown(&p.reason, VALUE)]).collect();
         let more = problems.count(wanted) - items.len() as u64;

@@ -18,7 +18,7 @@ pub(super) fn words(skip: Skip) -> KindLabels {
         one: "object was skipped",
         many: "objects were skipped",
         meaning: skip.spec().help,
-        todo: "Look at the reason of each.",
+        todo: "See the reason for each.",
     })
 }
 
@@ -50,7 +50,7 @@ const WORDS: [(Skip, KindLabels); 3] = [
             one: "object is dated in the future",
             many: "objects are dated in the future",
             meaning: "The object's time is later than the lake's clock, so it is unknown when it was written. It was skipped.",
-            todo: "The clock that set its time was wrong. Give the file today's time (`touch`), or copy the S3 object onto \
+            todo: "The clock that set its time was wrong. Set the file's time to now (`touch`), or copy the S3 object onto \
                  itself; then replay again.",
         },
     ),

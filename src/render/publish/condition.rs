@@ -14,7 +14,7 @@ fn parts(condition: &str) -> (&str, &str) {
 /// Example: `p99 21.7 ms (fails if > 500ms)`.
 impl fmt::Display for ConditionResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (metric, bound) = parts(&self.text);
+        let (metric, bound) = parts(&self.condition);
         write!(f, "{metric} {} (fails if {bound})", self.measured)
     }
 }
@@ -24,9 +24,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_verdict_says_what_was_measured_first_and_then_what_would_fail() {
+    fn a_condition_shows_the_measured_value_and_then_the_bound() {
         let message = |text: &str, measured: &str| {
-            ConditionResult { text: text.into(), passed: true, measured: measured.into() }.to_string()
+            ConditionResult { condition: text.into(), passed: true, measured: measured.into() }.to_string()
         };
         assert_eq!(message("p99 > 500ms", "21.7 ms"), "p99 21.7 ms (fails if > 500ms)");
         assert_eq!(message("achieved<=99%", "99.90 %"), "achieved 99.90 % (fails if <=99%)");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, duration, one_line, rows};
+use super::{LabelledRows, count, duration, input_line, one_line, rows};
 use crate::publish::{Count, Outcome, Percentiles};
 use pipeline::lake::ConditionalWrites;
 
@@ -21,8 +21,11 @@ impl fmt::Display for Outcome {
         let at = self.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
         let (read, took) = (count(self.counts[Count::Read]), duration(self.times.seconds));
         writeln!(f, "publish: {read} messages in {took} ({:.0}/s) to {}{at}", self.times.rate_per_second, self.topic)?;
-        let mut lines =
-            rows(&self.counts, &[Count::Read], &[Count::Retries, Count::Dropped, Count::Unsent, Count::Skipped]);
+        let mut lines = rows(
+            &self.counts,
+            &[Count::Read],
+            &[Count::Retries, Count::Dropped, Count::Unsent, Count::FilesRejected, Count::Skipped],
+        );
         if let Some(left_over) = self.left_over() {
             let at = lines.len() - usize::from(self.counts[Count::Skipped] > 0);
             lines.insert(at, ("not reached", left_over));
@@ -44,11 +47,12 @@ impl fmt::Display for Outcome {
                 lines.push(("ground truth", truth.to_string()));
             }
         }
+        lines.extend(input_line(&self.inputs));
         for (code, times) in &self.errors {
             lines.push(("error", format!("{} × {code}", count(*times))));
         }
         write!(f, "{}", LabelledRows(&lines))?;
-        for verdict in &self.verdicts {
+        for verdict in &self.conditions {
             let message = if verdict.passed { "PASS" } else { "FAIL" };
             writeln!(f, "  {message}  {verdict}")?;
         }

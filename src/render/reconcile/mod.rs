@@ -53,7 +53,7 @@ impl fmt::Display for Outcome {
         if let Some(message) = budget_verdict(self) {
             writeln!(f, "  {message}")?;
         }
-        if let Some(since) = &self.since {
+        if let Some(since) = &self.since_baseline {
             writeln!(
                 f,
                 "  since {}: {} new, {} persisting, {} resolved",
@@ -130,7 +130,7 @@ pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     let budget = outcome.max_drift.as_ref()?;
     Some(match &outcome.truth {
         _ if outcome.is_within_budget() => format!("within the budget of {budget}"),
-        Some(truth) if !truth.holds => {
+        Some(truth) if !truth.passed => {
             format!("the budget of {budget} does not apply: the ground truth check failed")
         }
         _ => format!("over the budget of {budget}"),

@@ -8,9 +8,12 @@ use crate::render::count;
 impl Pattern {
     /// Returns how many of the findings have the pattern, and what they have in common.
     pub(crate) fn description(&self) -> String {
-        let all = count(self.of);
-        let some =
-            if self.findings == self.of { format!("all {all}") } else { format!("{} of {all}", count(self.findings)) };
+        let all = count(self.total);
+        let some = if self.findings == self.total {
+            format!("all {all}")
+        } else {
+            format!("{} of {all}", count(self.findings))
+        };
         match &self.shape {
             PatternKind::OneFarm { farm } => format!("{some} are of {farm}"),
             PatternKind::OneDay { day } => format!("{some} are of {day}"),

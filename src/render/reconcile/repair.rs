@@ -28,7 +28,7 @@ impl fmt::Display for RepairOutcome {
             lines.push(("verified", count(self[RepairCounter::Verified])));
             lines.push(("failed", count(self[RepairCounter::Failed])));
         }
-        lines.push(("not repaired", count(self[RepairCounter::Left])));
+        lines.push(("not repaired", count(self[RepairCounter::NotRepaired])));
         write!(f, "{}", LabelledRows(&lines))?;
         for reason in self.reasons.iter() {
             writeln!(f, "  {}", one_line(&reason.to_string()))?;

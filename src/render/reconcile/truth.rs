@@ -9,7 +9,7 @@ impl TruthResult {
     /// Returns the command or commands of the ingest path, as far as it is known; empty if unknown.
     pub(crate) fn ingest_path_text(&self) -> &'static str {
         match self.ingest_path {
-            Some(IngestPath::SendInvalid) if self[TruthCounter::Refused] == 0 => "publish --send-invalid or backfill",
+            Some(IngestPath::SendInvalid) if self[TruthCounter::Oversized] == 0 => "publish --send-invalid or backfill",
             Some(ingest_path) => ingest_path.as_command(),
             None => "",
         }
@@ -40,15 +40,15 @@ impl TruthResult {
 
 impl fmt::Display for TruthResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.holds { "passed" } else { "FAILED" };
-        let door = match self.ingest_path {
-            Some(ingest_path) if self.door_said => format!(" via {}", ingest_path.as_command()),
+        let word = if self.passed { "passed" } else { "FAILED" };
+        let ingest_path = match self.ingest_path {
+            Some(ingest_path) if self.ingest_path_given => format!(" via {}", ingest_path.as_command()),
             Some(_) => format!(", inferred ingest path: {}", self.ingest_path_text()),
             None => String::new(),
         };
         writeln!(
             f,
-            "ground truth: {word} ({} lines of {}{door})",
+            "ground truth: {word} ({} lines of {}{ingest_path})",
             count(self[TruthCounter::Lines]),
             self.files.join(", ")
         )?;
@@ -60,26 +60,26 @@ impl fmt::Display for TruthResult {
                 (count(self[TruthCounter::MissingInLake]), count(self[TruthCounter::MissingInWarehouse]));
             write!(f, " ({lake} from the lake, {warehouse} from the warehouse)")?;
         }
-        write!(f, "; {} unexpected", count(self[TruthCounter::Surplus]))?;
-        match self[TruthCounter::SurplusUnknown] {
+        write!(f, "; {} unexpected", count(self[TruthCounter::Unexpected]))?;
+        match self[TruthCounter::UnexpectedUnlisted] {
             0 => writeln!(f)?,
             unknown => {
                 writeln!(f, ", {} of them in no truth file: narrow --from and --to to this history", count(unknown))?
             }
         }
-        if self[TruthCounter::Refused] > 0 {
-            let (refused, stored) = (count(self[TruthCounter::Refused]), count(self[TruthCounter::RefusedStored]));
+        if self[TruthCounter::Oversized] > 0 {
+            let (refused, stored) = (count(self[TruthCounter::Oversized]), count(self[TruthCounter::OversizedStored]));
             writeln!(f, "  {refused} oversized for a topic: {stored} stored")?;
         }
-        if self[TruthCounter::Outside] > 0 {
-            writeln!(f, "  {} ids outside the audited days", count(self[TruthCounter::Outside]))?;
+        if self[TruthCounter::OutOfWindow] > 0 {
+            writeln!(f, "  {} ids outside the audited days", count(self[TruthCounter::OutOfWindow]))?;
         }
         if self[TruthCounter::Corrections] > 0 {
             writeln!(f, "  {} second ids are expected corrections", count(self[TruthCounter::Corrections]))?;
         }
         match self.quarantine_text() {
             message if message.is_empty() => Ok(()),
-            said => writeln!(f, "  {said}"),
+            line => writeln!(f, "  {line}"),
         }
     }
 }

@@ -13,7 +13,7 @@ mod preview;
 /// Returns the counts: all parts, then the skip reasons and details that occurred.
 fn lines(outcome: &Outcome) -> Vec<(String, String)> {
     let counts = &outcome.counts;
-    let read_back = counts[Counter::Verified] + counts[Counter::Unverified] > 0;
+    let read_back = counts[Counter::Verified] + counts[Counter::Mismatched] > 0;
     let mut lines = Vec::new();
     let mut summed = false;
     for (spec, n) in counts.iter() {
@@ -21,7 +21,7 @@ fn lines(outcome: &Outcome) -> Vec<(String, String)> {
             summed = true;
             lines.push((SKIPPED.to_owned(), count(counts.skipped())));
         }
-        let of_read_back = [Counter::Verified, Counter::Unverified].iter().any(|counter| counter.spec() == spec);
+        let of_read_back = [Counter::Verified, Counter::Mismatched].iter().any(|counter| counter.spec() == spec);
         match spec.role {
             Role::Input => {}
             Role::Part | Role::Finding => lines.push((spec.title.to_owned(), count(n))),
@@ -32,8 +32,8 @@ fn lines(outcome: &Outcome) -> Vec<(String, String)> {
             _ => {}
         }
     }
-    if outcome.options.only_outside > 0 {
-        lines.push(("listed, outside the span".to_owned(), count(outcome.options.only_outside)));
+    if outcome.options.selected_out_of_span > 0 {
+        lines.push(("listed, outside the span".to_owned(), count(outcome.options.selected_out_of_span)));
     }
     lines
 }
@@ -43,12 +43,12 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !outcome.method.is_empty() {
         writeln!(f, "load method: {}; {} transactions", outcome.method, count(outcome.transactions))?;
     }
-    let ThrottleStats { slow_downs, retries, min_concurrency: lowest_limit } = outcome.pressure;
+    let ThrottleStats { slow_downs, retries, min_concurrency } = outcome.lake_throttling;
     if retries > 0 {
-        let limit = lowest_limit.map_or(String::new(), |limit| format!(", concurrency down to {limit}"));
+        let limit = min_concurrency.map_or(String::new(), |limit| format!(", concurrency down to {limit}"));
         writeln!(f, "lake requests retried {} times ({} throttled{limit})", count(retries), count(slow_downs))?;
     }
-    for Pause { reason, times, seconds } in &outcome.pauses {
+    for Pause { reason, count: times, seconds } in &outcome.pauses {
         writeln!(f, "paused {} for {reason} ({} times)", duration(*seconds), count(*times))?;
     }
     if let Some(newest) = outcome.newest_row_ts {
@@ -56,19 +56,19 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let before = cutoff.map_or(String::new(), |fence| format!(", {} before the cutoff", between(newest, fence)));
         writeln!(f, "newest record recovered: processed {}{before}", newest.format("%F %T UTC"))?;
     }
-    for undo in outcome.undo_earlier.iter().chain(&outcome.undo) {
+    for undo in outcome.earlier_undo_files.iter().chain(&outcome.undo_file) {
         writeln!(f, "undo file: {undo}")?;
     }
     for command in outcome.undo_commands.iter().rev() {
         writeln!(f, "to revert, run: {command}{}", password_hint(command))?;
     }
-    if let Some(TableSwap { shadow, table, old, swapped, only_in_old, why_not, .. }) = &outcome.cut_over {
+    if let Some(TableSwap { shadow, table, old, swapped, only_in_old, reason, .. }) = &outcome.table_swap {
         match (swapped, old) {
             (true, Some(old)) => writeln!(f, "{table} now is the new table; the old one is {old}")?,
             (true, None) => writeln!(f, "{table} now is the new table")?,
             (false, _) => writeln!(f, "the records are in {shadow}; the tables were not swapped")?,
         }
-        if let Some(why) = why_not {
+        if let Some(why) = reason {
             writeln!(f, "not swapped: {}", one_line(why))?;
         }
         if *only_in_old > 0 {
@@ -83,8 +83,8 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             )?;
         }
     }
-    if !outcome.run.is_empty() {
-        writeln!(f, "run {}", outcome.run)?;
+    if !outcome.run_id.is_empty() {
+        writeln!(f, "run {}", outcome.run_id)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::replay::Preview;
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let day = |day: Option<NaiveDate>| day.map_or("–".to_owned(), |day| day.to_string());
-        let rows = self.rows_now.map_or("no table".to_owned(), count);
+        let rows = self.current_rows.map_or("no table".to_owned(), count);
         writeln!(f, "replay would load {} into {} (dry run)", self.lake, self.warehouse)?;
         let mut lines = vec![
             ("days", format!("{} to {}", day(self.first_day), day(self.last_day))),
@@ -18,15 +18,15 @@ impl fmt::Display for Preview {
             ("objects", count(self.objects)),
             ("bytes", count(self.bytes)),
             ("archived", count(self.archived)),
-            ("after the cutoff", count(self.after_fence)),
+            ("after the cutoff", count(self.after_cutoff)),
             ("dated in the future", count(self.future_dated)),
-            ("unrecognized names", count(self.foreign)),
+            ("unrecognized names", count(self.unrecognized)),
             ("current rows", rows),
         ];
         if self.lake.starts_with("s3:") {
             lines.push(("list requests", count(self.list_requests)));
             lines.push(("get requests", count(self.get_requests)));
-            lines.push(("request cost", format!("{:.2} US$ (S3, us-east-1)", self.price_usd)));
+            lines.push(("request cost", format!("{:.2} US$ (S3, us-east-1)", self.request_cost_usd)));
         }
         if let (Some(sample), Some(seconds)) = (&self.sample, self.seconds) {
             let rate = format!("{:.0} objects/s (sample of {})", sample.per_second, count(sample.objects));
@@ -45,11 +45,11 @@ impl fmt::Display for Preview {
         for (farm, objects) in &self.farms {
             writeln!(f, "  farm {}: {} objects", one_line(farm), count(*objects))?;
         }
-        for change in &self.changes {
+        for change in &self.planned_changes {
             writeln!(f, "  changes: {change}")?;
         }
-        for obstacle in &self.obstacles {
-            writeln!(f, "  blocker: {}", one_line(obstacle))?;
+        for blocker in &self.blockers {
+            writeln!(f, "  blocker: {}", one_line(blocker))?;
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {}; figures cover what was listed so far", one_line(why))?;

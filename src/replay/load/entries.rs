@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::loader::Loader;
 use crate::replay::entry_hash::MultisetHash;
-use crate::replay::journal::{BatchEntry, RunEntry};
+use crate::replay::journal_entries::{BatchEntry, RunEntry};
 use crate::replay::order::{IdOrder, ReplayEntry};
 use crate::replay::outcome::DayCounts;
 use crate::replay::tally::Tally;

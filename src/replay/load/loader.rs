@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use crate::replay::journal::Journal;
+use crate::replay::journal_entries::Journal;
 use crate::replay::order::{IdOrder, ReplayEntry};
 use crate::replay::policy::Policy;
 use crate::replay::tally::Tally;

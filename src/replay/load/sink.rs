@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::loader::{LoadedBatch, Loader, PendingJournal};
-use crate::replay::journal::BatchEntry;
+use crate::replay::journal_entries::BatchEntry;
 use crate::replay::load_error::LoadError;
 use crate::replay::order::{IdOrder, ReplayEntry, id_day};
 use crate::replay::outcome::DayCounts;

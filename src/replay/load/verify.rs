@@ -1,7 +1,7 @@
 //! Reads loaded rows back, and compares them.
 
 use super::loader::Loader;
-use crate::replay::journal::BatchEntry;
+use crate::replay::journal_entries::BatchEntry;
 use crate::replay::load_error::LoadError;
 use crate::replay::order::ReplayEntry;
 use crate::replay::outcome::Counter;
@@ -46,7 +46,7 @@ impl Loader {
             Some(_) => "verification failed: another process is writing",
             None => "verification failed: another process deletes rows",
         };
-        tally.counts[Counter::Unverified] += 1;
-        tally.problems.add("unverified", entry.key.as_str(), wrong);
+        tally.counts[Counter::Mismatched] += 1;
+        tally.problems.add("mismatched", entry.key.as_str(), wrong);
     }
 }

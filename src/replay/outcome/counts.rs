@@ -1,7 +1,8 @@
 //! Counts of the objects of a replay: its own counters, and the reader's reasons for skipping an object.
 //!
 //! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
-//! and the exit code follow from their roles.
+//! and the exit code follow from their roles. `tally.rs` counts them. A part of the listed objects also needs a field in
+//! `days.rs`, or its day counts it as recovered.
 
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
@@ -19,16 +20,16 @@ counters! {
         Rejected: "rejected", "rejected", Finding, "Objects that hold no valid record, and records that the table refuses.";
         Archived: "archived", "archived", Finding, "Objects in an archive tier.";
         Unreadable: "unreadable", "unreadable", Finding, "Objects that could not be fetched or are not JSON.";
-        Until: "skipped_until", "after --processed-until", Skipped, "Records processed after `--processed-until`.";
-        Data: "skipped_data", "outside the data range", Skipped,
+        ProcessedLater: "skipped_processed_later", "after --processed-until", Skipped, "Records processed after `--processed-until`.";
+        DataRange: "skipped_data_range", "outside the data range", Skipped,
             "Records whose `data` is outside of `--data-from` and `--data-to`.";
-        Pending: "skipped_pending", "read, not loaded", Skipped,
+        NotLoaded: "skipped_not_loaded", "read, not loaded", Skipped,
             "Records that were read and not loaded, because the run stopped early.";
         Overwritten: "overwritten", "overwritten", Detail, "Of the conflicting rows, those that now hold the lake's values.";
         NotFound: "not_found", "listed but not in the lake", DetailFinding,
             "Keys that a drift file names and that are not in the lake.";
         Verified: "verified", "verified", Detail, "Rows read back and found right.";
-        Unverified: "unverified", "mismatched", DetailFinding, "Rows read back and found wrong.";
+        Mismatched: "mismatched", "mismatched", DetailFinding, "Rows read back and found wrong.";
     }
 }
 
@@ -119,7 +120,7 @@ mod tests {
         counts[Counter::Listed] = 6;
         counts[Counter::Inserted] = 1;
         counts[Skip::Unrecognized] = 2;
-        counts[Counter::Until] = 3;
+        counts[Counter::ProcessedLater] = 3;
         counts[Counter::Verified] = 1;
         assert!(counts.add_up());
         assert_eq!((counts.skipped(), counts.findings(), counts.recovered()), (5, 2, 1));
@@ -127,8 +128,8 @@ mod tests {
         assert_eq!(
             json,
             "{\"listed\":6,\"inserted\":1,\"identical\":0,\"conflicting\":0,\"rejected\":0,\"archived\":0,\"unreadable\":0,\
-             \"skipped\":5,\"skipped_foreign\":2,\"skipped_after_fence\":0,\"skipped_future_dated\":0,\"skipped_until\":3,\
-             \"skipped_data\":0,\"skipped_pending\":0,\"overwritten\":0,\"not_found\":0,\"verified\":1,\"unverified\":0}"
+             \"skipped\":5,\"skipped_unrecognized\":2,\"skipped_after_cutoff\":0,\"skipped_future_dated\":0,\"skipped_processed_later\":3,\
+             \"skipped_data_range\":0,\"skipped_not_loaded\":0,\"overwritten\":0,\"not_found\":0,\"verified\":1,\"mismatched\":0}"
         );
         assert_eq!(serde_json::from_str::<ObjectCounts>(&json).unwrap(), counts);
     }

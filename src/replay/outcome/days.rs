@@ -31,7 +31,7 @@ pub struct DayCounts {
     pub skipped: u64,
     /// Records read and not loaded, because the run stopped early.
     #[serde(skip_serializing_if = "is_zero")]
-    pub pending: u64,
+    pub not_loaded: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -47,7 +47,7 @@ impl DayCounts {
 
     /// Returns the number of objects whose records should be in the warehouse with the lake's values, and are not.
     pub fn missing(&self) -> u64 {
-        self.conflicting + self.rejected + self.archived + self.unreadable + self.pending
+        self.conflicting + self.rejected + self.archived + self.unreadable + self.not_loaded
     }
 
     /// Adds the counts of another.
@@ -58,7 +58,7 @@ impl DayCounts {
         self.archived += other.archived;
         self.unreadable += other.unreadable;
         self.skipped += other.skipped;
-        self.pending += other.pending;
+        self.not_loaded += other.not_loaded;
     }
 }
 
@@ -71,11 +71,16 @@ pub(super) fn serialize<S: Serializer>(days: &Days, to: S) -> Result<S::Ok, S::E
         /// Day of the partition.
         day: NaiveDate,
         /// Records that are in the warehouse with the lake's values.
-        back: u64,
+        recovered: u64,
         #[serde(flatten)]
         counts: &'a DayCounts,
     }
-    to.collect_seq(days.iter().map(|((farm, day), counts)| Day { farm, day: *day, back: counts.recovered(), counts }))
+    to.collect_seq(days.iter().map(|((farm, day), counts)| Day {
+        farm,
+        day: *day,
+        recovered: counts.recovered(),
+        counts,
+    }))
 }
 
 /// Deserializes that list; the number of recovered records follows from the counts.

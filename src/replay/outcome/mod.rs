@@ -31,7 +31,7 @@ pub struct Pause {
     /// Reason: `threads running`, `replica lag`, `pause file`, `throttle query`, `rows per second`, `no server`.
     pub reason: String,
     /// Number of waits.
-    pub times: u64,
+    pub count: u64,
     /// Total duration, in seconds.
     pub seconds: f64,
 }
@@ -41,7 +41,7 @@ pub struct Pause {
 #[serde(default)]
 pub struct Outcome {
     /// Id of the run, for `--resume`; empty if no journal is written.
-    pub run: String,
+    pub run_id: String,
     /// Address of the lake.
     pub lake: String,
     /// Endpoint of the lake's store. `None` for AWS.
@@ -50,12 +50,10 @@ pub struct Outcome {
     /// Address of the warehouse with its table, without secrets.
     pub warehouse: String,
     /// Options of the run.
-    #[serde(rename = "asked")]
     pub options: ReplayOptions,
     /// Command that repeats the run, without secrets; empty if there is none.
     pub command: String,
     /// Start of the run, by the lake's clock; newer objects are not read.
-    #[serde(rename = "fence")]
     pub cutoff: Option<DateTime<Utc>>,
     /// Method of loading rows, and the reason for it.
     pub method: String,
@@ -69,7 +67,7 @@ pub struct Outcome {
     /// Reason for an early stop. `None` if the run is complete.
     pub stopped: Option<String>,
     /// Throttling by the lake in this session.
-    pub pressure: ThrottleStats,
+    pub lake_throttling: ThrottleStats,
     /// Transactions committed by this run.
     pub transactions: u64,
     /// Duration of reading the lake in this session, in seconds; it overlaps with loading.
@@ -83,13 +81,13 @@ pub struct Outcome {
     /// Newest `data` of the recovered records.
     pub newest_data: Option<DateTime<Utc>>,
     /// Undo file with the overwritten values. `None` if none was written.
-    pub undo: Option<String>,
+    pub undo_file: Option<String>,
     /// Undo files of earlier sessions of the same run.
-    pub undo_earlier: Vec<String>,
+    pub earlier_undo_files: Vec<String>,
     /// Commands that revert these files, the newest last, without secrets.
     pub undo_commands: Vec<String>,
     /// Swap to a new table. `None` if not requested.
-    pub cut_over: Option<TableSwap>,
+    pub table_swap: Option<TableSwap>,
     /// Results per farm and day, sorted in that order.
     #[serde(with = "days")]
     pub days: Days,
@@ -128,7 +126,7 @@ impl Outcome {
         self.loading_seconds += other.loading_seconds;
         self.newest_row_ts = self.newest_row_ts.max(other.newest_row_ts);
         self.newest_data = self.newest_data.max(other.newest_data);
-        self.pressure.merge(other.pressure);
+        self.lake_throttling.merge(other.lake_throttling);
         self.resumed |= other.resumed;
         other.pauses.into_iter().for_each(|pause| self.waited(pause));
         for (place, counts) in &other.days {
@@ -136,14 +134,14 @@ impl Outcome {
         }
         self.problems.merge(other.problems);
         self.stopped = self.stopped.take().or(other.stopped);
-        for undo in other.undo_earlier.into_iter().chain(other.undo) {
-            if !self.undo_earlier.contains(&undo) && self.undo.as_ref() != Some(&undo) {
-                self.undo_earlier.push(undo);
+        for undo in other.earlier_undo_files.into_iter().chain(other.undo_file) {
+            if !self.earlier_undo_files.contains(&undo) && self.undo_file.as_ref() != Some(&undo) {
+                self.earlier_undo_files.push(undo);
             }
         }
         let new = other.undo_commands.into_iter().filter(|command| !self.undo_commands.contains(command));
         self.undo_commands.extend(new.collect::<Vec<_>>());
-        match (&mut self.cut_over, other.cut_over) {
+        match (&mut self.table_swap, other.table_swap) {
             (_, None) => {}
             (Some(swap), Some(newer)) => swap.merge(newer),
             (none, newer) => *none = newer,
@@ -153,7 +151,7 @@ impl Outcome {
     fn waited(&mut self, pause: Pause) {
         match self.pauses.iter_mut().find(|known| known.reason == pause.reason) {
             Some(known) => {
-                known.times += pause.times;
+                known.count += pause.count;
                 known.seconds += pause.seconds;
             }
             None => self.pauses.push(pause),
@@ -162,28 +160,28 @@ impl Outcome {
 
     /// Returns true if a drift file was given that selects no object, or none in the span.
     pub fn selects_nothing(&self) -> bool {
-        self.options.only == Some(self.options.only_outside)
+        self.options.selected_objects == Some(self.options.selected_out_of_span)
     }
 
     /// Returns true if a new table was loaded and did not replace the old one.
     pub fn is_not_swapped(&self) -> bool {
-        self.cut_over.as_ref().is_some_and(|swap| !swap.swapped)
+        self.table_swap.as_ref().is_some_and(|swap| !swap.swapped)
     }
 
     /// Returns the number of rows that are only in the old table because others added them shortly before the swap.
     pub fn rows_added_before_swap(&self) -> u64 {
-        self.cut_over.as_ref().map_or(0, |swap| swap.added_before_swap)
+        self.table_swap.as_ref().map_or(0, |swap| swap.added_before_swap)
     }
 
     /// Returns what to do after an early stop, as the end of a sentence.
     pub fn resume_hint(&self) -> &'static str {
-        if self.cut_over.as_ref().is_some_and(|cut_over| cut_over.swapped) {
-            "run a plain `ruminate replay`, without --into-new-table: the new table is in its place already, and that \
-             loads what came meanwhile"
+        if self.table_swap.as_ref().is_some_and(|swap| swap.swapped) {
+            "run a plain `ruminate replay`, without --into-new-table: the tables are already swapped, and it loads the \
+             objects that arrived since"
         } else if self.counts[Counter::Conflicting] > 0 && self.options.on_conflict == Policy::Fail.to_string() {
-            "look at the conflict above, then run the same command with --on-conflict keep or --on-conflict overwrite \
+            "check the conflict above, then run the same command with --on-conflict keep or --on-conflict overwrite \
              instead; --resume with --on-conflict fail only helps once the row or the object is fixed"
-        } else if self.run.is_empty() {
+        } else if self.run_id.is_empty() {
             "run the same command again"
         } else {
             "run the same command with --resume"

@@ -14,17 +14,17 @@ pub struct ReplayOptions {
     /// Last day of the partitions.
     pub to: Option<NaiveDate>,
     /// Only records processed no later than this.
-    pub until: Option<DateTime<Utc>>,
+    pub processed_until: Option<DateTime<Utc>>,
     /// Only records whose `data` is on this day or later.
     pub data_from: Option<NaiveDate>,
     /// Only records whose `data` is on this day or earlier.
     pub data_to: Option<NaiveDate>,
     /// If set, the lake is read in its state at that time.
-    pub versions_at: Option<DateTime<Utc>>,
+    pub as_of: Option<DateTime<Utc>>,
     /// Number of objects in the drift file. `None` without one.
-    pub only: Option<u64>,
+    pub selected_objects: Option<u64>,
     /// Number of these outside of the requested farms and days; they are not read.
-    pub only_outside: u64,
+    pub selected_out_of_span: u64,
     /// Handling of conflicts: `keep`, `overwrite` or `fail`.
     pub on_conflict: String,
 }

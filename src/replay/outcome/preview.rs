@@ -56,10 +56,8 @@ pub struct Preview {
     /// Address of the warehouse with its table, without secrets.
     pub warehouse: String,
     /// Options of the run.
-    #[serde(rename = "asked")]
     pub options: ReplayOptions,
     /// Time at which the run would start, by the lake's clock.
-    #[serde(rename = "fence")]
     pub cutoff: Option<DateTime<Utc>>,
     /// Number of partitions to read.
     pub partitions: u64,
@@ -74,11 +72,11 @@ pub struct Preview {
     /// Number of objects in an archive tier that are not restored.
     pub archived: u64,
     /// Number of objects written after the cutoff.
-    pub after_fence: u64,
+    pub after_cutoff: u64,
     /// Number of these whose time is in the future.
     pub future_dated: u64,
     /// Number of objects whose path is not one of the lake.
-    pub foreign: u64,
+    pub unrecognized: u64,
     /// Objects by storage class.
     pub classes: BTreeMap<String, ClassCounts>,
     /// Number of objects per farm.
@@ -88,32 +86,32 @@ pub struct Preview {
     /// Number of read requests, without retries.
     pub get_requests: u64,
     /// Cost of these requests in US dollars (S3 prices, us-east-1); 0 for self-hosted stores.
-    pub price_usd: f64,
+    pub request_cost_usd: f64,
     /// Result of a sample. `None` if there is nothing to read.
     pub sample: Option<ReadSample>,
     /// Estimated duration of reading at the sample's rate, in seconds; it overlaps with loading.
     pub seconds: Option<f64>,
     /// Current number of rows in the table. `None` if the table does not exist.
-    pub rows_now: Option<u64>,
+    pub current_rows: Option<u64>,
     /// Method of loading rows, and the reason for it.
     pub method: String,
     /// Changes and locks of the run, one per line.
-    pub changes: Vec<String>,
+    pub planned_changes: Vec<String>,
     /// Reasons why the run would fail, one per line.
-    pub obstacles: Vec<String>,
+    pub blockers: Vec<String>,
     /// Reason for an early stop; the counts then include only the partitions listed before it.
     pub stopped: Option<String>,
 }
 
 impl Preview {
-    /// Adds the changes and obstacles of loading into a new table: its creation and the swap.
-    pub fn swaps(&mut self, table: &str, shadow: String, obstacles: Vec<String>) {
-        self.changes = vec![
+    /// Adds the changes and blockers of loading into a new table: its creation and the swap.
+    pub fn swaps(&mut self, table: &str, shadow: String, blockers: Vec<String>) {
+        self.planned_changes = vec![
             format!("create and load the shadow table {shadow}"),
-            "every row of it is read back, and what came into the lake meanwhile is loaded too".to_owned(),
-            format!("one RENAME puts it in the place of {table}, under a brief lock on both; the old table is kept"),
+            "verify every row and catch up with new objects".to_owned(),
+            format!("swap it with {table} in one RENAME (brief lock on both); the old table is kept"),
         ];
-        self.obstacles.extend(obstacles);
+        self.blockers.extend(blockers);
     }
 }
 
@@ -121,7 +119,7 @@ impl crate::outcome::CommandOutcome for Preview {
     fn exit(&self) -> Exit {
         match &self.stopped {
             Some(_) => Exit::Stopped,
-            None if self.obstacles.is_empty() => Exit::Clean,
+            None if self.blockers.is_empty() => Exit::Clean,
             None => Exit::Findings,
         }
     }

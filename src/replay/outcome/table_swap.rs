@@ -15,7 +15,7 @@ pub struct TableSwap {
     /// True if the tables were swapped.
     pub swapped: bool,
     /// Why they were not swapped, and what to do.
-    pub why_not: Option<String>,
+    pub reason: Option<String>,
     /// Rows of the old table that the new one lacks: no object in the lake contains them.
     pub only_in_old: u64,
     /// Rows that others added to the old table before the swap and after they were counted; no object in the lake

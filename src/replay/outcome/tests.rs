@@ -21,15 +21,15 @@ fn full() -> Outcome {
     counts[Counter::Listed] = parts;
     let mut problems = Problems::default();
     problems.add("rejected", "key", "why");
-    let cell = DayCounts { listed: 5, rejected: 1, pending: 2, ..DayCounts::default() };
+    let cell = DayCounts { listed: 5, rejected: 1, not_loaded: 2, ..DayCounts::default() };
     Outcome {
-        run: "0199a1b2".into(),
+        run_id: "0199a1b2".into(),
         lake: "lake".into(),
         lake_endpoint: Some("http://127.0.0.1:9000".into()),
         warehouse: "warehouse".into(),
         options: ReplayOptions {
             farms: vec!["a".into()],
-            only: Some(3),
+            selected_objects: Some(3),
             on_conflict: "fail".into(),
             ..Default::default()
         },
@@ -40,17 +40,17 @@ fn full() -> Outcome {
         seconds: 1.5,
         resumed: true,
         stopped: Some("why".into()),
-        pressure: ThrottleStats { slow_downs: 1, retries: 2, min_concurrency: Some(3) },
+        lake_throttling: ThrottleStats { slow_downs: 1, retries: 2, min_concurrency: Some(3) },
         transactions: 4,
         reading_seconds: 0.25,
         loading_seconds: 0.75,
-        pauses: vec![Pause { reason: "replica lag".into(), times: 1, seconds: 2.0 }],
+        pauses: vec![Pause { reason: "replica lag".into(), count: 1, seconds: 2.0 }],
         newest_row_ts: at("2026-11-22T18:49:03Z"),
         newest_data: at("2026-11-22T12:00:00Z"),
-        undo: Some("undo".into()),
-        undo_earlier: vec!["earlier".into()],
+        undo_file: Some("undo".into()),
+        earlier_undo_files: vec!["earlier".into()],
         undo_commands: vec!["ruminate undo earlier".into(), "ruminate undo undo".into()],
-        cut_over: Some(TableSwap { shadow: "new".into(), caught_up: 1, ..TableSwap::default() }),
+        table_swap: Some(TableSwap { shadow: "new".into(), caught_up: 1, ..TableSwap::default() }),
         days: [(("fazenda_um".to_owned(), "2026-11-20".parse().unwrap()), cell)].into(),
         problems,
     }
@@ -76,7 +76,7 @@ fn a_preview_comes_back_from_its_json() {
         objects: 3,
         sample: Some(ReadSample { objects: 2, records: 1, per_second: 0.5 }),
         seconds: Some(1.5),
-        changes: vec!["a line".into()],
+        planned_changes: vec!["a line".into()],
         ..Preview::default()
     };
     preview.classes.insert("GLACIER".into(), ClassCounts { objects: 3, archived: 1, ..ClassCounts::default() });
@@ -100,11 +100,11 @@ fn merged_outcomes_add_up_by_counter_day_and_pause() {
     assert_eq!(merged.counts[Counter::Inserted], 4);
     assert_eq!(merged.counts[Skip::Unrecognized], 6);
     assert_eq!(merged.days.values().next().unwrap().listed, 10);
-    assert_eq!((merged.pauses.len(), merged.pauses[0].times), (1, 2));
+    assert_eq!((merged.pauses.len(), merged.pauses[0].count), (1, 2));
     assert_eq!(merged.problems.of("rejected"), 2);
-    assert_eq!(merged.undo_earlier, ["earlier"]);
-    assert_eq!(merged.cut_over.unwrap().caught_up, 2);
-    assert_eq!(merged.pressure, ThrottleStats { slow_downs: 2, retries: 4, min_concurrency: Some(3) });
+    assert_eq!(merged.earlier_undo_files, ["earlier"]);
+    assert_eq!(merged.table_swap.unwrap().caught_up, 2);
+    assert_eq!(merged.lake_throttling, ThrottleStats { slow_downs: 2, retries: 4, min_concurrency: Some(3) });
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn outcome(objects: &[Object]) -> Outcome {
     let own = Counter::ALL.iter().filter(|counter| counter.spec().role.is_part());
     let own: Vec<Counter> = own.copied().collect();
     let first = NaiveDate::from_ymd_opt(2026, 11, 1).unwrap();
-    let mut outcome = Outcome { run: "one".into(), ..Outcome::default() };
+    let mut outcome = Outcome { run_id: "one".into(), ..Outcome::default() };
     for &(what, day) in objects {
         outcome.counts[Counter::Listed] += 1;
         let day = first + chrono::Days::new(day);
@@ -145,8 +145,8 @@ fn outcome(objects: &[Object]) -> Outcome {
         }
         outcome.newest_data = outcome.newest_data.max(Some(day.and_hms_opt(0, 0, 0).unwrap().and_utc()));
         outcome.transactions += 1;
-        outcome.waited(Pause { reason: format!("reason {}", what % 2), times: 1, seconds: 0.5 });
-        outcome.pressure.merge(ThrottleStats { retries: 1, min_concurrency: Some(what as u64), slow_downs: 0 });
+        outcome.waited(Pause { reason: format!("reason {}", what % 2), count: 1, seconds: 0.5 });
+        outcome.lake_throttling.merge(ThrottleStats { retries: 1, min_concurrency: Some(what as u64), slow_downs: 0 });
     }
     outcome
 }

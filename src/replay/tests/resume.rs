@@ -4,7 +4,7 @@ use super::*;
 
 /// A run is stopped while it waits at the row rate, then resumed: every record counts exactly once.
 #[tokio::test]
-async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
+async fn a_resumed_run_has_exact_counts() {
     let mut records: Vec<_> = (0..12).flat_map(|n| day(n, 300)).collect();
     records.extend((0..12).flat_map(|d| (0..100).map(move |n| old_style(d, n))));
     let scene = Scene::of(&records).await;
@@ -21,11 +21,11 @@ async fn a_stopped_run_goes_on_and_its_counts_are_exact() {
     });
     let e =
         find_resumable_run(&scene.warehouse, &other.await.unwrap(), Policy::Keep, false).await.unwrap_err().to_string();
-    assert!(e.contains("until was null"), "{e}");
+    assert!(e.contains("processed-until was null"), "{e}");
     let second = scene.resumed().await;
-    assert!(second.resumed && second.stopped.is_none() && second.run == first.run);
+    assert!(second.resumed && second.stopped.is_none() && second.run_id == first.run_id);
     assert_eq!(counts(&second), [total, 0, 0, 1, 0, 0], "{second}");
-    assert!(second.days.values().all(|cell| cell.pending == 0));
+    assert!(second.days.values().all(|cell| cell.not_loaded == 0));
     assert_eq!(second.days.values().map(|cell| cell.recovered()).sum::<u64>(), total);
     assert_eq!(scene.rows().await, total);
 }
@@ -48,7 +48,7 @@ async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
 
 /// Objects that were unreadable in the first session are in ranges that it completed; the second session loads them.
 #[tokio::test]
-async fn what_becomes_readable_between_two_sessions_is_loaded() {
+async fn objects_that_become_readable_between_two_sessions_are_loaded() {
     let timed: Vec<_> = (0..2).flat_map(|n| day(n, 1_500)).collect();
     let loose: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
     for records in [timed, loose] {
@@ -119,7 +119,7 @@ async fn every_session_s_undo_file_is_named() {
     };
     let replay = over(scene.replay().await, "first");
     let (scene, first) = stopped_midway(scene, replay).await;
-    assert_eq!(first.undo, Some(path("first").display().to_string()));
+    assert_eq!(first.undo_file, Some(path("first").display().to_string()));
     let plan = scene.plan().await;
     let earlier = find_resumable_run(&scene.warehouse, &plan, Policy::Overwrite, false)
         .await
@@ -128,26 +128,48 @@ async fn every_session_s_undo_file_is_named() {
     let again = Replay::new(plan, Arc::new(scene.warehouse.clone()));
     let again = over(Replay { journal: Some(JournalMode::Resume(Box::new(earlier))), ..again }, "second");
     let second = scene.run(again).await;
-    assert_eq!((second.counts[Counter::Overwritten], second.undo), (3_000, Some(path("second").display().to_string())));
-    assert_eq!(second.undo_earlier, [path("first").display().to_string()]);
+    assert_eq!(
+        (second.counts[Counter::Overwritten], second.undo_file),
+        (3_000, Some(path("second").display().to_string()))
+    );
+    assert_eq!(second.earlier_undo_files, [path("first").display().to_string()]);
 }
 
 #[tokio::test]
-async fn a_journal_that_claims_more_than_is_there_is_not_believed() {
+async fn journal_entries_without_their_rows_are_ignored() {
     let scene = Scene::of(&(0..6).flat_map(|n| day(n, 600)).collect::<Vec<_>>()).await;
     let replay = scene.replay().await;
     let (scene, first) = stopped_midway(scene, replay).await;
     assert!(first.counts[Counter::Inserted] >= 1_000 && first.counts[Counter::Inserted] < 3_600, "{first}");
-    let entries = scene.warehouse.run_entries(Uuid::parse_str(&first.run).unwrap()).await.unwrap();
+    let entries = scene.warehouse.run_entries(Uuid::parse_str(&first.run_id).unwrap()).await.unwrap();
     assert!(!entries.is_empty());
     assert!(scene.warehouse.remove(&new_style(0, 3).1.id_treated_data).is_some());
     let second = scene.resumed().await;
-    assert!(
-        second.stopped.is_none() && second.counts[Counter::Identical] > 0,
-        "what was done again was there: {second}"
-    );
+    assert!(second.stopped.is_none() && second.counts[Counter::Identical] > 0, "reloaded rows are identical: {second}");
     assert_eq!(
         (second.counts[Counter::Inserted] + second.counts[Counter::Identical], scene.rows().await),
         (3_600, 3_600)
     );
+}
+
+#[tokio::test]
+async fn an_unfinished_run_in_another_journal_format_is_an_error_that_names_its_version() {
+    use pipeline::warehouse::{ChangeSet, JournalEntry};
+    let scene = Scene::of(&day(0, 10)).await;
+    let schema = scene.warehouse.table_schema().await.unwrap();
+    let lake = scene.lake.identity();
+    for (ended, is_error) in [(serde_json::Value::Null, true), (serde_json::json!({"listed": 10}), false)] {
+        let header = serde_json::json!({"lake": lake, "version": "0.0.9", "former": {}, "ended": ended});
+        let entry = JournalEntry { run_id: Uuid::now_v7(), seq: 0, text: header.to_string() };
+        let change = ChangeSet { journal_writes: &[entry], ..ChangeSet::default() };
+        scene.warehouse.open_journal(true).await.unwrap();
+        scene.warehouse.apply(&change, &schema).await.unwrap();
+        let found = find_resumable_run(&scene.warehouse, &scene.plan().await, Policy::Keep, false).await;
+        match found {
+            Err(e) => {
+                assert!(is_error && e.to_string().contains("recorded by ruminate 0.0.9 in another format"), "{e}")
+            }
+            Ok(run) => assert!(!is_error && run.is_none(), "{run:?}"),
+        }
+    }
 }

@@ -60,20 +60,20 @@ fn arriving(scene: &Scene, objects: Vec<(String, Vec<u8>)>) -> ReloadLimits {
     })
 }
 
-async fn cut(scene: &Scene, replay: Replay, accept_missing: u64) -> Outcome {
+async fn cut(scene: &Scene, replay: Replay, max_missing: u64) -> Outcome {
     let name = TableName::default();
     let bulk = scene.warehouse.with_table(shadow_table_name(&name).unwrap());
     let table: Arc<dyn BulkWarehouse> = Arc::new(scene.warehouse.clone());
-    let swap = SwapOptions { table, name: &name, accept_missing, resume: true };
+    let swap = SwapOptions { table, name: &name, max_missing, resume: true };
     replay_into_new_table(Replay { bulk, ..replay }, swap, &Progress::Silent, &scene.cancel).await.unwrap()
 }
 
 fn swapped(outcome: &Outcome) -> &TableSwap {
-    outcome.cut_over.as_ref().unwrap()
+    outcome.table_swap.as_ref().unwrap()
 }
 
 #[tokio::test]
-async fn what_comes_meanwhile_is_in_the_account_and_speaks_against_the_swap() {
+async fn objects_that_arrive_during_the_load_are_counted_and_can_block_the_swap() {
     let scene = Scene::of(&day(0, 50)).await;
     scene.run(scene.replay().await).await;
     let (key, record) = new_style(0, 90);
@@ -94,7 +94,7 @@ async fn what_comes_meanwhile_is_in_the_account_and_speaks_against_the_swap() {
         "{kept}"
     );
     assert_eq!(kept.days.values().map(|cell| cell.listed).sum::<u64>(), 53);
-    assert!(!swapped(&kept).swapped && swapped(&kept).why_not.as_ref().unwrap().contains("1 unreadable"), "{kept}");
+    assert!(!swapped(&kept).swapped && swapped(&kept).reason.as_ref().unwrap().contains("1 unreadable"), "{kept}");
     assert_eq!((kept.exit(), scene.rows().await), (Exit::Findings, 50));
     let done = cut(&scene, scene.replay().await, 1).await;
     assert_eq!(counts(&done), [0, 51, 0, 1, 1, 0], "every object is listed once: {done}");
@@ -102,7 +102,7 @@ async fn what_comes_meanwhile_is_in_the_account_and_speaks_against_the_swap() {
 }
 
 #[tokio::test]
-async fn a_failure_around_the_swap_keeps_the_account_and_says_where_the_tables_are() {
+async fn a_failure_around_the_swap_keeps_the_counts_and_names_the_tables() {
     let scene = Scene::of(&day(0, 50)).await;
     scene.run(scene.replay().await).await;
     for (clocks, before) in [(1, true), (2, false)] {

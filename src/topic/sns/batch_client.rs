@@ -20,6 +20,7 @@ use url::Url;
 
 use super::Sns;
 use crate::topic::Error;
+use pipeline::aws::Network;
 use pipeline::aws::credentials::CredentialCache;
 use pipeline::aws::http::{ApiRequest, ApiResponse, ConnectionReuse, SignedHttpClient, Timeouts};
 use pipeline::error::Kind;
@@ -38,6 +39,7 @@ pub(super) struct BatchClient {
     /// Credentials for signing; `None` if the configuration has none.
     credentials: Option<SharedCredentialsProvider>,
     timeouts: Timeouts,
+    network: Network,
     opened: OnceCell<(SignedHttpClient, String)>,
     buffers: Mutex<Vec<BytesMut>>,
 }
@@ -49,10 +51,11 @@ impl fmt::Debug for BatchClient {
 }
 
 impl BatchClient {
-    pub(super) fn new(config: &SdkConfig) -> Self {
+    pub(super) fn new(config: &SdkConfig, network: &Network) -> Self {
         Self {
             credentials: config.credentials_provider(),
             timeouts: Timeouts::of(config),
+            network: network.clone(),
             opened: OnceCell::new(),
             buffers: Mutex::default(),
         }
@@ -98,7 +101,8 @@ impl BatchClient {
                 None => url.host_str()?.to_owned(),
             };
             let credentials = CredentialCache::new(self.credentials.clone()?, region, "sns");
-            Some((SignedHttpClient::try_new(url.scheme(), host, credentials, self.timeouts)?, url.path().to_owned()))
+            let client = SignedHttpClient::try_new(url.scheme(), host, credentials, self.timeouts, &self.network)?;
+            Some((client, url.path().to_owned()))
         };
         found().ok_or_else(|| no_way(sns))
     }
@@ -157,7 +161,7 @@ impl HttpConnector for CapturingClient {
         let authorization = request.headers().get("authorization").unwrap_or_default().to_owned();
         let uri = request.uri().to_owned();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(CapturedRequest { uri, authorization });
-        HttpConnectorFuture::ready(Err(ConnectorError::other("taken down".into(), None)))
+        HttpConnectorFuture::ready(Err(ConnectorError::other("recorded".into(), None)))
     }
 }
 

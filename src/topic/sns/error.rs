@@ -24,17 +24,17 @@ impl Sns {
         let (code, status) =
             (e.code().unwrap_or_default(), e.raw_response().map(|response| response.status().as_u16()));
         let (kind, message) =
-            status.and_then(|status| judge(code, e.message(), status)).unwrap_or_else(|| unanswered(e));
+            status.and_then(|status| classify(code, e.message(), status)).unwrap_or_else(|| unanswered(e));
         let id = e.raw_response().and_then(|response| request_id(|name| response.headers().get(name)));
         self.error(kind, code, &with_request_id(message, id))
     }
 
     /// Converts a response with an error status.
     pub(super) fn refused(&self, answer: &ApiResponse) -> Error {
-        let said = String::from_utf8_lossy(&answer.body);
-        let code = element(&said, "Code").unwrap_or_default();
-        let judged = judge(&code, element(&said, "Message").as_deref(), answer.status.as_u16());
-        let (kind, message) = judged.unwrap_or_else(|| (Kind::Transient, no_sense(answer.status.as_str())));
+        let details = String::from_utf8_lossy(&answer.body);
+        let code = element(&details, "Code").unwrap_or_default();
+        let classified = classify(&code, element(&details, "Message").as_deref(), answer.status.as_u16());
+        let (kind, message) = classified.unwrap_or_else(|| (Kind::Transient, no_sense(answer.status.as_str())));
         self.error(kind, &code, &with_request_id(message, answer.request_id.as_deref()))
     }
 
@@ -42,36 +42,36 @@ impl Sns {
     pub(super) fn broken(&self, broken: &TransportError) -> Error {
         match broken {
             TransportError::Credentials(message) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(message)),
-            TransportError::Network(said) => self.error(Kind::Transient, NO_ANSWER, said),
+            TransportError::Network(details) => self.error(Kind::Transient, NO_ANSWER, details),
             TransportError::TooLarge(bytes) => {
-                self.error(Kind::Transient, NO_ANSWER, &format!("the answer has {bytes} bytes"))
+                self.error(Kind::Transient, NO_ANSWER, &format!("the response has {bytes} bytes"))
             }
         }
     }
 }
 
 /// Returns the kind of an error and a message with a suggested fix; `None` if the response has no usable content.
-fn judge(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String)> {
-    let said = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
+fn classify(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String)> {
+    let details = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
     Some(match (code, status) {
-        _ if is_throttling(code) => (Kind::Transient, format!("throttled: publish more slowly ({said})")),
+        _ if is_throttling(code) => (Kind::Transient, format!("throttled: publish more slowly ({details})")),
         ("NotFound" | "NotFoundException" | "ResourceNotFoundException", _) => {
             (Kind::Permanent, "no such topic: check --topic, its region and account".into())
         }
         ("ExpiredToken" | "ExpiredTokenException", _) => {
-            (Kind::Permanent, format!("the credentials have expired: log in again ({said})"))
+            (Kind::Permanent, format!("the credentials have expired: log in again ({details})"))
         }
         _ if is_denied(code) => {
-            (Kind::Permanent, format!("refused: allow sns:Publish on this topic to this account ({said})"))
+            (Kind::Permanent, format!("refused: allow sns:Publish on this topic to this account ({details})"))
         }
-        (_, 401 | 403) => (Kind::Permanent, format!("refused: check the AWS credentials ({said})")),
+        (_, 401 | 403) => (Kind::Permanent, format!("refused: check the AWS credentials ({details})")),
         ("InvalidParameter" | "InvalidParameterException", _) => {
-            (Kind::Permanent, format!("refused: check --topic, its region and account ({said})"))
+            (Kind::Permanent, format!("refused: check --topic, its region and account ({details})"))
         }
         (_, 408 | 429 | 500..=599) => {
-            (Kind::Transient, format!("the service failed for now ({})", format!("{status} {said}").trim_end()))
+            (Kind::Transient, format!("the service failed for now ({})", format!("{status} {details}").trim_end()))
         }
-        _ if !said.is_empty() => (Kind::Permanent, said),
+        _ if !details.is_empty() => (Kind::Permanent, details),
         _ => return None,
     })
 }
@@ -95,7 +95,7 @@ fn no_credentials(message: &str) -> String {
 }
 
 pub(super) fn no_sense(message: &str) -> String {
-    format!("the answer makes no sense, is this an SNS endpoint? {message}")
+    format!("unexpected response: is this an SNS endpoint? {message}")
 }
 
 /// Returns the innermost cause, such as `Connection refused`; the outer ones only state that something failed.
@@ -132,15 +132,16 @@ mod tests {
             ("InvalidParameter", 400, Kind::Permanent, "check --topic"),
         ];
         for (code, status, kind, words) in cases {
-            let meta = ErrorMetadata::builder().code(code).message("said so").build();
+            let meta = ErrorMetadata::builder().code(code).message("details so").build();
             let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
             response.headers_mut().insert("x-amzn-requestid", "r-1");
             let by_sdk = sns("a").failure(&SdkError::service_error(GetTopicAttributesError::generic(meta), response));
             let body =
-                format!("<E><Error><Type>x</Type><Code>{code}</Code><Message>said\nso</Message></Error></E>").into();
+                format!("<E><Error><Type>x</Type><Code>{code}</Code><Message>details\nso</Message></Error></E>").into();
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),
                 etag: None,
+                date: None,
                 request_id: Some("r-1".into()),
                 body,
             };
@@ -155,10 +156,13 @@ mod tests {
 
     #[test]
     fn a_response_that_is_not_from_sns_is_transient() {
-        for (status, body, words) in [(404, "<html>", "makes no sense"), (502, "Bad Gateway", "failed for now (502")] {
+        for (status, body, words) in
+            [(404, "<html>", "unexpected response"), (502, "Bad Gateway", "failed for now (502")]
+        {
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),
                 etag: None,
+                date: None,
                 request_id: None,
                 body: body.into(),
             };

@@ -22,6 +22,7 @@ use hyper::StatusCode;
 
 use super::arn::Arn;
 use super::{BatchLimits, EntryError, Error, Message, NO_ANSWER, Topic};
+use pipeline::aws::Network;
 use pipeline::error::Kind;
 
 mod batch_client;
@@ -36,8 +37,8 @@ use error::is_denied;
 /// Limits of one batch, in entries and in bytes including attributes (API reference of `PublishBatch`).
 const LIMITS: BatchLimits = BatchLimits { entries: 10, bytes: 262_144 };
 
-/// The variable of the endpoint of SNS alone, which wins over `AWS_ENDPOINT_URL`.
-pub(super) const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL_SNS";
+/// Name of the service in settings, such as its endpoint.
+pub(super) const SERVICE: &str = "SNS";
 
 /// A topic and the ways that lead to it in its own region.
 #[derive(Debug, Clone)]
@@ -50,9 +51,9 @@ pub struct Sns {
 
 impl Sns {
     /// Creates a client of the topic with that ARN. The ARN's region takes precedence over the configured one.
-    pub fn new(config: &SdkConfig, arn: Arn) -> Self {
-        let batch_client = Arc::new(BatchClient::new(config));
-        let endpoint = std::env::var(ENDPOINT_VARIABLE).ok().or_else(|| config.endpoint_url().map(str::to_owned));
+    pub fn new(config: &SdkConfig, network: &Network, arn: Arn) -> Self {
+        let batch_client = Arc::new(BatchClient::new(config, network));
+        let endpoint = pipeline::aws::endpoint(config, SERVICE);
         let config = aws_sdk_sns::config::Builder::from(config)
             .region(Region::new(arn.region().to_owned()))
             .retry_config(RetryConfig::disabled())
@@ -96,7 +97,7 @@ impl Topic for Sns {
             Ok(_) => Ok(()),
             Err(e) if is_denied(e.code().unwrap_or_default()) => {
                 tracing::warn!(
-                    "cannot look at topic {} beforehand: allow sns:GetTopicAttributes for that; publishing all the same",
+                    "cannot check topic {} before publishing: allow sns:GetTopicAttributes; publishing continues",
                     self.arn
                 );
                 Ok(())
@@ -113,7 +114,7 @@ pub(super) mod tests {
     pub(crate) fn sns(name: &str) -> Sns {
         let arn = format!("arn:aws:sns:sa-east-1:123456789012:{name}").parse().unwrap();
         let config = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest());
-        Sns::new(&config.build(), arn)
+        Sns::new(&config.build(), &Network::default(), arn)
     }
 
     #[test]

@@ -11,7 +11,7 @@ use pipeline::error::Kind;
 
 type Answer = Result<(), EntryError>;
 
-/// What the answer says of an entry.
+/// Result of an entry in the response.
 #[derive(Default)]
 struct Member<'a> {
     id: Cow<'a, str>,
@@ -71,7 +71,7 @@ impl Member<'_> {
 }
 
 fn unnamed() -> Answer {
-    let message = "the service said nothing about this entry".into();
+    let message = "the service reported no result for this entry".into();
     Err(EntryError { kind: Kind::Transient, code: NO_ANSWER.into(), message })
 }
 

@@ -26,6 +26,6 @@ pub(in super::super) fn terms(arn: &Arn) -> Terms {
         chunk_bytes: CHUNK_BYTES,
         per_million,
         per_gigabyte,
-        endpoint_variable: super::ENDPOINT_VARIABLE,
+        service: super::SERVICE,
     }
 }

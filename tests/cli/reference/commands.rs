@@ -11,7 +11,7 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated: UPDATE_REFERENCE=1 cargo test --test cli reference -->
 
-Every flag also has an environment variable and a key in `ruminate.toml`, unless the table says \"command line only\". The variable
+Every flag also has an environment variable and a key in `ruminate.toml`, unless the table has \"command line only\". The variable
 of `--sort-dir` is `RUMINATE_SORT_DIR` and its key is `sort_dir`: see [configuration](configuration.md). `ruminate COMMAND -h` prints a
 summary and `ruminate COMMAND --help` prints everything on this page. The [global options](#global-options) are accepted by every
 command.

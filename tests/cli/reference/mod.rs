@@ -1,7 +1,7 @@
 //! The generated pages of `docs/reference`: every flag, from clap; every field of an outcome, from the types that serialize it.
 //!
-//! `UPDATE_REFERENCE=1 cargo test --test cli reference` writes the pages. Without it the tests fail if a committed page is not
-//! what the code says.
+//! `UPDATE_REFERENCE=1 cargo test --test cli reference` writes the pages. Without it the tests fail if a committed page does not
+//! match the code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn expect(name: &str, page: &str) {
     let differing = committed.lines().zip(page.lines()).find(|(one, other)| one != other);
     assert!(
         committed == page,
-        "docs/reference/{name} is not what the code says: run UPDATE_REFERENCE=1 cargo test --test cli reference\n{differing:#?}"
+        "docs/reference/{name} does not match the code: run UPDATE_REFERENCE=1 cargo test --test cli reference\n{differing:#?}"
     );
 }
 

@@ -7,53 +7,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use syn::parse::{Parse, ParseStream};
-use syn::punctuated::Punctuated;
 use syn::visit::Visit;
-use syn::{
-    Attribute, Expr, Fields, GenericArgument, Ident, Item, Lit, LitStr, Meta, PathArguments, Token, Type, UseTree,
-};
+use syn::{Fields, GenericArgument, Ident, Item, PathArguments, Type, UseTree};
 
-/// A type with a `Serialize` of its own.
-struct ByHand {
-    name: &'static str,
-    /// The fields that it writes, as name, type and meaning; without a name it is the type itself.
-    rows: &'static [[&'static str; 3]],
-    /// Whether it writes the fields of the struct too.
-    and_fields: bool,
-}
+mod attributes;
+mod by_hand;
+mod macros;
 
-const fn alone(name: &'static str, rows: &'static [[&'static str; 3]]) -> ByHand {
-    ByHand { name, rows, and_fields: false }
-}
-
-/// Types whose fields in JSON are not those that serde derives.
-const WRITTEN_BY_HAND: [ByHand; 9] = [
-    alone("Kind", &[["", "text", ""]]),
-    alone("DriftKind", &[["", "text", ""]]),
-    alone("Samples", &[["", "list", "At most a thousand of each kind, as lines of the drift file."]]),
-    alone("Budget", &[["", "text", "A count, or a percentage."]]),
-    alone("RecordId", &[["", "text", "A UUID."]]),
-    alone("Problems", &[["", "object", "See [problems](#problems)."]]),
-    alone("ColumnTotal", &[["", "object", "`count`, `sum`, `min`, `max`."]]),
-    alone(
-        "ControlTotals",
-        &[
-            ["hash_totals", "object", "The hash total of each side, `lake` and `warehouse`: 32 hexadecimal digits."],
-            [
-                "totals",
-                "object",
-                "Count, sum, smallest and largest value of each numeric column: column → [lake, warehouse].",
-            ],
-            ["months", "list", "`hash_totals` and `totals` for each `farm` and `month`."],
-        ],
-    ),
-    ByHand {
-        name: "ObjectCounts",
-        rows: &[["skipped", "integer", "The sum of the counters whose names begin with `skipped_`."]],
-        and_fields: true,
-    },
-];
+use attributes::{doc, renamed, serde};
+use by_hand::WRITTEN_BY_HAND;
+use macros::{Counters, Written};
 
 /// How deep objects within objects are described.
 const DEPTH: usize = 4;
@@ -334,7 +297,7 @@ impl Sources {
                 return self.kind(&declared.module, &inner.ty);
             }
             Kind::Struct(item) => {
-                // Another declared type has fields of its own, which are listed; a type of Rust has not.
+                // The fields of another declared type are listed; a standard type has none.
                 let other = serde(&item.attrs).into.filter(|other| self.resolve(&declared.module, other).is_none());
                 if let Some(other) = other {
                     return self.kind(&declared.module, &syn::parse_str(&other).unwrap());
@@ -404,137 +367,4 @@ fn absolute(module: &str, path: &str) -> String {
     }
     of.extend(rest);
     of.join("::")
-}
-
-/// The attributes of serde that matter here.
-#[derive(Debug, Default)]
-struct Serde {
-    rename: Option<String>,
-    rename_all: Option<String>,
-    with: Option<String>,
-    into: Option<String>,
-    tag: Option<String>,
-    flatten: bool,
-    skip: bool,
-    transparent: bool,
-    may_be_absent: bool,
-}
-
-fn serde(attributes: &[Attribute]) -> Serde {
-    let mut all = Serde::default();
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
-        for meta in attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).unwrap() {
-            let name = meta.path().get_ident().map(ToString::to_string).unwrap_or_default();
-            let value = match &meta {
-                Meta::NameValue(pair) => literal(&pair.value),
-                _ => None,
-            };
-            match name.as_str() {
-                "rename" => all.rename = value,
-                "rename_all" => all.rename_all = value,
-                "with" => all.with = value,
-                "into" => all.into = value,
-                "tag" => all.tag = value,
-                "flatten" => all.flatten = true,
-                "skip" | "skip_serializing" => all.skip = true,
-                "transparent" => all.transparent = true,
-                "skip_serializing_if" => all.may_be_absent = true,
-                _ => {}
-            }
-        }
-    }
-    all
-}
-
-fn literal(value: &Expr) -> Option<String> {
-    match value {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => Some(text.value()),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn renamed(name: &str, rule: Option<&str>) -> String {
-    let separated = |by: char| {
-        let mut text = String::new();
-        for (n, letter) in name.chars().enumerate() {
-            if letter.is_uppercase() && n > 0 {
-                text.push(by);
-            }
-            text.extend(letter.to_lowercase());
-        }
-        text
-    };
-    match rule {
-        Some("snake_case") => separated('_'),
-        Some("kebab-case") => separated('-'),
-        Some("lowercase") => name.to_lowercase(),
-        _ => name.to_owned(),
-    }
-}
-
-/// Returns the first paragraph of the doc comment, without links to code.
-fn doc(attributes: &[Attribute]) -> String {
-    let mut lines = Vec::new();
-    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
-        if let Meta::NameValue(pair) = &attribute.meta {
-            lines.push(literal(&pair.value).unwrap_or_default().trim().to_owned());
-        }
-    }
-    let text = lines.split(String::is_empty).next().unwrap_or_default().join(" ");
-    let text = text.replace("[`", "`").replace("`]", "`").replace("`None`", "null");
-    text.replace("`Self::", "`")
-}
-
-/// The body of `counters!`.
-struct Counters {
-    name: Ident,
-    list: Vec<(String, String)>,
-}
-
-impl Parse for Counters {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        input.call(Attribute::parse_outer)?;
-        input.parse::<syn::Visibility>()?;
-        input.parse::<Token![enum]>()?;
-        let name = input.parse()?;
-        let body;
-        syn::braced!(body in input);
-        let mut list = Vec::new();
-        while !body.is_empty() {
-            body.parse::<Ident>()?;
-            body.parse::<Token![:]>()?;
-            let json: LitStr = body.parse()?;
-            body.parse::<Token![,]>()?;
-            body.parse::<LitStr>()?;
-            body.parse::<Token![,]>()?;
-            body.parse::<Ident>()?;
-            body.parse::<Token![,]>()?;
-            let help: LitStr = body.parse()?;
-            body.parse::<Token![;]>()?;
-            list.push((json.value(), help.value()));
-        }
-        Ok(Self { name, list })
-    }
-}
-
-/// Finds the private struct that a module only serializes, also inside a function.
-struct Written(Option<syn::ItemStruct>);
-
-impl Visit<'_> for Written {
-    fn visit_item_struct(&mut self, item: &syn::ItemStruct) {
-        let derives: Vec<_> = item.attrs.iter().filter(|attribute| attribute.path().is_ident("derive")).collect();
-        let has = |name: &str| {
-            derives.iter().any(|derive| {
-                let list = derive.parse_args_with(Punctuated::<syn::Path, Token![,]>::parse_terminated);
-                list.is_ok_and(|list| list.iter().any(|path| path.is_ident(name)))
-            })
-        };
-        if has("Serialize") && !has("Deserialize") && matches!(item.vis, syn::Visibility::Inherited) && self.0.is_none()
-        {
-            self.0 = Some(item.clone());
-        }
-    }
 }

@@ -26,7 +26,7 @@ on_both! {
     signals_are_read: live_mysql_signals_are_read, live_mariadb_signals_are_read;
 }
 
-/// Sessions are killed at random moments; with a note the load says what it did, without one nothing is half there.
+/// Sessions are killed at random moments: with a journal entry the result is known, without one there is no partial change.
 async fn killed_in_the_middle(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let (warehouse, schema) = ready(&database.url()).await;
@@ -238,7 +238,7 @@ async fn tls_of_every_mode(server: Server) {
     database.drop().await;
 }
 
-/// Sessions of this database that are encrypted, where the server tells: MariaDB does not by default.
+/// Returns the number of encrypted sessions of this database, if the server reports it: MariaDB does not by default.
 async fn ciphers(database: &Database) -> i64 {
     let sql = "SELECT COUNT(*) FROM performance_schema.threads t JOIN performance_schema.status_by_thread s USING (thread_id) \
                WHERE t.processlist_db = DATABASE() AND t.processlist_id <> CONNECTION_ID() \
@@ -336,7 +336,7 @@ async fn live_mariadb_a_server_without_tls_is_preferred_as_it_is() {
     assert_eq!(e.reason, Reason::Untrusted, "{e}");
 }
 
-/// At several moments of a load; nobody need notice.
+/// Kills sessions at several moments of a load, which must not be noticeable.
 #[tokio::test]
 async fn live_mariadb_a_server_that_restarts_in_mid_load_is_waited_for() {
     let Some(mut own) = PrivateMariaDb::start(&["--local-infile=1"]).await else { return };
@@ -372,7 +372,7 @@ async fn live_mariadb_a_read_only_server_is_named() {
 }
 
 #[tokio::test]
-async fn live_mariadb_a_replica_says_how_far_it_is_behind() {
+async fn live_mariadb_a_replica_reports_its_lag() {
     let settings = ["--server-id=1", "--log-bin=bin", "--binlog-format=ROW"];
     let Some(source) = PrivateMariaDb::start(&settings).await else { return };
     let Some(replica) = PrivateMariaDb::start(&["--server-id=2"]).await else { return };

@@ -196,7 +196,7 @@ async fn bad_rows_are_named(server: Server) {
         if server.variable == MYSQL.variable {
             assert!(rollbacks(&database).await > 0, "they are counted");
         }
-        // A taken id and a bad value in one batch: never said to be taken alone, never half done.
+        // An existing id and an invalid value in one batch: both are reported, and nothing is partially written.
         let mut rows = rows(0..300, &schema);
         let change = ChangeSet { insert: &rows[..1], ..ChangeSet::default() };
         assert_eq!(warehouse.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);

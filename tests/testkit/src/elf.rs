@@ -1,4 +1,4 @@
-//! Small ELF files made byte by byte: programs as a loader sees them, with nothing in them to run.
+//! Small ELF files, built byte by byte: the headers of a program without code.
 
 /// A version of a library's symbols that a program needs.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +14,7 @@ pub fn need(library: &'static str, version: &'static str, symbol: &'static str) 
     Need { library, version, weak: false, symbol: Some(symbol) }
 }
 
-/// What a program's headers say; the standard one is what cargo builds for x86_64.
+/// Headers of a program; the default is a cargo build for x86_64.
 #[derive(Debug, Clone)]
 pub struct Elf {
     pub machine: u16,
@@ -25,13 +25,13 @@ pub struct Elf {
     pub needed: Vec<&'static str>,
     pub needs: Vec<Need>,
     pub runpath: Option<&'static str>,
-    /// Whether `DT_FLAGS_1` says that it is a program.
+    /// True if `DT_FLAGS_1` marks it as a program (PIE).
     pub pie: bool,
     pub dynamic: bool,
     pub sections: bool,
     /// Bytes of a symbol table that `strip` would take.
     pub symbols: usize,
-    /// Whether it speaks Lambda's Runtime API, as far as its texts tell.
+    /// True if it contains the texts of Lambda's Runtime API.
     pub runtime: bool,
     /// What follows all that, so that it has some size.
     pub ballast: Vec<u8>,
@@ -184,7 +184,7 @@ impl Strings {
     }
 }
 
-/// Appends at a multiple of eight and says where, and how many.
+/// Appends at a multiple of eight. Returns offset and length.
 fn append(file: &mut Vec<u8>, bytes: &[u8]) -> (usize, usize) {
     file.resize(file.len().next_multiple_of(8), 0);
     file.extend(bytes);

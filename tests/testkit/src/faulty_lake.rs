@@ -1,4 +1,4 @@
-//! A lake that fails as the objects that are put into it say: for tests, and never in what is shipped.
+//! A lake that fails when the content of an object requests it; for tests only.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,22 +1,26 @@
-//! What the tests, benchmarks and examples of the workspace share.
+//! Shared code of the tests, benchmarks and examples of the workspace.
 //!
-//! - [`s3`] and [`sns`]: servers in the test's own process, with faults on demand; as programs they are `ruminate-test-s3` and
+//! - [`s3`] and [`sns`]: servers in the test process, with faults on demand; as programs they are `ruminate-test-s3` and
 //!   `ruminate-test-sns`.
 //! - [`scene`]: the real binary in a directory and an environment of the test's own, and the outcome of a run.
-//! - [`servers`] and [`private_mariadb`]: databases on real servers, which environment variables name.
+//! - [`servers`] and [`private_mariadb`]: databases on real servers, whose addresses are in environment variables.
 //! - [`samples`]: the real readings and the legacy lake of the repository.
 //! - [`planted_drift`]: drift planted in a lake and its table, with what an audit must find.
 //! - [`conformance`]: the suites that every back end of a lake and of a warehouse passes.
 //! - [`faulty_lake`]: a lake that fails when an object's content requests it.
 //! - [`lambda`]: events, the Runtime API and a sandbox for the Lambda.
+//! - [`proxy`], [`tls`] and [`mysql_relay`]: what is between a client and a server: a forward proxy, TLS with an authority of
+//!   the test's own, and a relay in front of a real MySQL.
 //! - [`elf`]: small ELF files, for what `bundle` accepts and rejects.
 //!
 //! It depends on `pipeline` only; the toolkit is reached through its binary. A test that needs both uses them side by side.
 
 mod listener;
 
+pub mod proxy;
 pub mod s3;
 pub mod sns;
+pub mod tcp;
 
 #[allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test suite: panicking is how it reports")]
 pub mod conformance;
@@ -27,6 +31,8 @@ pub mod faulty_lake;
 #[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
 pub mod lambda;
 #[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
+pub mod mysql_relay;
+#[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
 pub mod planted_drift;
 #[allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "support of tests")]
 pub mod private_mariadb;
@@ -36,6 +42,8 @@ pub mod samples;
 pub mod scene;
 #[allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "support of tests")]
 pub mod servers;
+#[allow(clippy::unwrap_used, missing_docs, clippy::missing_panics_doc, reason = "support of tests")]
+pub mod tls;
 
 pub use private_mariadb::PrivateMariaDb;
 pub use samples::{old_lake, real_files, real_readings, with_real};

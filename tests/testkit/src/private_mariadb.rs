@@ -1,4 +1,4 @@
-//! A MariaDB of a test's own, with the settings that the shared one must not have. Needs `mariadbd` on the PATH.
+//! A separate MariaDB server for tests that need other settings than the shared one. Requires `mariadbd` in PATH.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +17,7 @@ pub struct PrivateMariaDb {
 }
 
 impl PrivateMariaDb {
-    /// `None`, with a word, where MariaDB's tests are left out or its binaries are not here.
+    /// Returns `None` and prints the reason if MariaDB's tests are skipped or its binaries are missing.
     pub async fn start(settings: &[&str]) -> Option<Self> {
         servers::server(MARIADB.variable, MARIADB.group)?;
         let home = tempfile::tempdir().unwrap();
@@ -30,7 +30,7 @@ impl PrivateMariaDb {
             .stderr(Stdio::null())
             .status();
         if !made.is_ok_and(|status| status.success()) {
-            eprintln!("left out ({}): no mariadb-install-db that works", MARIADB.group);
+            eprintln!("skipped ({}): no working mariadb-install-db", MARIADB.group);
             return None;
         }
         let init = home.path().join("init.sql");
@@ -53,15 +53,25 @@ impl PrivateMariaDb {
         Some(server)
     }
 
-    /// Killed without a word.
+    /// Kills the server with SIGKILL.
     pub fn stop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Killed without a word, and started again on what it left.
+    /// Kills the server with SIGKILL and starts it again on its files.
     pub async fn restart(&mut self) {
         self.stop();
+        self.child = self.command.spawn().unwrap();
+        self.answers().await;
+    }
+
+    /// Stopped in order, and started again with further settings.
+    pub async fn restart_with(&mut self, settings: &[&str]) {
+        let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
+        let _ = connection.execute("SHUTDOWN").await;
+        self.child.wait().unwrap();
+        self.command.args(settings);
         self.child = self.command.spawn().unwrap();
         self.answers().await;
     }

@@ -1,4 +1,4 @@
-//! The real readings that the repository keeps.
+//! The real readings of the repository.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,7 +32,7 @@ pub fn with_real<'a>(verb: &'a str, files: &'a [String]) -> Vec<&'a str> {
     std::iter::once(verb).chain(files.iter().map(String::as_str)).collect()
 }
 
-/// The old lake, unpacked into a directory.
+/// The legacy lake, extracted into a directory.
 pub fn old_lake(into: &Path) {
     let archive = samples().join("real/old-lake.tar");
     let done = Command::new("tar").arg("xf").arg(archive).arg("-C").arg(into).status().unwrap();

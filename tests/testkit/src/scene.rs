@@ -1,5 +1,6 @@
-//! The real binary in a directory and an environment of a test's own, and what a run gave.
+//! The real binary in a directory and an environment of a single test, and the result of a run.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -12,9 +13,24 @@ pub const BUCKET: &str = "historico-consumo-fazendas";
 pub const PREFIX: &str = "historico_diario";
 
 /// How the variables begin that mean something to the binary, or to the cargo that it starts.
-const OURS: [&str; 8] = ["RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SNS_", "XDG_", "CARGO_", "RUSTFLAGS"];
+const OURS: [&str; 14] = [
+    "RUMINATE_",
+    "AWS_",
+    "RDS_",
+    "DATABASE_URL",
+    "SNS_",
+    "XDG_",
+    "CARGO_",
+    "RUSTFLAGS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
 
-/// A run of the binary: its exit code, its JSON, what it said on stderr.
+/// A run of the binary: its exit code, its JSON and its stderr.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -52,7 +68,7 @@ impl Ran {
 
 /// The path of a program that cargo built for this test, example or benchmark: this package's or another's.
 ///
-/// With a selection of tests cargo builds only the programs of their own package; `cargo test --workspace`, or a build
+/// With a selection of tests cargo builds only the programs of its package; `cargo test --workspace`, or a build
 /// before, makes all of them new.
 pub fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().unwrap();
@@ -113,7 +129,7 @@ impl Scene {
         command
     }
 
-    /// Writes `history.json` with the readings of so many farms, pens and days; returns how many they are.
+    /// Writes `history.json` with the readings of N farms, pens and days. Returns their number.
     pub fn history(&self, farms: u32, lots: u32, days: u32) -> u64 {
         let path = self.path("history.json");
         let elsewhere = tempfile::tempdir().unwrap(); // no settings file is there
@@ -154,6 +170,16 @@ impl Scene {
     pub fn run(&self, args: &[&str]) -> Ran {
         let output = self.command(args).args(["--output", "json"]).output().unwrap();
         Ran::of(&output)
+    }
+
+    /// Runs to the end with `--output json`, with these bytes on standard input.
+    pub fn run_with_stdin(&self, args: &[&str], bytes: &[u8]) -> Ran {
+        let mut command = self.command(args);
+        command.args(["--output", "json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A binary that rejects the input does not read the rest of it.
+        let _ = child.stdin.take().unwrap().write_all(bytes);
+        Ran::of(&child.wait_with_output().unwrap())
     }
 
     /// Runs to the end on a disk that is full as soon as a file has more bytes than that.

@@ -1,4 +1,4 @@
-//! The servers that are there, named by environment variables, and databases of a test's own on them.
+//! Real servers, whose addresses are in environment variables, and databases of a single test on them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,11 +15,11 @@ pub const MYSQL: Server = Server { variable: "RUMINATE_TEST_MYSQL", group: "live
 pub const MARIADB: Server = Server { variable: "RUMINATE_TEST_MARIADB", group: "live_mariadb" };
 pub const MOTO: Server = Server { variable: "RUMINATE_TEST_MOTO", group: "live_moto" };
 
-/// The value of a variable, or a word on what is left out.
+/// Returns the value of a variable, or prints what is skipped.
 pub fn server(variable: &str, group: &str) -> Option<String> {
     let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
     if value.is_none() {
-        eprintln!("left out ({group}): {variable} is not set");
+        eprintln!("skipped ({group}): {variable} is not set");
     }
     value
 }
@@ -76,7 +76,7 @@ impl Database {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// Kills another session; false when it had gone by itself in the meantime.
+    /// Kills another session. Returns false if it had already ended.
     pub async fn kill(&self, session: i64) -> bool {
         let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
         let killed = connection.execute(AssertSqlSafe(format!("KILL {session}"))).await;

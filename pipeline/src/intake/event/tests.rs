@@ -4,6 +4,8 @@ use super::*;
 
 const READING: &str = r#"{"id_curral":"1","nota":"linha 1\nlinha 2 \u00e9","consumo_real":9.10}"#;
 
+const NEITHER: &str = "the event is neither a JSON object nor an array of records: give the event as Lambda receives it, {\"Records\":[…]}";
+
 fn sns(message: &Value) -> Value {
     serde_json::json!({"EventVersion": "1.0", "EventSource": "aws:sns", "EventSubscriptionArn": "a",
         "Sns": {"Type": "Notification", "MessageId": "id-1", "Subject": null, "Message": message}})
@@ -52,10 +54,10 @@ fn exactly_one_envelope_is_removed() {
 
 #[test]
 fn a_record_without_a_message_is_passed_on_complete_and_the_others_are_processed() {
-    let mut odd = sqs("odd", READING);
-    odd["body"] = Value::Null;
-    let event = parse(&[odd, sqs("b", READING)]).unwrap();
-    assert_eq!((event.messages.len(), event.messages[0].id.as_str()), (2, "odd"));
+    let mut other = sqs("other", READING);
+    other["body"] = Value::Null;
+    let event = parse(&[other, sqs("b", READING)]).unwrap();
+    assert_eq!((event.messages.len(), event.messages[0].id.as_str()), (2, "other"));
     assert!(event.messages[0].body.starts_with(b"{") && event.messages[0].body.windows(7).any(|w| w == b"aws:sqs"));
     let event = parse(&[sns(&serde_json::json!({"a": 1}))]).unwrap();
     assert_eq!(event.messages[0].id, "id-1");
@@ -64,12 +66,47 @@ fn a_record_without_a_message_is_passed_on_complete_and_the_others_are_processed
 }
 
 #[test]
+fn a_bare_array_of_sqs_records_is_read_like_records() {
+    let records = [sqs("a", &envelope(READING)), sqs("b", READING)];
+    let bare = Event::parse(serde_json::to_string(&records).unwrap().as_bytes()).unwrap();
+    assert_eq!(bare, parse(&records).unwrap());
+    assert_eq!(bare.source, EventSource::Sqs, "so that its items can fail individually");
+    let other = r#"[{"eventSource":"aws:kinesis","data":"e30="}]"#;
+    assert!(refused(other).contains("from aws:kinesis"));
+    let unread = format!("[[], {}]", sqs("b", READING));
+    let event = Event::parse(unread.as_bytes()).unwrap();
+    assert_eq!(event.messages.iter().map(|m| m.id.as_str()).collect::<Vec<_>>(), ["record 1", "b"]);
+}
+
+#[test]
+fn an_array_that_a_transformer_made_is_messages_that_fail_as_a_unit() {
+    let text = serde_json::to_string(&[READING, &envelope(READING)]).unwrap();
+    let objects = format!("[{READING},{}]", envelope(READING));
+    for event in [text, objects] {
+        let event = Event::parse(event.as_bytes()).unwrap();
+        assert_eq!(event.source, EventSource::Transformed);
+        assert!(event.messages.iter().all(|message| message.body == READING), "{event:?}");
+        assert_eq!(event.messages[1].id, "message 2");
+    }
+}
+
+#[test]
+fn a_body_that_became_json_is_read_digit_by_digit() {
+    let record = sqs("a", "BODY").to_string().replace("\"BODY\"", READING);
+    let event = Event::parse(format!("[{record}]").as_bytes()).unwrap();
+    assert_eq!(event.messages, [EventMessage { id: "a".into(), body: READING.into() }]);
+}
+
+#[test]
 fn an_invalid_event_is_rejected_with_its_reason() {
     let cases = [
         ("", "the event is not JSON: empty"),
         ("{\"Records\":[", "the event is not JSON: EOF while parsing a list at line 1 column 12"),
-        ("[]", "the event is no JSON object: give the event as Lambda receives it, {\"Records\":[…]}"),
-        ("[[]]", "the event is no JSON object: give the event as Lambda receives it, {\"Records\":[…]}"),
+        ("[]", "the event has an empty list of Records: there is no message in it"),
+        ("[[]]", NEITHER),
+        ("[{\"a\":1},7]", NEITHER),
+        ("7", NEITHER),
+        ("[{\"a\":1}", "the event is not JSON: EOF while parsing a list at line 1 column 8"),
         ("{}", "the event has no Records: it is no SNS or SQS event"),
         ("{\"Records\":null}", "the event has no Records: it is no SNS or SQS event"),
         ("{\"Records\":{}}", "the event's Records is not an array"),

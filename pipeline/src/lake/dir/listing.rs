@@ -73,7 +73,7 @@ fn folder_id(path: &Path) -> Option<FolderId> {
     fs::canonicalize(path).ok().filter(|path| path.is_dir())
 }
 
-/// The smallest keys after `after`, up to a limit. A page needs one pass over all names and memory for its own keys
+/// The smallest keys after `after`, up to a limit. A page requires one scan of all names and memory for its own keys
 /// only.
 pub(super) struct SmallestKeys {
     pub after: Option<String>,

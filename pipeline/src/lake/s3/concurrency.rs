@@ -234,10 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_serves_so_many_a_second_is_asked_for_little_more() {
+    fn requests_exceed_the_capacity_of_a_store_only_slightly() {
         let limits = play(300, 256.0, |requested| (requested.min(1_000.0), (requested - 1_000.0).max(0.0)));
-        let settled = &limits[60..];
-        assert!(settled.iter().all(|limit| (14.0..=40.0).contains(limit)), "{settled:?}"); // 20 × 50 = 1,000
+        let stable = &limits[60..];
+        assert!(stable.iter().all(|limit| (14.0..=40.0).contains(limit)), "{stable:?}"); // 20 × 50 = 1,000
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_limit_binds_and_those_who_wait_go_on() {
+    async fn the_limit_holds_and_waiting_requests_continue() {
         let limiter = std::sync::Arc::new(ConcurrencyLimiter::default());
         let mut control = AdaptiveLimit::new(Instant::now());
         control.limit = Some(FLOOR);

@@ -9,15 +9,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 use super::S3;
-use super::error::{is_unsupported, status};
+use super::error::status;
+use super::write::{If, Sent};
 use crate::lake::{ChangeResult, ConditionalWrites, Conditions, Error, Lake as _, PutResult, Reason, Unconditional};
 
 /// Folder next to the lake for the temporary test object.
@@ -113,28 +111,6 @@ fn is_aws(endpoint: &str) -> bool {
 /// Returns a change token without the quotes and prefixes that stores add.
 fn plain(etag: &str) -> &str {
     etag.trim_start_matches("W/").trim_matches('"')
-}
-
-/// Condition of a write.
-#[derive(Debug, Clone, Copy)]
-enum If<'a> {
-    /// The object must not exist.
-    Free,
-    /// The object must have this change token.
-    Match(&'a str),
-    /// No condition, because the object was checked before.
-    LookedUp,
-}
-
-/// Response to a write that reached the store.
-#[derive(Debug)]
-enum Sent {
-    /// The write succeeded; with the new object's change token.
-    Done(Option<String>),
-    /// The condition does not hold.
-    Refused,
-    /// The store does not support the condition.
-    Unsupported,
 }
 
 impl S3 {
@@ -306,51 +282,6 @@ impl S3 {
             Err(e) if status(&e) == Some(403) => Err(self.error(key, Reason::Denied, MAY_NOT_LOOK)),
             Err(e) => Err(self.failure(key, &e)),
         }
-    }
-
-    /// Writes an object, or deletes it if there is no body.
-    async fn send(&self, key: &str, condition: If<'_>, body: Option<Bytes>) -> Result<Sent, Error> {
-        let quoted = |etag: &str| format!("\"{etag}\"");
-        let (none_match, only_match) = match condition {
-            If::Free => (Some("*".to_owned()), None),
-            If::Match(etag) => (None, Some(quoted(etag))),
-            If::LookedUp => (None, None),
-        };
-        match body {
-            Some(body) => {
-                let put = self.client.put_object().bucket(&self.bucket).key(self.path(key));
-                let put = put.set_if_none_match(none_match).set_if_match(only_match);
-                let sent = put.content_type("application/json").body(ByteStream::from(body)).send().await;
-                self.judged(key, condition, sent.map(|put| put.e_tag))
-            }
-            None => {
-                let delete = self.client.delete_object().bucket(&self.bucket).key(self.path(key));
-                let sent = delete.set_if_match(only_match).send().await;
-                self.judged(key, condition, sent.map(|_| None))
-            }
-        }
-    }
-
-    fn judged<E>(
-        &self,
-        key: &str,
-        condition: If<'_>,
-        sent: Result<Option<String>, SdkError<E, HttpResponse>>,
-    ) -> Result<Sent, Error>
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        match (sent, condition) {
-            (Ok(etag), _) => Ok(Sent::Done(etag)),
-            (Err(e), If::Free | If::Match(_)) if status(&e) == Some(412) => Ok(Sent::Refused),
-            (Err(e), If::Match(_)) if status(&e) == Some(404) => Ok(Sent::Refused),
-            (Err(e), If::Free | If::Match(_)) if is_unsupported(&e) => Ok(Sent::Unsupported),
-            (Err(e), _) => Err(self.failure(key, &e)),
-        }
-    }
-
-    fn path(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
     }
 }
 

@@ -15,8 +15,9 @@ use hyper::{Method, StatusCode};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::error::no_credentials;
+use super::error::{Response, no_credentials, of_object, unexpected};
 use super::{GetTarget, S3, reject_error_document, url_encode};
+use crate::aws::Network;
 use crate::aws::credentials::CredentialCache;
 use crate::aws::http::{ApiRequest, ConnectionReuse, SignedHttpClient, Timeouts, TransportError};
 use crate::aws::request_id::with_request_id;
@@ -30,6 +31,7 @@ const PROBE: &str = "k";
 pub(super) struct DirectReadSetup {
     credentials: SharedCredentialsProvider,
     timeouts: Timeouts,
+    network: Network,
     /// `None` in it: the SDK is to read.
     reader: OnceCell<Option<DirectReader>>,
 }
@@ -42,9 +44,10 @@ impl fmt::Debug for DirectReadSetup {
 
 impl DirectReadSetup {
     /// Creates the setup; `None` if requests are not signed.
-    pub(super) fn new(config: &SdkConfig) -> Option<Self> {
+    pub(super) fn new(config: &SdkConfig, network: &Network) -> Option<Self> {
         let credentials = config.credentials_provider()?;
-        Some(Self { credentials, timeouts: Timeouts::of(config), reader: OnceCell::new() })
+        let (timeouts, network) = (Timeouts::of(config), network.clone());
+        Some(Self { credentials, timeouts, network, reader: OnceCell::new() })
     }
 
     /// Returns the direct reader; `None` if the SDK must read, either permanently or because the setup is not yet
@@ -87,7 +90,7 @@ impl DirectReader {
         };
         let credentials = CredentialCache::new(opening.credentials.clone(), region, "s3");
         Some(Self {
-            client: SignedHttpClient::try_new(url.scheme(), host, credentials, opening.timeouts)?,
+            client: SignedHttpClient::try_new(url.scheme(), host, credentials, opening.timeouts, &opening.network)?,
             base: url.path().strip_suffix(PROBE)?.to_owned(),
         })
     }
@@ -106,20 +109,27 @@ impl DirectReader {
         };
         let answer = match self.client.send(&requested).await {
             Ok(answer) => answer,
-            Err(TransportError::Credentials(said)) => return Err(s3.error(key, Reason::Denied, no_credentials(&said))),
-            Err(TransportError::Network(said)) => return Err(s3.error(key, Reason::Network, said)),
+            Err(TransportError::Credentials(details)) => {
+                return Err(s3.error(key, Reason::Credentials, no_credentials(&details)));
+            }
+            Err(TransportError::Network(details)) => return Err(s3.error(key, Reason::Network, details)),
             Err(TransportError::TooLarge(bytes)) => return Err(Error::too_large(key, bytes, max)),
         };
         if answer.status == StatusCode::OK {
             let etag = answer.etag.as_ref().and_then(|etag| etag.to_str().ok());
             return reject_error_document(wanted, etag, answer.body);
         }
-        let said = String::from_utf8_lossy(&answer.body);
-        let code = element(&said, "Code").unwrap_or_default();
-        let status = answer.status.as_u16();
-        let judged = s3.classify_response(&code, element(&said, "Message").as_deref(), Some(status));
-        let (reason, message) = judged
-            .unwrap_or_else(|| (Reason::Other, format!("the answer makes no sense, is this an S3 endpoint? {status}")));
-        Err(s3.error(key, reason, with_request_id(message, answer.request_id.as_deref())))
+        let details = String::from_utf8_lossy(&answer.body);
+        let code = element(&details, "Code").unwrap_or_default();
+        let message = element(&details, "Message");
+        let response = Response {
+            code: &code,
+            message: message.as_deref(),
+            status: answer.status.as_u16(),
+            date: answer.date.as_deref(),
+        };
+        let (reason, message) = s3.classify_response(&response).unwrap_or_else(|| unexpected(answer.status.as_str()));
+        let message = with_request_id(message, answer.request_id.as_deref());
+        Err(of_object(s3.error(key, reason, message), response.status))
     }
 }

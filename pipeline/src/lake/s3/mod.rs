@@ -3,8 +3,8 @@
 //! Retries are this toolkit's own ([`RetryPolicy`], by kind of error). The SDK's retries are off, so that there is a
 //! single retry layer. A limiter below it follows the store's slowdown requests. If enabled and applicable, `direct`
 //! reads objects at a fraction of the SDK's cost; the SDK does everything else. `conditions` prevents overwrites, also
-//! on stores that ignore conditions. If `AWS_ENDPOINT_URL` (or `AWS_ENDPOINT_URL_S3`) is set, addressing is path-style,
-//! as local stores require.
+//! on stores that ignore conditions; `write` sends the writes. If an endpoint is configured, addressing is path-style, as
+//! local stores require, except for access points, which have their own host name.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -21,9 +21,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    ChangeResult, Conditions, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass, ThrottleStats,
-    Unconditional,
+    ChangeResult, Conditions, Depth, Encryption, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass,
+    ThrottleStats, Unconditional,
 };
+use crate::aws;
 use crate::retry::RetryPolicy;
 
 mod clock;
@@ -35,6 +36,7 @@ mod error;
 #[cfg(feature = "direct")]
 mod url_encode;
 mod versions;
+mod write;
 
 use concurrency::ConcurrencyLimiter;
 use conditions::Support;
@@ -51,27 +53,33 @@ pub struct S3 {
     limiter: Arc<ConcurrencyLimiter>,
     support: Arc<Support>,
     unconditional: Unconditional,
+    encryption: Encryption,
     #[cfg(feature = "direct")]
     direct: Option<Arc<direct::DirectReadSetup>>,
 }
 
 impl S3 {
-    /// Creates a lake at `s3://bucket/prefix`; the prefix may be empty.
+    /// Creates a lake at `s3://bucket/prefix`; the prefix may be empty, and the bucket may be the ARN of an access point.
     pub fn new(config: &SdkConfig, bucket: impl Into<String>, prefix: &str, retry: RetryPolicy) -> Self {
-        let endpoint = config.endpoint_url().map(str::to_owned).or_else(|| std::env::var("AWS_ENDPOINT_URL_S3").ok());
+        let (bucket, endpoint) = (bucket.into(), aws::endpoint(config, "S3"));
+        let is_access_point = bucket.starts_with("arn:");
         let config = aws_sdk_s3::config::Builder::from(config)
-            .force_path_style(endpoint.is_some())
+            .force_path_style(endpoint.is_some() && !is_access_point)
+            // The access point's own region, as aws-cli does.
+            .use_arn_region(true)
             .retry_config(RetryConfig::disabled())
+            // `write` sends a checksum that all stores support.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
         let prefix = if prefix.is_empty() { String::new() } else { format!("{}/", prefix.trim_matches('/')) };
         Self {
             client: Client::from_conf(config),
-            bucket: bucket.into(),
+            bucket,
             prefix,
             support: Arc::new(Support::at(endpoint.as_deref())),
             unconditional: Unconditional::default(),
+            encryption: Encryption::default(),
             endpoint,
             retry,
             limiter: Arc::default(),
@@ -83,8 +91,14 @@ impl S3 {
     /// Enables direct reads: objects are read by a leaner client than the SDK, if the setup permits it.
     #[cfg(feature = "direct")]
     #[must_use]
-    pub fn direct(self, config: &SdkConfig) -> Self {
-        Self { direct: direct::DirectReadSetup::new(config).map(Arc::new), ..self }
+    pub fn direct(self, config: &SdkConfig, network: &aws::Network) -> Self {
+        Self { direct: direct::DirectReadSetup::new(config, network).map(Arc::new), ..self }
+    }
+
+    /// Sets the encryption that writes request.
+    #[must_use]
+    pub fn with_encryption(self, encryption: Encryption) -> Self {
+        Self { encryption, ..self }
     }
 
     /// Sets the policy for a store that does not honour conditional writes: emulate them, or do not write.
@@ -175,7 +189,7 @@ impl S3 {
         let _ = this.after_break; // the SDK drops a broken connection itself
         let request = self.client.get_object().bucket(&self.bucket).key(whole);
         let request = request.set_version_id(version.map(str::to_owned));
-        let object = request.send().await.map_err(|e| self.failure(key, &e))?;
+        let object = request.send().await.map_err(|e| self.get_failure(key, &e))?;
         let etag = object.e_tag().map(str::to_owned);
         let length = object.content_length().and_then(|length| usize::try_from(length).ok());
         if let Some(length) = length.filter(|length| *length > max) {
@@ -185,7 +199,7 @@ impl S3 {
             .body
             .collect()
             .await
-            .map_err(|e| Error::new(Reason::Network, key, format!("body broke off: {e}")))?;
+            .map_err(|e| Error::new(Reason::Network, key, format!("response body truncated: {e}")))?;
         let body = body.into_bytes();
         match length {
             Some(length) if length != body.len() => {
@@ -293,7 +307,7 @@ impl Lake for S3 {
                 self.change_once(key, etag, body.clone())
             })
             .await?;
-        // After a lost answer it may be our own change that is in the way.
+        // After a lost response, the conflicting object may be our own change.
         if changed == ChangeResult::Conflict && tries > 0 {
             let as_asked = match (self.get(key).await, &body) {
                 (Ok(there), Some(body)) => there == *body,
@@ -313,10 +327,10 @@ impl Lake for S3 {
                 self.put_once(key, body.clone())
             })
             .await?;
-        // After a lost answer the object that is in the way may be our own. If it cannot be read, the caller finds out.
+        // After a lost response, the existing object may be our own. If it cannot be read, the caller finds out.
         if put == PutResult::AlreadyExists
             && tries > 0
-            && self.get_within(key, body.len()).await.is_ok_and(|there| there == body)
+            && self.get_within(key, body.len()).await.is_ok_and(|existing| existing == body)
         {
             return Ok(PutResult::Created);
         }

@@ -76,22 +76,22 @@ impl AsOfLake {
             ..ListPage::default()
         };
         // A key that the previous page has resolved is skipped.
-        let settled = after.filter(|token| token.settled).map(|token| token.key.as_str());
+        let resolved = after.filter(|token| token.resolved).map(|token| token.key.as_str());
         let goes_on = listed.is_truncated() == Some(true);
         let broken_off = goes_on.then(|| plain(listed.next_key_marker().unwrap_or_default()));
-        let mut broken_off_is_settled = false;
+        let mut last_key_is_resolved = false;
         for (key, versions) in by_key(&listed, &order.read()) {
             let full = plain(key);
-            let was_settled = settled == Some(&full);
-            let then = versions.into_iter().find(|version| version.at() <= self.at).filter(|_| !was_settled);
-            broken_off_is_settled |= broken_off.as_ref() == Some(&full) && (was_settled || then.is_some());
+            let was_resolved = resolved == Some(&full);
+            let then = versions.into_iter().find(|version| version.at() <= self.at).filter(|_| !was_resolved);
+            last_key_is_resolved |= broken_off.as_ref() == Some(&full) && (was_resolved || then.is_some());
             if let (Some(VersionEntry::Object(object)), Some(key)) = (then, below(key)) {
                 page.objects.push(describe(key, object));
             }
         }
         page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key)); // they were grouped by their encoded keys
         page.next = broken_off.map(|key| {
-            VersionCursor { key, version: listed.next_version_id_marker.clone(), settled: broken_off_is_settled }
+            VersionCursor { key, version: listed.next_version_id_marker.clone(), resolved: last_key_is_resolved }
                 .to_string()
         });
         Ok(page)
@@ -184,22 +184,22 @@ struct VersionCursor {
     key: String,
     version: Option<String>,
     /// True if the key's state at that time is already known.
-    settled: bool,
+    resolved: bool,
 }
 
 impl std::fmt::Display for VersionCursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (settled, version) = (u8::from(self.settled), self.version.as_deref().unwrap_or_default());
-        write!(f, "{settled} {version} {}", self.key)
+        let (resolved, version) = (u8::from(self.resolved), self.version.as_deref().unwrap_or_default());
+        write!(f, "{resolved} {version} {}", self.key)
     }
 }
 
 impl VersionCursor {
     fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ' ');
-        let settled = parts.next()? == "1";
+        let resolved = parts.next()? == "1";
         let version = parts.next().filter(|version| !version.is_empty()).map(str::to_owned);
-        Some(Self { key: parts.next()?.to_owned(), version, settled })
+        Some(Self { key: parts.next()?.to_owned(), version, resolved })
     }
 }
 
@@ -316,10 +316,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_goes_there_and_back_whatever_the_key() {
-        for (key, version, settled) in [("a b/c", Some("null"), true), (" x\n", None, false), ("", Some("v+/="), false)]
+    fn a_token_survives_a_round_trip_for_any_key() {
+        for (key, version, resolved) in
+            [("a b/c", Some("null"), true), (" x\n", None, false), ("", Some("v+/="), false)]
         {
-            let token = VersionCursor { key: key.into(), version: version.map(str::to_owned), settled };
+            let token = VersionCursor { key: key.into(), version: version.map(str::to_owned), resolved };
             assert_eq!(VersionCursor::parse(&token.to_string()), Some(token));
         }
     }

@@ -177,7 +177,7 @@ fn place_taken<S: Sink>(entry: &S::Entry, rows: &Rows, sink: &S) -> Option<Class
         Some(row) => compare(record, row, sink.shape()),
         None => LoadResult::Refused(
             "a row with these values in a unique key is there, but none with this id: has the table another unique \
-             index, or was the row deleted meanwhile?"
+             index, or was the row deleted in the meantime?"
                 .into(),
         ),
     };

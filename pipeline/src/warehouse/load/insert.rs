@@ -31,11 +31,11 @@ pub async fn load(
     let mut settled = vec![None; records.len()];
     load_into(warehouse, records, schema, policy, &mut settled).await?;
     let missed =
-        || Err(Error::new(Reason::Other, warehouse.address(), "a load ended without a word on one of its rows"));
+        || Err(Error::new(Reason::Other, warehouse.address(), "a load returned no result for one of its rows"));
     settled.into_iter().map(|one| one.unwrap_or_else(missed)).collect()
 }
 
-/// Loads records and stores each result in `settled` once it is known, also for a caller that cancels the load.
+/// Loads records and stores each result in `results` as soon as it is known, also for a caller that cancels the load.
 ///
 /// # Errors
 /// Returns an error if the server cannot be reached or rejects a statement. Records without a result may be loaded

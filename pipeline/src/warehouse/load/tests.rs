@@ -271,7 +271,7 @@ async fn rows_that_change_at_every_look_end_the_load() {
     let warehouse = Faulty::with(Faults { is_moving: true, ..Faults::default() }).await;
     warehouse.rows.overwrite(row(&record(1)));
     let (ended, _) = look_first(&warehouse, vec![record(0), record(1)], OnConflict::Keep).await;
-    assert!(ended.is_ok(), "a row with another spelling may be in the way: {ended:?}");
+    assert!(ended.is_ok(), "a row with another spelling of the id may exist: {ended:?}");
     // The row can always be found by its id, but the statement still reports that the id is taken.
     struct Restless<'a>(LookFirst<'a>);
     impl Sink for Restless<'_> {

@@ -137,9 +137,7 @@ impl BulkWarehouse for Memory {
     async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
         match query {
             None => Ok(LoadMetrics::default()),
-            Some(query) => {
-                Err(Error::new(Reason::Other, "memory", format!("there is nobody to answer the query {query:?}")))
-            }
+            Some(query) => Err(Error::new(Reason::Other, "memory", format!("queries are not supported: {query:?}"))),
         }
     }
 

@@ -9,13 +9,19 @@ pub(super) fn classify(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
         return match e {
             // rustls reports certificate errors in this form.
             sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => tls_error(io),
-            sqlx::Error::Io(io) => (
-                Reason::Unreachable,
-                format!("cannot connect, or the connection broke: check host, port and network: {io}"),
-            ),
+            sqlx::Error::Io(io) => {
+                (Reason::Unreachable, format!("cannot connect, or connection lost: check host, port and network: {io}"))
+            }
             sqlx::Error::Tls(tls) => tls_error(tls),
             sqlx::Error::Configuration(what) => (Reason::BadAddress, format!("the address cannot be used: {what}")),
-            sqlx::Error::Protocol(what) => (Reason::Unreachable, format!("the connection broke: {what}")),
+            // sqlx has no variant for it.
+            sqlx::Error::Protocol(what) if what.starts_with("unknown authentication plugin: ") => {
+                unsupported_login(what.rsplit(": ").next().unwrap_or_default())
+            }
+            sqlx::Error::Protocol(what) if what.contains("cleartext_plugin disabled") => {
+                unsupported_login("mysql_clear_password")
+            }
+            sqlx::Error::Protocol(what) => (Reason::Unreachable, format!("connection lost: {what}")),
             other => (Reason::Other, other.to_string()),
         };
     };
@@ -27,32 +33,48 @@ pub(super) fn classify(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
 
 /// Returns the reason and the message for a server error; the numbers are MySQL's and MariaDB's error codes.
 pub(super) fn classify_code(number: u16, message: &str, table: &TableName) -> (Reason, String) {
-    let said = format!("{message} (error {number})");
+    let details = format!("{message} (error {number})");
     match number {
-        1045 | 1698 | 1862 => (Reason::Denied, format!("login refused: check user and password: {said}")),
-        1044 | 1142 | 1143 | 1227 | 1370 => (Reason::Privilege, format!("the account lacks a privilege: {said}")),
-        1049 => (Reason::NoDatabase, format!("no such database: create it or correct the address: {said}")),
+        1045 | 1698 | 1862 => (Reason::Denied, format!("login refused: check user and password: {details}")),
+        1251 | 1275 | 1524 | 2059 => {
+            (Reason::Denied, format!("the account's login plugin is not supported: {LOGIN}: {details}"))
+        }
+        1044 | 1142 | 1143 | 1227 | 1370 => (Reason::Privilege, format!("the account lacks a privilege: {details}")),
+        1049 => (Reason::NoDatabase, format!("no such database: create it or correct the address: {details}")),
         1146 => {
-            (Reason::NoTable, format!("no table {table}: run `ruminate init`, or name another with --table: {said}"))
+            (Reason::NoTable, format!("no table {table}: run `ruminate init`, or name another with --table: {details}"))
         }
-        1054 | 1364 => (Reason::BadSchema, said),
-        1040 | 1203 | 1226 => (Reason::Busy, said),
-        1205 | 1213 | 3572 => (Reason::Locked, said),
-        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, said),
-        1290 | 1792 | 1836 => (Reason::ReadOnly, format!("the server is read-only: point at the primary: {said}")),
+        1054 | 1364 => (Reason::BadSchema, details),
+        1040 | 1203 | 1226 => (Reason::Busy, details),
+        1205 | 1213 | 3572 => (Reason::Locked, details),
+        1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, details),
+        1290 | 1792 | 1836 => (
+            Reason::ReadOnly,
+            format!("the server is read-only: use the primary, or the cluster's writer endpoint: {details}"),
+        ),
         1048 | 1264 | 1265 | 1292 | 1366 | 1406 | 1452 | 1526 | 1644 | 3105 | 3819 | 3988 | 4025 => {
-            (Reason::BadRow, said)
+            (Reason::BadRow, details)
         }
-        1022 | 1050 | 1062 | 1169 | 1586 | 1859 => (Reason::AlreadyExists, said),
-        1021 | 1114 => (Reason::NoSpace, format!("the server has no space left: {said}")),
-        1153 => (Reason::Other, format!("raise max_allowed_packet on the server: {said}")),
-        _ => (Reason::Other, said),
+        1022 | 1050 | 1062 | 1169 | 1586 | 1859 => (Reason::AlreadyExists, details),
+        1021 | 1114 => (Reason::NoSpace, format!("the server has no space left: {details}")),
+        1153 => (Reason::Other, format!("raise max_allowed_packet on the server: {details}")),
+        _ => (Reason::Other, details),
     }
 }
 
 pub(super) fn tls_error(why: &dyn std::fmt::Display) -> (Reason, String) {
-    let check = "check the host's name, and ssl-ca and ssl-mode (RDS_CA_FILE and RDS_SSL_MODE)";
-    (Reason::Untrusted, format!("no TLS with a server that can be trusted: {check}: {why}"))
+    let check = "check the host's name and name its authority with ssl-ca (RDS_CA_FILE); less is verified with ssl-mode \
+                 (RDS_SSL_MODE): REQUIRED accepts any certificate, DISABLED needs no TLS";
+    (Reason::Untrusted, format!("TLS verification failed: {check}: {why}"))
+}
+
+/// What to do about an account with an unsupported login plugin.
+const LOGIN: &str = "use caching_sha2_password or mysql_native_password, such as ALTER USER … IDENTIFIED WITH \
+                     caching_sha2_password BY …; IAM and mysql_clear_password need ssl-mode=VERIFY_IDENTITY";
+
+/// Returns the reason and the message for a login plugin that the drivers do not support; a retry cannot help.
+fn unsupported_login(plugin: &str) -> (Reason, String) {
+    (Reason::Denied, format!("the account logs in with {plugin:?}, which is not supported: {LOGIN}"))
 }
 
 /// Returns the reason and the message for an error of mysql_async.
@@ -63,15 +85,16 @@ pub(super) fn explain_async(e: &mysql_async::Error, table: &TableName) -> (Reaso
         Error::Server(message) => classify_code(message.code, &message.message, table),
         Error::Io(IoError::Tls(tls)) => tls_error(tls),
         Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => tls_error(io),
-        Error::Io(IoError::Io(io)) => (
-            Reason::Unreachable,
-            format!("cannot connect, or the connection broke: check host, port and network: {io}"),
-        ),
+        Error::Io(IoError::Io(io)) => {
+            (Reason::Unreachable, format!("cannot connect, or connection lost: check host, port and network: {io}"))
+        }
         Error::Driver(e @ DriverError::NoClientSslFlagFromServer) => tls_error(e),
+        Error::Driver(DriverError::UnknownAuthPlugin { name }) => unsupported_login(name),
+        Error::Driver(DriverError::CleartextPluginDisabled) => unsupported_login("mysql_clear_password"),
         Error::Driver(DriverError::PacketTooLarge) => (Reason::Other, "raise max_allowed_packet on the server".into()),
         Error::Driver(
             e @ (DriverError::ConnectionClosed | DriverError::PacketOutOfOrder | DriverError::UnexpectedPacket { .. }),
-        ) => (Reason::Unreachable, format!("the connection broke: {e}")),
+        ) => (Reason::Unreachable, format!("connection lost: {e}")),
         Error::Url(e) => (Reason::BadAddress, format!("the address cannot be used: {e}")),
         other => (Reason::Other, other.to_string()),
     }

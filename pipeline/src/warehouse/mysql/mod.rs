@@ -1,21 +1,22 @@
 //! Warehouse in MySQL or MariaDB, with sqlx. Sessions use UTC and strict mode, and values are bound in binary form.
 //!
 //! Every statement that reads values has a bound argument: without one, sqlx uses the text protocol, which returns
-//! FLOAT with six digits. TLS is configured by the address (`ssl-mode`, `ssl-ca`).
+//! FLOAT with six digits. TLS is configured by the address (`ssl-mode`, `ssl-ca`), and verified by default (`tls`).
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::NaiveDateTime;
-use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow, MySqlSslMode};
+use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ConnectOptions, FromRow, MySql as Db, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, MySql as Db, Row as _};
 use url::Url;
 
+use facts::IdKey;
 use pool::{SessionManager, SessionPool};
+use tls::Tls;
 use values::{bind, decode, select_list};
 
 use super::schema::{self, ColumnInfo, SchemaObject};
@@ -28,11 +29,16 @@ use crate::retry::{RetryPolicy, TimeoutProfile};
 #[cfg(feature = "bulk")]
 mod bulk;
 mod error;
+mod facts;
 mod pool;
+mod repeated_ids;
 mod reuse;
+mod server;
 #[cfg(feature = "bulk")]
 mod snapshot;
+mod tls;
 mod values;
+mod version;
 
 /// Number of ids per lookup. The statement has a fixed size; unused places repeat the last id.
 const LOOKUP: usize = 1_000;
@@ -46,6 +52,8 @@ pub struct AccessOptions {
     pub connections: u32,
     /// Retry policy for failures.
     pub retry: RetryPolicy,
+    /// Timeout for opening a connection. A paused server, such as Aurora Serverless, greets after 15 seconds and more.
+    pub connect_timeout: Duration,
     /// Lock timeouts. With [`TimeoutProfile::Streaming`], a server that cannot be reached at first is retried, as after
     /// a lost connection.
     pub timeout_profile: TimeoutProfile,
@@ -53,8 +61,19 @@ pub struct AccessOptions {
 
 impl Default for AccessOptions {
     fn default() -> Self {
-        Self { credentials: None, connections: 4, retry: RetryPolicy::default(), timeout_profile: TimeoutProfile::Bulk }
+        Self {
+            credentials: None,
+            connections: 4,
+            retry: RetryPolicy::default(),
+            connect_timeout: Self::CONNECT_TIMEOUT,
+            timeout_profile: TimeoutProfile::Bulk,
+        }
     }
+}
+
+impl AccessOptions {
+    /// Default timeout for opening a connection.
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 }
 
 /// Table in MySQL or MariaDB.
@@ -64,6 +83,9 @@ pub struct MySql {
     #[cfg(feature = "bulk")]
     loader: bulk::LoadState,
     reached: Arc<AtomicBool>,
+    tls: Tls,
+    /// How the table keeps ids unique; `None` before it was checked.
+    id_key: Arc<Mutex<Option<IdKey>>>,
     table: TableName,
     #[cfg(feature = "bulk")]
     server: String,
@@ -85,24 +107,31 @@ impl MySql {
     /// # Errors
     /// Returns an error for the reasons of [`MySql::new`].
     pub fn open(url: &Url, table: TableName, access: AccessOptions) -> Result<Self, Error> {
-        let AccessOptions { credentials, connections, retry, timeout_profile } = access;
+        let AccessOptions { credentials, connections, retry, connect_timeout, timeout_profile } = access;
         let shown = super::WarehouseUrl::MySql(url.clone()).to_string();
+        let tls = Tls::of(url).map_err(|e| Error::new(Reason::BadAddress, &shown, e))?;
         let options = MySqlConnectOptions::from_str(url.as_str())
             .map_err(|e| Error::new(Reason::BadAddress, &shown, format!("the address cannot be read: {e}")))?
             .disable_statement_logging();
-        // RDS requires a token in clear text: it is only sent to a server whose name was verified.
-        let verified = matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity);
-        let options = options.enable_cleartext_plugin(verified);
         let address = format!("{shown} table {table}");
         #[cfg(feature = "bulk")]
-        let loader = bulk::LoadState::new(url, &options, credentials.clone(), connections);
-        let manager = SessionManager { options, credentials, table: table.clone(), timeout_profile };
+        let loader = bulk::LoadState::new(url, &options, &tls, (credentials.clone(), connect_timeout), connections);
+        let manager = SessionManager {
+            options,
+            tls: tls.clone(),
+            credentials,
+            table: table.clone(),
+            timeout_profile,
+            connect_timeout,
+        };
         let reached = Arc::new(AtomicBool::new(timeout_profile == TimeoutProfile::Streaming));
         Ok(Self {
             sessions: SessionPool::new(manager, address.clone(), connections),
             #[cfg(feature = "bulk")]
             loader,
             reached,
+            tls,
+            id_key: Arc::default(),
             table,
             #[cfg(feature = "bulk")]
             server: shown,
@@ -161,16 +190,13 @@ impl MySql {
         described.map_err(|e| self.sessions.failure(&e))
     }
 
-    /// Returns true if an index makes `id_treated_data` alone unique.
-    async fn ids_are_unique(&self) -> Result<bool, Error> {
-        let query = sqlx::query(
-            "SELECT COUNT(*) FROM information_schema.statistics one WHERE table_schema = DATABASE() AND table_name = ? \
-             AND non_unique = 0 AND column_name = 'id_treated_data' AND nullable <> 'YES' AND NOT EXISTS (SELECT 1 FROM information_schema.statistics more \
-             WHERE more.table_schema = one.table_schema AND more.table_name = one.table_name AND more.index_name = one.index_name \
-             AND more.seq_in_index = 2)",
-        )
-        .bind(self.table.as_str());
-        Ok(self.number(query).await? > 0)
+    /// Returns how the table keeps ids unique; checks the table on first use.
+    async fn id_key(&self) -> Result<IdKey, Error> {
+        let known = *self.id_key.lock().unwrap_or_else(PoisonError::into_inner);
+        match known {
+            Some(known) => Ok(known),
+            None => self.retry.run(Error::kind, |_| self.check_table()).await,
+        }
     }
 
     /// Returns the number of ids per lookup; fewer if the server accepts only small packets.
@@ -181,7 +207,7 @@ impl MySql {
     }
 
     #[cfg(not(feature = "bulk"))]
-    #[allow(clippy::unused_async, reason = "asks the server where it can")]
+    #[allow(clippy::unused_async, reason = "queries the server on other back ends")]
     async fn lookup(&self) -> Result<usize, Error> {
         Ok(LOOKUP)
     }
@@ -208,16 +234,6 @@ impl MySql {
         };
         self.retry.run(Error::kind, run).await
     }
-
-    async fn setting(&self, name: &str) -> Option<String> {
-        let listed = "SELECT variable_value FROM performance_schema.session_variables WHERE variable_name = ?";
-        if let Ok(Some(row)) = self.sessions.rows(sqlx::query(listed).bind(name)).await.as_deref().map(<[_]>::first) {
-            return row.try_get(0).ok();
-        }
-        let rows =
-            self.sessions.rows(sqlx::query(AssertSqlSafe(format!("SELECT CAST(@@{name} AS CHAR)")))).await.ok()?;
-        rows.first()?.try_get(0).ok()
-    }
 }
 
 fn insert_sql(table: &TableName, rows: usize) -> String {
@@ -243,7 +259,8 @@ fn remove_sql(table: &TableName, schema: &TableSchema) -> String {
 fn guard(schema: &TableSchema) -> String {
     // A FLOAT is compared as the server's own f32: bound as f32 and cast, never as decimal text.
     let guard = Column::ALL.map(|column| match schema.of(column) {
-        ColumnType::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE) <=> ?"),
+        // Not CAST AS DOUBLE, which MySQL has only since 8.0.17.
+        ColumnType::Double { decimals: Some(_) } => format!("`{column}` + 0E0 <=> ?"),
         ColumnType::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
         _ => format!("`{column}` <=> ?"),
     });
@@ -269,6 +286,9 @@ impl Warehouse for MySql {
 
     async fn init(&self) -> Result<Vec<String>, Error> {
         self.reach().await?;
+        if self.exists(schema::SchemaObject::Table, self.table.as_str()).await? {
+            self.check_table().await?;
+        }
         let mut created = Vec::new();
         for step in schema::MYSQL {
             if !self.exists(step.creates, &step.name(&self.table)).await? {
@@ -287,19 +307,23 @@ impl Warehouse for MySql {
             return Err(Error::new(Reason::NoTable, &self.address, message));
         }
         let schema = schema::table_schema(&self.address, &columns)?;
-        if !self.retry.run(Error::kind, |_| self.ids_are_unique()).await? {
-            return Err(Error::new(
-                Reason::BadSchema,
-                &self.address,
-                "id_treated_data has no primary or unique NOT NULL key of its own: add one",
-            ));
+        let id_key = self.retry.run(Error::kind, |_| self.check_table()).await?;
+        let before = self.id_key.lock().unwrap_or_else(PoisonError::into_inner).replace(id_key);
+        #[cfg(feature = "bulk")]
+        if id_key == IdKey::WithFurtherColumns && before != Some(id_key) {
+            self.retry.run(Error::kind, |_| self.refuse_repeated_ids()).await?;
         }
+        let _ = before; // the Lambda leaves this check to the toolkit, which has the time
         Ok(schema)
     }
 
     async fn insert(&self, rows: &[Row], _: &TableSchema) -> Result<InsertResult, Error> {
         let sql: Arc<str> = insert_sql(&self.table, rows.len()).into();
+        let id_key = self.id_key().await?;
         let run = |_| async {
+            if id_key == IdKey::WithFurtherColumns {
+                return self.insert_new_ids(rows).await;
+            }
             let query = rows.iter().flat_map(|row| &row.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             match self.sessions.execute(query).await {
                 Ok(_) => Ok(InsertResult::Inserted),
@@ -338,34 +362,12 @@ impl Warehouse for MySql {
 
     async fn status(&self) -> Result<ServerStatus, Error> {
         self.reach().await?;
-        let query = sqlx::query("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one").bind(1);
-        let message = self.sessions.rows(query).await?;
-        let said = message.first().ok_or(sqlx::Error::RowNotFound).and_then(<(String, NaiveDateTime)>::from_row);
-        let (version, clock) = said.map_err(|e| self.sessions.failure(&e))?;
-        let rows = self.number(sqlx::query(AssertSqlSafe(format!("SELECT COUNT(*) FROM `{}`", self.table)))).await;
-        let mut settings = BTreeMap::new();
-        for name in [
-            "sql_mode",
-            "local_infile",
-            "max_allowed_packet",
-            "read_only",
-            "character_set_server",
-            "collation_server",
-            "collation_database",
-            "system_time_zone",
-            "time_zone",
-            "global.sql_mode", // the default of other sessions; this program's own are stricter, and in UTC
-            "global.time_zone",
-            "version_comment",
-        ] {
-            if let Some(value) = self.setting(name).await {
-                settings.insert(name.to_owned(), value);
-            }
-        }
-        let grants = self.sessions.rows(sqlx::query("SHOW GRANTS")).await.unwrap_or_default();
-        let grants = grants.iter().filter_map(|row| row.try_get(0).ok()).collect();
-        let rows = rows.ok().map(i64::unsigned_abs);
-        Ok(ServerStatus { version, clock: Some(clock), rows, settings, grants })
+        self.server_status().await
+    }
+
+    async fn check_writable(&self) -> Result<(), Error> {
+        self.reach().await?;
+        self.refuse_reader().await
     }
 }
 

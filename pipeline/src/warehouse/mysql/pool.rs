@@ -1,6 +1,7 @@
 //! Sessions of sqlx, and the statements that they run; [`super::reuse`] opens and reuses them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow};
 use sqlx::query::Query;
@@ -8,13 +9,15 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, MySql as Db};
 
 use super::error::classify;
 use super::reuse::{self, Driver, Pool};
+use super::tls::Tls;
 use crate::retry::TimeoutProfile;
 use crate::warehouse::credentials::{CredentialProvider, Credentials};
 use crate::warehouse::{Error, Reason, TableName};
 
 /// Returns the settings of a session: strict mode, UTC, and short timeouts for row locks, table locks and idle
 /// sessions. With the timeouts, an abandoned statement does not wait for a lock for hours, and an abandoned session is
-/// closed.
+/// closed. Time limits of statements and of idle transactions, which the server may set for all sessions, are off: an
+/// audit reads for hours in one statement. Only the server that has such a variable executes the comment around it.
 pub(super) fn settings(timeout_profile: TimeoutProfile) -> String {
     let (rows, table, silence) = match timeout_profile {
         TimeoutProfile::Bulk => (50, 60, 8 * 3_600),
@@ -23,16 +26,21 @@ pub(super) fn settings(timeout_profile: TimeoutProfile) -> String {
     format!(
         "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
          ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', \
-         innodb_lock_wait_timeout = {rows}, lock_wait_timeout = {table}, wait_timeout = {silence}"
+         innodb_lock_wait_timeout = {rows}, lock_wait_timeout = {table}, wait_timeout = {silence}, \
+         net_read_timeout = 600, net_write_timeout = 600 \
+         /*!50708 , max_execution_time = 0 */ /*M!100300 , max_statement_time = 0, idle_transaction_timeout = 0, \
+         idle_readonly_transaction_timeout = 0, idle_write_transaction_timeout = 0 */"
     )
 }
 
 /// Opens and checks sessions.
 pub(super) struct SessionManager {
     pub options: MySqlConnectOptions,
+    pub tls: Tls,
     pub credentials: Option<Arc<dyn CredentialProvider>>,
     pub table: TableName,
     pub timeout_profile: TimeoutProfile,
+    pub connect_timeout: Duration,
 }
 
 /// Pool of sessions in UTC and strict mode.
@@ -127,6 +135,10 @@ impl Driver for SessionManager {
         self.credentials.as_ref()
     }
 
+    fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
     async fn connect(&self, with: Option<Credentials>) -> Result<MySqlConnection, Error> {
         let mut options = self.options.clone();
         if let Some(with) = with {
@@ -135,7 +147,7 @@ impl Driver for SessionManager {
             options = with.port.iter().fold(options, |options, port| options.port(*port));
             options = with.database.iter().fold(options, |options, database| options.database(database));
         }
-        let mut connection = options.connect().await.map_err(|e| self.failure(&e))?;
+        let mut connection = self.tls.apply(options).connect().await.map_err(|e| self.failure(&e))?;
         let set = connection.execute(AssertSqlSafe(settings(self.timeout_profile))).await;
         set.map(|_| connection).map_err(|e| self.failure(&e))
     }

@@ -14,9 +14,6 @@ use tokio::time::timeout;
 use crate::warehouse::credentials::{CredentialProvider, Credentials};
 use crate::warehouse::{Error, Reason};
 
-/// Timeout for opening a session.
-const OPEN: Duration = Duration::from_secs(5);
-
 /// Timeout for checking a session.
 const CHECK: Duration = Duration::from_secs(1);
 
@@ -31,6 +28,9 @@ pub(super) trait Driver: Send + Sync + 'static {
 
     /// Returns the provider of credentials. `None` if they never change.
     fn login(&self) -> Option<&Arc<dyn CredentialProvider>>;
+
+    /// Returns the timeout for opening a connection.
+    fn connect_timeout(&self) -> Duration;
 
     /// Opens a connection and configures it.
     fn connect(&self, with: Option<Credentials>) -> impl Future<Output = Result<Self::Connection, Error>> + Send;
@@ -111,11 +111,15 @@ impl<D: Driver> Sessions<D> {
             Some(credentials) => Some(credentials.credentials(is_refused).await?),
             None => None,
         };
+        let limit = self.0.connect_timeout();
         let silent = |_| {
-            let message = format!("no answer within {} s: check host, port and network", OPEN.as_secs());
+            let message = format!(
+                "no answer within {} s: check host, port and network, or raise --connect-timeout",
+                limit.as_secs_f64()
+            );
             Error::new(Reason::Unreachable, "", message)
         };
-        let connection = timeout(OPEN, self.0.connect(with)).await.map_err(silent)??;
+        let connection = timeout(limit, self.0.connect(with)).await.map_err(silent)??;
         Ok(Pooled { connection, used: SystemTime::now() })
     }
 }

@@ -12,7 +12,8 @@ use crate::record::row::{ColumnType, Row, TableSchema, Value};
 pub(super) fn select_list(schema: &TableSchema) -> String {
     let columns = Column::ALL.map(|column| match schema.of(column) {
         ColumnType::Integer => format!("CAST(`{column}` AS SIGNED)"),
-        ColumnType::Double { decimals: Some(_) } => format!("CAST(`{column}` AS DOUBLE)"),
+        // Not CAST AS DOUBLE, which MySQL has only since 8.0.17.
+        ColumnType::Double { decimals: Some(_) } => format!("`{column}` + 0E0"),
         _ => format!("`{column}`"),
     });
     columns.join(", ")

@@ -7,8 +7,8 @@
 //! | --- | --- |
 //! | `RDS_SECRET_ARN` | secret with user and password, read again if they are rejected; also with host, port and database if their variables are not set |
 //! | `RDS_IAM_AUTH=true` | a token in place of the password, signed for each session |
-//! | `RDS_CA_FILE` | TLS, with the server's certificate and name verified against this bundle |
-//! | `RDS_SSL_MODE` | another of MySQL's modes, such as `VERIFY_CA` for a server behind a custom name |
+//! | `RDS_CA_FILE` | further certificate authorities, in addition to the system's and those of RDS |
+//! | `RDS_SSL_MODE` | another of MySQL's TLS modes, such as `VERIFY_CA` for a server behind a custom name; by default a server on another machine is verified with its name |
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,15 +16,12 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use super::mysql::{AccessOptions, MySql};
-use super::{CredentialProvider, Error, Reason, TableName, WarehouseUrl};
+use super::{CredentialProvider, Error, Reason, TableName, TlsMode, WarehouseUrl};
 use iam_token::IamToken;
 use secret::{EnvOverrides, Secret};
 
 mod iam_token;
 mod secret;
-
-/// TLS mode that verifies the server's certificate and name.
-const VERIFIED: &str = "VERIFY_IDENTITY";
 
 /// Authentication method of sessions.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,7 +40,7 @@ pub struct Rds {
     database: Option<String>,
     proof: AuthMethod,
     ca_file: Option<String>,
-    ssl_mode: Option<String>,
+    ssl_mode: Option<TlsMode>,
 }
 
 impl fmt::Debug for AuthMethod {
@@ -82,11 +79,15 @@ impl Rds {
             database: variable("RDS_DATABASE"),
             proof: proof(&variable)?,
             ca_file: variable("RDS_CA_FILE"),
-            ssl_mode: variable("RDS_SSL_MODE"),
+            ssl_mode: variable("RDS_SSL_MODE")
+                .map(|mode| mode.parse())
+                .transpose()
+                .map_err(|e| format!("RDS_SSL_MODE: {e}"))?,
         };
-        if rds.proof == AuthMethod::Token && rds.ssl_mode.as_deref().is_some_and(|mode| mode != VERIFIED) {
+        if rds.proof == AuthMethod::Token && rds.ssl_mode.is_some_and(|mode| mode != TlsMode::VerifyIdentity) {
             return Err(format!(
-                "RDS_IAM_AUTH sends its token in clear text: only RDS_SSL_MODE={VERIFIED} keeps it safe"
+                "RDS_IAM_AUTH sends its token in clear text: only RDS_SSL_MODE={} keeps it safe",
+                TlsMode::VerifyIdentity
             ));
         }
         rds.address()?;
@@ -108,7 +109,8 @@ impl Rds {
         let database = self.database.as_deref().unwrap_or("fazendas");
         let mut url = WarehouseUrl::from_parts(self.host(), self.port(), &self.user, password, database)?;
         let verified = self.ca_file.is_some() || self.proof == AuthMethod::Token;
-        let ssl_mode = self.ssl_mode.as_deref().or(verified.then_some(VERIFIED));
+        // Also on this machine, where nothing is verified by default.
+        let ssl_mode = self.ssl_mode.or(verified.then_some(TlsMode::VerifyIdentity)).map(TlsMode::name);
         if let WarehouseUrl::MySql(url) = &mut url {
             let options = [("ssl-mode", ssl_mode), ("ssl-ca", self.ca_file.as_deref())];
             for (name, value) in options.into_iter().filter_map(|(name, value)| Some((name, value?))) {
@@ -224,6 +226,9 @@ mod tests {
         assert_eq!(url(&token), "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_IDENTITY");
         let own = [("RDS_HOST", "db"), ("RDS_CA_FILE", "/ca.pem"), ("RDS_SSL_MODE", "VERIFY_CA")];
         assert_eq!(url(&own), "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_CA&ssl-ca=%2Fca.pem");
+        let short = [("RDS_HOST", "db"), ("RDS_SSL_MODE", "verify-full")];
+        assert_eq!(url(&short), "mysql://root@db:3306/fazendas?ssl-mode=VERIFY_IDENTITY");
+        assert!(read(&[("RDS_HOST", "db"), ("RDS_SSL_MODE", "perhaps")]).unwrap_err().contains("RDS_SSL_MODE"));
         let in_clear = [("RDS_HOST", "db"), ("RDS_IAM_AUTH", "true"), ("RDS_SSL_MODE", "REQUIRED")];
         assert!(read(&in_clear).unwrap_err().contains("clear text"));
     }

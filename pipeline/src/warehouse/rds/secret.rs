@@ -65,15 +65,15 @@ impl Secret {
     async fn fetch(&self) -> Result<Credentials, Error> {
         let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
         let answer = answer.map_err(|e| {
-            let said = match (e.code(), e.message()) {
+            let details = match (e.code(), e.message()) {
                 (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
                 _ => DisplayErrorContext(&e).to_string(),
             };
             match e.code() {
                 Some("ThrottlingException" | "InternalServiceError") | None => {
-                    self.failure(Reason::Unreachable, format!("the secret cannot be read now: {said}"))
+                    self.failure(Reason::Unreachable, format!("the secret cannot be read now: {details}"))
                 }
-                _ => self.failure(Reason::Denied, format!("the secret cannot be read: check RDS_SECRET_ARN, and that secretsmanager:GetSecretValue is allowed: {said}")),
+                _ => self.failure(Reason::Denied, format!("the secret cannot be read: check RDS_SECRET_ARN, and that secretsmanager:GetSecretValue is allowed: {details}")),
             }
         })?;
         let text = answer.secret_string().unwrap_or_default();
@@ -101,7 +101,7 @@ fn parts(text: &str, known: &EnvOverrides) -> Result<Credentials, &'static str> 
     }
     let port = parts.port.filter(|_| !known.port).map(|port| match port {
         Port::Number(port) => Ok(port),
-        Port::Text(text) => text.trim().parse().map_err(|_| "the secret's port is none"),
+        Port::Text(text) => text.trim().parse().map_err(|_| "the secret's port is not a number"),
     });
     let database = message(parts.dbname).filter(|_| !known.database);
     Ok(Credentials { user, password, host, port: port.transpose()?, database })
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(of(r#"{"username":"ana","password":"s","engine":"mysql","port":3306}"#), pair("ana", "s"));
         assert_eq!(of(r#" {"password":"s","more":[1]}"#), pair("root", "s"));
         assert_eq!(of("s{gredo"), pair("root", "s{gredo"));
-        for odd in ["", "{}", r#"{"username":"ana"}"#, r#"{"password":""}"#, r#"{"password":7}"#, "{broken"] {
-            assert_eq!(of(odd), None, "{odd}");
+        for other in ["", "{}", r#"{"username":"ana"}"#, r#"{"password":""}"#, r#"{"password":7}"#, "{broken"] {
+            assert_eq!(of(other), None, "{other}");
         }
     }
 

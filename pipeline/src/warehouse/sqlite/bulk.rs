@@ -209,11 +209,11 @@ impl BulkWarehouse for Sqlite {
             .query_strings("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", &[table])
             .await?
         {
-            found.push(format!("trigger {trigger} would stay with the old table"));
+            found.push(format!("trigger {trigger} is not moved to the new table"));
         }
         let sql = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL";
         for index in self.query_strings(sql, &[table]).await?.into_iter().filter(|name| !ours.contains(name)) {
-            found.push(format!("index {index} would stay with the old table"));
+            found.push(format!("index {index} is not moved to the new table"));
         }
         // Hidden columns are generated, and computed again for each row.
         let sql = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0";

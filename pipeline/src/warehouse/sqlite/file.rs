@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_database_is_not_made_beside_what_is_left_of_another() {
+    fn a_new_database_is_not_created_next_to_the_files_of_another() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("w.db");
         assert_eq!(look(&path, Missing::Made), Ok(()));

@@ -98,7 +98,7 @@ impl Sqlite {
 
     fn failure(&self, e: &sqlx::Error) -> Error {
         let code = e.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
-        let said = e.to_string();
+        let details = e.to_string();
         let reason = match code.map(|code| code & 0xff) {
             Some(5 | 6) => Reason::Busy,
             Some(8) => Reason::ReadOnly,
@@ -106,10 +106,10 @@ impl Sqlite {
             Some(14) if !self.options.get_filename().exists() => Reason::NoTable,
             Some(14 | 26 | 11) => Reason::BadAddress,
             Some(18..=20) => Reason::BadRow,
-            _ if said.contains("no such table: ruminate_journal") => {
+            _ if details.contains("no such table: ruminate_journal") => {
                 return Error::new(Reason::NoTable, &self.address, "there is no journal");
             }
-            _ if said.contains("no such table") => Reason::NoTable,
+            _ if details.contains("no such table") => Reason::NoTable,
             _ => Reason::Other,
         };
         let message = match reason {
@@ -117,8 +117,8 @@ impl Sqlite {
                 format!("there is no file {}: check --warehouse", self.options.get_filename().display())
             }
             Reason::NoTable => format!("no table {}: run `ruminate init`, or name another with --table", self.table),
-            Reason::BadAddress => format!("the file cannot be opened as a SQLite database: check its path: {said}"),
-            _ => said,
+            Reason::BadAddress => format!("the file cannot be opened as a SQLite database: check its path: {details}"),
+            _ => details,
         };
         Error::new(reason, &self.address, message)
     }

@@ -23,7 +23,7 @@ pub(super) struct Plot {
     /// Quantity of the horizontal axis.
     across: String,
     /// Summary in one sentence, for screen readers.
-    told: String,
+    description: String,
     lines: Vec<SeriesPath>,
     grid: String,
     ys: Vec<Tick>,
@@ -54,7 +54,7 @@ pub(super) struct PlotLabels {
     pub title: &'static str,
     pub unit: String,
     pub across: String,
-    pub told: String,
+    pub description: String,
 }
 
 /// Line as an SVG path.
@@ -76,7 +76,7 @@ struct ColumnMarkup {
 impl Plot {
     /// Returns a plot of lines over columns, on scales that contain them.
     pub(super) fn of(words: PlotLabels, (x, y): (&Scale, &Scale), columns: &[Column], lines: Vec<Series>) -> Self {
-        let PlotLabels { title, unit, across, told } = words;
+        let PlotLabels { title, unit, across, description } = words;
         let drawn =
             |line: Series| SeriesPath { class: line.class, name: line.name, path: steps(columns, &line.values, x, y) };
         let usual = columns.first().map_or(1.0, |first| first.to - first.from);
@@ -89,7 +89,7 @@ impl Plot {
             title,
             unit,
             across,
-            told,
+            description,
             lines: lines.into_iter().map(drawn).collect(),
             grid: grid(y),
             ys: y.ticks(),

@@ -80,26 +80,26 @@ impl MessageCategory {
             Self::Failed => (
                 "Failed",
                 ["message failed", "messages failed"],
-                "The topic refused it for good, or did not take it within all attempts.",
-                "Look at the codes below; what is in the file of `--dead-letters` can be published again.",
+                "The topic rejected it permanently, or did not accept it in any attempt.",
+                "See the codes below; messages in the `--dead-letters` file can be published again.",
             ),
             Self::Invalid => (
                 "Invalid",
                 ["message was no valid reading, or too large", "messages were no valid readings, or too large"],
                 "It is not a valid reading, or over 256 KiB, so it was not sent.",
-                "Look at each reason below; `--send-invalid` sends them too, to try the quarantine.",
+                "See the reasons below; `--send-invalid` sends them too, to test the quarantine.",
             ),
             Self::Dropped => (
                 "Dropped",
                 ["message was dropped: the sender was behind", "messages were dropped: the sender was behind"],
                 "It was due and could not be sent in time (`--drop-after`), because too much was in flight.",
-                "The topic, or this sender, does not hold this rate: raise `--concurrency`, or ask for less.",
+                "The topic, or this sender, cannot sustain this rate: raise `--concurrency`, or ask for less.",
             ),
             Self::Unsent => (
                 "Unsent",
                 ["message was under way when it stopped", "messages were under way when it stopped"],
-                "The run stopped before its fate was known.",
-                "Go on: it is sent again, and a repeat does no harm.",
+                "The run stopped before its result was known.",
+                "Resume: it is sent again, which changes nothing if it was accepted.",
             ),
             Self::NotReached => (
                 "Not reached",
@@ -111,12 +111,12 @@ impl MessageCategory {
                 "Retried",
                 ["message was sent again", "messages were sent again"],
                 "A request failed temporarily, so the message was sent again; each retry counts.",
-                "Nothing, unless there are many: then look at the codes.",
+                "Nothing, unless there are many: then see the codes.",
             ),
             Self::Skipped => (
                 "Skipped",
-                ["message was passed over", "messages were passed over"],
-                "An earlier run had settled it; not counted among those read.",
+                ["message was skipped", "messages were skipped"],
+                "An earlier run had completed it; it does not count as read.",
                 "Nothing.",
             ),
         };

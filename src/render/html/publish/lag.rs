@@ -26,8 +26,8 @@ pub(super) struct DeliveryLag {
 struct TruthDeliverySection {
     lead: String,
     note: Option<String>,
-    missing_of: Vec<ErrorCount>,
-    readings: Vec<Reading>,
+    missing_by_fault: Vec<ErrorCount>,
+    missing_readings: Vec<Reading>,
 }
 
 /// Reading that never arrived.
@@ -57,8 +57,8 @@ impl TruthDeliverySection {
                 .stopped
                 .as_ref()
                 .map(|why| format!("Not looked for all: {}.", sanitize::shown(why, sanitize::VALUE))),
-            missing_of: errors::of(&truth.missing_of),
-            readings: truth.readings.iter().map(reading).collect(),
+            missing_by_fault: errors::of(&truth.missing_by_fault),
+            missing_readings: truth.missing_readings.iter().map(reading).collect(),
         }
     }
 }
@@ -66,7 +66,8 @@ impl TruthDeliverySection {
 impl DeliveryLag {
     pub(super) fn of(lag: &Lag) -> Self {
         let seen = lag.arrived > 0;
-        let percentiles = [("p50", lag.ms.p50), ("p90", lag.ms.p90), ("p99", lag.ms.p99), ("longest", lag.ms.max)];
+        let percentiles =
+            [("p50", lag.lag_ms.p50), ("p90", lag.lag_ms.p90), ("p99", lag.lag_ms.p99), ("longest", lag.lag_ms.max)];
         Self {
             lead: lead(lag),
             notes: notes(lag),
@@ -75,7 +76,7 @@ impl DeliveryLag {
                 .filter(|_| seen)
                 .map(|(name, ms)| Percentile::of(name, &[ms]))
                 .collect(),
-            curve: curves("Lag by percentile", &[("latency", "from publish to row", &lag.curve)]),
+            curve: curves("Lag by percentile", &[("latency", "from publish to row", &lag.lag_curve)]),
             missing: lag.missing_ids.iter().map(ToString::to_string).collect(),
             missing_count: if lag.missing > 0 { numbers::count(lag.missing) } else { String::new() },
             errors: errors::of(&lag.errors),
@@ -103,12 +104,12 @@ fn shown_share(part: u64, whole: u64) -> String {
 
 fn notes(lag: &Lag) -> Vec<String> {
     let mut notes = Vec::new();
-    if lag.already > 0 {
-        let n = numbers::of(lag.already, "reading was", "readings were");
-        notes.push(format!("{n} in the warehouse before the run published them: they say nothing of the lag."));
+    if lag.already_present > 0 {
+        let n = numbers::of(lag.already_present, "reading was", "readings were");
+        notes.push(format!("{n} in the warehouse before the run published them; they are not part of the lag."));
     }
-    if lag.unwatched > 0 {
-        let n = numbers::of(lag.unwatched, "reading was", "readings were");
+    if lag.not_watched > 0 {
+        let n = numbers::of(lag.not_watched, "reading was", "readings were");
         notes.push(format!("{n} not looked for, because there were too many at once: the rest is a sample."));
     }
     if let Some(why) = &lag.stopped {

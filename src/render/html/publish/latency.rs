@@ -76,26 +76,26 @@ fn note(outcome: &Outcome) -> String {
         ),
     };
     if outcome.pacing.behind_seconds.is_none() {
-        return "Without a schedule, latency counts from a message's first call, and nothing is sent while there is no room: a stall \
+        return "Without a schedule, latency starts at a message's first request, and nothing is sent while all slots are in use: a stall \
                 holds back what it would have hit. For percentiles that users would see, ask for a rate."
             .into();
     }
-    let told = match widest(outcome) {
+    let description = match widest(outcome) {
         Some((name, due, call)) => {
             let [due, call] = [due, call].map(millis);
             format!(
                 "Here {name} is {due}, and {call} of the calls alone: the rest was spent waiting for its turn, which a tool that \
-                 measures calls would not have told."
+                 measures only requests would not show."
             )
         }
         None if outcome.counts[Count::Dropped] == 0 => {
-            "Here both tell nearly the same: the sender kept to its schedule.".into()
+            "Here both are nearly the same: the sender kept to its schedule.".into()
         }
         None => String::new(),
     };
     format!(
         "Latency counts from when a message was due, so that waiting behind a slow answer is in it; service time is the \
-         call that got it through. {told}{dropped}"
+         call that got it through. {description}{dropped}"
     )
 }
 
@@ -130,8 +130,8 @@ fn over_time(outcome: &Outcome) -> Pair {
     let most = measured().map(|one| one.latency_ms.max.max(one.service_ms.max)).fold(0.0, f64::max);
     let scale = Scale::latencies(if least.is_finite() { least } else { 0.0 }, most);
     let plot = |title, name: &str, of: fn(&Interval) -> Percentiles, all: Percentiles| {
-        let told = format!("{title}, percentiles by interval; of the whole run: {all}");
-        let words = PlotLabels { title, unit: unit(name, &scale), across: since(outcome.times.seconds), told };
+        let description = format!("{title}, percentiles by interval; of the whole run: {all}");
+        let words = PlotLabels { title, unit: unit(name, &scale), across: since(outcome.times.seconds), description };
         let columns = tipped(outcome, |one| match one.published {
             0 => "nothing published".to_owned(),
             _ => QUANTILES.map(|(_, name, quantile)| format!("{name} {}", millis(quantile(&of(one))))).join(", "),
@@ -186,9 +186,13 @@ pub(super) fn curves(
     let least = points().map(|point| point.ms).fold(f64::INFINITY, f64::min);
     let most = points().map(|point| point.ms).fold(0.0, f64::max);
     let scale = Scale::latencies(least, most);
-    let told = format!("{title}, of {count} messages, from {} to {}", millis(least), millis(most));
-    let words =
-        PlotLabels { title, unit: unit("at most so long", &scale), across: "per cent of the messages".into(), told };
+    let description = format!("{title}, of {count} messages, from {} to {}", millis(least), millis(most));
+    let words = PlotLabels {
+        title,
+        unit: unit("at most so long", &scale),
+        across: "per cent of the messages".into(),
+        description,
+    };
     Some(Plot::of(words, (&Scale::nines(all), &scale), &columns, lines.collect()))
 }
 

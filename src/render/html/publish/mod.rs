@@ -16,10 +16,10 @@ mod conditions;
 mod errors;
 mod lag;
 mod latency;
+mod page_head;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod verdict;
 
 pub(super) const LAYOUT: &str = "publish/page.html.j2";
 
@@ -38,7 +38,7 @@ struct Publish {
     lag: Option<lag::DeliveryLag>,
     dead_letters: Option<String>,
     /// Flag that continues a stopped run. `None` if it did not stop.
-    to_go_on: Option<String>,
+    resume_flag: Option<String>,
     /// How to publish the complete input. `None` if the schedule did not end first.
     to_the_end: Option<String>,
     stopped: bool,
@@ -51,7 +51,7 @@ impl Page for Outcome {
     fn page(&self, _: usize) -> impl Serialize {
         Publish {
             version: env!("CARGO_PKG_VERSION"),
-            verdict: verdict::of(self),
+            verdict: page_head::of(self),
             conditions: conditions::of(self),
             accounts: vec![categories::account(self)],
             counts: categories::counts(self),
@@ -61,7 +61,7 @@ impl Page for Outcome {
             problems: ProblemList::of(&self.problems, |_| true),
             lag: self.lag.as_ref().map(lag::DeliveryLag::of),
             dead_letters: self.dead_letters.as_ref().map(|file| super::sanitize::shown(file, super::sanitize::KEY)),
-            to_go_on: self.resume_flag(),
+            resume_flag: self.resume_flag(),
             to_the_end: self.to_the_end().map(|how| format!("{}{}.", how[..1].to_uppercase(), &how[1..])),
             stopped: self.end.stopped.is_some(),
             repeat: ReproduceCommand::of(&self.command),

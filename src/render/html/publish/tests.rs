@@ -13,8 +13,8 @@ use crate::render::html::{MOST_BYTES, render, write};
 const MS: Percentiles = Percentiles { p50: 12.0, p90: 30.0, p99: 812.0, max: 1_900.0 };
 const CALL: Percentiles = Percentiles { p50: 9.0, p90: 18.0, p99: 46.0, max: 1_010.0 };
 
-/// Returns a run of `stretches` intervals in which everything was published.
-fn held(stretches: u64) -> Outcome {
+/// Returns a run of `intervals` intervals in which everything was published.
+fn passed(intervals: u64) -> Outcome {
     let interval = |n: u64| Interval {
         begin: n as f64,
         seconds: 1.0,
@@ -25,7 +25,7 @@ fn held(stretches: u64) -> Outcome {
         service_ms: CALL,
         ..Interval::default()
     };
-    let count = stretches * 500;
+    let count = intervals * 500;
     let point =
         |(percentile, ms)| PercentilePoint { percentile, ms, count: (count as f64 * percentile / 100.0) as u64 };
     let curve: Vec<PercentilePoint> =
@@ -36,13 +36,13 @@ fn held(stretches: u64) -> Outcome {
         counts: [(Count::Read, count), (Count::Published, count)].into(),
         pacing: Pacing { schedule: "500/s".into(), rate: Some(500.0), behind_seconds: Some(0.0), ..Pacing::default() },
         times: Times {
-            seconds: stretches as f64,
+            seconds: intervals as f64,
             rate_per_second: 500.0,
             latency_ms: MS,
             latency_p999_ms: 1_500.0,
             service_ms: CALL,
             service_p999_ms: 700.0,
-            intervals: (0..stretches).map(interval).collect(),
+            intervals: (0..intervals).map(interval).collect(),
             service_curve: curve.clone(),
             latency_curve: curve,
             ..Times::default()
@@ -55,7 +55,7 @@ fn held(stretches: u64) -> Outcome {
 
 /// Returns a completed run with every kind of problem, with `text` in all places for data.
 fn every_fate(text: &str) -> Outcome {
-    let mut outcome = held(60);
+    let mut outcome = passed(60);
     (
         outcome.counts[Count::Failed],
         outcome.counts[Count::Invalid],
@@ -70,19 +70,19 @@ fn every_fate(text: &str) -> Outcome {
     (0..5).for_each(|_| outcome.problems.add("failed", text, text));
     outcome.times.intervals[3] =
         Interval { failed: 5, dropped: 7, retries: 8, published: 0, ..outcome.times.intervals[3] };
-    outcome.verdicts = vec![
-        ConditionResult { text: text.into(), passed: true, measured: text.into() },
-        ConditionResult { text: "p99 > 500ms".into(), passed: false, measured: "812.0 ms".into() },
+    outcome.conditions = vec![
+        ConditionResult { condition: text.into(), passed: true, measured: text.into() },
+        ConditionResult { condition: "p99 > 500ms".into(), passed: false, measured: "812.0 ms".into() },
     ];
     outcome.lag = Some(Lag {
         watched: 30_000,
-        unwatched: 1,
+        not_watched: 1,
         arrived: 29_990,
-        already: 2,
+        already_present: 2,
         missing: 8,
-        ms: MS,
+        lag_ms: MS,
         resolution_ms: 100.0,
-        curve: outcome.times.latency_curve.clone(),
+        lag_curve: outcome.times.latency_curve.clone(),
         missing_ids: vec![Uuid::from_u128(7); 8],
         errors: [(text.to_owned(), 3)].into(),
         waited_seconds: 60.0,
@@ -91,8 +91,8 @@ fn every_fate(text: &str) -> Outcome {
             file: text.into(),
             ids: 30_001,
             missing: 9,
-            missing_of: [(text.to_owned(), 9)].into(),
-            readings: vec![
+            missing_by_fault: [(text.to_owned(), 9)].into(),
+            missing_readings: vec![
                 MissingReading {
                     id: Uuid::from_u128(8),
                     file: text.into(),
@@ -114,14 +114,14 @@ fn head(html: &str) -> &str {
 }
 
 #[test]
-fn a_run_that_held_says_so_first() {
-    let html = render(&held(60)).unwrap();
+fn a_run_that_passed_shows_it_first() {
+    let html = render(&passed(60)).unwrap();
     let head = head(&html);
     assert!(head.contains("Every message was published"), "{head}");
     assert!(head.contains("30,000 of 30,000 messages published in 60.00 s: 500 per second of 500 requested"), "{head}");
     assert!(head.contains("Half took at most 12.0 ms, 99 % at most 812 ms"), "{head}");
     assert!(html.contains("verdict clean") && html.contains("Nothing was dropped, failed or sent again"));
-    assert!(html.contains("Here p99 is 812 ms, and 46.0 ms of the calls alone"), "omission is told");
+    assert!(html.contains("Here p99 is 812 ms, and 46.0 ms of the calls alone"), "omission is reported");
     for absent in ["id=\"conditions\"", "id=\"lag\"", "What went wrong"] {
         assert!(!html.contains(absent), "{absent}");
     }
@@ -129,7 +129,7 @@ fn a_run_that_held_says_so_first() {
 
 #[test]
 fn what_was_dropped_is_not_hidden_by_the_percentiles_of_the_rest() {
-    let mut outcome = held(60);
+    let mut outcome = passed(60);
     outcome.times = Times { latency_ms: MS, service_ms: MS, service_p999_ms: 1_500.0, ..outcome.times };
     assert!(render(&outcome).unwrap().contains("the sender kept to its schedule"));
     (outcome.counts[Count::Dropped], outcome.counts[Count::Read]) = (7, outcome.counts[Count::Read] + 7);
@@ -141,7 +141,7 @@ fn what_was_dropped_is_not_hidden_by_the_percentiles_of_the_rest() {
 
 #[test]
 fn without_a_schedule_no_claim_is_made_of_it() {
-    let mut outcome = held(60);
+    let mut outcome = passed(60);
     outcome.pacing = Pacing { behind_seconds: None, rate: None, ..outcome.pacing };
     let html = render(&outcome).unwrap();
     assert!(html.contains("Without a schedule") && !html.contains("from when a message was due"));
@@ -156,16 +156,16 @@ fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("row\"><code>p99 &gt; 500ms</code>") < at("row\"><code>failed &gt; 1%</code>"));
     assert!(at("✗ FAIL") < at("✓ PASS") && at("✓ PASS") < at("id=\"account\""));
-    outcome.verdicts.iter_mut().for_each(|verdict| verdict.passed = true);
+    outcome.conditions.iter_mut().for_each(|verdict| verdict.passed = true);
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("All 2 checks passed") && html.contains("verdict clean"));
-    assert!(head(&html).contains("messages failed"), "what failed is told all the same");
+    assert!(head(&html).contains("messages failed"), "failures are reported nevertheless");
 }
 
 #[test]
 fn what_went_wrong_is_in_the_account_which_adds_up() {
     let mut outcome = every_fate("x");
-    outcome.verdicts.clear();
+    outcome.conditions.clear();
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("18 messages were not published"), "{}", head(&html));
     for category in MessageCategory::ALL {
@@ -176,17 +176,17 @@ fn what_went_wrong_is_in_the_account_which_adds_up() {
     let number = |part: &str| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap();
     let parts: u64 = account.split("<span class=\"nb\">").skip(1).map(number).sum();
     assert_eq!(parts, outcome.counts[Count::Read], "{account}");
-    for told in
+    for text in
         ["5 failed, 7 dropped, 8 sent again", "3 s: nothing published", "29,990 (99.9 %) arrived", "The ids of 8"]
     {
-        assert!(html.contains(told), "{told}");
+        assert!(html.contains(text), "{text}");
     }
 }
 
 #[test]
 fn readings_that_did_not_arrive_are_no_success() {
     let lag = Lag { watched: 10, arrived: 9, missing: 1, ..Lag::default() };
-    let outcome = Outcome { lag: Some(lag), ..held(1) };
+    let outcome = Outcome { lag: Some(lag), ..passed(1) };
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("1 reading was not delivered") && html.contains("verdict found"));
 }
@@ -197,7 +197,7 @@ fn a_run_that_stopped_claims_nothing() {
     (outcome.end.stopped, outcome.counts[Count::Unsent], outcome.end.resume_skip) =
         (Some("the token has expired".into()), 3, Some(1_234));
     outcome.counts[Count::Read] += 3;
-    outcome.verdicts.iter_mut().for_each(|verdict| verdict.passed = true);
+    outcome.conditions.iter_mut().for_each(|verdict| verdict.passed = true);
     outcome.check().unwrap();
     for (journal, how) in [(Some("j".to_owned()), "--resume"), (None, "--skip 1234")] {
         outcome.end.journal = journal;
@@ -222,20 +222,20 @@ fn a_run_that_ended_before_its_input_claims_only_what_was_due() {
         pacing: Pacing { schedule_ended: true, last_rate: Some(500.0), ..outcome.pacing },
         ..outcome
     };
-    let known = Outcome { rest: Rest::new(70, None), input: Some(30_070), ..left(held(60)) };
+    let known = Outcome { rest: Rest::new(70, None), input: Some(30_070), ..left(passed(60)) };
     known.check().unwrap();
     let html = render(&known).unwrap();
     assert!(head(&html).contains("Every message that was due was published"), "{}", head(&html));
     assert!(head(&html).contains("The schedule ended there. 70 messages of the input were not reached."));
     assert!(html.contains("<code class=\"flag\">--skip 30000") && html.contains("30,070 messages"));
     let unread = Some("the rest of standard input was not read".to_owned());
-    let unknown = Outcome { rest: Rest::new(3, unread), ..left(held(60)) };
+    let unknown = Outcome { rest: Rest::new(3, unread), ..left(passed(60)) };
     unknown.check().unwrap();
     let html = render(&unknown).unwrap();
     let message = "At least 3 messages of the input were not reached: the rest of standard input was not read.";
     assert!(head(&html).contains(message), "{}", head(&html));
     let wrong = Outcome { input: Some(30_071), ..known.clone() };
-    assert!(wrong.check().is_err(), "one message is nowhere");
+    assert!(wrong.check().is_err(), "one message is in no count");
     let mut unsaid = known;
     unsaid.pacing.schedule_ended = false;
     assert!(unsaid.check().is_err(), "a run that neither stopped nor ended its schedule reached everything");
@@ -252,16 +252,16 @@ fn an_empty_run_is_no_success_and_has_no_plots() {
 }
 
 #[test]
-fn one_stretch_and_six_hundred_are_drawn() {
-    for stretches in [1, 2, 600] {
-        let html = render(&held(stretches)).unwrap();
-        assert!(html.len() < MOST_BYTES / 2, "{stretches}: {}", html.len());
-        assert!(!html.contains("NaN") && !html.contains("inf"), "{stretches}");
+fn one_interval_and_six_hundred_are_drawn() {
+    for intervals in [1, 2, 600] {
+        let html = render(&passed(intervals)).unwrap();
+        assert!(html.len() < MOST_BYTES / 2, "{intervals}: {}", html.len());
+        assert!(!html.contains("NaN") && !html.contains("inf"), "{intervals}");
         let svg = html.matches("<svg").count();
         assert_eq!((svg, html.matches("</svg>").count()), (5, 5));
         for class in ["achieved", "offered", "p50", "p90", "p99", "max", "latency", "service"] {
             let path = format!("<path class=\"{class}\" d=\"M0 ");
-            assert!(html.contains(&path), "{class} of {stretches}");
+            assert!(html.contains(&path), "{class} of {intervals}");
         }
     }
 }
@@ -296,7 +296,7 @@ fn nothing_is_loaded_and_nothing_runs() {
 fn the_worst_fits() {
     let worst = "\"".repeat(100_000);
     let mut outcome = every_fate(&worst);
-    outcome.times.intervals = held(600).times.intervals;
+    outcome.times.intervals = passed(600).times.intervals;
     for n in 0..10_000 {
         outcome.errors.insert(format!("{n}{worst:.2000}"), n);
         outcome.problems.add("invalid", format!("{n}{worst:.5000}"), format!("{worst:.5000}"));
@@ -307,8 +307,8 @@ fn the_worst_fits() {
 
 #[test]
 fn the_page_and_the_exit_code_agree() {
-    let stopped = Outcome { end: End { stopped: Some("x".into()), ..End::default() }, ..held(1) };
-    for outcome in [held(1), every_fate("x"), stopped] {
+    let stopped = Outcome { end: End { stopped: Some("x".into()), ..End::default() }, ..passed(1) };
+    for outcome in [passed(1), every_fate("x"), stopped] {
         let code = outcome.exit().code();
         let state = ["clean", "found", "", "stopped"][usize::from(code)];
         let html = render(&outcome).unwrap();
@@ -320,7 +320,7 @@ fn the_page_and_the_exit_code_agree() {
 fn a_file_is_whole_or_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.html");
-    write(&path, &held(3)).unwrap();
+    write(&path, &passed(3)).unwrap();
     assert!(std::fs::read_to_string(&path).unwrap().ends_with("</html>"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }

@@ -13,7 +13,7 @@ use crate::render::html::plot::{Column, Plot, PlotLabels, Scale, Series, millis,
 pub(super) struct Timeline {
     notes: Vec<String>,
     rate: Option<Plot>,
-    beside: Pair,
+    side: Pair,
     /// Figures of each interval.
     table: Vec<Vec<String>>,
 }
@@ -22,17 +22,17 @@ impl Timeline {
     pub(super) fn of(outcome: &Outcome) -> Self {
         let any = !outcome.times.intervals.is_empty();
         let wrong = outcome.times.intervals.iter().any(|one| one.failed + one.dropped + one.retries > 0);
-        let mut beside = Vec::new();
+        let mut side = Vec::new();
         if any && wrong {
-            beside.push(trouble(outcome));
+            side.push(trouble(outcome));
         }
         if any {
-            beside.push(in_flight(outcome));
+            side.push(in_flight(outcome));
         }
         Self {
             notes: notes(outcome, wrong),
             rate: any.then(|| rate(outcome)),
-            beside,
+            side,
             table: outcome.times.intervals.iter().map(|one| figures(one, outcome.times.seconds)).collect(),
         }
     }
@@ -46,14 +46,14 @@ fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
     if let Some(behind) = outcome.fell_behind() {
         let behind = duration(behind);
         notes.push(format!(
-            "It ended {behind} behind its schedule, so that its latencies tell of this sender too: raise `--concurrency`, or ask \
+            "It ended {behind} behind its schedule, so its latencies include delays of this sender: raise `--concurrency`, or ask \
              for less."
         ));
     }
-    if outcome.pacing.behind_seconds.is_some() && outcome.pacing.most_behind_seconds > 0.1 {
+    if outcome.pacing.behind_seconds.is_some() && outcome.pacing.max_behind_seconds > 0.1 {
         notes.push(format!(
             "The latest batch went out {} after it was due.",
-            duration(outcome.pacing.most_behind_seconds)
+            duration(outcome.pacing.max_behind_seconds)
         ));
     }
     if outcome.pacing.starved_seconds > 0.1 {
@@ -105,12 +105,16 @@ fn rate(outcome: &Outcome) -> Plot {
         let [due, done] = [one.offered, one.published].map(|n| numbers::decimal(per_second(n, one), 0));
         format!("{due}/s {offered}, {done}/s published")
     });
-    let told = format!(
+    let description = format!(
         "Rate over time: {:.0} messages per second published over the whole run",
         outcome.times.rate_per_second
     );
-    let words =
-        PlotLabels { title: "Rate", unit: "messages per second".into(), across: since(outcome.times.seconds), told };
+    let words = PlotLabels {
+        title: "Rate",
+        unit: "messages per second".into(),
+        across: since(outcome.times.seconds),
+        description,
+    };
     Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
 }
 
@@ -132,12 +136,12 @@ fn trouble(outcome: &Outcome) -> Plot {
     let [failed, dropped, retries] =
         [outcome.counts[Count::Failed], outcome.counts[Count::Dropped], outcome.counts[Count::Retries]]
             .map(numbers::count);
-    let told = format!("What went wrong over time: {failed} failed, {dropped} dropped, {retries} sent again");
+    let description = format!("What went wrong over time: {failed} failed, {dropped} dropped, {retries} sent again");
     let words = PlotLabels {
         title: "What went wrong",
         unit: format!("messages in {each}"),
         across: since(outcome.times.seconds),
-        told,
+        description,
     };
     Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
 }
@@ -145,9 +149,13 @@ fn trouble(outcome: &Outcome) -> Plot {
 fn in_flight(outcome: &Outcome) -> Plot {
     let (lines, max) = lines(outcome, &[("p99", "at most", |one| one.in_flight.into())]);
     let columns = tipped(outcome, |one| format!("{} in flight", numbers::count(one.in_flight.into())));
-    let told = format!("Batches in flight over time: {max} at most");
-    let words =
-        PlotLabels { title: "In flight", unit: "batches at once".into(), across: since(outcome.times.seconds), told };
+    let description = format!("Batches in flight over time: {max} at most");
+    let words = PlotLabels {
+        title: "In flight",
+        unit: "batches at once".into(),
+        across: since(outcome.times.seconds),
+        description,
+    };
     Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
 }
 

@@ -41,7 +41,7 @@ impl CalendarCell for reconcile::DayCounts {
         is_off: ["disagrees", "disagree"],
         none: "no differences",
         fine: "and the counts of both sides agree on each",
-        max: "with most findings",
+        max: "with the most findings",
     };
 
     fn sides(&self) -> [u64; 2] {

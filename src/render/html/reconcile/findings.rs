@@ -104,13 +104,13 @@ pub(super) struct PatternText {
     anchor: &'static str,
     cause: String,
     /// Descriptions of the property, with the fraction of all compared ids that also have it.
-    told: Vec<[String; 2]>,
+    shares: Vec<[String; 2]>,
 }
 
 /// Returns where and since when findings are concentrated.
 pub(super) fn patterns(outcome: &Outcome) -> Vec<PatternText> {
     let of_one = |a: &Pattern, b: &Pattern| (a.kind, &a.cause) == (b.kind, &b.cause);
-    let told = |pattern: &Pattern| {
+    let shares = |pattern: &Pattern| {
         [sanitize::shown(&pattern.description(), VALUE), pattern.base_rate().replace(' ', "\u{a0}")]
     };
     let message = |patterns: &[Pattern]| {
@@ -119,7 +119,7 @@ pub(super) fn patterns(outcome: &Outcome) -> Vec<PatternText> {
             title: labels::of(first.kind).title,
             anchor: first.kind.name(),
             cause: first.cause.as_deref().map_or_else(String::new, |cause| sanitize::shown(cause, VALUE)),
-            told: patterns.iter().map(told).collect(),
+            shares: patterns.iter().map(shares).collect(),
         })
     };
     outcome.patterns.chunk_by(of_one).take(PATTERNS).filter_map(message).collect()

@@ -48,12 +48,12 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
             title: "Two ids for one reading",
             one: "id is a second one on the same farm, pen, lot and time",
             many: "ids are second ones on the same farm, pen, lot and time",
-            meaning: "A corrected reading, or a redelivery by the older Lambda: sums count it twice.",
+            meaning: "A corrected reading, or a redelivery to the legacy Lambda: sums count it twice.",
             todo: "Ask the farm which reading is right; this is not to be guessed.",
         },
         DriftKind::Misfiled => KindLabels {
             title: "Misfiled",
-            one: "object lies under a path that is not its content's",
+            one: "object has a path that does not match its content",
             many: "objects lie under paths that are not their content's",
             meaning: "Farm or day in the object's path are not those of the record.",
             todo: "Move it by hand; until then, reading by farm and day misses it.",
@@ -88,16 +88,16 @@ pub(super) const fn of(kind: DriftKind) -> KindLabels {
         },
         DriftKind::TruthMissing => KindLabels {
             title: "Missing (ground truth)",
-            one: "reading or broken message that the truth file tells of is missing",
-            many: "readings or broken messages that the truth file tells of are missing",
+            one: "reading or malformed message in the truth file is missing",
+            many: "readings or malformed messages in the truth file are missing",
             meaning: "The history has it; a store, or the quarantine, has it not.",
             todo: "Wait if messages are still on their way; else send the history again: repeats change nothing.",
         },
-        DriftKind::TruthSurplus => KindLabels {
+        DriftKind::TruthUnexpected => KindLabels {
             title: "Unexpected (ground truth)",
             one: "id is in a store although the truth file does not put it there",
             many: "ids are in a store although the truth file does not put them there",
-            meaning: "No truth file tells of it, or it says that it was never delivered, or refused.",
+            meaning: "It is in no truth file, or in one as never delivered or oversized.",
             todo: "Leave other histories out with `--from` and `--to`; otherwise find out who wrote it.",
         },
     }

@@ -13,13 +13,13 @@ mod calendar;
 mod findings;
 mod gaps;
 mod labels;
+mod page_head;
 mod repair;
 mod run_details;
 #[cfg(test)]
 mod tests;
 mod totals;
 mod truth;
-mod verdict;
 
 pub(super) const LAYOUT: &str = "reconcile/page.html.j2";
 
@@ -37,15 +37,15 @@ struct Audit {
     patterns: Vec<findings::PatternText>,
     findings: findings::Findings,
     truth: Option<truth::TruthSection>,
-    unchecked: Vec<repair::Unchecked>,
+    not_checked: Vec<repair::Unchecked>,
     /// Statements that the audit does not prove, one sentence each.
-    not_proved: Vec<String>,
+    limitations: Vec<String>,
     about: run_details::RunDetails,
     aside: ProblemList,
     repair: repair::Repair,
     repeat: ReproduceCommand,
     /// Candidates that were resolved on a recheck; empty if none.
-    settled: String,
+    resolved: String,
 }
 
 impl Page for Outcome {
@@ -54,22 +54,22 @@ impl Page for Outcome {
     fn page(&self, findings_bytes: usize) -> impl Serialize {
         Audit {
             version: env!("CARGO_PKG_VERSION"),
-            verdict: verdict::of(self),
-            counts: verdict::counts(self),
-            accounts: verdict::accounts(self),
+            verdict: page_head::of(self),
+            counts: page_head::counts(self),
+            accounts: page_head::accounts(self),
             calendar: calendar::calendar(self),
             totals: totals::Totals::of(self),
             gaps: gaps::Gaps::of(self),
             patterns: findings::patterns(self),
             findings: findings::Findings::of(self, findings_bytes),
             truth: truth::TruthSection::of(self),
-            unchecked: repair::unchecked(self),
-            not_proved: self.not_proved().iter().map(|message| sanitize::shown(message, sanitize::VALUE)).collect(),
+            not_checked: repair::not_checked(self),
+            limitations: self.limitations().iter().map(|message| sanitize::shown(message, sanitize::VALUE)).collect(),
             about: run_details::RunDetails::of(self),
             aside: ProblemList::of(&self.problems, |_| true),
             repair: repair::Repair::of(self),
             repeat: ReproduceCommand::of(&self.options.command),
-            settled: match self[Counter::ResolvedOnRecheck] {
+            resolved: match self[Counter::ResolvedOnRecheck] {
                 0 => String::new(),
                 n => numbers::of(n, "suspicion was", "suspicions were"),
             },

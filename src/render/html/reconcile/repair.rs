@@ -19,16 +19,16 @@ pub(super) struct Unchecked {
     todo: Cow<'static, str>,
 }
 
-/// Returns everything that can be left unchecked, with its count.
-pub(super) fn unchecked(outcome: &Outcome) -> Vec<Unchecked> {
+/// Returns everything that was possibly not checked, with its count.
+pub(super) fn not_checked(outcome: &Outcome) -> Vec<Unchecked> {
     let line = |of: NotChecked| Unchecked {
-        title: of.what,
+        title: of.item,
         count: numbers::count(of.count),
         any: of.count > 0,
-        why: of.why,
-        todo: of.todo,
+        why: of.reason,
+        todo: of.action,
     };
-    outcome.unchecked().into_iter().map(line).collect()
+    outcome.not_checked().into_iter().map(line).collect()
 }
 
 /// Section of the repair.
@@ -84,7 +84,7 @@ fn done(repaired: &RepairOutcome) -> Vec<(&'static str, String)> {
         lines.push(("Read back and found right", numbers::count(repaired[RepairCounter::Verified])));
         lines.push(("Failed", numbers::count(repaired[RepairCounter::Failed])));
     }
-    lines.push(("Left as they are", numbers::count(repaired[RepairCounter::Left])));
+    lines.push(("Not repaired", numbers::count(repaired[RepairCounter::NotRepaired])));
     lines
 }
 
@@ -95,6 +95,6 @@ fn possible(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("Rows it could insert", numbers::count(outcome[Counter::LakeOnly])),
         ("Rows it could update", numbers::count(outcome[Counter::Differing])),
         ("Objects it could write", numbers::count(outcome[Counter::WarehouseOnly])),
-        ("Findings for people to settle", numbers::count(left)),
+        ("Findings to resolve manually", numbers::count(left)),
     ]
 }

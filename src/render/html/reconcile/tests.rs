@@ -76,7 +76,7 @@ fn every_kind(text: &str) -> Outcome {
 }
 
 #[test]
-fn a_clean_audit_says_so_first() {
+fn a_clean_audit_shows_it_first() {
     let html = render(&clean()).unwrap();
     let head = &html[html.find("<h1>").unwrap()..html.find("</header>").unwrap()];
     assert!(head.contains("Lake and warehouse agree"), "{head}");
@@ -93,7 +93,7 @@ fn every_kind_of_drift_has_its_section() {
         assert!(html.contains(&format!("href=\"#{}\"", kind.name())), "{}", kind.name());
     }
     assert!(html.contains("<h1>15 findings</h1>"));
-    for text in ["+0.423549", "Archived objects", "Not repaired, with reasons", "Could not be mended"] {
+    for text in ["+0.423549", "Archived objects", "Not repaired, with reasons", "Could not be repaired"] {
         assert!(html.contains(text), "{text}");
     }
 }
@@ -133,7 +133,7 @@ fn hostile_text_stays_text() {
         cause: cause.clone(),
         shape,
         findings: 1,
-        of: 1,
+        total: 1,
         compared: 1,
         compared_elsewhere: 9,
     });
@@ -241,7 +241,7 @@ fn days_that_both_sides_lack_and_what_explains_differences_have_their_place() {
     let shifted = Drift { cause: Some("3 h earlier".into()), ..Drift::new(DriftKind::Differing, ID, None) };
     outcome.count(&shifted, None);
     let page = render(&outcome).unwrap();
-    assert!(page.contains("15 days in 1 gap"), "a day with nothing on either side is none: {page}");
+    assert!(page.contains("15 days in 1 gap"), "a day without data on both sides is part of a gap: {page}");
     assert!(page.contains("2023-01-05") && page.contains("2023-01-19"));
     assert!(page.contains("<h4><span class=\"tally\">1</span> 3 h earlier</h4>"), "{page}");
 }
@@ -276,7 +276,7 @@ fn a_large_audit_with_ten_thousand_differences_fits() {
 }
 
 #[test]
-fn hash_totals_stand_side_by_side_and_say_which_months_differ() {
+fn hash_totals_are_side_by_side_with_the_months_that_differ() {
     let mut outcome = clean();
     let [lake, _] = outcome.control.hashes();
     let page = render(&outcome).unwrap();
@@ -317,11 +317,11 @@ fn an_audit_of_ids_alone_claims_no_more() {
 }
 
 #[test]
-fn a_truth_says_first_whether_it_holds() {
+fn a_truth_section_shows_first_whether_the_check_passed() {
     let mut truth = TruthResult {
         files: vec!["herd/truth.ndjson".into()],
         faults: [("duplicate".to_owned(), 12), ("<b>".to_owned(), 1)].into(),
-        holds: true,
+        passed: true,
         ..TruthResult::default()
     };
     for (counter, n) in [
@@ -338,7 +338,7 @@ fn a_truth_says_first_whether_it_holds() {
     assert!(html.contains("Ground truth verified</h1>"));
     assert!(html.contains("Passed.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
     assert!(html.contains("does not send them without --send-invalid") && html.contains("&lt;b&gt;"));
-    let mut lost = TruthResult { holds: false, ..truth };
+    let mut lost = TruthResult { passed: false, ..truth };
     for (counter, n) in [
         (TruthCounter::Found, 1_297),
         (TruthCounter::Missing, 3),

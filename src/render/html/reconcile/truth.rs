@@ -10,7 +10,7 @@ use crate::render::html::{numbers, sanitize};
 /// Section of the truth check.
 #[derive(Debug, Serialize)]
 pub(super) struct TruthSection {
-    holds: bool,
+    passed: bool,
     /// Result in one sentence.
     lead: String,
     accounts: Vec<Breakdown>,
@@ -23,7 +23,7 @@ impl TruthSection {
     /// Returns the section. `None` without a truth, or if the audit did not complete.
     pub(super) fn of(outcome: &Outcome) -> Option<Self> {
         outcome.truth.as_ref().map(|truth| Self {
-            holds: truth.holds,
+            passed: truth.passed,
             lead: lead(truth),
             accounts: accounts(truth),
             facts: facts(truth),
@@ -41,16 +41,16 @@ pub(super) fn lead(truth: &TruthResult) -> String {
     let (found, expected) =
         (numbers::count(truth[TruthCounter::Found]), numbers::of(truth[TruthCounter::Expected], "id", "ids"));
     let mut lead = format!("Of {expected} that the history must have left, {found} are in both stores");
-    match (truth[TruthCounter::Missing], truth[TruthCounter::Surplus]) {
+    match (truth[TruthCounter::Missing], truth[TruthCounter::Unexpected]) {
         (0, 0) => lead.push_str(", and nothing is there that must not be"),
-        (missing, surplus) => lead.push_str(&format!(
+        (missing, unexpected) => lead.push_str(&format!(
             "; {} missing, {} unexpected",
             numbers::of(missing, "is", "are"),
-            numbers::of(surplus, "is", "are")
+            numbers::of(unexpected, "is", "are")
         )),
     }
     if truth[TruthCounter::QuarantinedMissing] > 0 {
-        let broken = numbers::of(truth[TruthCounter::QuarantinedMissing], "broken message", "broken messages");
+        let broken = numbers::of(truth[TruthCounter::QuarantinedMissing], "malformed message", "malformed messages");
         lead.push_str(&format!("; the quarantine lacks {broken}"));
     }
     lead.push('.');
@@ -71,7 +71,7 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
             ("missing", "drift", truth[TruthCounter::QuarantinedMissing]),
             ("withheld", "aside", truth[TruthCounter::QuarantinedWithheld]),
         ];
-        let whole = numbers::of(truth[TruthCounter::QuarantinedExpected], "broken message", "broken messages");
+        let whole = numbers::of(truth[TruthCounter::QuarantinedExpected], "malformed message", "malformed messages");
         accounts.push(Breakdown::of("Quarantine", whole, parts));
     }
     accounts
@@ -79,43 +79,46 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
 
 fn facts(truth: &TruthResult) -> Vec<Fact> {
     let some = |n: u64, message: String| if n > 0 { message } else { String::new() };
-    let door = match truth.ingest_path {
-        Some(ingest_path) if truth.door_said => ingest_path.as_command().to_owned(),
-        Some(_) => format!("{}, as what is there tells", truth.ingest_path_text()),
+    let ingest_path = match truth.ingest_path {
+        Some(ingest_path) if truth.ingest_path_given => ingest_path.as_command().to_owned(),
+        Some(_) => format!("{} (inferred)", truth.ingest_path_text()),
         None => String::new(),
     };
     let refused = format!(
         "{} a topic refuses as too large; {} in a store all the same",
-        numbers::of(truth[TruthCounter::Refused], "message", "messages"),
-        numbers::of(truth[TruthCounter::RefusedStored], "is", "are")
+        numbers::of(truth[TruthCounter::Oversized], "message", "messages"),
+        numbers::of(truth[TruthCounter::OversizedStored], "is", "are")
     );
     let unknown = format!(
         "{} in a store but in no truth file; narrow --from and --to to this history",
-        numbers::of(truth[TruthCounter::SurplusUnknown], "id is", "ids are")
+        numbers::of(truth[TruthCounter::UnexpectedUnlisted], "id is", "ids are")
     );
     headline::stated(vec![
         Fact::code("Truth", truth.files.join(", ")),
-        Fact::said("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
-        Fact::said("Ingest path", door),
-        Fact::said("Quarantine", truth.quarantine_text()),
-        Fact::said("Too large", some(truth[TruthCounter::Refused], refused)),
-        Fact::said(
+        Fact::text("Lines delivered", numbers::count(truth[TruthCounter::Lines])),
+        Fact::text("Ingest path", ingest_path),
+        Fact::text("Quarantine", truth.quarantine_text()),
+        Fact::text("Too large", some(truth[TruthCounter::Oversized], refused)),
+        Fact::text(
             "Never delivered",
-            some(truth[TruthCounter::Never], numbers::of(truth[TruthCounter::Never], "reading", "readings")),
-        ),
-        Fact::said("Unknown", some(truth[TruthCounter::SurplusUnknown], unknown)),
-        Fact::said(
-            "Other days",
             some(
-                truth[TruthCounter::Outside],
-                numbers::of(truth[TruthCounter::Outside], "id, not audited", "ids, not audited"),
+                truth[TruthCounter::Undelivered],
+                numbers::of(truth[TruthCounter::Undelivered], "reading", "readings"),
             ),
         ),
-        Fact::said(
+        Fact::text("Unknown", some(truth[TruthCounter::UnexpectedUnlisted], unknown)),
+        Fact::text(
+            "Other days",
+            some(
+                truth[TruthCounter::OutOfWindow],
+                numbers::of(truth[TruthCounter::OutOfWindow], "id, not audited", "ids, not audited"),
+            ),
+        ),
+        Fact::text(
             "Corrections",
             some(
                 truth[TruthCounter::Corrections],
-                numbers::of(truth[TruthCounter::Corrections], "second id, as foretold", "second ids, as foretold"),
+                numbers::of(truth[TruthCounter::Corrections], "second id, as expected", "second ids, as expected"),
             ),
         ),
     ])

@@ -14,7 +14,7 @@ const NAMED: usize = 12;
 pub(super) fn calendar(outcome: &Outcome) -> Calendar {
     let options = &outcome.options;
     // With a file of keys, or for future days, missing days are not gaps.
-    let window = if options.only.is_some() {
+    let window = if options.selected_objects.is_some() {
         [None, None]
     } else {
         [options.from, options.to.map(|to| outcome.cutoff.map_or(to, |cutoff| to.min(cutoff.date_naive())))]
@@ -97,7 +97,7 @@ fn why(cell: &DayCounts) -> String {
         (cell.rejected, "rejected"),
         (cell.archived, "archived"),
         (cell.unreadable, "unreadable"),
-        (cell.pending, "pending"),
+        (cell.not_loaded, "not loaded"),
     ];
     let kinds = kinds.into_iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{} {kind}", numbers::count(n)));
     kinds.collect::<Vec<_>>().join(", ")

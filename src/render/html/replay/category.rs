@@ -1,7 +1,7 @@
 //! Categories of objects on the page: counts, labels and part of the breakdown.
 //!
 //! Every counter of the outcome that is a part or a finding is a category. A counter that is not listed here uses the
-//! description of its own table.
+//! description from its table.
 
 use crate::outcome::{Counter as _, Role, Spec};
 use crate::reader::Skip;
@@ -30,14 +30,14 @@ const ORDER: [ObjectCategory; 15] = [
     Own(Counter::Rejected),
     Own(Counter::Archived),
     Own(Counter::Unreadable),
-    Own(Counter::Pending),
+    Own(Counter::NotLoaded),
     Own(Counter::NotFound),
-    Own(Counter::Unverified),
+    Own(Counter::Mismatched),
     Left(Skip::Unrecognized),
     Left(Skip::AfterCutoff),
     Left(Skip::FutureDated),
-    Own(Counter::Until),
-    Own(Counter::Data),
+    Own(Counter::ProcessedLater),
+    Own(Counter::DataRange),
 ];
 
 impl ObjectCategory {
@@ -57,7 +57,7 @@ impl ObjectCategory {
 
     fn is_missing(self) -> bool {
         match self {
-            Own(Counter::Pending) => true,
+            Own(Counter::NotLoaded) => true,
             Own(counter) => counter.spec().role.is_finding(),
             Left(skip) => skip.hides_a_record(),
         }
@@ -92,9 +92,9 @@ impl ObjectCategory {
             return None;
         }
         let name = match self {
-            Own(Counter::Pending) => "pending",
-            Own(Counter::Until) => "after the requested time",
-            Own(Counter::Data) => "outside the data range",
+            Own(Counter::NotLoaded) => "not loaded",
+            Own(Counter::ProcessedLater) => "after the requested time",
+            Own(Counter::DataRange) => "outside the data range",
             Left(skip) => skips::part(skip).0,
             Own(_) => self.spec().title,
         };
@@ -117,7 +117,7 @@ impl ObjectCategory {
                 true => ["object is not back", "objects are not back"],
                 false => ["object was skipped", "objects were skipped"],
             };
-            (self.spec().title, objects, self.spec().help, "Look at the reason of each.")
+            (self.spec().title, objects, self.spec().help, "See the reason for each.")
         });
         KindLabels { title, one, many, meaning, todo }
     }
@@ -126,7 +126,7 @@ impl ObjectCategory {
 /// Title, singular and plural, meaning, and suggested action.
 type Texts = (&'static str, [&'static str; 2], &'static str, &'static str);
 
-/// Returns the texts of the counters with texts of their own.
+/// Returns the texts of counters that have specific texts.
 #[allow(clippy::too_many_lines, reason = "a table")]
 const fn words(counter: Counter) -> Option<Texts> {
     Some(match counter {
@@ -145,8 +145,8 @@ const fn words(counter: Counter) -> Option<Texts> {
         Counter::Overwritten => (
             "Overwritten",
             ["row was overwritten", "rows were overwritten"],
-            "The row had other values and has the lake's now, as `--on-conflict overwrite` asks.",
-            "Look at what was replaced, below; `ruminate replay --undo FILE` puts the former values back.",
+            "The row had other values and has the lake's now, because of `--on-conflict overwrite`.",
+            "See the undo file below; `ruminate undo FILE` reverts it.",
         ),
         Counter::Conflicting => (
             "Other values in the warehouse",
@@ -159,7 +159,7 @@ const fn words(counter: Counter) -> Option<Texts> {
             "Rejected",
             ["object was rejected", "objects were rejected"],
             "The object was read and holds no valid record, or a column of the table refuses one of its values.",
-            "Look at each reason: correct the record at its source and send it again, or widen the column and replay again.",
+            "See the reasons: correct the record at its source and send it again, or widen the column and replay again.",
         ),
         Counter::Archived => (
             "In an archive tier",
@@ -172,14 +172,14 @@ const fn words(counter: Counter) -> Option<Texts> {
             "Unreadable",
             ["object could not be read", "objects could not be read"],
             "The object could not be fetched after all retries, or is not JSON.",
-            "Look at the reason: access and network pass, so replay again; a damaged object needs an older version of it \
+            "See the reason: for access and network problems, replay again; a damaged object needs an earlier version \
                  (`--as-of`) or the source's file.",
         ),
-        Counter::Pending => (
+        Counter::NotLoaded => (
             "Read and not loaded",
             ["record was read and not loaded", "records were read and not loaded"],
             "The run stopped before these were loaded.",
-            "Go on where it stopped: the same command with `--resume`.",
+            "Resume it: the same command with `--resume`.",
         ),
         Counter::NotFound => (
             "Listed but not in the lake",
@@ -187,22 +187,22 @@ const fn words(counter: Counter) -> Option<Texts> {
             "The file given with `--only` names objects that the lake does not have.",
             "Check that the file was made for this lake; an object that was deleted may be in `--as-of`.",
         ),
-        Counter::Unverified => (
+        Counter::Mismatched => (
             "Mismatched",
-            ["row was read back wrong", "rows were read back wrong"],
+            ["row differs from the lake", "rows differ from the lake"],
             "After loading, the row did not hold what was written: something else writes to the table, or a trigger does.",
             "Stop other writers, look for triggers, then replay again with `--verify`.",
         ),
-        Counter::Until => (
+        Counter::ProcessedLater => (
             "After the requested time",
             ["record was processed after the requested time", "records were processed after the requested time"],
             "Processed after `--processed-until`.",
             "None: it was requested.",
         ),
-        Counter::Data => (
+        Counter::DataRange => (
             "Outside the data range",
             ["record is outside the data range", "records are outside the data range"],
-            "`data` lies outside of `--data-from` and `--data-to`.",
+            "`data` is outside of `--data-from` and `--data-to`.",
             "None: it was requested.",
         ),
         _ => return None,

@@ -16,11 +16,11 @@ use crate::replay::Outcome;
 mod calendar;
 mod category;
 mod not_recovered;
+mod page_head;
 mod recovery;
 #[cfg(test)]
 mod tests;
 mod timing;
-mod verdict;
 
 pub(super) const LAYOUT: &str = "replay/page.html.j2";
 
@@ -41,7 +41,7 @@ struct Replay {
     undo: Vec<UndoFile>,
     stopped: bool,
     /// What to do if the run stopped.
-    to_go_on: &'static str,
+    resume_hint: &'static str,
     repeat: ReproduceCommand,
 }
 
@@ -55,7 +55,7 @@ struct UndoFile {
 impl UndoFile {
     /// Returns all undo files, the newest last.
     fn list(outcome: &Outcome) -> Vec<Self> {
-        let files = outcome.undo_earlier.iter().chain(&outcome.undo);
+        let files = outcome.earlier_undo_files.iter().chain(&outcome.undo_file);
         let commands = outcome.undo_commands.iter().map(String::as_str).chain(std::iter::repeat(""));
         let shown = |(file, command): (&String, &str)| Self {
             file: sanitize::shown(file, sanitize::KEY),
@@ -72,7 +72,7 @@ impl Page for Outcome {
         let (missing, changed) = not_recovered::groups(self, findings_bytes);
         Replay {
             version: env!("CARGO_PKG_VERSION"),
-            verdict: verdict::of(self),
+            verdict: page_head::of(self),
             calendar: calendar::calendar(self),
             accounts: vec![category::account(self)],
             counts: category::counts(self),
@@ -81,10 +81,10 @@ impl Page for Outcome {
             aside: not_recovered::aside(self),
             recovery: recovery::Recovery::of(self),
             course: timing::Timing::of(self),
-            swap: self.cut_over.as_ref().map(recovery::TableSwapSection::of),
+            swap: self.table_swap.as_ref().map(recovery::TableSwapSection::of),
             undo: UndoFile::list(self),
             stopped: self.stopped.is_some(),
-            to_go_on: self.resume_hint(),
+            resume_hint: self.resume_hint(),
             repeat: ReproduceCommand::of(&self.command),
         }
     }

@@ -16,7 +16,7 @@ pub(super) fn groups(outcome: &Outcome, bytes: usize) -> (Vec<KindSection>, Vec<
     let changed: Vec<_> = [OVERWRITTEN].into_iter().filter(occurred).collect();
     let mut room = SizeBudget::new(bytes, missing.len() + changed.len());
     let mut group = |category: ObjectCategory| {
-        let problems = outcome.problems.kept().iter().filter(|problem| problem.kind == category.name());
+        let problems = outcome.problems.items().iter().filter(|problem| problem.kind == category.name());
         room.group(category.name(), &category.words(), category.of(outcome), problems.map(sample))
     };
     let missing = missing.into_iter().map(&mut group).collect();

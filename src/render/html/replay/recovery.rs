@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::verdict;
+use super::page_head;
 use crate::render::between;
 use crate::render::html::headline::{Fact, instant, stated};
 use crate::render::html::{numbers, sanitize};
@@ -17,18 +17,18 @@ pub(super) struct Recovery {
 
 impl Recovery {
     pub(super) fn of(outcome: &Outcome) -> Self {
-        let until = outcome.options.versions_at.or(outcome.cutoff);
+        let until = outcome.options.as_of.or(outcome.cutoff);
         let newest = outcome.newest_row_ts.map(|at| {
             let before = until.filter(|until| *until >= at).map_or_else(String::new, |until| {
-                let what = if outcome.options.versions_at.is_some() { "the requested time" } else { "the cutoff" };
+                let what = if outcome.options.as_of.is_some() { "the requested time" } else { "the cutoff" };
                 format!(", {} before {what}", between(at, until))
             });
             format!("{}{before}", instant(at))
         });
         let facts = stated(vec![
-            Fact::said("Newest record recovered", newest.unwrap_or_default()),
-            Fact::said("Newest reading back", outcome.newest_data.map_or_else(String::new, instant)),
-            Fact::said("Cutoff", outcome.cutoff.map_or_else(String::new, instant)),
+            Fact::text("Newest record recovered", newest.unwrap_or_default()),
+            Fact::text("Newest reading back", outcome.newest_data.map_or_else(String::new, instant)),
+            Fact::text("Cutoff", outcome.cutoff.map_or_else(String::new, instant)),
         ]);
         Self { facts, note: note(outcome) }
     }
@@ -38,14 +38,14 @@ fn note(outcome: &Outcome) -> String {
     if outcome.newest_row_ts.is_none() {
         return "No record was recovered, so there is no recovery point.".into();
     }
-    if let Some(until) = outcome.options.until {
-        return format!("As asked, nothing that was processed after {} was brought back.", instant(until));
+    if let Some(until) = outcome.options.processed_until {
+        return format!("Records processed after {} were not replayed, as requested.", instant(until));
     }
-    match verdict::missing(outcome) {
+    match page_head::missing(outcome) {
         0 => "Nothing that had reached the lake here by the cutoff is missing: the recovery point is the lake's own."
             .into(),
         n => format!(
-            "{} among which there may be newer ones: the recovery point holds once they are settled.",
+            "{} which may include newer ones: the recovery point is final once they are resolved.",
             numbers::of(n, "record not recovered,", "records not recovered,")
         ),
     }
@@ -63,7 +63,7 @@ pub(super) struct TableSwapSection {
     added: String,
     caught_up: String,
     /// Reason why it was not swapped in; empty if unknown.
-    why_not: String,
+    reason: String,
 }
 
 impl TableSwapSection {
@@ -77,7 +77,7 @@ impl TableSwapSection {
             old: swap.old.as_deref().map_or_else(String::new, name),
             only_in_old: many(swap.only_in_old, "row of the old table is", "rows of the old table are"),
             added: many(swap.added_before_swap, "row was", "rows were"),
-            why_not: swap.why_not.as_deref().map_or_else(String::new, name),
+            reason: swap.reason.as_deref().map_or_else(String::new, name),
             caught_up: many(swap.caught_up, "object that came", "objects that came"),
         }
     }

@@ -30,7 +30,7 @@ fn counts(of: &[(Counter, u64)]) -> ObjectCounts {
 
 fn back() -> Outcome {
     let mut outcome = Outcome {
-        run: "0199a1b2-0000-7000-8000-000000000001".into(),
+        run_id: "0199a1b2-0000-7000-8000-000000000001".into(),
         command: "ruminate replay --lake s3://fazendas/historico_diario --warehouse 'mysql://ana:***@db/fazendas'"
             .into(),
         lake: "s3://fazendas/historico_diario".into(),
@@ -65,23 +65,24 @@ fn every_fate(text: &str) -> Outcome {
         outcome.counts[Counter::Archived],
         outcome.counts[Counter::Unreadable],
     ) = (5, 5, 5, 5);
-    (outcome.counts[Counter::NotFound], outcome.counts[Counter::Unverified], outcome.counts[Counter::Verified]) =
+    (outcome.counts[Counter::NotFound], outcome.counts[Counter::Mismatched], outcome.counts[Counter::Verified]) =
         (5, 5, 99_000);
-    (outcome.counts[Counter::Pending], outcome.counts[Skip::Unrecognized], outcome.counts[Skip::AfterCutoff]) =
+    (outcome.counts[Counter::NotLoaded], outcome.counts[Skip::Unrecognized], outcome.counts[Skip::AfterCutoff]) =
         (5, 5, 5);
-    (outcome.counts[Counter::Until], outcome.counts[Counter::Data], outcome.counts[Skip::FutureDated]) = (5, 5, 5);
+    (outcome.counts[Counter::ProcessedLater], outcome.counts[Counter::DataRange], outcome.counts[Skip::FutureDated]) =
+        (5, 5, 5);
     outcome.counts[Counter::Listed] += 10 + 15 + 30;
     for kind in ObjectCategory::all().into_iter().map(ObjectCategory::name).chain(["skipped"]) {
         (0..5).for_each(|_| outcome.problems.add(kind, text, text));
     }
     let cell =
-        DayCounts { listed: 55, conflicting: 5, rejected: 5, archived: 5, unreadable: 5, skipped: 25, pending: 5 };
+        DayCounts { listed: 55, conflicting: 5, rejected: 5, archived: 5, unreadable: 5, skipped: 25, not_loaded: 5 };
     put(&mut outcome, text, day("2026-11-20"), cell);
     put(&mut outcome, text, day("2026-11-21"), DayCounts { listed: 9, skipped: 9, ..DayCounts::default() });
-    outcome.pauses.push(Pause { reason: text.into(), times: 3, seconds: 4.5 });
-    outcome.undo = Some(text.into());
-    outcome.cut_over = Some(TableSwap {
-        why_not: None,
+    outcome.pauses.push(Pause { reason: text.into(), count: 3, seconds: 4.5 });
+    outcome.undo_file = Some(text.into());
+    outcome.table_swap = Some(TableSwap {
+        reason: None,
         shadow: text.into(),
         table: text.into(),
         old: Some(text.into()),
@@ -99,7 +100,7 @@ fn head(html: &str) -> &str {
 }
 
 #[test]
-fn a_warehouse_that_is_back_says_so_first() {
+fn a_recovered_warehouse_is_shown_first() {
     let html = render(&back()).unwrap();
     let head = head(&html);
     assert!(head.contains("Warehouse recovered"), "{head}");
@@ -112,17 +113,17 @@ fn a_warehouse_that_is_back_says_so_first() {
 }
 
 #[test]
-fn a_part_that_was_asked_for_is_not_the_whole() {
+fn a_requested_part_is_not_shown_as_the_whole() {
     let mut outcome = back();
-    outcome.options.until = at("2026-11-22T18:50:00Z");
+    outcome.options.processed_until = at("2026-11-22T18:50:00Z");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("Everything requested was recovered"));
-    assert!(html.contains("nothing that was processed after 2026-11-22 18:50:00 UTC was brought back"));
+    assert!(html.contains("Records processed after 2026-11-22 18:50:00 UTC were not replayed"));
     assert!(!html.contains("Warehouse recovered"));
 }
 
 #[test]
-fn every_fate_is_in_the_account_and_what_is_missing_has_its_section() {
+fn every_category_is_in_the_breakdown_and_missing_records_have_a_section() {
     let outcome = every_fate("fazenda_dois/2026/11/20/x.json");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("30 records not recovered"), "{}", head(&html));
@@ -133,7 +134,7 @@ fn every_fate_is_in_the_account_and_what_is_missing_has_its_section() {
         assert_eq!(html.contains(&section), expected, "{}", category.name());
         assert_eq!(html.contains(&format!("href=\"#{}\"", category.name())), expected, "{}", category.name());
     }
-    for text in ["25 of 50", "5 conflicting, 5 rejected", "left aside", "Waiting: fazenda_dois", "RENAME TABLE"] {
+    for text in ["25 of 50", "5 conflicting, 5 rejected", "skipped", "Waiting: fazenda_dois", "RENAME TABLE"] {
         let text = text.replace("25 of 50", "<b>5</b> <span class=\"bar\">of</span> <b>30</b>");
         assert!(html.contains(&text), "{text}");
     }
@@ -159,7 +160,7 @@ fn a_run_that_stopped_claims_nothing() {
     let mut outcome = back();
     outcome.stopped = Some("the server went away".into());
     for (run, how) in [("0199a1b2", "with <code class=\"flag\">--resume</code>"), ("", "met as identical")] {
-        outcome.run = run.into();
+        outcome.run_id = run.into();
         let html = render(&outcome).unwrap();
         assert!(head(&html).contains("Stopped early") && head(&html).contains("99,764 records are recovered so far"));
         assert!(!html.contains("Warehouse recovered") && html.contains(how), "{how}");
@@ -185,7 +186,7 @@ fn nothing_that_came_back_is_no_success() {
     let mut foreign = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
     foreign.counts[Skip::Unrecognized] = 3;
     assert!(render(&foreign).unwrap().contains("is the prefix right?"));
-    let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::Until, 3)]), ..Outcome::default() };
+    let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::ProcessedLater, 3)]), ..Outcome::default() };
     assert!(render(&aside).unwrap().contains("All of 3 objects were skipped"));
     let unnamed = Outcome { counts: counts(&[(Counter::NotFound, 3)]), ..Outcome::default() };
     assert!(head(&render(&unnamed).unwrap()).contains("3 records not recovered"));
@@ -194,9 +195,9 @@ fn nothing_that_came_back_is_no_success() {
 #[test]
 fn a_new_table_that_was_not_swapped_in_is_no_success() {
     let mut outcome = back();
-    outcome.cut_over = Some(TableSwap {
+    outcome.table_swap = Some(TableSwap {
         shadow: "historico_consumo_new".into(),
-        why_not: Some("<i>3 records are missing".into()),
+        reason: Some("<i>3 records are missing".into()),
         ..TableSwap::default()
     });
     let html = render(&outcome).unwrap();
@@ -206,7 +207,7 @@ fn a_new_table_that_was_not_swapped_in_is_no_success() {
 }
 
 #[test]
-fn a_farm_that_was_asked_for_and_has_nothing_is_named() {
+fn a_requested_farm_without_data_is_named() {
     let mut outcome = back();
     outcome.options.farms = vec!["fazenda_um".into(), "<b>fazenda_zero".into()];
     let html = render(&outcome).unwrap();
@@ -217,7 +218,7 @@ fn a_farm_that_was_asked_for_and_has_nothing_is_named() {
 fn hostile_text_stays_text() {
     let hostile = "\"'><script>alert(1)</script>&lt;{{ 7*7 }}{% raw %}\u{202e}\0\n</style><!--`";
     let mut outcome = every_fate(hostile);
-    (outcome.lake, outcome.warehouse, outcome.run) = (hostile.into(), hostile.into(), hostile.into());
+    (outcome.lake, outcome.warehouse, outcome.run_id) = (hostile.into(), hostile.into(), hostile.into());
     (outcome.method, outcome.command) = (hostile.into(), hostile.into());
     outcome.options.farms = vec![hostile.into(), format!("{hostile}2")];
     outcome.options.on_conflict = hostile.into();
@@ -260,8 +261,8 @@ fn ten_thousand_problems_fit_and_no_kind_hides_another() {
     outcome.check().unwrap();
     let html = render(&outcome).unwrap();
     assert!(html.len() < MOST_BYTES, "{}", html.len());
-    for fate in ObjectCategory::missing() {
-        assert!(html.contains(&format!("<code class=\"key\">{} 0 ", fate.name())), "{}", fate.name());
+    for category in ObjectCategory::missing() {
+        assert!(html.contains(&format!("<code class=\"key\">{} 0 ", category.name())), "{}", category.name());
     }
     let rejected = html.matches("<code class=\"key\">rejected ").count();
     let more = crate::render::count(10_000 - rejected as u64);
@@ -306,7 +307,7 @@ fn a_file_is_whole_or_not_there() {
 }
 
 #[test]
-fn the_terminal_tells_what_the_page_tells() {
+fn the_terminal_shows_the_same_as_the_page() {
     let text = every_fate("x").to_string();
     for line in [
         "  after --processed-until",

@@ -58,7 +58,7 @@ impl Timing {
         let mut pauses: Vec<_> = outcome.pauses.iter().collect();
         pauses.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
         lines.extend(pauses.into_iter().take(PAUSES).map(|pause| {
-            let times = numbers::of(pause.times, "time", "times");
+            let times = numbers::of(pause.count, "time", "times");
             line(&format!("Waiting: {}", pause.reason), pause.seconds, "aside", times)
         }));
         let note = if outcome.resumed {

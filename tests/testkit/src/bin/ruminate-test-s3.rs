@@ -1,4 +1,5 @@
-//! The test server by hand and for benchmark scripts: starts, prints its endpoint on one line, serves until told to stop.
+//! The in-process S3 service as a program, for manual use and benchmark scripts: prints its endpoint on one line, and serves until
+//! it is stopped.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use testkit::s3::{ACCESS_KEY, Config, Fault, REGION, S3Server, SECRET_KEY, Settings};
+use testkit::s3::{ACCESS_KEY, Config, Fault, Policy, REGION, S3Server, SECRET_KEY, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// An S3 server in memory, for tests: path-style addresses, one key pair, faults on demand.
@@ -115,6 +116,7 @@ impl From<DialArgs> for Settings {
             forbid_head: args.forbid_head,
             forbid_get: args.forbid_get.into_iter().collect(),
             vanish: args.vanish.into_iter().collect(),
+            policy: Policy::default(),
         }
     }
 }

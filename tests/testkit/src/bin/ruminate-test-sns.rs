@@ -1,5 +1,4 @@
-//! The SNS stub of the tests by hand and for benchmark scripts: starts, prints its endpoint on one line, serves until told to
-//! stop.
+//! The SNS stub as a program, for manual use and benchmark scripts: prints its endpoint on one line, and serves until it is stopped.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,7 +8,7 @@ use testkit::sns::{ACCESS_KEY, Config, Keep, Login, SECRET_KEY, Settings, SnsStu
 
 /// A stub of SNS for tests and benchmarks: real limits, one key pair, faults on demand, an exact account.
 ///
-/// While it runs: GET /stats is the account and DELETE /stats begins it anew, GET /dials and PUT /dials read and turn the dials
+/// While it runs: GET /stats returns the counts, DELETE /stats resets them, GET /dials and PUT /dials read and set the faults
 /// in JSON (only those named), GET /messages are the bodies kept.
 #[derive(Debug, Parser)]
 #[command(name = "ruminate-test-sns", after_help = format!("Access key {ACCESS_KEY}, secret key {SECRET_KEY}."))]
@@ -26,7 +25,7 @@ struct Args {
     /// HTTP endpoint that the first topic's messages are delivered to; can be repeated
     #[arg(long, value_name = "URL")]
     subscribe: Vec<String>,
-    /// Answer anybody, and look at no signature
+    /// Accept any credentials and do not check signatures
     #[arg(long)]
     any_credentials: bool,
     #[command(flatten, next_help_heading = "Dials (fractions are from 0 to 1)")]
@@ -41,7 +40,7 @@ struct DialArgs {
     /// Milliseconds before every answer
     #[arg(long, value_name = "MS", default_value_t = 0.0)]
     latency_ms: f64,
-    /// Milliseconds beside these, evenly drawn from 0 to this
+    /// Maximum additional latency in milliseconds, uniformly distributed
     #[arg(long, value_name = "MS", default_value_t = 0.0)]
     jitter_ms: f64,
     /// Messages a second above which calls are throttled
@@ -65,7 +64,7 @@ struct DialArgs {
     /// Fraction of the calls that are carried out and not answered
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     lost_answer: f64,
-    /// For so many seconds of every --stall-every-seconds nothing is answered
+    /// Seconds of each --stall-every-seconds without responses
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     stall_seconds: f64,
     /// From one stall to the next
@@ -74,7 +73,7 @@ struct DialArgs {
     /// All credentials have expired
     #[arg(long)]
     expired: bool,
-    /// After so many requests the credentials seen until then have expired
+    /// Number of requests after which all credentials seen so far expire
     #[arg(long, value_name = "N")]
     expire_after: Option<u64>,
     /// Fraction of the deliveries that are made twice
@@ -138,11 +137,11 @@ fn run(args: Args) -> Result<(), String> {
     }
     writeln!(std::io::stdout(), "{}", stub.endpoint()).map_err(|e| e.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-    runtime.block_on(until_told_to_stop()).map_err(|e| e.to_string())
+    runtime.block_on(until_stopped()).map_err(|e| e.to_string())
 }
 
 #[cfg(unix)]
-async fn until_told_to_stop() -> std::io::Result<()> {
+async fn until_stopped() -> std::io::Result<()> {
     let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         _ = terminated.recv() => Ok(()),
@@ -151,6 +150,6 @@ async fn until_told_to_stop() -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-async fn until_told_to_stop() -> std::io::Result<()> {
+async fn until_stopped() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }

@@ -1,11 +1,11 @@
-//! The suite for [`Lake`]: what every back end does alike, checked on an empty lake.
+//! Suite for [`Lake`]: the behaviour that all back ends share, checked on an empty lake.
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
 use pipeline::lake::{ChangeResult, Depth, Lake, PutResult, Reason, head, list_all, list_whole};
 
-/// Keys that have broken readers of S3 elsewhere: space, colon, plus, percent, accents, an escape that is none.
+/// Keys that S3 clients often handle incorrectly: space, colon, plus, percent, accents, an invalid escape.
 pub const STRANGE_KEYS: [&str; 7] = [
     "strange/historico_consumo_2026-11-22 18:49:03.457.json",
     "strange/a+b.json",
@@ -25,7 +25,7 @@ pub async fn check(lake: &dyn Lake) {
     listings_page_and_fold(lake).await;
     one_of_many_writers_wins(lake).await;
     only_the_object_that_is_meant_is_changed(lake).await;
-    the_folder_beside_is_outside(lake).await;
+    the_sibling_folder_is_outside(lake).await;
 }
 
 async fn clock_is_near_ours(lake: &dyn Lake) {
@@ -111,7 +111,7 @@ async fn only_the_object_that_is_meant_is_changed(lake: &dyn Lake) {
     assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
 }
 
-async fn the_folder_beside_is_outside(lake: &dyn Lake) {
+async fn the_sibling_folder_is_outside(lake: &dyn Lake) {
     let beside = lake.sibling("quarentena");
     assert_eq!(beside.put_new("2026/11/22/x.json", Bytes::from_static(b"{}")).await.unwrap(), PutResult::Created);
     assert_eq!(beside.get("2026/11/22/x.json").await.unwrap(), "{}");

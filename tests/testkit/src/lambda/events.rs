@@ -1,4 +1,4 @@
-//! Events as AWS makes them, from messages; written with the fields of `aws_lambda_events`.
+//! Events as AWS sends them, built from messages with the types of `aws_lambda_events`.
 
 use aws_lambda_events::event::sns::{SnsEvent, SnsMessage, SnsRecord};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};

@@ -1,4 +1,4 @@
-//! The Lambda from outside: its events, the Runtime API, and a sandbox that runs its binary.
+//! The environment of the Lambda: events, the Runtime API, and a sandbox that runs the binary.
 
 pub mod events;
 pub mod runtime_api;

@@ -1,4 +1,4 @@
-//! The Runtime API as a sandbox sees it: hands out events one after the other, takes their answers.
+//! The Runtime API: delivers events one by one and receives the responses.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -62,7 +62,7 @@ impl RuntimeApi {
         Self { address, inner }
     }
 
-    /// Waits until the sandbox asks for its first event.
+    /// Waits until the sandbox requests its first event.
     pub async fn asked(&self) {
         self.inner.requests.notified().await;
     }

@@ -1,4 +1,4 @@
-//! A sandbox: the real binary, alone with its environment, served by a Runtime API of its own.
+//! A sandbox: the real binary with its own environment and Runtime API.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -37,7 +37,7 @@ impl Sandbox {
     }
 
     /// All that it wrote so far; waits for the metrics of what it has answered, which are what it writes last.
-    pub fn said(&self) -> String {
+    pub fn logged(&self) -> String {
         let answered = self.api.answered();
         let complete = |output: &str| output.matches("\"_aws\":").count() >= answered;
         let started = Instant::now();
@@ -54,7 +54,7 @@ impl Sandbox {
 
     /// Its log lines and metrics, each a JSON object.
     pub fn lines(&self) -> Vec<Value> {
-        self.said()
+        self.logged()
             .lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
             .collect()
@@ -65,7 +65,7 @@ impl Sandbox {
         self.lines().iter().filter(|line| line["_aws"].is_object()).map(|line| line[name].as_u64().unwrap()).sum()
     }
 
-    /// Stops the process where it is, as Lambda does between two events, or lets it go on.
+    /// Freezes the process, as Lambda does between two events, or lets it continue.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());

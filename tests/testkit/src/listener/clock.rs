@@ -1,5 +1,5 @@
-//! Waiting as long as was asked and no longer. The runtime's own timer counts whole milliseconds and rounds up: of 20 ms
-//! it makes more than 21, which a client with many requests at once pays for in requests a second.
+//! Precise waiting. The runtime's timer counts whole milliseconds and rounds up: 20 ms become more than 21, which reduces the
+//! requests per second of a client with many concurrent requests.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// A clock with a thread of its own, which starts with the first wait and ends with the clock.
+/// A clock with its own thread, which starts with the first wait and ends with the clock.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     shared: Arc<Shared>,
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn waits_end_in_their_own_time_whatever_their_order() {
+    async fn waits_end_at_their_own_times_in_any_order() {
         let clock = Clock::default();
         let started = Instant::now();
         let wait = async |milliseconds: u64| {

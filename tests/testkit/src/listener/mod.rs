@@ -1,4 +1,4 @@
-//! A port on 127.0.0.1 with threads of its own: binding, accepting, serving HTTP/1 and stopping, for both test servers.
+//! A listener on 127.0.0.1 with its own threads, for both test servers: binding, accepting, serving HTTP/1 and stopping.
 //!
 //! Which response a request gets is up to the server ([`Respond`]); [`Clock`] is for its latencies, [`Resetter`] for the
 //! connections that it drops.

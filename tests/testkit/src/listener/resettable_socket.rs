@@ -1,5 +1,4 @@
-//! A client's connection that can end in a reset (RST) instead of a close, which is what a dropped connection looks like.
-//! Who gets one is `front`'s.
+//! A client connection that can end with a reset (RST) instead of a close, like a dropped connection. `middleware` decides when.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// Asks for the connection to end in a reset.
+/// Requests that the connection ends with a reset.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Resetter(Arc<AtomicBool>);
 

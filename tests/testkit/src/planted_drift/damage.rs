@@ -1,4 +1,4 @@
-//! What is damaged, and all that an audit must say of it.
+//! Damage to both stores, with the findings that an audit must report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ impl Case {
         ]
     }
 
-    /// The same, and every column differing by itself.
+    /// The same, and a difference in each single column.
     pub fn all() -> Vec<Self> {
         Self::verdicts().into_iter().chain(comparable().map(Self::Differing)).collect()
     }
@@ -84,7 +84,7 @@ impl World {
     }
 }
 
-/// What is to be done to both sides, and what an audit must say afterwards.
+/// Changes to both sides, and the findings that an audit must report.
 #[derive(Debug, Default)]
 pub struct Damage {
     /// Objects to be written, and removed.
@@ -99,7 +99,7 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// Each case so many times, and so many gaps; of columns as that shape holds them.
+    /// Plants each case N times, and N gaps; values match the column types of that schema.
     pub fn plant(world: &World, schema: &TableSchema, cases: &[Case], times: usize, gaps: usize) -> Self {
         let mut damage = Self::default();
         let lost = damage.lose_days(world, gaps);
@@ -204,19 +204,19 @@ impl Damage {
             }
             Case::Unreadable => {
                 self.object(key, record.object_from_values()[..40].to_vec());
-                self.unjudged();
+                self.not_compared();
                 self.found(Finding::new("unreadable", id, Some(key), &[]));
             }
             Case::Rejected => {
                 let mut fields: Value = serde_json::from_slice(&record.object_from_values()).unwrap();
                 fields["peso_medio"] = "heavy".into();
                 self.object(key, fields.to_string().into_bytes());
-                self.unjudged();
+                self.not_compared();
                 self.found(Finding::new("rejected", id, Some(key), &[]));
             }
             Case::Archived => {
                 self.archived.push(key.into());
-                self.unjudged();
+                self.not_compared();
                 self.count(&["archived"], 1);
             }
         }
@@ -263,9 +263,9 @@ impl Damage {
         self.found(Finding::new("logical_duplicate", &further.id_treated_data, Some(&key), &["id_treated_data"]));
     }
 
-    fn unjudged(&mut self) {
+    fn not_compared(&mut self) {
         self.count(&["lake_records", "matched"], -1);
-        self.count(&["unjudged"], 1);
+        self.count(&["not_compared"], 1);
     }
 
     fn object(&mut self, key: &str, body: Vec<u8>) {
@@ -293,7 +293,7 @@ impl Damage {
     }
 }
 
-/// The value beside what a column holds of a record, as SQL: as near as can be told.
+/// Returns the nearest other value of a column as SQL.
 fn beside(record: &Record, column: Column, schema: &TableSchema) -> String {
     match record.value(column, schema) {
         Stored::Null => unreachable!(),

@@ -1,4 +1,4 @@
-//! What a drift file says, as a set that can be held against another.
+//! The findings of a drift file as a set, for comparison with the expected ones.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub struct Finding {
 
 pub type Findings = BTreeSet<Finding>;
 
-/// The columns that a finding of one side names, so that nobody need look it up.
+/// Columns that a one-sided finding contains for identification.
 const ABOUT: [&str; 5] = ["cod_cliente", "data", "id_curral", "id_lote", "row_ts"];
 
 impl Finding {
@@ -37,7 +37,7 @@ impl Finding {
         Self::new("differing", id, Some(key), fields)
     }
 
-    /// Whether an audit that opens only what lacks its other side can tell.
+    /// True if `--quick` finds it, which opens only objects without a row.
     pub fn shows_in_names(&self) -> bool {
         match &*self.kind {
             "lake_only" | "warehouse_only" | "duplicate_object" => true,

@@ -1,4 +1,4 @@
-//! Truth planted in a lake and its warehouse: what is damaged, and all that an audit must say of it.
+//! Drift planted in a lake and its warehouse, with the findings that an audit must report.
 
 use std::collections::BTreeMap;
 
@@ -29,11 +29,11 @@ const COUNTERS: [(&str, &str); 12] = [
     ("unreadable", "unreadable"),
     ("rejected", "rejected"),
     ("truth_missing", "truth_missing"),
-    ("truth_surplus", "truth_surplus"),
+    ("truth_unexpected", "truth_unexpected"),
 ];
 
 impl World {
-    /// A history of so many farms, pens and days.
+    /// A history of N farms, pens and days.
     pub fn of(scene: &Scene, farms: u32, lots: u32, days: u32) -> Self {
         scene.history(farms, lots, days);
         let text = std::fs::read_to_string(scene.path("history.json")).unwrap();
@@ -69,7 +69,10 @@ impl Damage {
             let of_kind = self.findings.iter().filter(|finding| finding.kind == kind);
             counts.insert(counter, of_kind.count() as i64);
         }
-        counts.extend(["archived", "unjudged", "settled", "moving", "skipped_after_fence"].map(|name| (name, 0)));
+        counts.extend(
+            ["archived", "not_compared", "resolved_on_recheck", "unstable", "skipped_after_cutoff"]
+                .map(|name| (name, 0)),
+        );
         self.counts.iter().for_each(|(name, more)| *counts.get_mut(name).unwrap() += more);
         for (name, count) in counts {
             assert_eq!(audit.json[name].as_i64(), Some(count), "{name} of {what}: {audit:#?}");

@@ -1,4 +1,4 @@
-//! How damage gets into stores of each kind.
+//! Writes damage to each kind of store.
 
 use std::collections::BTreeMap;
 use std::path::Path;

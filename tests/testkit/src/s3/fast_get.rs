@@ -1,8 +1,8 @@
-//! A plain GET answered without `s3s`: the same checks of the signature and the same answer at a fraction of the cost, so
-//! that a benchmark measures the client and not this server.
+//! A plain GET answered without `s3s`, with the same signature checks and response at a fraction of the cost, so that a
+//! benchmark measures the client and not this server.
 //!
-//! Only what succeeds is answered here. Whatever is refused, or asks for more than an object or the start of one, is `s3s`'
-//! to answer and `service`'s to decide.
+//! It only handles requests that succeed. All others, and ranges other than the start of an object, are handled by `s3s` and
+//! `service`.
 
 use std::fmt::Write as _;
 use std::sync::{PoisonError, RwLock};
@@ -142,7 +142,7 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("a key of any length")
 }
 
-/// How many bytes `bytes=0-N` asks for of so many; `None` for any other range.
+/// Returns the number of bytes that `bytes=0-N` requests of an object; `None` for any other range.
 fn from_the_start(range: &HeaderValue, whole: usize) -> Option<usize> {
     let last: usize = range.to_str().ok()?.strip_prefix("bytes=0-")?.parse().ok()?;
     (whole > 0).then(|| whole.min(last.saturating_add(1)))
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_so_many_seconds() {
+    fn a_date_is_a_number_of_seconds() {
         for (date, expected) in [
             ("19700101T000000Z", Some(0)),
             ("20240229T235959Z", Some(1_709_251_199)),
@@ -191,6 +191,6 @@ mod tests {
         {
             assert_eq!(from_the_start(&HeaderValue::from_static(range), 10), expected, "{range}");
         }
-        assert_eq!(from_the_start(&HeaderValue::from_static("bytes=0-3"), 0), None, "416 is s3s' to say");
+        assert_eq!(from_the_start(&HeaderValue::from_static("bytes=0-3"), 0), None, "s3s answers 416");
     }
 }

@@ -1,5 +1,5 @@
-//! The handle a test turns dials with while the server runs, and what the dials that depend on the past remember.
-//! What each position means is `fault_settings`', carrying a fault out is `middleware`'s.
+//! Control of the faults while the server runs, and the state of faults that depend on earlier requests. `fault_settings`
+//! defines the faults, `middleware` applies them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -86,7 +86,7 @@ impl Dials {
 }
 
 impl Progress {
-    /// Counts a request against the outage and the rate, and says which of them refuses it.
+    /// Counts a request for the outage and the rate limit. Returns the one that rejects it.
     fn exhausted(&mut self, settings: &Settings, clock: Duration) -> Option<Injected> {
         self.served += 1;
         if settings.outage_after.is_some_and(|after| self.served > after) {
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(forward, drawn(&dials, (0..5_000).rev()));
         let slowed = forward.iter().filter(|(_, kind)| *kind == Some(Injected::SlowDown)).count();
         assert!((400..600).contains(&slowed), "{slowed} of 5,000");
-        assert_ne!(forward, drawn(&dials, 0..5_000), "a retry is drawn anew");
+        assert_ne!(forward, drawn(&dials, 0..5_000), "a retry is drawn again");
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_begins_after_so_many_requests_and_a_cap_starts_again_each_second() {
+    fn an_outage_begins_after_n_requests_and_a_rate_limit_restarts_each_second() {
         let dials = Dials::default();
         dials.change(|d| d.outage_after = Some(3));
         assert_eq!(drawn(&dials, 0..5).iter().filter(|(_, kind)| *kind == Some(Injected::Outage)).count(), 2);

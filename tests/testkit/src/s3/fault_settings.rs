@@ -1,13 +1,14 @@
-//! The positions of the dials, and whom a fault hits.
+//! Settings of the faults (dials), and the choice of the requests that they hit.
 //!
-//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and how many times that request
-//! was made before: never from the order of arrival. So the same requests meet the same faults however many workers send
-//! them, and a retry is drawn anew. Counting the tries is `fault_control`', carrying the fault out is `middleware`'s.
+//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and the number of earlier attempts of
+//! that request; the order of arrival does not matter. So the same requests meet the same faults with any number of workers,
+//! and a retry is drawn again. `fault_control` counts the attempts, `middleware` applies the faults.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use crate::s3::policy::Policy;
 use crate::s3::stats::{Injected, Op};
 
 /// The positions of every dial. The default is a server that behaves.
@@ -45,10 +46,12 @@ pub struct Settings {
     pub reject_conditions: bool,
     /// HEAD of an object gets 403, as without the right to look.
     pub forbid_head: bool,
-    /// Keys, of any bucket, whose GET gets 403, as without the right to their KMS key.
+    /// Keys, of any bucket, whose GET gets 403, as without access to their KMS key.
     pub forbid_get: HashSet<String>,
-    /// Keys, of any bucket, that are listed but that GET and HEAD say do not exist.
+    /// Keys of any bucket that are listed, but for which GET and HEAD answer 404.
     pub vanish: HashSet<String>,
+    /// What is rejected although the request is well formed.
+    pub policy: Policy,
 }
 
 /// When one kind of fault strikes.
@@ -119,7 +122,7 @@ pub(crate) struct Request<'a> {
     pub op: Op,
     /// `bucket/key`, decoded.
     pub path: &'a str,
-    /// What else tells it apart: a page from the next.
+    /// Further identification of the request, such as the page of a listing.
     pub query: &'a str,
 }
 

@@ -1,6 +1,5 @@
-//! One page of ListObjectsV2 as a pure function of the sorted keys: prefix, delimiter, where to go on, and how a page
-//! says where the next one starts. It seeks and never scans: a page costs its own length, a common prefix one seek.
-//! The XML is `service`'s.
+//! One page of ListObjectsV2 as a pure function of the sorted keys: prefix, delimiter, start, and continuation token. It seeks
+//! and never scans: the cost is that of the page, and one seek per common prefix. `service` writes the XML.
 
 use std::fmt::Write as _;
 use std::ops::Bound;
@@ -11,7 +10,7 @@ use crate::s3::store::Objects;
 /// The most keys and common prefixes together that S3 puts on a page.
 pub(crate) const MAX_KEYS: usize = 1_000;
 
-/// What a page is asked for.
+/// Parameters of a page.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query<'a> {
     /// Only keys that start with it.
@@ -83,9 +82,9 @@ fn rolled_up<'k>(key: &'k str, query: &Query<'_>) -> Option<&'k str> {
 /// What was listed last, and so what comes next.
 #[derive(Debug, PartialEq, Eq)]
 enum Stop {
-    /// A key: go on right after it.
+    /// A key: continue directly after it.
     Key(String),
-    /// A common prefix: go on after everything under it.
+    /// A common prefix: continue after everything under it.
     Prefix(String),
 }
 

@@ -1,5 +1,5 @@
-//! What every request meets before S3 does: it is counted, waits out the latency, may be struck by a fault, and must be
-//! signed for the right region. Which fault is `fault_control`' to say, what the operation does is `service`'s.
+//! Processing of every request before its operation: counting, latency, faults, and the signature's region. `fault_control`
+//! chooses the fault, `service` performs the operation.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -44,7 +44,10 @@ impl Respond for Front {
         let _open = Open::enter(self.dials.tally(), op);
         let mut fault = self.meet(&request, op).await;
         let mut response = match fault {
-            None | Some(Injected::Truncated | Injected::LostAnswer) => self.serve(request, &id).await?,
+            None | Some(Injected::Truncated | Injected::LostAnswer) => match self.rejected(&request, op, &id) {
+                Some(response) => response,
+                None => self.serve(request, &id).await?,
+            },
             Some(Injected::Reset) => Response::default(),
             Some(kind) => failed(kind, &id),
         };
@@ -89,6 +92,18 @@ impl Front {
         let seen = fault_settings::Request { op, path: &path, query: request.uri().query().unwrap_or_default() };
         let clock = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         self.dials.draw(&seen, &settings, clock)
+    }
+
+    /// The rejection of the bucket's policy, if there is one; a response to HEAD has no body.
+    fn rejected(&self, request: &Request<Incoming>, op: Op, id: &str) -> Option<Response<Body>> {
+        let settings = self.dials.settings();
+        let gets = self.dials.counts().requests(Op::Get);
+        let (status, code, message) = settings.policy.reject(request, op, gets)?;
+        let mut response = error(status, code, message, "", id);
+        if request.method() == Method::HEAD {
+            *response.body_mut() = Body::default();
+        }
+        Some(response)
     }
 
     async fn serve(&self, request: Request<Incoming>, id: &str) -> Result<Response<Body>, Dropped> {

@@ -1,7 +1,7 @@
-//! An S3 service in the test's own process: the real wire protocol and SigV4 (crate `s3s`) over a `BTreeMap`.
+//! An S3 service in the test process: the real protocol and SigV4 (crate `s3s`) over a `BTreeMap`.
 //!
-//! It exists so that tests and benchmarks can lean on S3's own behaviour (1,000 keys a page, conditional writes,
-//! archived objects, 503 SlowDown, lost answers) with no network, no container and no waiting:
+//! Tests and benchmarks can rely on S3's behaviour (1,000 keys per page, conditional writes, archived objects, 503 SlowDown,
+//! lost responses) without network, container or waiting:
 //!
 //! ```
 //! use testkit::s3::{Fault, Op, S3Server};
@@ -13,12 +13,12 @@
 //! assert_eq!(s3.dials().counts().requests(Op::Get), 0);
 //! ```
 //!
-//! Where things are: [`S3Server`] listens; `middleware` counts requests and injects faults before anything answers; `fast_get`
-//! answers plain reads, `s3s` all else; `service` is what each S3 operation does, with `wire_types` for S3's own words;
-//! `listing` is the order of keys and the pages, `versions` what a bucket keeps of each key; [`Store`] holds the objects
-//! and can be read and written with no HTTP; [`Dials`] is what a test may change while the server runs.
+//! Modules: [`S3Server`] listens; `middleware` counts requests and injects faults; `fast_get` answers plain reads, `s3s` all
+//! other requests; `service` implements the operations, with `wire_types` for the types of the protocol; `listing` orders keys
+//! into pages, `versions` stores the versions of a key; [`Store`] contains the objects, which tests can read and write
+//! directly; [`Dials`] are the fault settings that a test can change while the server runs.
 //!
-//! Left out on purpose: multipart uploads, ACLs, ListObjects version 1, virtual-hosted addresses, TLS.
+//! Not supported: multipart uploads, ACLs, ListObjects version 1, virtual-hosted addresses, TLS.
 
 mod fast_get;
 mod fault_control;
@@ -26,6 +26,7 @@ mod fault_settings;
 mod listing;
 mod middleware;
 mod object;
+mod policy;
 mod server;
 mod service;
 mod stats;
@@ -37,6 +38,7 @@ pub use fault_control::Dials;
 pub use fault_settings::{Fault, Settings};
 pub use listing::{Page, Query, url_encode};
 pub use object::{Described, Object, Restore, StorageClass};
+pub use policy::{Policy, SessionEnd};
 pub use server::{Config, S3Server};
 pub use stats::{Counts, Injected, Op};
 pub use store::Store;

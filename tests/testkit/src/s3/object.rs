@@ -1,5 +1,4 @@
-//! What is kept of one object: bytes, ETag, time, storage class and the state of its restore.
-//! Where objects are kept is `store`'s business.
+//! A stored object: bytes, ETag, time, storage class and restore state. `store` contains the objects.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ pub struct Object {
     pub storage_class: StorageClass,
     /// Whether an archived object can be read for now.
     pub restore: Restore,
-    /// What the writer said of it, absent when it said nothing.
+    /// Content type from the writer, if any.
     pub described: Option<Arc<Described>>,
 }
 
@@ -68,7 +67,7 @@ pub enum StorageClass {
     StandardIa,
     /// Infrequent access in one zone.
     OnezoneIa,
-    /// Moves by itself between tiers, all readable here.
+    /// Moves automatically between tiers, all readable here.
     IntelligentTiering,
     /// Archived, yet read at once.
     GlacierIr,
@@ -116,12 +115,12 @@ impl StorageClass {
 /// The state of an archived object's restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Restore {
-    /// Nobody asked.
+    /// Not requested.
     #[default]
     None,
     /// Asked, not there yet: still unreadable.
     InProgress,
-    /// Readable until then. The server does not look at the clock: it stays readable until a test says otherwise.
+    /// Readable until that time. The server does not check the clock: it stays readable until a test changes this.
     Until(SystemTime),
 }
 

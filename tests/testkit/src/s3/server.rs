@@ -1,4 +1,4 @@
-//! The S3 server: how it starts, and what a test reaches of it. What is served is `middleware`'s.
+//! The S3 server: its start, and the handles for tests. `middleware` and `service` process the requests.
 
 use std::io;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct Config {
 
 /// A running server; dropping it stops it, cuts its connections and frees its port.
 ///
-/// It runs on threads of its own, so it serves async tests and tests that block on a child process alike.
+/// It runs on its own threads, so it serves async tests and tests that block on a child process alike.
 #[derive(Debug)]
 pub struct S3Server {
     listener: Listener,

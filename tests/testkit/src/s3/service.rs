@@ -1,5 +1,5 @@
-//! What each S3 operation does: the store behind the `S3` trait of crate `s3s`, which speaks HTTP, XML and SigV4.
-//! The order of listings is `listing`'s, faults are `middleware`'s.
+//! The S3 operations: the store behind the `S3` trait of the crate `s3s`, which implements HTTP, XML and SigV4. `listing` orders
+//! the keys, `middleware` injects the faults.
 
 use std::time::SystemTime;
 

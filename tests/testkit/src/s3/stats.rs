@@ -1,9 +1,9 @@
-//! What the server saw and what it did on purpose, as numbers a test can read: requests by operation, faults by kind,
-//! and how many requests were open at once. Counting only; who is hit is `fault_control`'.
+//! Counters of the server for tests: requests by operation, faults by kind, and concurrent requests. `fault_control` chooses the
+//! faults.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The operations told apart, by dials and by counters.
+/// Operations that faults and counters distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
     /// GetObject.
@@ -31,7 +31,7 @@ impl Op {
     }
 }
 
-/// The faults told apart by the counters.
+/// Faults that the counters distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Injected {
     /// 503 SlowDown, by the dial of that name.
@@ -42,7 +42,7 @@ pub enum Injected {
     InternalError,
     /// 503 ServiceUnavailable, after the outage began.
     Outage,
-    /// The connection was reset and the request not looked at.
+    /// The connection was reset and the request ignored.
     Reset,
     /// The request was carried out, then the connection was reset.
     LostAnswer,

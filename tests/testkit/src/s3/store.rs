@@ -1,5 +1,5 @@
-//! The buckets and their objects in memory, and the direct ways in and out that tests use with no HTTP.
-//! The order of keys and the pages are `listing`'s; what a request may do is `service`'s.
+//! Buckets and objects in memory, with direct access for tests. `listing` orders the keys, `service` decides what a request may
+//! do.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -37,7 +37,7 @@ impl Bucket {
 
 /// A handle on the buckets; clones share them, so a store can outlive a server and be served again by another.
 ///
-/// The methods that write objects create the bucket when it is missing; the ones that read say nothing is there.
+/// The methods that write objects create a missing bucket; those that read return nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     buckets: Arc<RwLock<BTreeMap<String, Arc<Bucket>>>>,
@@ -95,12 +95,12 @@ impl Store {
         self.find(bucket).map_or_else(Vec::new, |bucket| read(&bucket.history).of(key).to_vec())
     }
 
-    /// Dates one version or delete marker; false when there is none of that name.
+    /// Sets the time of a version or delete marker. Returns false if it does not exist.
     pub fn set_version_time(&self, bucket: &str, key: &str, id: &str, at: SystemTime) -> bool {
         self.find(bucket).is_some_and(|bucket| write(&bucket.history).date(key, id, at))
     }
 
-    /// Removes a version for good; false when there was none of that name.
+    /// Removes a version permanently. Returns false if it does not exist.
     pub fn remove_version(&self, bucket: &str, key: &str, id: &str) -> bool {
         let Some(bucket) = self.find(bucket) else { return false };
         let mut objects = write(&bucket.objects);
@@ -141,7 +141,7 @@ impl Store {
         (objects.remove(key), bucket.note(key, None))
     }
 
-    /// Writes an object if `may` says so of what is there; both under one lock, so that two conditional writes cannot
+    /// Writes an object if `may` accepts the existing one; both under one lock, so that two conditional writes cannot
     /// both win. `None` without the bucket, else the name of the version where one is kept.
     pub(crate) fn put_if<E>(
         &self,
@@ -200,7 +200,7 @@ impl Store {
         self.alter(bucket, key, |object| object.last_modified = at)
     }
 
-    /// Writes every file under a directory as `prefix` + its path with `/`, and says how many.
+    /// Writes every file under a directory as `prefix` + its path with `/`. Returns their number.
     pub fn load_dir(&self, bucket: &str, prefix: &str, dir: &Path) -> io::Result<usize> {
         self.create_bucket(bucket);
         let mut loaded = 0;
@@ -222,7 +222,7 @@ impl Store {
         Ok(loaded)
     }
 
-    /// Writes every object under a prefix as a file of `dir`, at its key without the prefix, and says how many.
+    /// Writes every object under a prefix as a file of `dir`, at its key without the prefix. Returns their number.
     pub fn dump_dir(&self, bucket: &str, prefix: &str, dir: &Path) -> io::Result<usize> {
         let all = self.dump(bucket, prefix);
         for (key, bytes) in &all {

@@ -1,4 +1,4 @@
-//! What a bucket with versioning keeps of each key, and ListObjectVersions as a pure function of it.
+//! Versions of a key in a bucket with versioning, and ListObjectVersions as a pure function of them.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -75,7 +75,7 @@ impl History {
         }
     }
 
-    /// Removes a version for good; the object that is then the newest, `None` where there was no such version.
+    /// Removes a version permanently. Returns the object that is then the newest; `None` if there was no such version.
     pub fn remove(&mut self, key: &str, id: &str) -> Option<Option<Object>> {
         let versions = self.keys.get_mut(key)?;
         let at = versions.iter().position(|version| version.id == id)?;
@@ -92,14 +92,14 @@ impl History {
         self.keys.get(key).map_or(&[], Vec::as_slice)
     }
 
-    /// Dates a version; false when there is none of that name.
+    /// Sets the time of a version. Returns false if it does not exist.
     pub fn date(&mut self, key: &str, id: &str, at: SystemTime) -> bool {
         let version = self.keys.get_mut(key).and_then(|versions| versions.iter_mut().find(|it| it.id == id));
         version.map(|version| version.at = at).is_some()
     }
 }
 
-/// What a page of versions is asked for.
+/// Parameters of a page of versions.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Query<'a> {
     pub prefix: &'a str,
@@ -122,7 +122,7 @@ pub(crate) struct Shown {
 pub(crate) struct Page {
     pub versions: Vec<Shown>,
     pub prefixes: Vec<String>,
-    /// The key, and where it was broken off in the middle its version, after which the next page goes on.
+    /// The key, and within a key its version, after which the next page continues.
     pub next: Option<(String, Option<String>)>,
 }
 

@@ -1,4 +1,4 @@
-//! Between what is stored and what S3 says on the wire: times, classes, restores, conditions, and S3's own refusals.
+//! Conversion between stored values and those of the S3 protocol: times, classes, restores, conditions and errors.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -126,13 +126,13 @@ pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
     Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The class as GET and HEAD say it: nothing for a standard object.
+/// The class as GET and HEAD report it: none for a standard object.
 pub(crate) fn storage_class(stored: &Stored) -> Option<StorageClass> {
     let class = stored.storage_class;
     (class != object::StorageClass::Standard).then(|| StorageClass::from_static(class.as_str()))
 }
 
-/// The class a writer asks for.
+/// Requested storage class of a write.
 pub(crate) fn asked_class(requested: Option<&StorageClass>) -> S3Result<object::StorageClass> {
     let Some(asked) = requested else {
         return Ok(object::StorageClass::Standard);
@@ -164,7 +164,7 @@ pub(crate) fn restore_header(restore: Restore) -> S3Result<Option<String>> {
     })
 }
 
-/// What the writer said of the object, if anything.
+/// Content type from the writer, if any.
 pub(crate) fn described(
     content_type: Option<String>,
     metadata: Option<HashMap<String, String>>,
@@ -185,7 +185,7 @@ pub(crate) async fn receive(blob: Option<StreamingBlob>) -> S3Result<Bytes> {
     };
     let mut body = Body::from(blob);
     let bytes = body.store_all_limited(usize::MAX).await.map_err(|source| {
-        let mut refusal = s3_error!(IncompleteBody, "The body ended early or is not what its signature says: {source}");
+        let mut refusal = s3_error!(IncompleteBody, "The body ended early or does not match its signature: {source}");
         refusal.set_source(source);
         refusal
     })?;

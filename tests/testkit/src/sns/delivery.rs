@@ -1,8 +1,8 @@
-//! Deliveries to HTTP subscribers: SNS's notification in JSON, in as many connections as are worth it, tried again where
-//! they fail. To whom is `topics`' to say.
+//! Deliveries to HTTP subscribers: SNS notifications as JSON over several connections, retried after failures. `topics` chooses
+//! the subscribers.
 //!
-//! Unlike SNS the stub does not hold what it could not deliver yet: a publishing call waits where too many deliveries wait.
-//! Deliveries are not signed.
+//! Unlike SNS, the stub does not queue without limit: a publishing call waits while too many deliveries are pending. Deliveries
+//! are not signed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Door {
         Self(send)
     }
 
-    /// Hands a delivery over, waiting for room.
+    /// Queues a delivery; waits while the queue is full.
     pub async fn send(&self, delivery: Delivery) {
         let _ = self.0.send(delivery).await; // the workers end with the runtime only
     }
@@ -168,7 +168,7 @@ fn envelope(topic_arn: &str, message_id: &str, entry: &Entry<'_>, message: &str)
     Value::Object(all)
 }
 
-/// What asks a subscriber whether it wants to be one.
+/// Subscription confirmation.
 pub(crate) fn confirmation(topic_arn: &str, message_id: &str, token: &str, subscribe_url: &str) -> Delivery {
     let mut all = Map::new();
     let mut put = |name: &str, value: Value| all.insert(name.to_owned(), value);

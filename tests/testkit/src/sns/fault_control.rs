@@ -1,5 +1,5 @@
-//! The handle a test turns dials with while the stub runs, and what the dials that depend on the past remember: tries,
-//! the throttle's bucket, credentials that expired. Carrying a fault out is `middleware`'s.
+//! Control of the faults while the stub runs, and the state of faults that depend on earlier requests: attempts, the throttle's
+//! token bucket, expired credentials. `middleware` applies the faults.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::sns::fault_settings::Settings;
 
-/// Contents whose tries are remembered; after so many it begins anew, so that memory is bounded.
+/// Maximum number of messages whose attempts are counted; then the counts are reset, to bound memory.
 const TRIES: usize = 1 << 20;
 
 /// A batch must fit into the throttle's bucket.
@@ -127,7 +127,7 @@ impl Dials {
         std::mem::replace(tries, *tries + 1)
     }
 
-    /// Takes so many messages from the throttle's bucket; false where there are not so many in it.
+    /// Takes N messages from the throttle's token bucket. Returns false if it has fewer.
     pub(crate) fn admits(&self, messages: usize, per_second: u32) -> bool {
         let mut past = self.past();
         let (now, rate) = (Instant::now(), f64::from(per_second));
@@ -139,7 +139,7 @@ impl Dials {
         admitted
     }
 
-    /// Whether these credentials have expired; `after` so many requests all that were seen have.
+    /// Returns true if these credentials have expired: after `after` requests, all credentials seen so far have.
     pub(crate) fn has_expired(&self, credentials: u64, after: u64) -> bool {
         let mut past = self.past();
         past.served += 1;
@@ -201,7 +201,7 @@ mod tests {
         let struck = (0..5_000).filter(|&n| hit(n, 0)).count();
         assert!((400..600).contains(&struck), "{struck} of 5,000");
         let both = (0..5_000).filter(|&n| hit(n, 0) && hit(n, 1)).count();
-        assert!(both < 100, "a retry is drawn anew: {both}");
+        assert!(both < 100, "a retry is drawn again: {both}");
         assert_eq!([dials.tries(1), dials.tries(1), dials.tries(2)], [0, 1, 0]);
     }
 
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_expire_after_so_many_requests_and_others_do_not() {
+    fn credentials_expire_after_n_requests_and_others_do_not() {
         let dials = Dials::default();
         let of = |credentials| dials.has_expired(credentials, 2);
         assert_eq!([of(1), of(1), of(1), of(2), of(1), of(2)], [false, false, true, false, true, false]);

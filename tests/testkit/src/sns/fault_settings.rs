@@ -1,4 +1,4 @@
-//! The positions of the dials, as tests set them and as `PUT /dials` takes them in JSON. Who is hit is `fault_control`' to say.
+//! Settings of the faults (dials), as tests set them and as `PUT /dials` accepts them in JSON. `fault_control` chooses the requests.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ pub struct Settings {
     pub seed: u64,
     /// Waited before every answer, milliseconds.
     pub latency_ms: f64,
-    /// Waited beside that, evenly drawn from 0 to this, milliseconds.
+    /// Maximum additional latency in milliseconds, uniformly distributed.
     pub jitter_ms: f64,
     /// Messages a second, and as many at once; a call over it is refused whole.
     pub throttle_per_second: Option<u32>,
-    /// The code of that refusal; SNS says `Throttling` or `ThrottlingException`, with a 400.
+    /// The code of that error; SNS uses `Throttling` or `ThrottlingException`, with status 400.
     pub throttle_code: String,
     /// Fraction of the entries that fail under a 200.
     pub fail_entries: f64,
     /// The code of those.
     pub fail_code: String,
-    /// Whether those are said to be the sender's fault.
+    /// True if these errors are marked as the sender's fault.
     pub fail_sender: bool,
     /// Fraction of the calls answered 500 `InternalFailure`, with nothing done.
     pub internal_error: f64,
@@ -38,11 +38,11 @@ pub struct Settings {
     pub stall_seconds: f64,
     /// From the begin of a stall to that of the next.
     pub stall_every_seconds: f64,
-    /// Every request is told that its credentials have expired.
+    /// Every request fails because its credentials have expired.
     pub expired: bool,
-    /// After so many requests all credentials seen until then have expired; others are good.
+    /// Number of requests after which all credentials seen so far expire; others are valid.
     pub expire_after: Option<u64>,
-    /// The account may publish to topics but not look at them.
+    /// The account may publish to topics but not read their attributes.
     pub may_not_look: bool,
     /// Repeats on a FIFO topic are dropped for so long, seconds.
     pub dedup_seconds: f64,
@@ -50,11 +50,11 @@ pub struct Settings {
     pub deliver_twice: f64,
     /// What is kept of accepted messages.
     pub keep: Keep,
-    /// Of so many messages at most; later ones are only counted.
+    /// Maximum number of stored messages; later ones are only counted.
     pub keep_most: usize,
 }
 
-/// What is kept of accepted messages beside their number.
+/// What is stored of accepted messages in addition to their count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keep {

@@ -1,4 +1,4 @@
-//! What a FIFO topic remembers: the ids of the last minutes, and how far its sequence is.
+//! State of a FIFO topic: the ids of the last minutes, and its sequence number.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(crate) struct Fifo {
 }
 
 impl Fifo {
-    /// The message with that id: new, with the next number, or what was said to the first one. True where it is new.
+    /// Returns the sequence number of a message, the next one or that of an earlier duplicate, and true if it is new.
     pub fn take(&mut self, dedup: &str, new: Taken, remembers: Duration) -> (Taken, bool) {
         let now = Instant::now();
         while self.order.front().is_some_and(|(since, _)| now.duration_since(*since) >= remembers) {

@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`, read without copying what is not escaped.
+//! Parser for `application/x-www-form-urlencoded` that copies only escaped values.
 
 use std::borrow::Cow;
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_escaped_is_not_copied_and_what_is_no_text_is_none() {
+    fn unescaped_values_are_not_copied_and_invalid_text_is_none() {
         assert!(matches!(text(b"plain"), Some(Cow::Borrowed("plain"))));
         assert_eq!((text(b"%ff"), text(b"\xff")), (None, None));
     }

@@ -1,4 +1,4 @@
-//! What SNS refuses about a message, a batch or a name, and in which words. Sources: the API reference of `Publish`,
+//! Limits of SNS for messages, batches and names, with its error messages. Sources: the API reference of `Publish`,
 //! `PublishBatch` and `CreateTopic`, and "Amazon SNS message attributes".
 
 use std::collections::HashSet;

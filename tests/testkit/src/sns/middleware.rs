@@ -1,5 +1,5 @@
-//! What every request meets, in this order: the dials of the connection, the latency, who asks, what it asks for, and for
-//! messages the limits, the throttle and the faults. What a topic does is `topics`', what the dials say is `fault_control`'.
+//! Processing of every request, in this order: connection faults, latency, authentication, action, and for messages the limits,
+//! the throttle and the faults. `topics` performs the actions, `fault_control` chooses the faults.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
@@ -221,7 +221,7 @@ impl Front {
             _ => {}
         }
         if turned.strikes(turned.settings.internal_error, Drawn::InternalError, content, tries) {
-            return Err(Refused::new(500, "InternalFailure", "as the dial says").into());
+            return Err(Refused::new(500, "InternalFailure", "injected by a test").into());
         }
         let outcomes = self.take(&sent, planned);
         self.deliver(&sent, &outcomes).await;
@@ -231,8 +231,8 @@ impl Front {
             return Err(No::Reset);
         }
         let output = match outcomes.into_iter().map(|outcome| outcome.map(|(taken, _)| taken)).collect::<Vec<_>>() {
-            fates if batch => response::batch(call.entries.iter().map(|entry| &*entry.id).zip(fates)),
-            fates => match fates.into_iter().next() {
+            results if batch => response::batch(call.entries.iter().map(|entry| &*entry.id).zip(results)),
+            results => match results.into_iter().next() {
                 Some(Ok(taken)) => response::published(&taken),
                 Some(Err(failed)) => return Err(Refused::new(500, failed.code, failed.message).into()),
                 None => return Err(Refused::invalid("Empty message").into()),
@@ -241,7 +241,7 @@ impl Front {
         Ok(response::answer(&call.action, Some(&output), sent.id))
     }
 
-    /// What becomes of each entry: taken, and whether that was new; or failed.
+    /// Result of each entry: accepted, and whether it was new; or failed.
     fn take(&self, sent: &Sent<'_>, planned: Option<Fault>) -> Vec<Result<(Taken, bool), Failed>> {
         let settings = &sent.turned.settings;
         let one = |(at, entry): (usize, &Entry<'_>)| {
@@ -254,7 +254,7 @@ impl Front {
                 let (content, tries) = self.known(entry.message.as_deref().unwrap_or_default().as_bytes());
                 if sent.turned.strikes(settings.fail_entries, Drawn::Entry, content, tries) {
                     let (code, sender) = (settings.fail_code.clone(), settings.fail_sender);
-                    return Err(Failed { code, sender, message: "as the dial says".into() });
+                    return Err(Failed { code, sender, message: "injected by a test".into() });
                 }
             }
             let new = Taken { message_id: self.topics.id(), sequence: None };
@@ -277,8 +277,8 @@ impl Front {
         let both = || sent.call.entries.iter().zip(&outcomes);
         let accepted = both().filter(|(_, outcome)| matches!(outcome, Ok((_, true)))).map(|(entry, _)| entry);
         self.account.accept(&sent.topic.arn, accepted, settings);
-        let failed = outcomes.iter().filter(|fate| fate.is_err()).count() as u64;
-        let known = outcomes.iter().filter(|fate| matches!(fate, Ok((_, false)))).count() as u64;
+        let failed = outcomes.iter().filter(|result| result.is_err()).count() as u64;
+        let known = outcomes.iter().filter(|result| matches!(result, Ok((_, false)))).count() as u64;
         if failed + known > 0 {
             self.account.count(|stats| {
                 stats.failed_entries += failed;

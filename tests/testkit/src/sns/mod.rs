@@ -1,9 +1,7 @@
-//! A stub of the SNS query API in the test's own process: the real wire protocol, SigV4 and limits, faults on demand, and
-//! an exact account of what came.
+//! A stub of the SNS query API in the test process: the real protocol, SigV4 and limits, faults on demand, and exact counts.
 //!
-//! It exists so that tests and benchmarks can lean on SNS's own behaviour (ten entries a batch, 262,144 bytes with
-//! attributes, entries that fail under a 200, throttling, lost answers, FIFO deduplication) with no network and at full
-//! speed:
+//! Tests and benchmarks can rely on SNS's behaviour (ten entries per batch, 262,144 bytes with attributes, entries that fail
+//! in a response 200, throttling, lost responses, FIFO deduplication) without network and at full speed:
 //!
 //! ```
 //! use testkit::sns::{SnsStub, TOPIC};
@@ -14,15 +12,15 @@
 //! assert_eq!(sns.stats().accepted, 0);
 //! ```
 //!
-//! By hand it is `cargo run -p ruminate-testkit --bin ruminate-test-sns`; there the dials are turned by `PUT /dials` and the account is read at
-//! `GET /stats`.
+//! `cargo run -p ruminate-testkit --bin ruminate-test-sns` runs it as a program: `PUT /dials` sets the faults, `GET /stats`
+//! returns the counts.
 //!
-//! Where things are: [`SnsStub`] listens; `middleware` counts requests, checks who asks and injects faults; `form` and `request` read
-//! the query protocol, `limits` says what SNS would refuse, `topics` what a topic does (with `fifo`), `response` writes XML;
-//! `stats` counts and keeps; `delivery` sends to HTTP subscribers, `filter` says to whom; [`Dials`] is what a test may
-//! change while it runs.
+//! Modules: [`SnsStub`] listens; `middleware` counts requests, authenticates them and injects faults; `form` and `request` parse
+//! the query protocol, `limits` validates, `topics` implements the actions (with `fifo`), `response` writes XML; `stats` counts
+//! and stores messages; `delivery` sends to HTTP subscribers, chosen by `filter`; [`Dials`] are the fault settings that a test
+//! can change while the stub runs.
 //!
-//! Left out on purpose: queues, Lambda, mail and SMS as subscribers, tags, policies, TLS.
+//! Not supported: queues, Lambda, mail and SMS as subscribers, tags, policies, TLS.
 
 mod delivery;
 mod fault_control;
@@ -45,7 +43,7 @@ pub use request::Attribute;
 pub use server::{Config, Login, SnsStub};
 pub use stats::{Kept, Stats};
 
-/// The only access key the stub knows, unless it was told to take any.
+/// The only access key that the stub accepts, unless it accepts any.
 pub const ACCESS_KEY: &str = "AKIARUMINATETEST0000";
 /// The secret of [`ACCESS_KEY`].
 pub const SECRET_KEY: &str = "ruminate/test/secret+key/not/a/real/one0";

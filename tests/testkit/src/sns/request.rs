@@ -1,5 +1,4 @@
-//! A call as the query protocol spells it: the action, its plain parameters, and the entries of a batch. What is good or bad
-//! about it is `limits`'.
+//! A request of the query protocol: the action, its parameters, and the entries of a batch. `limits` validates it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -42,7 +41,7 @@ pub(crate) struct Call<'a> {
     pub topic_arn: Option<Cow<'a, str>>,
     /// The entries of a batch, or the one of `Publish`.
     pub entries: Vec<Entry<'a>>,
-    /// Whatever else was said.
+    /// All other parameters.
     pub fields: BTreeMap<String, String>,
 }
 
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_malformed() {
+    fn an_invalid_request_is_malformed() {
         for body in
             ["Message=%ff", "PublishBatchRequestEntries.member.x.Id=1", "PublishBatchRequestEntries.member.900.Id=1"]
         {

@@ -1,4 +1,4 @@
-//! Answers in the query protocol's XML, as the SDKs read them.
+//! Responses in the XML of the query protocol, as the SDKs read them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -74,7 +74,7 @@ pub(crate) struct Failed {
     pub message: String,
 }
 
-/// The answer to an action, around what it says; nothing said is an action without a result.
+/// Response to an action with its result; `None` for an action without a result.
 pub(crate) fn answer(action: &str, output: Option<&str>, request: Uuid) -> String {
     let mut xml = String::with_capacity(256 + output.map_or(0, str::len));
     let _ = write!(xml, "<{action}Response xmlns=\"{NAMESPACE}\">");
@@ -92,7 +92,7 @@ pub(crate) fn published(taken: &Taken) -> String {
     xml
 }
 
-/// The result of `PublishBatch`: the ids of the entries with what became of each.
+/// The result of `PublishBatch`: the ids of the entries with their results.
 pub(crate) fn batch<'a>(entries: impl Iterator<Item = (&'a str, Result<Taken, Failed>)>) -> String {
     let (mut good, mut bad) = (String::with_capacity(1_024), String::new());
     for (id, outcome) in entries {

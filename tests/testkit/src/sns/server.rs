@@ -1,4 +1,4 @@
-//! The SNS stub: how it starts, and what a test reaches of it. What is served is `middleware`'s.
+//! The SNS stub: its start, and the handles for tests. `middleware` processes the requests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,7 +22,7 @@ pub enum Login {
     /// Those that are signed with the one key.
     #[default]
     Known,
-    /// Anybody's; no signature is looked at.
+    /// Any; signatures are not checked.
     Any,
 }
 
@@ -43,7 +43,7 @@ pub struct Config {
 
 /// A running stub; dropping it stops it, cuts its connections and frees its port.
 ///
-/// It runs on threads of its own, so it serves async tests and tests that block on a child process alike.
+/// It runs on its own threads, so it serves async tests and tests that block on a child process alike.
 #[derive(Debug)]
 pub struct SnsStub {
     listener: Listener,
@@ -61,7 +61,7 @@ impl SnsStub {
         Self::start(Config { topics: vec![arn.to_owned()], ..Config::default() })
     }
 
-    /// Starts; fails when the port is taken, threads cannot be had, or a name or dial is none.
+    /// Starts the stub. Fails if the port is in use, no thread can be started, or a name or setting is invalid.
     pub fn try_start(config: Config) -> io::Result<Self> {
         let Config { port, threads, topics, login, settings } = config;
         let port = Port::bind(port)?;
@@ -110,7 +110,7 @@ impl SnsStub {
         self.front.account.reset();
     }
 
-    /// The messages kept, in the order they came; kept only where [`Settings::keep`] says so.
+    /// The stored messages in order of arrival; stored only if [`Settings::keep`] is set.
     pub fn messages(&self) -> Vec<Kept> {
         self.front.account.messages()
     }

@@ -1,4 +1,4 @@
-//! Who asks: the SigV4 signature of a request, checked as SNS checks it.
+//! Authentication: the SigV4 signature of a request, checked as by SNS.
 
 use std::fmt::Write as _;
 use std::sync::{PoisonError, RwLock};
@@ -17,7 +17,7 @@ use crate::sns::{ACCESS_KEY, SECRET_KEY};
 /// A request may be dated so much earlier or later.
 const SKEW_SECONDS: i64 = 15 * 60;
 
-/// What a request says of its sender.
+/// The sender according to a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claim<'a> {
     access_key: &'a str,
@@ -42,7 +42,7 @@ impl<'a> Claim<'a> {
         Some(Self { access_key, day, region, service, names, signature, token })
     }
 
-    /// What tells these credentials from others.
+    /// Identification of the credentials.
     pub fn credentials(&self) -> (&str, Option<&str>) {
         (self.access_key, self.token)
     }
@@ -80,7 +80,7 @@ impl Checker {
         Err(wrong(message))
     }
 
-    /// What the signature must be; none where a header that is said to be signed is not there.
+    /// Returns the correct signature; `None` if a header that is listed as signed is missing.
     fn signature(&self, head: &Parts, body: &[u8], claim: &Claim<'_>, date: &str) -> Option<String> {
         let scope = format!("{}/{}/{}/aws4_request", claim.day, claim.region, claim.service);
         let mut canonical = format!("{}\n{}\n{}\n", head.method, head.uri.path(), head.uri.query().unwrap_or_default());

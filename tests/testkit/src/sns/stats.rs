@@ -1,4 +1,4 @@
-//! The account of what came and what was done with it, exact to the message; and what is kept of accepted messages.
+//! Exact counters of received messages and their results, and the stored accepted messages.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,14 +13,14 @@ use crate::sns::request::{Attribute, Entry};
 /// Seconds of [`Stats::accepted_per_second`] at most: what comes later is not in it.
 const SECONDS: usize = 3_600;
 
-/// The numbers of a stub since it started or was told to start again.
+/// Counters of a stub since its start or the last reset.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Stats {
     /// How long that is.
     pub seconds: f64,
     /// Connections opened.
     pub connections: u64,
-    /// Requests, whatever became of them.
+    /// Requests, regardless of their result.
     pub requests: u64,
     /// Requests under way at once, at most.
     pub most_open_requests: u64,
@@ -54,7 +54,7 @@ pub struct Stats {
     pub first_accepted: Option<f64>,
     /// And the last.
     pub last_accepted: Option<f64>,
-    /// Messages taken in each second from the begin, for an hour.
+    /// Messages accepted in each second from the start, for an hour.
     pub accepted_per_second: Vec<u64>,
     /// Deliveries that subscribers took.
     pub delivered: u64,

@@ -1,5 +1,4 @@
-//! The topics there are, their subscriptions, and what each action does with them. What a batch may hold is `limits`', what
-//! happens to single messages is `middleware`'s.
+//! Topics, their subscriptions, and the actions on them. `limits` validates batches, `middleware` processes single messages.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -133,7 +132,7 @@ impl Topics {
         Ok(subscription)
     }
 
-    /// Any action but those that publish; what its result says, if it has one.
+    /// Performs any action except publishing. Returns its result, if it has one.
     pub async fn act(&self, call: &Call<'_>, place: &Place<'_>) -> Result<Option<String>, Refused> {
         let topic = || self.find(call.topic_arn.as_deref(), place.region);
         Ok(match &*call.action {

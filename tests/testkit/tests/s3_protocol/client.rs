@@ -1,5 +1,5 @@
-//! As little of an S3 client as the tests need: SigV4 by header, one connection a request, nothing retried.
-//! An SDK would hide what is tested here: resets, short bodies and headers.
+//! A minimal S3 client: SigV4 by header, one connection per request, no retries. An SDK would hide the subjects of these tests:
+//! resets, truncated bodies and headers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -14,7 +14,7 @@ use testkit::s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH: &AsciiSet = &QUERY.remove(b'/');
 
-/// Who asks, and where.
+/// Credentials and endpoint.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub host: String,

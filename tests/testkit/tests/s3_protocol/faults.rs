@@ -1,4 +1,4 @@
-//! Every dial as a client feels it, and the counters that tell a test so.
+//! Every fault as a client sees it, and its counters.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};

@@ -1,5 +1,4 @@
-//! What a client sees on the wire: S3's answers and refusals here, every dial in `faults`. The pages themselves are
-//! tested beside `listing`.
+//! The S3 protocol as a client sees it: responses and errors here, faults in `faults`. `listing` has tests of the pages.
 
 mod client;
 mod faults;
@@ -85,7 +84,7 @@ fn refusals_are_those_of_s3() -> io::Result<()> {
 }
 
 #[test]
-fn a_conditional_put_wins_once_unless_the_dial_says_otherwise() -> io::Result<()> {
+fn a_conditional_put_wins_once_unless_the_fault_is_set() -> io::Result<()> {
     let (server, client) = lake();
     assert_eq!(client.put_new("lake/a", "first")?.status, 200);
     assert_eq!(client.put_new("lake/a", "second")?.error(), (412, "PreconditionFailed"));
@@ -99,7 +98,7 @@ fn a_conditional_put_wins_once_unless_the_dial_says_otherwise() -> io::Result<()
 }
 
 #[test]
-fn conditions_are_ignored_or_answered_with_501_as_the_dials_say() -> io::Result<()> {
+fn conditions_are_ignored_or_answered_with_501_according_to_the_settings() -> io::Result<()> {
     let (server, client) = lake();
     client.put("lake/a", "first")?;
     let other = [("if-match", "\"0\"")];
@@ -136,7 +135,7 @@ fn strange_keys_go_there_and_back_and_list_encoded() -> io::Result<()> {
 }
 
 #[test]
-fn a_listing_pages_rolls_up_and_says_what_is_archived() -> io::Result<()> {
+fn a_listing_has_pages_common_prefixes_and_archive_states() -> io::Result<()> {
     let (server, client) = lake();
     for n in 0..2_500 {
         server.store().put("lake", &format!("f{}/{n:04}", n % 3), "x");
@@ -228,7 +227,7 @@ fn a_server_that_was_dropped_is_gone_and_its_store_can_be_served_again_on_its_po
     client.put("lake/a", "x")?;
     let (store, port) = (server.store().clone(), server.port());
     drop(server);
-    let refused = client.get("lake/a").expect_err("nobody listens");
+    let refused = client.get("lake/a").expect_err("the server is stopped");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     let again = S3Server::try_start(Config { port, store, ..Config::default() })?;
     assert_eq!(client.get("lake/a")?.body, "x");

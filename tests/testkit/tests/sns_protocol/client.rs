@@ -1,4 +1,4 @@
-//! A client of the stub, and words for what it does.
+//! An SDK client for the stub, with short helpers.
 
 use aws_sdk_sns::Client;
 use aws_sdk_sns::config::retry::RetryConfig;

@@ -1,4 +1,4 @@
-//! The dials.
+//! Every fault of the stub as a client sees it.
 
 use std::time::{Duration, Instant};
 

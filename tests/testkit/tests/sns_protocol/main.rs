@@ -1,4 +1,4 @@
-//! The stub as the SDK sees it: its answers, errors and faults in the shapes that a real client understands.
+//! The stub as the SDK sees it: responses, errors and faults in the format that a real client expects.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod client;

@@ -1,4 +1,4 @@
-//! Publishing and topics.
+//! Publishing, and topic management.
 
 use testkit::sns::{FIFO_TOPIC, Keep, SnsStub, TOPIC};
 
@@ -66,7 +66,7 @@ async fn a_fifo_topic_numbers_its_messages_and_drops_repeats() {
 }
 
 #[tokio::test]
-async fn topics_can_be_made_looked_at_listed_and_deleted() {
+async fn topics_can_be_created_described_listed_and_deleted() {
     let stub = SnsStub::with_topic(TOPIC);
     let sns = sns(&stub);
     let made = sns.create_topic().name("other").send().await.unwrap().topic_arn.unwrap();

@@ -89,7 +89,7 @@ impl MySql {
         self.sessions.run(schema::MYSQL_JOURNAL.to_owned()).await.map_err(|e| match e.reason {
             Reason::Privilege => {
                 let message = format!(
-                    "the journal cannot be made: have somebody run sql/mysql/journal.sql and grant SELECT, INSERT, UPDATE \
+                    "the journal table cannot be created: let an administrator run sql/mysql/journal.sql and grant SELECT, INSERT, UPDATE \
                      and DELETE on ruminate_journal, or do without it and its --resume by --no-journal: {}",
                     e.message
                 );

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_are_rounded_away_from_zero_as_the_decimal_says() {
+    fn halves_are_rounded_away_from_zero_as_in_decimal() {
         for (value, decimals, expected) in [
             (2.675, 2, "2.68"),
             (-2.675, 2, "-2.68"),

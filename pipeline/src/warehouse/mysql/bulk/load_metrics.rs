@@ -92,8 +92,9 @@ fn lag(channels: &[Status]) -> Result<Option<Duration>, String> {
                 let errors = [["Last_IO_Error", ""], ["Last_SQL_Error", ""]].map(value);
                 let message =
                     errors.into_iter().flatten().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
-                let said = if message.is_empty() { "start it, or leave this replica out".to_owned() } else { message };
-                return Err(format!("replication has stopped on this replica: {said}"));
+                let details =
+                    if message.is_empty() { "start it, or leave this replica out".to_owned() } else { message };
+                return Err(format!("replication has stopped on this replica: {details}"));
             }
         }
     }

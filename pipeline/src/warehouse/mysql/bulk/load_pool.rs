@@ -10,16 +10,17 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
 use percent_encoding::percent_decode_str;
 use rustls::CertificateError;
-use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
+use sqlx::mysql::MySqlConnectOptions;
 use url::Url;
 
 use super::super::error::explain_async;
 use super::super::pool::settings;
 use super::super::reuse::{self, Driver, Pool};
+use super::super::tls::Tls;
 use crate::error::chain;
 use crate::retry::TimeoutProfile;
 use crate::warehouse::credentials::{CredentialProvider, Credentials};
-use crate::warehouse::{Error, TableName};
+use crate::warehouse::{Error, TableName, TlsMode};
 
 /// Settings in addition to those of every session: all warnings are stored, and an abandoned session ends soon, with
 /// its locks. A batch is ready before its transaction starts, so it never waits that long.
@@ -28,8 +29,12 @@ const SETTINGS: [&str; 2] = ["SET NAMES utf8mb4", "SET SESSION max_error_count =
 /// Opens and checks sessions.
 pub(super) struct LoadSessionManager {
     options: OptsBuilder,
-    mode: MySqlSslMode,
-    tls: SslOpts,
+    /// Host and socket in the address.
+    server: (String, Option<PathBuf>),
+    tls: Tls,
+    /// Certificate and key that identify the client.
+    identity: Option<ClientIdentity>,
+    connect_timeout: Duration,
     credentials: Option<Arc<dyn CredentialProvider>>,
 }
 
@@ -49,21 +54,18 @@ impl LoadSessionManager {
     pub fn pool(
         url: &Url,
         options: &MySqlConnectOptions,
-        credentials: Option<Arc<dyn CredentialProvider>>,
+        tls: &Tls,
+        (credentials, connect_timeout): (Option<Arc<dyn CredentialProvider>>, Duration),
         max: u32,
     ) -> LoadSessionPool {
-        let tls = url.query_pairs().fold(SslOpts::default(), |tls, (name, value)| match &*name {
-            "ssl-ca" | "sslca" => tls.with_root_certs(vec![PathBuf::from(&*value).into()]),
-            _ => tls,
-        });
         let file = |names: [&str; 2]| {
             let found = url.query_pairs().filter(|(name, _)| names.contains(&&**name)).last();
             found.map(|(_, path)| PathBuf::from(&*path))
         };
         let identity = file(["ssl-cert", "sslcert"]).zip(file(["ssl-key", "sslkey"]));
-        let tls = tls.with_client_identity(identity.map(|(cert, key)| ClientIdentity::new(cert.into(), key.into())));
+        let identity = identity.map(|(cert, key)| ClientIdentity::new(cert.into(), key.into()));
         let password = url.password().map(|password| percent_decode_str(password).decode_utf8_lossy().into_owned());
-        let mode = options.get_ssl_mode();
+        let server = (options.get_host().to_owned(), options.get_socket().cloned());
         let socket = options.get_socket().map(|path| path.display().to_string());
         let options = OptsBuilder::default()
             .ip_or_hostname(options.get_host().trim_start_matches('[').trim_end_matches(']'))
@@ -74,15 +76,13 @@ impl LoadSessionManager {
             .prefer_socket(socket.is_some())
             .socket(socket)
             .client_found_rows(true)
-            .tcp_keepalive(Some(Duration::from_secs(60)))
-            // RDS requires a token in clear text: it is only sent to a server whose name was verified.
-            .enable_cleartext_plugin(matches!(mode, MySqlSslMode::VerifyIdentity));
-        Pool::new(Self { options, mode, tls, credentials }, max)
+            .tcp_keepalive(Some(Duration::from_secs(60)));
+        Pool::new(Self { options, server, tls: tls.clone(), identity, connect_timeout, credentials }, max)
     }
 
     /// Opens a connection, and configures it.
-    async fn open(&self, options: OptsBuilder) -> Result<Dialed, mysql_async::Error> {
-        let mut connection = self.secured(options).await?;
+    async fn open(&self, options: OptsBuilder, mode: TlsMode) -> Result<Dialed, mysql_async::Error> {
+        let mut connection = self.secured(options, mode).await?;
         connection.query_drop(settings(TimeoutProfile::Bulk)).await?;
         for setting in SETTINGS {
             connection.query_drop(setting).await?;
@@ -92,22 +92,28 @@ impl LoadSessionManager {
         Ok(Dialed { connection, packet })
     }
 
-    /// Opens a connection with the TLS mode of the address, like sqlx.
-    async fn secured(&self, options: OptsBuilder) -> Result<Conn, mysql_async::Error> {
+    /// Opens a connection in a TLS mode, like sqlx.
+    async fn secured(&self, options: OptsBuilder, mode: TlsMode) -> Result<Conn, mysql_async::Error> {
+        // RDS requires a token in clear text: it is only sent to a server whose name was verified.
+        let options = options.enable_cleartext_plugin(mode == TlsMode::VerifyIdentity);
         let with = |tls: SslOpts| Conn::new(options.clone().ssl_opts(tls));
-        let any = || self.tls.clone().with_danger_accept_invalid_certs(true);
-        match self.mode {
-            MySqlSslMode::Disabled => Conn::new(options).await,
-            MySqlSslMode::Required => with(any()).await,
-            MySqlSslMode::VerifyIdentity => with(self.tls.clone()).await,
-            MySqlSslMode::Preferred => match with(any()).await {
+        let tls = SslOpts::default().with_client_identity(self.identity.clone());
+        let any = || tls.clone().with_danger_accept_invalid_certs(true);
+        let verified = || {
+            tls.clone().with_root_certs(self.tls.trusted().map(Into::into).collect()).with_disable_built_in_roots(true)
+        };
+        match mode {
+            TlsMode::Disabled => Conn::new(options).await,
+            TlsMode::Required => with(any()).await,
+            TlsMode::VerifyIdentity => with(verified()).await,
+            TlsMode::Preferred => match with(any()).await {
                 Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)) => Conn::new(options).await,
                 other => other,
             },
-            MySqlSslMode::VerifyCa => match with(self.tls.clone()).await {
+            TlsMode::VerifyCa => match with(verified()).await {
                 // The chain is valid, and the mode accepts any name in the certificate.
                 Err(e) => match other_name(&e) {
-                    Some(name) => with(self.tls.clone().with_danger_tls_hostname_override(Some(name))).await,
+                    Some(name) => with(verified().with_danger_tls_hostname_override(Some(name))).await,
                     None => Err(e),
                 },
                 opened => opened,
@@ -140,15 +146,21 @@ impl Driver for LoadSessionManager {
         self.credentials.as_ref()
     }
 
+    fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
     async fn connect(&self, with: Option<Credentials>) -> Result<Dialed, Error> {
-        let mut options = self.options.clone();
+        let (mut options, (host, socket)) = (self.options.clone(), &self.server);
+        let host = with.as_ref().and_then(|with| with.host.as_ref()).unwrap_or(host);
+        let mode = self.tls.mode(host, socket.as_deref());
         if let Some(with) = with {
             options = options.user(Some(with.user)).pass(Some(with.password));
             options = with.host.into_iter().fold(options, OptsBuilder::ip_or_hostname);
             options = with.port.into_iter().fold(options, OptsBuilder::tcp_port);
             options = with.database.into_iter().fold(options, |options, database| options.db_name(Some(database)));
         }
-        self.open(options).await.map_err(|e| failure(&e))
+        self.open(options, mode).await.map_err(|e| failure(&e))
     }
 
     async fn ping(&self, held: &mut Dialed) -> Result<(), Error> {

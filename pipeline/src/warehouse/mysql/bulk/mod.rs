@@ -15,6 +15,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::MySql;
+use super::tls::Tls;
 use super::values::select_list;
 use crate::record::row::{Row, TableSchema};
 use crate::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy};
@@ -50,10 +51,11 @@ impl LoadState {
     pub fn new(
         url: &Url,
         options: &MySqlConnectOptions,
-        credentials: Option<Arc<dyn CredentialProvider>>,
+        tls: &Tls,
+        access: (Option<Arc<dyn CredentialProvider>>, Duration),
         max: u32,
     ) -> Self {
-        let dialers = LoadSessionManager::pool(url, options, credentials, max);
+        let dialers = LoadSessionManager::pool(url, options, tls, access, max);
         Self { dialers, requested: None, strategy: Arc::default(), packet: Arc::default() }
     }
 
@@ -70,9 +72,10 @@ impl LoadState {
     /// Switches permanently to INSERT if LOAD DATA is rejected, unless LOAD DATA was explicitly requested.
     fn fall_back_to_insert(&self, why: String, address: &str) -> Result<LoadStrategy, Error> {
         if self.requested == Some(LoadMethod::LoadData) {
-            let message = format!("{} is asked for, and not to be had: {why}", LoadMethod::LoadData);
+            let message = format!("{} was requested but is unavailable: {why}", LoadMethod::LoadData);
             return Err(Error::new(Reason::Other, address, message));
         }
+        tracing::warn!("rows are loaded by {}: {why}", LoadMethod::Insert);
         Ok(self.set_strategy(LoadMethod::Insert, why))
     }
 }
@@ -91,11 +94,11 @@ impl MySql {
             return Ok(cached);
         }
         if self.loader.requested == Some(LoadMethod::Insert) {
-            return Ok(self.loader.set_strategy(LoadMethod::Insert, "it is asked for".into()));
+            return Ok(self.loader.set_strategy(LoadMethod::Insert, "requested by --load-method".into()));
         }
         let ask = |_| async { self.number(sqlx::query("SELECT CAST(@@GLOBAL.local_infile AS SIGNED)")).await };
         if self.retry.run(Error::kind, ask).await? == 0 {
-            let why = "local_infile is OFF on the server: SET GLOBAL local_infile = ON lets LOAD DATA in";
+            let why = "local_infile is OFF: SET GLOBAL local_infile = ON enables LOAD DATA";
             return self.loader.fall_back_to_insert(why.into(), &self.address);
         }
         let open = |_| self.loader.dialers.get(&self.address);
@@ -217,6 +220,6 @@ impl BulkWarehouse for MySql {
     fn with_table(&self, table: TableName) -> Arc<dyn BulkWarehouse> {
         let address = format!("{} table {table}", self.server);
         let sessions = self.sessions.about(table.clone(), address.clone());
-        Arc::new(Self { sessions, table, address, ..self.clone() })
+        Arc::new(Self { sessions, table, address, id_key: Arc::default(), ..self.clone() })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::channel::mpsc;
@@ -24,6 +25,11 @@ const TAKEN: [u16; 4] = [1022, 1062, 1169, 1586];
 
 /// Error codes of server and protocol for a rejected LOCAL file: disabled by client, by server, or by privilege.
 const UNWANTED: [u16; 5] = [1148, 1235, 2068, 3948, 4166];
+
+/// Error codes for a statement that something between the client and the server does not know: ProxySQL answers 1047,
+/// others a syntax error (1064, 1149), an unknown error (1105) or an unsupported statement (1295). They count only if
+/// the file was not requested.
+const UNKNOWN_STATEMENT: [u16; 5] = [1047, 1064, 1105, 1149, 1295];
 
 /// Result of sending rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,6 +113,23 @@ impl<'a> Session<'a> {
         done.map_err(|e| self.failure(&e))
     }
 
+    /// Returns true if a statement has a result.
+    pub async fn finds(&mut self, sql: &Arc<str>, values: Vec<&Value>) -> Result<bool, Error> {
+        let found = match &mut self.line {
+            DriverSession::MysqlAsync(fast) => {
+                let values: Vec<mysql_async::Value> = values.into_iter().map(driver).collect();
+                let found = fast.connection().connection.exec_first::<mysql_async::Row, _, _>(&**sql, values).await;
+                found.map(|row| row.is_some()).map_err(DriverError::Fast)
+            }
+            DriverSession::Sqlx(plain) => {
+                let query = values.into_iter().fold(sqlx::query(AssertSqlSafe(Arc::clone(sql))), bind);
+                let found = query.fetch_optional(plain.connection()).await;
+                found.map(|row| row.is_some()).map_err(DriverError::Plain)
+            }
+        };
+        found.map_err(|e| self.failure(&e))
+    }
+
     /// Sends rows as the lines of a file that is generated while it is read.
     pub async fn load(&mut self, rows: &[Row], schema: &TableSchema) -> Result<SendResult, Error> {
         let DriverSession::MysqlAsync(fast) = &mut self.line else {
@@ -121,14 +144,22 @@ impl<'a> Session<'a> {
         );
         let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(1);
         let connection = &mut fast.connection().connection;
-        connection.set_infile_handler(async move { Ok(receiver.boxed()) });
+        let requested = Arc::new(AtomicBool::new(false));
+        let on_request = Arc::clone(&requested);
+        connection.set_infile_handler(async move {
+            on_request.store(true, Ordering::SeqCst);
+            Ok(receiver.boxed())
+        });
         let done = tokio::select! {
             done = connection.query_drop(sql) => done,
             never = stream_rows(rows, schema, piece, sender) => match never {},
         };
         match done {
             Ok(()) => {}
-            Err(mysql_async::Error::Server(message)) if UNWANTED.contains(&message.code) => {
+            Err(mysql_async::Error::Server(message))
+                if UNWANTED.contains(&message.code)
+                    || UNKNOWN_STATEMENT.contains(&message.code) && !requested.load(Ordering::SeqCst) =>
+            {
                 return Ok(SendResult::LocalInfileRefused(format!("{} (error {})", message.message, message.code)));
             }
             Err(e) => return Err(self.failure(&DriverError::Fast(e))),

@@ -95,19 +95,19 @@ impl MySql {
         let sql = "SELECT CAST(trigger_name AS CHAR) FROM information_schema.triggers \
                    WHERE event_object_schema = DATABASE() AND event_object_table = ?";
         for name in self.query_strings(sql).await? {
-            found.push(format!("trigger {name} would stay with the old table"));
+            found.push(format!("trigger {name} is not moved to the new table"));
         }
         let sql = "SELECT CAST(CONCAT(constraint_name, ' to ', referenced_table_name) AS CHAR) \
                    FROM information_schema.referential_constraints \
                    WHERE constraint_schema = DATABASE() AND table_name = ?";
         for name in self.query_strings(sql).await? {
-            found.push(format!("foreign key {name} would stay with the old table"));
+            found.push(format!("foreign key {name} is not moved to the new table"));
         }
         let sql = "SELECT CAST(CONCAT(constraint_name, ' of ', constraint_schema, '.', table_name) AS CHAR) \
                    FROM information_schema.referential_constraints \
                    WHERE unique_constraint_schema = DATABASE() AND referenced_table_name = ?";
         for name in self.query_strings(sql).await? {
-            found.push(format!("foreign key {name} would go on with the old table"));
+            found.push(format!("foreign key {name} would still refer to the old table"));
         }
         found.extend(self.lost_columns().await?);
         found.extend(self.lacking().await?);

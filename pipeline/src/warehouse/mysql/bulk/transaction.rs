@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::super::facts::IdKey;
+use super::super::repeated_ids::{ISOLATION, id_chunks, lookup_sql};
 use super::super::{MySql, guard_values, insert_sql, remove_sql, replace_sql, replace_values};
 use super::journal;
 use super::session::{SendResult, Session, size};
@@ -56,8 +58,12 @@ impl MySql {
 
     async fn change_once(&self, change: &ChangeSet<'_>, schema: &TableSchema, id: &str) -> Result<InsertResult, Error> {
         let mut method = if change.insert.is_empty() { LoadMethod::Insert } else { self.load_method().await?.kind };
+        let ids_may_repeat = !change.insert.is_empty() && self.id_key().await? == IdKey::WithFurtherColumns;
         loop {
             let mut session = Session::open(self, method).await?;
+            if ids_may_repeat {
+                session.execute_static(ISOLATION).await?;
+            }
             session.execute_static("START TRANSACTION").await?;
             let done = self.fill(&mut session, method, change, schema, id).await;
             let ended = match done {
@@ -90,6 +96,7 @@ impl MySql {
     ) -> Result<SendResult, Error> {
         let sent = match method {
             _ if change.insert.is_empty() => SendResult::Inserted,
+            _ if self.finds_existing_ids(session, change.insert).await? => SendResult::IdTaken,
             LoadMethod::LoadData => session.load(change.insert, schema).await?,
             LoadMethod::Insert => self.insert_rows(session, change.insert).await?,
         };
@@ -110,6 +117,19 @@ impl MySql {
         }
         journal::write(session, &self.table, change, id).await?;
         Ok(SendResult::Inserted)
+    }
+
+    /// Returns true if an id of the rows exists and the table's key would not show it.
+    async fn finds_existing_ids(&self, session: &mut Session<'_>, rows: &[Row]) -> Result<bool, Error> {
+        if self.id_key().await? == IdKey::Unique {
+            return Ok(false);
+        }
+        for (size, ids) in id_chunks(rows) {
+            if session.finds(&lookup_sql(&self.table, size).into(), ids).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn insert_rows(&self, session: &mut Session<'_>, rows: &[Row]) -> Result<SendResult, Error> {

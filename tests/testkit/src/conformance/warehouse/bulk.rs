@@ -1,4 +1,4 @@
-//! What every [`BulkWarehouse`] must do alike.
+//! Suite for [`BulkWarehouse`]: loading, journal, table swap.
 
 use uuid::Uuid;
 
@@ -130,7 +130,7 @@ async fn replacements_are_guarded(warehouse: &dyn BulkWarehouse, schema: &TableS
     assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
     assert_eq!(warehouse.fetch(&[a.id().into()], schema).await.unwrap(), [with(&a, 7)]);
     assert_eq!(warehouse.fetch(&[b.id().into()], schema).await.unwrap(), [with(&b, 8)]);
-    // The first still is as it is said to be, the second no longer.
+    // The first row is still unchanged, the second is not.
     let stale = [(with(&a, 7), with(&a, 9)), (b.clone(), with(&b, 9))];
     let change =
         ChangeSet { insert: &new[1..], replace: &stale, journal_writes: &[note(3, 2, "r")], ..ChangeSet::default() };
@@ -175,7 +175,7 @@ async fn a_bad_row_undoes_everything(warehouse: &dyn BulkWarehouse, schema: &Tab
     assert_eq!(warehouse.limits().await.unwrap().violation(&rows[69]), None);
     let in_there = match warehouse.apply(&change, schema).await {
         Ok(done) => {
-            assert_eq!(refused, None, "what is taken is not said to be refused");
+            assert_eq!(refused, None, "an existing id is not reported as refused");
             assert_eq!(done, InsertResult::Inserted);
             rows.len()
         }

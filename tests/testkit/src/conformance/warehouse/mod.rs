@@ -38,7 +38,7 @@ pub async fn check(warehouse: &dyn Warehouse) {
     loading_twice_changes_nothing(warehouse, &schema).await;
     every_value_survives(warehouse, &schema).await;
     a_batch_with_a_taken_id_is_not_inserted(warehouse, &schema).await;
-    mixed_batches_are_told_apart(warehouse, &schema).await;
+    results_of_mixed_batches_are_distinguished(warehouse, &schema).await;
     a_guarded_update_never_overwrites_a_newer_write(warehouse, &schema).await;
     a_value_too_long_is_refused_alone(warehouse, &schema).await;
     assert!(warehouse.status().await.unwrap().rows.is_some_and(|rows| rows >= 2_345));
@@ -69,7 +69,7 @@ async fn a_batch_with_a_taken_id_is_not_inserted(warehouse: &dyn Warehouse, sche
     assert!(warehouse.fetch(&ids, schema).await.unwrap().is_empty(), "all or nothing");
 }
 
-async fn mixed_batches_are_told_apart(warehouse: &dyn Warehouse, schema: &TableSchema) {
+async fn results_of_mixed_batches_are_distinguished(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let mut changed = record(8);
     changed.reading.peso_medio += 0.5;
     let records = [record(3_000), record(7), changed, record(3_001), record(3_000)];

@@ -1,4 +1,4 @@
-//! What every reading of a table as it is at one moment must do alike.
+//! Suite for snapshots of a table: scans by id range and by window, and isolation from later writes.
 
 use chrono::Days;
 use futures::TryStreamExt;
@@ -19,10 +19,10 @@ pub(super) async fn check(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
     pages_come_in_the_order_of_ids(warehouse, schema, &rows).await;
     windows_hold(warehouse, schema).await;
-    what_is_written_meanwhile_does_not_show(warehouse, schema, &rows).await;
+    later_writes_are_not_visible(warehouse, schema, &rows).await;
 }
 
-/// Every row of some windows, by scans of at most so many rows in pages of a seventh of that.
+/// Scans every row of some windows, at most N rows each, in pages of N/7 rows.
 async fn all(snapshot: &mut dyn Snapshot, limit: u32, windows: &[TimeWindow]) -> Vec<Row> {
     let (mut all, page): (Vec<Row>, usize) = (Vec::new(), (limit / 7).max(1) as usize);
     loop {
@@ -68,7 +68,7 @@ async fn windows_hold(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     }
 }
 
-async fn what_is_written_meanwhile_does_not_show(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
+async fn later_writes_are_not_visible(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
     let mut snapshot = warehouse.snapshot(schema).await.unwrap();
     let first = snapshot.scan(None, 10, 100, &[]).try_concat().await.unwrap();
     assert!(first == rows[..10]);

@@ -1,4 +1,4 @@
-//! The listing against a naive one that scans every key, and the corners S3 documents.
+//! The listing, compared with a naive one that scans every key, and special cases that S3 documents.
 
 use bytes::Bytes;
 
@@ -108,7 +108,7 @@ fn common_prefixes_count_toward_the_page() {
 }
 
 #[test]
-fn a_token_of_ours_is_told_from_any_other() {
+fn only_own_tokens_are_accepted() {
     let objects = store(&["a", "b"]);
     let token = page(&objects, &Query { max_keys: Some(1), ..Query::default() }).next.expect("a second page");
     assert!(is_token(&token));

@@ -20,7 +20,7 @@ fn unsettled(outcome: &Outcome) -> bool {
 
 /// Returns the number of records that should be in the warehouse.
 fn wanted(outcome: &Outcome) -> u64 {
-    (outcome.counts[Counter::Listed] + outcome.counts[Counter::Pending]).saturating_sub(outcome.counts.skipped())
+    (outcome.counts[Counter::Listed] + outcome.counts[Counter::NotLoaded]).saturating_sub(outcome.counts.skipped())
 }
 
 /// Returns the number of records that should be in the warehouse and are not.
@@ -42,9 +42,9 @@ fn title(outcome: &Outcome) -> String {
     if missing > 0 {
         return numbers::of(missing, "record not recovered", "records not recovered");
     }
-    if outcome.counts[Counter::Unverified] > 0 {
-        let n = outcome.counts[Counter::Unverified];
-        return format!("{} {}", numbers::count(n), ObjectCategory::Own(Counter::Unverified).words().phrase(n));
+    if outcome.counts[Counter::Mismatched] > 0 {
+        let n = outcome.counts[Counter::Mismatched];
+        return format!("{} {}", numbers::count(n), ObjectCategory::Own(Counter::Mismatched).words().phrase(n));
     }
     let options = ReplayOptions { on_conflict: String::new(), ..outcome.options.clone() };
     match options == ReplayOptions::default() {
@@ -113,9 +113,10 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         (None, None) => String::new(),
         (from, to) => format!("only records whose reading is dated {}", headline::days(from, to)),
     };
-    let only =
-        options.only.map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
-    let run = match (outcome.run.as_str(), outcome.resumed) {
+    let only = options
+        .selected_objects
+        .map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
+    let run = match (outcome.run_id.as_str(), outcome.resumed) {
         (run, true) if !run.is_empty() => format!("{run}, resumed"),
         ("", true) => "resumed".into(),
         (run, _) => run.to_owned(),
@@ -124,19 +125,19 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Lake", &outcome.lake),
         Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
-        Fact::said("Window", headline::window(&options.farms, options.from, options.to)),
-        Fact::said("Only", only),
-        Fact::said("Until", message(options.until, ", by the time of processing")),
-        Fact::said("Readings", data),
-        Fact::said("Lake as of", message(options.versions_at, "")),
-        Fact::said(
+        Fact::text("Window", headline::window(&options.farms, options.from, options.to)),
+        Fact::text("Only", only),
+        Fact::text("Until", message(options.processed_until, ", by the time of processing")),
+        Fact::text("Readings", data),
+        Fact::text("Lake as of", message(options.as_of, "")),
+        Fact::text(
             "Cutoff",
             message(outcome.cutoff, ", the lake's clock when the run started; later objects were skipped"),
         ),
-        Fact::said("Conflicts", &options.on_conflict),
-        Fact::said("Method", &outcome.method),
+        Fact::text("Conflicts", &options.on_conflict),
+        Fact::text("Method", &outcome.method),
         Fact::code("Run", run),
-        Fact::said("Time taken", duration(outcome.seconds)),
-        Fact::program(outcome.exit(), "something is missing, or asks to be looked at"),
+        Fact::text("Time taken", duration(outcome.seconds)),
+        Fact::program(outcome.exit(), "something is missing or needs attention"),
     ])
 }

@@ -1,4 +1,4 @@
-//! Fault rates: parsing, and choosing the fault of a reading. `fault` holds the names, `delivery` injects faults, and
+//! Fault rates: parsing, and choosing the fault of a reading. `fault` has the names, `delivery` injects faults, and
 //! `malformed` breaks lines.
 
 use std::fmt;

@@ -1,4 +1,5 @@
-//! The journal of a run: which messages are completed, on disk, so that any interrupted run can be resumed.
+//! The journal of a publish run, a file: which messages are completed, so that any interrupted run can be resumed. The
+//! journal of a replay is in the warehouse (`replay/journal_entries.rs`).
 //!
 //! A small file, rewritten every second under a temporary name and renamed. `kill -9` loses at most the last second.
 //! Messages sent again after it have the same id, so nothing is stored twice. A run that completes deletes its journal.
@@ -15,6 +16,9 @@ use sha2::{Digest, Sha256};
 use super::Source;
 use pipeline::atomic_file::{folder_of, temp_file_beside};
 use pipeline::hex::hex;
+
+/// Version of the journal file that this program writes, and the only one it reads.
+const VERSION: u32 = 2;
 
 /// Interval between two writes of the journal.
 const EVERY: Duration = Duration::from_secs(1);
@@ -72,9 +76,24 @@ impl CompletedRanges {
 struct JournalFile {
     ruminate_publish_journal: u32,
     /// What is published, and to which topic. A resumed run must have the same.
-    of: RunIdentity,
-    #[serde(rename = "settled")]
+    run: RunIdentity,
     completed: CompletedRanges,
+}
+
+/// Reads a journal file of this version.
+fn parse(bytes: &[u8]) -> anyhow::Result<JournalFile> {
+    #[derive(Deserialize)]
+    struct Version {
+        ruminate_publish_journal: u32,
+    }
+    let written = serde_json::from_slice::<Version>(bytes).ok().map(|version| version.ruminate_publish_journal);
+    if let Some(other) = written.filter(|&version| version != VERSION) {
+        anyhow::bail!(
+            "has version {other}, and this program reads version {VERSION}: resume with the ruminate that wrote it, or use \
+             --skip"
+        );
+    }
+    serde_json::from_slice(bytes).context("is damaged: continue with --skip")
 }
 
 /// What identifies a run: its topic and its source.
@@ -143,7 +162,8 @@ impl Journal {
             JournalLocation::File(path) => Some(path.clone()),
             JournalLocation::Folder(dir) => Some(dir.join(format!("publish-{}.json", of.digest()))),
         };
-        let mut held = JournalFile { ruminate_publish_journal: 1, of, completed: CompletedRanges::below(skip) };
+        let mut held =
+            JournalFile { ruminate_publish_journal: VERSION, run: of, completed: CompletedRanges::below(skip) };
         let Some(path) = path else {
             anyhow::ensure!(resume == Resume::No, "--resume needs a journal, which this run does not keep: use --skip");
             return Ok(Self { path: None, held, written: Instant::now(), warned: false });
@@ -167,10 +187,9 @@ impl Journal {
                 anyhow::bail!("nothing to resume: no journal {} (completed runs delete theirs)", path.display())
             }
             (Resume::Yes, Some(bytes)) => {
-                let earlier: JournalFile = serde_json::from_slice(&bytes)
-                    .with_context(|| format!("journal {} is damaged: continue with --skip", path.display()))?;
-                anyhow::ensure!(earlier.of.topic == held.of.topic, "the journal is of topic {}", earlier.of.topic);
-                let mut changed = earlier.of.source.iter().zip(&held.of.source).filter(|(was, is)| was != is);
+                let earlier = parse(&bytes).with_context(|| format!("journal {}", path.display()))?;
+                anyhow::ensure!(earlier.run.topic == held.run.topic, "the journal is of topic {}", earlier.run.topic);
+                let mut changed = earlier.run.source.iter().zip(&held.run.source).filter(|(was, is)| was != is);
                 if let Some((was, is)) = changed.next() {
                     anyhow::bail!(
                         "what is published has changed since: it was {}, and is {}; run without --resume, or, where what was \
@@ -181,10 +200,10 @@ impl Journal {
                     );
                 }
                 anyhow::ensure!(
-                    earlier.of.source.len() == held.of.source.len(),
+                    earlier.run.source.len() == held.run.source.len(),
                     "the run was of {} files, and these are {}",
-                    earlier.of.source.len(),
-                    held.of.source.len()
+                    earlier.run.source.len(),
+                    held.run.source.len()
                 );
                 held = earlier;
             }
@@ -272,7 +291,8 @@ mod tests {
     fn of(home: &Path, content: &str) -> (RunIdentity, JournalLocation) {
         let path = home.join("in.json");
         std::fs::write(&path, content).unwrap();
-        let source = Source::Files { paths: vec![path], format: None };
+        let source =
+            Source::Files(crate::history::Inputs::unchecked(vec![path], crate::history::InputSettings::default()));
         (RunIdentity::new("t", &source), JournalLocation::Folder(home.join("state")))
     }
 
@@ -292,8 +312,11 @@ mod tests {
         let (other, _) = of(home.path(), "changed");
         let refused = open(&other, Resume::Yes).unwrap_err().to_string();
         assert!(refused.contains("has changed since"), "{refused}");
+        let error = || format!("{:#}", open(&one, Resume::Yes).unwrap_err());
+        std::fs::write(&path, r#"{"ruminate_publish_journal":1,"of":{},"settled":{"below":3,"above":{}}}"#).unwrap();
+        assert!(error().contains("has version 1, and this program reads version 2"), "{}", error());
         std::fs::write(&path, "{").unwrap();
-        assert!(open(&one, Resume::Yes).unwrap_err().to_string().contains("--skip"));
+        assert!(error().contains("is damaged: continue with --skip"), "{}", error());
         let restarted = open(&one, Resume::No).unwrap();
         assert_eq!(restarted.completed().count(), 0);
         assert_eq!(restarted.close(true), None);

@@ -3,10 +3,10 @@
 use super::categories::MessageCategory;
 use crate::outcome::{CommandOutcome as _, Exit};
 use crate::publish::{Count, Lag, Outcome};
-use crate::render::duration;
 use crate::render::html::headline::{self, Fact, Headline, Highlight};
 use crate::render::html::plot::millis;
 use crate::render::html::{numbers, sanitize};
+use crate::render::{duration, input_line};
 
 pub(super) fn of(outcome: &Outcome) -> Headline {
     let nothing = outcome.counts[Count::Published] == 0 && outcome.exit() == Exit::Clean;
@@ -15,8 +15,11 @@ pub(super) fn of(outcome: &Outcome) -> Headline {
 }
 
 fn broken(outcome: &Outcome) -> u64 {
-    outcome.verdicts.iter().filter(|verdict| !verdict.passed).count() as u64
+    outcome.conditions.iter().filter(|verdict| !verdict.passed).count() as u64
 }
+
+/// Phrases for one and several rejected files.
+const REJECTED: [&str; 2] = ["input file was rejected", "input files were rejected"];
 
 /// Returns the number of messages that were read and are missing from the topic.
 fn missing(outcome: &Outcome) -> u64 {
@@ -28,12 +31,14 @@ fn not_arrived(outcome: &Outcome) -> u64 {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let (all, broken, missing) = (outcome.verdicts.len() as u64, broken(outcome), missing(outcome));
+    let (all, broken, missing) = (outcome.conditions.len() as u64, broken(outcome), missing(outcome));
     if outcome.end.stopped.is_some() {
         "Stopped early".into()
     } else if broken > 0 {
         let of = if all == broken { String::new() } else { format!(" of {}", numbers::count(all)) };
         format!("{}{of} {} failed", numbers::count(broken), if all == 1 { "check" } else { "checks" })
+    } else if missing == 0 && outcome.counts[Count::FilesRejected] > 0 {
+        numbers::of(outcome.counts[Count::FilesRejected], REJECTED[0], REJECTED[1])
     } else if outcome.counts[Count::Read] == 0 {
         "There was nothing to publish".into()
     } else if all > 0 && outcome.counts[Count::Published] > 0 {
@@ -117,8 +122,10 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     };
     let broken = broken(outcome);
     let mut found = vec![(broken, if broken == 1 { "check failed" } else { "checks failed" }, "conditions")];
-    let counts = |fate: &MessageCategory| *fate != MessageCategory::NotReached || outcome.end.stopped.is_some();
-    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|fate| point(fate, "account")));
+    let rejected = outcome.counts[Count::FilesRejected];
+    found.push((rejected, REJECTED[usize::from(rejected != 1)], "errors"));
+    let counts = |category: &MessageCategory| *category != MessageCategory::NotReached || outcome.end.stopped.is_some();
+    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "account")));
     let lost = not_arrived(outcome);
     let phrase = ["reading was not delivered to the warehouse", "readings were not delivered to the warehouse"];
     found.push((lost, phrase[usize::from(lost != 1)], "lag"));
@@ -135,9 +142,10 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     headline::stated(vec![
         Fact::code("Topic", &outcome.topic),
         Fact::code("Endpoint", outcome.endpoint.as_deref().unwrap_or_default()),
-        Fact::said("Schedule", &outcome.pacing.schedule),
-        Fact::said("Time taken", duration(outcome.times.seconds)),
-        Fact::said("Resumed", resumed),
+        Fact::text("Input", input_line(&outcome.inputs).map_or_else(String::new, |(_, dialects)| dialects)),
+        Fact::text("Schedule", &outcome.pacing.schedule),
+        Fact::text("Time taken", duration(outcome.times.seconds)),
+        Fact::text("Resumed", resumed),
         Fact::code("Dead letters", written(&outcome.dead_letters).as_str()),
         Fact::code("Journal", written(&outcome.end.journal).as_str()),
         Fact::program(outcome.exit(), "a check failed, or a message is missing"),

@@ -1,4 +1,5 @@
-//! Result of one message, and the cause of a failure.
+//! Verdict of the intake on one message, and the cause of a failure. The verdicts of an audit are in `reconcile/verdict.rs`
+//! of the toolkit.
 
 use std::fmt;
 
@@ -92,7 +93,9 @@ impl fmt::Display for Meaning<'_> {
         match self {
             Self::Stored { id } => write!(f, "{id} is stored"),
             Self::Unverifiable { id, why } => write!(f, "the object of {id} exists and cannot be read: {why}"),
-            Self::Conflicting { id, conflict } => write!(f, "the row {id} holds other values of {}", conflict.fields()),
+            Self::Conflicting { id, conflict } => {
+                write!(f, "the existing row {id} has other values of {}", conflict.fields())
+            }
             Self::RowRefused { id, why } => write!(f, "in the lake, but the warehouse refuses row {id}: {why}"),
             Self::Quarantined { reason, .. } => reason.fmt(f),
             Self::Failed(failure) => failure.fmt(f),

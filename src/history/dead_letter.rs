@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 /// One line of a dead-letter file. `message` must be the first field: it identifies a dead letter.
 #[derive(Debug, Serialize)]
-pub(super) struct DeadLetter<'a> {
+pub(crate) struct DeadLetter<'a> {
     pub message: &'a str,
     /// The id of the reading; `None` if the message is not a valid reading.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,8 +21,8 @@ pub(super) struct DeadLetter<'a> {
 /// Prefix of every dead letter. No reading starts with it.
 const BEGIN: &[u8] = br#"{"message":"#;
 
-/// Returns the message inside a dead letter, or the body itself if it is not one.
-pub(super) fn unwrap_dead_letter(body: Bytes) -> Bytes {
+/// Returns the message inside a dead letter; `None` if the body is not one.
+pub(crate) fn message_in(body: &[u8]) -> Option<Bytes> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     #[allow(dead_code, reason = "only a letter has all of them")]
@@ -36,7 +36,7 @@ pub(super) fn unwrap_dead_letter(body: Bytes) -> Bytes {
         attempts: u32,
     }
     if !body.starts_with(BEGIN) {
-        return body;
+        return None;
     }
-    serde_json::from_slice::<ParsedLetter>(&body).map_or(body, |letter| letter.message.into())
+    serde_json::from_slice(body).ok().map(|letter: ParsedLetter| letter.message.into())
 }

@@ -88,12 +88,12 @@ impl Merge<'_> {
             group.clear();
             return Ok(());
         }
-        let (mut opened, mut names, mut unjudged) = (Vec::new(), Vec::new(), false);
+        let (mut opened, mut names, mut not_compared) = (Vec::new(), Vec::new(), false);
         for entry in group.drain(..) {
             match entry.state {
                 ObjectState::Record(record) => opened.push((entry.key, *record)),
                 ObjectState::IdOnly => names.push(entry.key),
-                ObjectState::Unavailable => unjudged = true,
+                ObjectState::Unavailable => not_compared = true,
             }
         }
         if let (Some(inside), None) = (&self.inside, &row) {
@@ -103,7 +103,7 @@ impl Merge<'_> {
         }
         match (opened.as_slice(), names.as_slice(), row) {
             ([], [], None) => Ok(()),
-            ([], [], Some(row)) if unjudged => {
+            ([], [], Some(row)) if not_compared => {
                 self.findings.add_not_compared(&row);
                 Ok(())
             }

@@ -1,4 +1,5 @@
-//! Journal of a run in the warehouse, written in the same transactions as the rows it describes.
+//! Entries of the journal of a replay, which is in the warehouse and written in the same transactions as the rows it
+//! describes. The journal of `publish` is a file (`publish/journal_file.rs`).
 //!
 //! The journal is a list of entries. A *header* contains the run's options. Each batch has one entry per day, with its
 //! range of ids, its rows, their objects and the results. Each day whose batches are all loaded has an entry too. An
@@ -26,18 +27,15 @@ use pipeline::warehouse::JournalEntry;
 pub(super) struct RunHeader {
     /// Identity of the lake, independent of how its address was written.
     pub lake: String,
-    #[serde(rename = "asked")]
     pub options: ReplayOptions,
     /// Digest of the objects of `--only`. `None` without that flag.
     pub only: Option<String>,
-    #[serde(rename = "fence")]
     pub cutoff: DateTime<Utc>,
-    #[serde(rename = "begun")]
     pub started_at: DateTime<Utc>,
     pub version: String,
     /// Undo files of the run's sessions.
     #[serde(default)]
-    pub undo: Vec<String>,
+    pub undo_files: Vec<String>,
     /// Counts of the complete run. `None` until it has ended.
     pub ended: Option<serde_json::Value>,
 }
@@ -55,7 +53,7 @@ impl RunHeader {
             })
             .collect();
         if differs.is_empty() && self.only != now.only {
-            differs.push("only named other objects".to_owned());
+            differs.push("--only selected other objects".to_owned());
         }
         differs
     }
@@ -72,7 +70,6 @@ fn json(options: &ReplayOptions) -> serde_json::Map<String, serde_json::Value> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub(super) enum RunEntry {
-    #[serde(rename = "slice")]
     Batch(BatchEntry),
     Day(DayEntry),
 }
@@ -80,7 +77,6 @@ pub(super) enum RunEntry {
 /// Loaded rows: those of one day in a batch, or all rows of an unordered batch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct BatchEntry {
-    #[serde(rename = "way")]
     pub order: IdOrder,
     pub first: OrderedId,
     pub last: OrderedId,
@@ -97,7 +93,6 @@ pub(super) struct BatchEntry {
 pub(super) struct DayEntry {
     pub day: NaiveDate,
     /// Numbers of the batches that contain its rows.
-    #[serde(rename = "slices")]
     pub batches: BTreeSet<u64>,
     /// Counts of the objects without a row in the day's batches.
     pub tally: Tally,

@@ -90,7 +90,7 @@ impl<T: SortOrder> Iterator for Sorted<T> {
                         }
                         Err(_) => {
                             *from = None;
-                            return Some(Err(io::Error::other("the reading of sorted runs broke off")));
+                            return Some(Err(io::Error::other("reading of the sorted runs ended unexpectedly")));
                         }
                     }
                 }

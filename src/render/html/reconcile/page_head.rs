@@ -4,7 +4,7 @@ use super::{labels, truth};
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit};
 use crate::reader::Skip;
 use crate::reconcile::Outcome;
-use crate::reconcile::{Counter, DriftKind, RepairCounter};
+use crate::reconcile::{Counter, DriftKind, RepairCounter, Side};
 use crate::render::duration;
 use crate::render::html::breakdown::{Breakdown, CategoryRow};
 use crate::render::html::headline::{self, Fact, Headline, Highlight};
@@ -83,7 +83,7 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(message) = budget_verdict(outcome) {
         lead.push_str(&format!(" What was found is {message}."));
     }
-    if let Some(since) = &outcome.since {
+    if let Some(since) = &outcome.since_baseline {
         let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);
         let baseline = sanitize::shown(&since.baseline, sanitize::KEY);
         lead.push_str(&format!(" Since {baseline}: {new} new, {persisting} persisting, {resolved} resolved."));
@@ -102,9 +102,9 @@ fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
         1 => "object is archived and was not read",
         _ => "objects are archived and were not read",
     };
-    found.push((archived, phrase, "unchecked"));
+    found.push((archived, phrase, "not-checked"));
     let skips = outcome.skips.iter().filter(|(skip, _)| skip.spec().role.is_finding());
-    found.extend(skips.map(|(skip, n)| (n, skips::words(skip).phrase(n), "unchecked")));
+    found.extend(skips.map(|(skip, n)| (n, skips::words(skip).phrase(n), "not-checked")));
     found
 }
 
@@ -120,12 +120,12 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Lake", &outcome.lake),
         Fact::code("Endpoint", outcome.lake_endpoint.as_deref().unwrap_or_default()),
         Fact::code("Warehouse", &outcome.warehouse),
-        Fact::said("Server", &outcome.server),
-        Fact::said("Window", format!("{window}{column}{}", outcome.window_column)),
-        Fact::said("Cutoff", cutoff),
+        Fact::text("Server", &outcome.server),
+        Fact::text("Window", format!("{window}{column}{}", outcome.window_column)),
+        Fact::text("Cutoff", cutoff),
         Fact::code("Run", &outcome.run.id),
-        Fact::said("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
-        Fact::said("Time taken", duration(outcome.seconds)),
+        Fact::text("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
+        Fact::text("Time taken", duration(outcome.seconds)),
         Fact::program(outcome.exit(), "findings"),
     ])
 }
@@ -144,28 +144,26 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
     if outcome.stopped.is_some() {
         return Vec::new();
     }
-    let o = outcome;
-    let mut both = vec![("matched", "same", o[Counter::Matched]), ("not opened", "aside", o[Counter::Present])];
-    both.extend(Counter::found_on_both_sides().map(|counter| (counter.spec().title, "drift", o[counter])));
-    let mut lake = both.clone();
-    lake.extend([
-        ("only here", "drift", o[Counter::LakeOnly]),
-        ("duplicate", "drift", o[Counter::DuplicateObjects]),
-        ("unreadable", "drift", o[Counter::Unreadable]),
-        ("invalid", "drift", o[Counter::Rejected]),
-        ("archived", "aside", o[Counter::Archived]),
-    ]);
-    lake.extend(o.skips.iter().map(|(skip, n)| {
+    let mut lake = parts(outcome, &[Side::Both, Side::Record, Side::Object]);
+    lake.extend(outcome.skips.iter().map(|(skip, n)| {
         let (name, class) = skips::part(skip);
         (name, class, n)
     }));
-    let mut warehouse = both;
-    warehouse.extend([
-        ("only here", "drift", o[Counter::WarehouseOnly]),
-        ("not compared", "aside", o[Counter::NotCompared]),
-    ]);
+    let warehouse = parts(outcome, &[Side::Both, Side::Row]);
     vec![
-        Breakdown::of("Lake", numbers::of(o[Counter::LakeObjects], "object", "objects"), lake),
-        Breakdown::of("Warehouse", numbers::of(o[Counter::WarehouseRows], "row", "rows"), warehouse),
+        Breakdown::of("Lake", numbers::of(outcome[Counter::LakeObjects], "object", "objects"), lake),
+        Breakdown::of("Warehouse", numbers::of(outcome[Counter::WarehouseRows], "row", "rows"), warehouse),
     ]
+}
+
+/// Returns the counters of these sides, each with its title and class.
+fn parts(outcome: &Outcome, sides: &[Side]) -> Vec<(&'static str, &'static str, u64)> {
+    let class = |counter: Counter| match counter {
+        Counter::Matched => "same",
+        Counter::Archived => "aside",
+        _ if counter.spec().role.is_finding() => "drift",
+        _ => "aside",
+    };
+    let counts = outcome.counts.iter().filter(|(counter, _)| sides.contains(&counter.side()));
+    counts.map(|(counter, n)| (counter.spec().title, class(counter), n)).collect()
 }

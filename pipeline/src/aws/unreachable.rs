@@ -1,0 +1,120 @@
+//! Connections that could not be opened: the server, the proxy, the innermost cause and what to do.
+
+use std::error::Error;
+use std::fmt;
+
+use http::Uri;
+use rustls::CertificateError;
+
+use super::proxy::Proxy;
+use crate::error::chain;
+
+type Source = Box<dyn Error + Send + Sync>;
+
+/// A connection could not be opened.
+#[derive(Debug)]
+pub struct Unreachable {
+    /// Host and port of the server.
+    server: String,
+    /// The proxy, if one was used.
+    proxy: Option<String>,
+    source: Source,
+}
+
+impl Unreachable {
+    /// Creates the error for a connection to the server of a URI.
+    pub fn new(to: &Uri, proxy: Option<&Proxy>, source: impl Into<Source>) -> Self {
+        let default = if to.scheme_str() == Some("http") { 80 } else { 443 };
+        let server = format!("{}:{}", to.host().unwrap_or_default(), to.port_u16().unwrap_or(default));
+        Self { server, proxy: proxy.map(ToString::to_string), source: source.into() }
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}", self.server)?;
+        self.proxy.as_ref().map_or(Ok(()), |proxy| write!(f, " through the proxy {proxy}"))
+    }
+}
+
+impl Error for Unreachable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// Returns one line about a failed connection: the server if it is known, the innermost cause and what to do.
+pub fn explain(e: &(dyn Error + 'static)) -> String {
+    let unreachable = chain(e).find_map(|e| e.downcast_ref::<Unreachable>());
+    let place = unreachable.map_or_else(|| "cannot connect".to_owned(), ToString::to_string);
+    let proxied = unreachable.is_some_and(|e| e.proxy.is_some());
+    format!("{place}: {}: {}", innermost(e), advice(e, proxied))
+}
+
+/// Returns the innermost cause of an error, in one line.
+pub fn innermost(e: &(dyn Error + 'static)) -> String {
+    let last = chain(e).last().map(ToString::to_string).unwrap_or_default();
+    last.lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned()
+}
+
+/// Returns what to do about a failed connection.
+fn advice(e: &(dyn Error + 'static), proxied: bool) -> &'static str {
+    let tls = chain(e).find_map(|e| e.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(rustls::Error::InvalidCertificate(invalid)) => match invalid {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "the server's certificate is signed by an unknown authority: name it with AWS_CA_BUNDLE, or with ca_bundle in the profile"
+            }
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => {
+                "check this machine's clock, or renew the server's certificate"
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                "the certificate belongs to another host: check the host in AWS_ENDPOINT_URL"
+            }
+            _ => "the server's certificate cannot be used: check AWS_ENDPOINT_URL and AWS_CA_BUNDLE",
+        },
+        Some(_) => "check that AWS_ENDPOINT_URL names a server with TLS, or write http://",
+        None if proxied => "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+        None => "check the network, AWS_ENDPOINT_URL and, if there is a proxy, HTTPS_PROXY",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn the_server_and_the_innermost_cause_are_named() {
+        let to = Uri::from_static("https://minio.example:9000/x");
+        let refused = io::Error::new(io::ErrorKind::Other, io::Error::from(io::ErrorKind::ConnectionRefused));
+        let e = Unreachable::new(&to, None, refused);
+        assert_eq!(
+            explain(&e),
+            "cannot connect to minio.example:9000: connection refused: check the network, AWS_ENDPOINT_URL and, if there is a proxy, HTTPS_PROXY"
+        );
+        assert!(explain(&io::Error::other("broken")).starts_with("cannot connect: broken: "));
+    }
+
+    #[test]
+    fn each_fault_of_a_certificate_is_named() {
+        let to = Uri::from_static("https://s3.example");
+        for (fault, words) in [
+            (CertificateError::UnknownIssuer, "AWS_CA_BUNDLE"),
+            (CertificateError::Expired, "clock"),
+            (CertificateError::NotValidForName, "another host"),
+        ] {
+            let tls = rustls::Error::InvalidCertificate(fault);
+            let e = Unreachable::new(&to, None, io::Error::new(io::ErrorKind::InvalidData, tls));
+            assert!(explain(&e).contains(words), "{}", explain(&e));
+            assert!(
+                explain(&e).starts_with("cannot connect to s3.example:443: invalid peer certificate"),
+                "{}",
+                explain(&e)
+            );
+        }
+    }
+}

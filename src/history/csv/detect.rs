@@ -1,0 +1,176 @@
+//! Detection of a CSV file from its first bytes: delimiter, decimal mark, and whether it has a header.
+
+use pipeline::record::{Reading, Rejection};
+
+use super::header::{Header, column};
+use super::number::{DecimalMark, is_clear_comma, shown_mark};
+use super::{Csv, Rows, cells};
+use crate::herd::COLUMNS;
+
+/// Delimiters that are tried, the most probable first.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Lines that are tried as readings of a file without a header.
+const TRIED: usize = 20;
+
+/// Minimum number of cells of a header with unknown names.
+const CELLS_OF_A_HEADER: usize = 5;
+
+/// Detects the CSV format from the first bytes of a file, in UTF-8. `None` if it does not look like CSV.
+///
+/// # Errors
+/// Returns an error if it looks like a table, but not like one of readings.
+pub(in super::super) fn detect(head: &[u8], is_named_csv: bool) -> Result<Option<Csv>, String> {
+    let lines: Vec<&[u8]> = head
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .map(|line| line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line))
+        .filter(|line| !line.trim_ascii().is_empty())
+        .collect();
+    let stated = lines.first().and_then(|line| separator(line));
+    let lines = &lines[usize::from(stated.is_some())..];
+    let delimiters = match &stated {
+        Some(delimiter) => std::slice::from_ref(delimiter),
+        None => &DELIMITERS[..],
+    };
+    let Some(first) = lines.first() else { return Ok(None) };
+    let known = |line: &[u8], delimiter: u8| Header::of(&cells(line, delimiter)).known();
+    // The first of several with the most names: `max_by_key` would return the last.
+    let best = delimiters.iter().rev().copied().max_by_key(|&delimiter| known(first, delimiter));
+    let Some(delimiter) = best else { return Ok(None) };
+    if known(first, delimiter) > 0 {
+        let header = Header::of(&cells(first, delimiter));
+        return Ok(Some(Csv { delimiter, decimal: decimal_mark(&header, &lines[1..], delimiter), header: true }));
+    }
+    let header = (1..lines.len()).find(|&at| delimiters.iter().any(|&d| known(lines[at], d) == COLUMNS.len()));
+    let before = &lines[..header.unwrap_or(lines.len())];
+    if let Some(csv) = without_header(before, delimiters).filter(|csv| !is_header_of_others(first, csv.delimiter)) {
+        return Ok(Some(csv));
+    }
+    let is_table = delimiters.iter().any(|&delimiter| is_header_of_others(first, delimiter));
+    match header {
+        Some(at) if is_named_csv || is_table || stated.is_some() => Err(format!(
+            "its header is preceded by {at} other lines: remove them, so that the header is the first line"
+        )),
+        _ if is_named_csv || is_table => Err(format!(
+            "its first line is neither a header nor a reading ({}): add a header with the columns {}",
+            shown(first),
+            COLUMNS.join(", ")
+        )),
+        _ => Ok(None),
+    }
+}
+
+/// Returns the delimiter in a first line `sep=;`, as written and read by Excel.
+pub(super) fn separator(line: &[u8]) -> Option<u8> {
+    match line.trim_ascii_end().strip_prefix(b"sep=").or_else(|| line.strip_prefix(b"SEP="))? {
+        [delimiter] => Some(*delimiter),
+        [] if line.ends_with(b"\t") => Some(b'\t'),
+        _ => None,
+    }
+}
+
+/// Returns the format of a file without a header: the later part of another, in which a line is a reading.
+fn without_header(lines: &[&[u8]], delimiters: &[u8]) -> Option<Csv> {
+    let header = Header::standard();
+    let of = |&delimiter: &u8| {
+        let csv = Csv { delimiter, decimal: decimal_mark(&header, lines, delimiter), header: false };
+        lines.iter().take(TRIED).any(|line| is_reading(csv, line)).then_some(csv)
+    };
+    delimiters.iter().find_map(of)
+}
+
+fn is_reading(csv: Csv, line: &[u8]) -> bool {
+    let mut rows = Rows::of(csv);
+    let Ok(Some(message)) = rows.message(line, 1) else { return false };
+    matches!(Reading::parse(&message), Ok(_) | Err(Rejection::AmbiguousDate { .. }))
+}
+
+/// Returns true for a line that names columns, none of them known: several cells, all of which start with a letter.
+fn is_header_of_others(line: &[u8], delimiter: u8) -> bool {
+    let cells = cells(line, delimiter);
+    let names = cells.iter().map(|cell| cell.trim_ascii()).filter(|cell| !cell.is_empty());
+    let starts = |name: &[u8]| String::from_utf8_lossy(name).starts_with(char::is_alphabetic);
+    names.clone().count() >= CELLS_OF_A_HEADER
+        && names.clone().all(starts)
+        && names.clone().all(|name| column(name).is_none())
+}
+
+/// Returns the decimal mark that the numbers of the first rows show; `None` if they show none.
+///
+/// In a file with another delimiter, a comma in a number is a decimal mark. In a file with commas as the delimiter, it may
+/// group digits, unless some number excludes that and no number has a point.
+fn decimal_mark(header: &Header, rows: &[&[u8]], delimiter: u8) -> Option<DecimalMark> {
+    let positions: Vec<usize> =
+        (0..header.len()).filter(|&at| header.cells()[at].column.is_some_and(|c| c.kind().is_number())).collect();
+    let (mut points, mut commas, mut clear_commas) = (false, false, false);
+    for row in rows {
+        let cells = cells(row, delimiter);
+        for cell in positions.iter().filter_map(|&at| cells.get(at)) {
+            points |= shown_mark(cell) == Some(DecimalMark::Point);
+            commas |= shown_mark(cell) == Some(DecimalMark::Comma);
+            clear_commas |= is_clear_comma(cell);
+        }
+    }
+    match delimiter {
+        b',' if clear_commas && !points => Some(DecimalMark::Comma),
+        b',' => Some(DecimalMark::Point),
+        _ if commas => Some(DecimalMark::Comma),
+        _ => points.then_some(DecimalMark::Point),
+    }
+}
+
+/// Returns the beginning of a line, for an error message.
+fn shown(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let mut shown: String = text.trim().chars().take(60).flat_map(char::escape_debug).collect();
+    if text.trim().chars().count() > 60 {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(delimiter: &str) -> String {
+        COLUMNS.join(delimiter)
+    }
+
+    #[test]
+    fn delimiter_and_decimal_mark_are_detected_from_header_and_first_rows() {
+        let of = |delimiter, decimal, header| Ok(Some(Csv { delimiter, decimal, header }));
+        let (point, comma) = (Some(DecimalMark::Point), Some(DecimalMark::Comma));
+        let cases = [
+            (format!("{}\n1,2,3,234.9,360,2023-01-01,51,66,9.0,F", header(",")), of(b',', point, true)),
+            (format!("{}\r\n1;2;3;234,941;360;2023-01-01;51;66;9,0;F", header(";")), of(b';', comma, true)),
+            (format!("sep=;\r\n{}\r\n1;2;3;234.9;360;x;51;66;9;F", header(";")), of(b';', point, true)),
+            (format!("{}\r1\t2\t3\t234,9\t360\tx\t51\t66\t9\tF", header("\t")), of(b'\t', comma, true)),
+            (format!("{}\n1;2;3;234;360;x;51;66;9;F", header(";")), of(b';', None, true)),
+            (format!("{}\n1,2,3,\"234,9\",360,x,51,66,9,F", header(",")), of(b',', comma, true)),
+            (format!("{}\n1,2,3,\"234,941\",360,x,51,66,9,F", header(",")), of(b',', point, true)),
+            (format!("{}\n1,2,3,\"234,9\",360.5,x,51,66,9,F", header(",")), of(b',', point, true)),
+            ("1;2;3;234,9;360;2023-01-01;51;66;9;F".into(), of(b';', comma, false)),
+            ("1;2;3;234,9;360;05/03/2023;51;66;9;F".into(), of(b';', comma, false)),
+            ("#$%&\n1,2,3,234.9,360,2023-01-01,51,66,9,F".into(), of(b',', point, false)),
+            ("what?".into(), Ok(None)),
+            (String::new(), Ok(None)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(detect(text.as_bytes(), false), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_not_one_of_readings_is_rejected() {
+        let row = "1;2;3;234,9;360;2023-01-01;51;66;9;F";
+        let titled = format!("Consumo;;;\nJaneiro;;;\n{}\n{row}", header(";"));
+        let why = detect(titled.as_bytes(), true).unwrap_err();
+        assert!(why.contains("preceded by 2 other lines"), "{why}");
+        let others = format!("pen;breed;lot;a;b;date;c;d;e;farm\n{row}");
+        for (text, named) in [(&others[..], false), ("what?\nnothing", true)] {
+            let why = detect(text.as_bytes(), named).unwrap_err();
+            assert!(why.contains("neither a header nor a reading") && why.contains("id_curral"), "{why}");
+        }
+    }
+}

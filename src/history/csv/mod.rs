@@ -1,0 +1,242 @@
+//! Converts CSV rows to messages: JSON objects with the names of the header.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `detect.rs` | detection of delimiter, decimal mark and header |
+//! | `header.rs` | [`Header`], the columns of a file |
+//! | `cells.rs` | cells and quotes of a row |
+//! | `number.rs` | decimal points and commas |
+
+use super::error::Cause;
+
+mod cells;
+mod detect;
+mod header;
+mod number;
+
+pub(super) use cells::{Quotes, cells, quotes};
+pub(super) use detect::detect;
+pub(super) use header::column;
+pub use number::DecimalMark;
+
+use detect::separator;
+use header::Header;
+use number::{shown_mark, with_point, without_mark};
+
+/// Minimum number of the ten names in a header in the middle of a file.
+const NAMES_OF_A_HEADER: usize = 6;
+
+/// Format of a CSV file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Csv {
+    pub delimiter: u8,
+    /// Decimal mark; `None` until a number shows one.
+    pub decimal: Option<DecimalMark>,
+    /// Whether the first line is a header.
+    pub header: bool,
+}
+
+impl Default for Csv {
+    fn default() -> Self {
+        Self { delimiter: b',', decimal: Some(DecimalMark::Point), header: true }
+    }
+}
+
+/// Column names, and the format of the rows.
+#[derive(Debug)]
+pub(super) struct Rows {
+    /// `None` in a file of JSON lines until a header was read.
+    csv: Option<Csv>,
+    names: Names,
+    /// Line of the first number with the decimal mark.
+    marked: u64,
+}
+
+#[derive(Debug)]
+enum Names {
+    /// No rows so far.
+    None,
+    /// The first line is the header.
+    Expected,
+    /// Columns from the header, or the standard ones without a header.
+    Known(Header),
+}
+
+impl Rows {
+    /// Returns a state for JSON lines, in which rows are only accepted after a header.
+    pub(super) fn none() -> Self {
+        Self { csv: None, names: Names::None, marked: 0 }
+    }
+
+    /// Returns a state in which rows start at the first line.
+    pub(super) fn of(csv: Csv) -> Self {
+        let names = if csv.header { Names::Expected } else { Names::Known(Header::standard()) };
+        Self { csv: Some(csv), names, marked: 0 }
+    }
+
+    /// Returns the format of the rows; `None` without any.
+    pub(super) fn csv(&self) -> Option<Csv> {
+        self.csv
+    }
+
+    /// Returns true if a line is a header, whose names are then used, or a line that sets the delimiter.
+    ///
+    /// In the middle of a file, a header must have most of the names.
+    ///
+    /// # Errors
+    /// Returns an error if the header lacks a column or has it twice, or if other rows than before follow.
+    pub(super) fn take_header(&mut self, line: &[u8], number: u64) -> Result<bool, Cause> {
+        let is_first = !matches!(self.names, Names::Known(_));
+        if is_first && separator(line).is_some() {
+            return Ok(true);
+        }
+        let delimiter = match (&self.names, self.csv) {
+            (Names::Expected, Some(csv)) => csv.delimiter,
+            _ if !may_be_header(line) => return Ok(false),
+            _ => match delimiter_of_header(line) {
+                Some(delimiter) => delimiter,
+                None => return Ok(false),
+            },
+        };
+        if let (Names::Known(_), Some(csv)) = (&self.names, self.csv)
+            && csv.delimiter != delimiter
+        {
+            return Err(Cause::Rejected(format!(
+                "the rows after line {number} have another delimiter than those before: split the file at its headers"
+            )));
+        }
+        let header = Header::of(&cells(line, delimiter));
+        let place = |why: String| if is_first && number == 1 { why } else { format!("line {number}: {why}") };
+        header.check(line).map_err(|why| Cause::Rejected(place(why)))?;
+        self.names = Names::Known(header);
+        let decimal = (delimiter == b',').then_some(DecimalMark::Point);
+        self.csv.get_or_insert(Csv { delimiter, decimal, header: true });
+        Ok(true)
+    }
+
+    /// Returns the delimiter and the number of columns if lines are rows.
+    pub(super) fn shape(&self) -> Option<(u8, usize)> {
+        match (&self.names, self.csv) {
+            (Names::Known(header), Some(csv)) => Some((csv.delimiter, header.len())),
+            _ => None,
+        }
+    }
+
+    /// Returns a row as a JSON object; `None` for a row without any value. A short row lacks its last fields.
+    ///
+    /// A row with more cells than columns, or with broken quotes, would have values in the wrong columns. Its last field
+    /// becomes a list with the reason, which is rejected as a value.
+    ///
+    /// # Errors
+    /// Returns an error if the file has numbers with decimal points and others with decimal commas.
+    pub(super) fn message(&mut self, row: &[u8], line: u64) -> Result<Option<Vec<u8>>, Cause> {
+        let (Names::Known(header), Some(csv)) = (&self.names, &mut self.csv) else { return Ok(None) };
+        let mut cells = cells(row, csv.delimiter);
+        if cells.iter().all(|cell| is_blank(cell)) {
+            return Ok(None);
+        }
+        while cells.len() > header.len() && cells.last().is_some_and(|cell| is_blank(cell)) {
+            cells.pop();
+        }
+        let surplus = cells.split_off(cells.len().min(header.len()));
+        let defect = match quotes(row, csv.delimiter) {
+            Quotes::Closed if surplus.is_empty() => None,
+            Quotes::Closed => Some(format!("{} cells for {} columns", header.len() + surplus.len(), header.len())),
+            Quotes::Open => Some("a quote is not closed".to_owned()),
+            Quotes::Broken => Some("text after a closing quote".to_owned()),
+        };
+        let last = header.last_known().min(cells.len().saturating_sub(1));
+        let mut body = Vec::with_capacity(320);
+        for (at, value) in cells.iter().enumerate() {
+            let known = &header.cells()[at];
+            if known.anonymous && is_blank(value) {
+                continue;
+            }
+            body.push(if body.is_empty() { b'{' } else { b',' });
+            push_string(&mut body, &known.name);
+            body.push(b':');
+            let is_number = known.column.is_some_and(|column| column.kind().is_number());
+            match &defect {
+                Some(why) if at == last => push_list(&mut body, why, value, &surplus),
+                _ if is_number => {
+                    note_mark(csv, &mut self.marked, value, line)?;
+                    push_number(&mut body, value, csv.decimal);
+                }
+                _ => push_string(&mut body, value),
+            }
+        }
+        body.push(b'}');
+        Ok(Some(body))
+    }
+}
+
+/// Records the decimal mark of the first number that shows one. If a point was first, a comma later means that the number
+/// with the point was perhaps a grouped one.
+fn note_mark(csv: &mut Csv, marked: &mut u64, cell: &[u8], line: u64) -> Result<(), Cause> {
+    if csv.delimiter == b',' {
+        return Ok(());
+    }
+    let shown = shown_mark(cell);
+    match (csv.decimal, shown) {
+        (Some(DecimalMark::Point), Some(DecimalMark::Comma)) => Err(Cause::Rejected(format!(
+            "line {line} has a number with a comma ({}), and lines before have numbers with points{}: use one decimal mark",
+            String::from_utf8_lossy(cell.trim_ascii()),
+            if *marked > 0 { format!(" (line {marked})") } else { String::new() },
+        ))),
+        (None, Some(mark)) => {
+            (csv.decimal, *marked) = (Some(mark), line);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn push_number(out: &mut Vec<u8>, cell: &[u8], mark: Option<DecimalMark>) {
+    let cell = without_mark(cell);
+    match mark {
+        Some(DecimalMark::Comma) => push_string(out, &with_point(cell)),
+        _ => push_string(out, cell),
+    }
+}
+
+fn push_list(out: &mut Vec<u8>, why: &str, cell: &[u8], surplus: &[std::borrow::Cow<'_, [u8]>]) {
+    out.push(b'[');
+    push_string(out, why.as_bytes());
+    for cell in std::iter::once(cell).chain(surplus.iter().map(|cell| &**cell)) {
+        out.push(b',');
+        push_string(out, cell);
+    }
+    out.push(b']');
+}
+
+/// Returns true for a cell without a visible character.
+fn is_blank(cell: &[u8]) -> bool {
+    cell.iter().all(u8::is_ascii_whitespace)
+        || std::str::from_utf8(cell).is_ok_and(|text| text.chars().all(|c| c.is_whitespace() || c == '\u{feff}'))
+}
+
+/// A cheap check before a line is split: many rows could otherwise be headers.
+fn may_be_header(line: &[u8]) -> bool {
+    let has = |word: &[u8]| memchr::memmem::find(line, word).is_some();
+    line.trim_ascii_start().first().is_some_and(|byte| !byte.is_ascii_digit()) && (has(b"urral") || has(b"URRAL"))
+}
+
+/// Returns the delimiter with which a line is a header.
+fn delimiter_of_header(line: &[u8]) -> Option<u8> {
+    [b',', b';', b'\t', b'|'].into_iter().find(|&delimiter| {
+        let known = Header::of(&cells(line, delimiter)).known();
+        known >= NAMES_OF_A_HEADER
+    })
+}
+
+/// Appends these bytes as a JSON string; invalid UTF-8 is kept, and rejected when the message is parsed.
+fn push_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes()),
+        Err(_) => {
+            out.push(b'"');
+            out.extend(bytes.iter().filter(|b| !matches!(b, b'"' | b'\\')));
+            out.push(b'"');
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The input files of a run, read once in full before anything of them is stored: rejected files are known beforehand.
+
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use super::report::InputReport;
+use super::tally::Tally;
+use super::{InputFile, InputSettings};
+use crate::cancellation::CancellationToken;
+use crate::progress::{Progress, Stage};
+
+/// Messages between two checks for cancellation.
+const LOOK_EVERY: u64 = 1_024;
+
+/// What happens to a file most of whose messages are invalid for the same reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUniform {
+    /// The file is rejected as a whole.
+    RejectFile,
+    /// Its messages are judged one by one.
+    JudgeMessages,
+}
+
+/// The input files of a run.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    settings: InputSettings,
+    files: Vec<CheckedFile>,
+}
+
+/// One input file.
+#[derive(Debug, Clone)]
+struct CheckedFile {
+    path: PathBuf,
+    /// What was found in it; `None` if it was not inspected, because it can be read only once.
+    report: Option<InputReport>,
+    /// Size of its messages, in bytes.
+    bytes: u64,
+}
+
+impl Inputs {
+    /// Returns the files without inspecting them; none is rejected.
+    pub fn unchecked(paths: Vec<PathBuf>, settings: InputSettings) -> Self {
+        let files = paths.into_iter().map(|path| CheckedFile { path, report: None, bytes: 0 });
+        Self { settings, files: files.collect() }
+    }
+
+    /// Reads every regular file in full, in bounded memory. Pipes are left alone, because they can be read only once.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be read, or if the inspection was cancelled.
+    pub fn inspect(
+        paths: Vec<PathBuf>,
+        settings: InputSettings,
+        on_uniform: OnUniform,
+        progress: &Progress,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        for path in &paths {
+            can_be_opened(path)?;
+        }
+        let stage = progress.stage("check", None);
+        let inspection = Inspection { settings, on_uniform, stage, cancel };
+        let files = paths.into_iter().map(|path| inspection.inspect(path)).collect::<anyhow::Result<_>>()?;
+        inspection.stage.finish();
+        Ok(Self { settings, files })
+    }
+
+    /// Returns the settings of the files.
+    pub fn settings(&self) -> InputSettings {
+        self.settings
+    }
+
+    /// Returns the number of files.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Returns true if there is no file.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Returns the paths of all files, in order.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| &*file.path)
+    }
+
+    /// Returns the path of a file.
+    pub fn path(&self, at: usize) -> &Path {
+        &self.files[at].path
+    }
+
+    /// Returns what was found in a file; `None` if it was not inspected.
+    pub fn report(&self, at: usize) -> Option<&InputReport> {
+        self.files[at].report.as_ref()
+    }
+
+    /// Returns true if a file was rejected.
+    pub fn is_rejected(&self, at: usize) -> bool {
+        self.report(at).is_some_and(|report| report.rejected.is_some())
+    }
+
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be opened, or its first bytes show that it must be rejected.
+    pub fn open(&self, at: usize) -> Result<InputFile, Error> {
+        InputFile::open(self.path(at), self.settings)
+    }
+
+    /// Returns the number of messages of all files, without the rejected ones, and their size in bytes. `None` if a file
+    /// was not inspected.
+    pub fn size(&self) -> Option<(u64, u64)> {
+        let accepted = |file: &CheckedFile| match &file.report {
+            Some(InputReport { rejected: Some(_), .. }) => Some((0, 0)),
+            Some(report) => Some((report.messages, file.bytes)),
+            None => None,
+        };
+        let mut sum = (0, 0);
+        for file in &self.files {
+            let (messages, bytes) = accepted(file)?;
+            sum = (sum.0 + messages, sum.1 + bytes);
+        }
+        Some(sum)
+    }
+}
+
+/// Checks that a file exists and can be opened. A pipe is not opened, because that could lose its data.
+fn can_be_opened(path: &Path) -> anyhow::Result<()> {
+    if path == Path::new("-") {
+        return Ok(());
+    }
+    let shown = path.display();
+    let meta = std::fs::metadata(path).map_err(|e| anyhow::anyhow!("{shown}: {e}"))?;
+    anyhow::ensure!(!meta.is_dir(), "{shown}: is a directory: pass its files");
+    if meta.is_file() {
+        std::fs::File::open(path).map_err(|e| anyhow::anyhow!("{shown}: {e}"))?;
+    }
+    Ok(())
+}
+
+struct Inspection<'a> {
+    settings: InputSettings,
+    on_uniform: OnUniform,
+    stage: Stage,
+    cancel: &'a CancellationToken,
+}
+
+impl Inspection<'_> {
+    fn inspect(&self, path: PathBuf) -> anyhow::Result<CheckedFile> {
+        if path == Path::new("-") || !std::fs::metadata(&path).is_ok_and(|meta| meta.is_file()) {
+            return Ok(CheckedFile { path, report: None, bytes: 0 });
+        }
+        let mut file = match InputFile::open(&path, self.settings) {
+            Ok(file) => file,
+            Err(e) => {
+                let mut report = InputReport::new(path.display().to_string());
+                report.rejected = Some(self.rejection(e)?);
+                return Ok(CheckedFile { path, report: Some(report), bytes: 0 });
+            }
+        };
+        let (tally, error) = self.read(&mut file)?;
+        let mut report = file.report();
+        report.rejected = match error {
+            // What comes before the end of a truncated file is valid, and the run itself reports the end.
+            Some(e) if e.is_truncation() => None,
+            Some(e) => Some(self.rejection(e)?),
+            None if tally.messages() == 0 => Some(file.no_readings()),
+            None if self.on_uniform == OnUniform::RejectFile => tally.uniform(),
+            None => None,
+        };
+        Ok(CheckedFile { path, report: Some(report), bytes: tally.bytes() })
+    }
+
+    /// Reads the messages of a file, up to the first error.
+    fn read(&self, file: &mut InputFile) -> anyhow::Result<(Tally, Option<Error>)> {
+        let mut tally = Tally::default();
+        let mut error = None;
+        for message in file {
+            match message {
+                Ok(message) => tally.add(&message),
+                Err(e) => error = Some(e),
+            }
+            if tally.messages().is_multiple_of(LOOK_EVERY) {
+                anyhow::ensure!(!self.cancel.is_cancelled(), "interrupted before anything was stored");
+                self.stage.add(LOOK_EVERY);
+            }
+        }
+        Ok((tally, error))
+    }
+
+    /// Returns why a file is rejected, or an error if it cannot be read.
+    fn rejection(&self, e: Error) -> anyhow::Result<String> {
+        match e.rejection() {
+            Some(why) => Ok(why.to_owned()),
+            None => match e.damage() {
+                Some(why) => Ok(format!("it was cut short or damaged ({why}): get it again")),
+                None => Err(e.into()),
+            },
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The messages of a text file, from any layout, in UTF-8 and with unambiguous dates.
+
+use std::collections::VecDeque;
+use std::io::BufRead;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pipeline::intake::envelope::Envelope;
+use pipeline::record::DateOrder;
+
+use super::csv::Rows;
+use super::dates;
+use super::dead_letter;
+use super::dialect::Layout;
+use super::error::Cause;
+use super::lines::{Line, Lines};
+use super::objects::{self, Objects};
+use super::report::{Format, InputReport};
+use super::text::{LineDecoder, reject_other_text};
+use super::{InputMessage, InputSettings};
+
+/// A text file that is being read.
+pub(super) struct Messages<R> {
+    file: Arc<str>,
+    body: Body<R>,
+    /// Whether text in another encoding rejects the file. Otherwise, a line that is not UTF-8 is an invalid message.
+    expects_utf8: bool,
+    dates: Option<DateOrder>,
+    /// Whether the order of dates was used.
+    rewritten: bool,
+    dead_letters: bool,
+    /// Remaining messages of a line with several.
+    ready: VecDeque<Line>,
+}
+
+/// Reader for the layout of a file.
+enum Body<R> {
+    Lines(Lines<R>, Rows),
+    Objects(Objects<R>),
+}
+
+impl<R: BufRead> Messages<R> {
+    pub(super) fn new(file: Arc<str>, input: R, layout: Layout, settings: InputSettings) -> Self {
+        let decoder = LineDecoder::new(settings.encoding);
+        let body = match layout {
+            Layout::Lines => Body::Lines(Lines::new(input, decoder), Rows::none()),
+            Layout::Csv(csv) => Body::Lines(Lines::new(input, decoder), Rows::of(csv)),
+            Layout::Objects => Body::Objects(Objects::new(input, decoder)),
+        };
+        Self {
+            file,
+            body,
+            expects_utf8: settings.encoding.is_none(),
+            dates: settings.date_order,
+            rewritten: false,
+            dead_letters: false,
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Completes a report with what is known so far.
+    pub(super) fn describe(&self, report: &mut InputReport) {
+        let (format, encoding, csv) = match &self.body {
+            Body::Lines(lines, rows) => {
+                let csv = rows.csv();
+                (if csv.is_some() { Format::Csv } else { Format::Ndjson }, lines.encoding(), csv)
+            }
+            Body::Objects(objects) => (Format::Json, objects.encoding(), None),
+        };
+        report.format = Some(if self.dead_letters { Format::DeadLetters } else { format });
+        report.encoding = report.encoding.or(Some(encoding));
+        report.delimiter = csv.map(|csv| char::from(csv.delimiter));
+        report.decimal_mark = csv.and_then(|csv| csv.decimal);
+        report.date_order = self.dates.filter(|_| self.rewritten);
+    }
+
+    /// Returns true if the file has lines, even if none of them is a message.
+    pub(super) fn any_read(&self) -> bool {
+        match &self.body {
+            Body::Lines(lines, _) => lines.any_read(),
+            Body::Objects(_) => true,
+        }
+    }
+
+    /// Returns the next message.
+    pub(super) fn next(&mut self) -> Option<Result<InputMessage, Cause>> {
+        let line = match self.ready.pop_front() {
+            Some(line) => Ok(line),
+            None => self.line()?,
+        };
+        Some(line.and_then(|line| self.message(line)))
+    }
+
+    /// Returns the next message as it is in the file; a CSV row as JSON.
+    fn line(&mut self) -> Option<Result<Line, Cause>> {
+        let (lines, rows) = match &mut self.body {
+            Body::Objects(objects) => return objects.next(),
+            Body::Lines(lines, rows) => (lines, rows),
+        };
+        loop {
+            let line = match lines.next()? {
+                Ok(line) => line,
+                Err(e) => return Some(Err(e)),
+            };
+            // A JSON line is a message in any file; in NDJSON, so is every line except CSV headers and rows.
+            if line.is_json() {
+                let parts = objects::split(&line.text);
+                let part = |text: &[u8]| Line { number: line.number, text: text.to_vec() };
+                self.ready.extend(parts.into_iter().map(part));
+                return Some(Ok(self.ready.pop_front().unwrap_or(line)));
+            }
+            match rows.take_header(&line.text, line.number) {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(e) => return Some(Err(e)),
+            }
+            let Some((delimiter, columns)) = rows.shape() else { return Some(Ok(line)) };
+            let number = line.number;
+            let row = lines.read_csv_row(line, delimiter, columns).and_then(|row| rows.message(&row, number));
+            match row {
+                Ok(None) => {}
+                Ok(Some(text)) => return Some(Ok(Line { number, text })),
+                Err(e) => return Some(Err(e)),
+            }
+        }
+    }
+
+    fn message(&mut self, line: Line) -> Result<InputMessage, Cause> {
+        let Line { number, text } = line;
+        if self.expects_utf8 {
+            reject_other_text(&text, number)?;
+        }
+        let mut body = Bytes::from(text);
+        if let Some(letter) = dead_letter::message_in(&body) {
+            (body, self.dead_letters) = (letter, true);
+        } else if memchr::memmem::find(&body, b"\"TopicArn\"").is_some()
+            && let Some(envelope) = Envelope::parse(&body)
+        {
+            body = envelope.message.into(); // a file of what an SQS queue or a stream received from the topic
+        }
+        if let Some(order) = self.dates
+            && let Some(changed) = dates::rewrite(&body, order, number)?
+        {
+            (body, self.rewritten) = (changed, true);
+        }
+        Ok(InputMessage { file: Arc::clone(&self.file), line: number, body })
+    }
+}
