@@ -35,11 +35,12 @@ use self::incompatibility::Incompatibility;
 use self::output_dir::{BundleFiles, OutputDir};
 use crate::cancellation::CancellationToken;
 use crate::generate::IfExists;
-use pipeline::warehouse::{RDS_AUTHORITIES, TableName, mysql_files};
+use pipeline::warehouse::{RDS_AUTHORITIES, TableName, mysql_accounts, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
 const TEMPLATE: &str = "template.yaml";
 const DEPLOY: &str = "DEPLOY.md";
+const ACCOUNTS: &str = "sql/accounts.sql";
 
 /// What to bundle, and where.
 #[derive(Debug, Clone)]
@@ -188,10 +189,11 @@ fn zip(program: &[u8], authorities: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(zip)
 }
 
-/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table.
+/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table, and of its accounts.
 fn sql() -> BundleFiles {
     let table = TableName::default();
-    mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes())).collect()
+    let schema = mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes()));
+    schema.chain([(ACCOUNTS.into(), mysql_accounts(&table).into_bytes())]).collect()
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn a_value_that_was_changed_on_both_sides_is_a_forged_id() {
     assert!(page.contains("Forged ids"), "{page}");
     let text = scene.text(&["reconcile"]).stdout;
     assert!(text.contains("forged_id") && text.contains("the id of its content is"), "{text}");
-    // A quick audit opens no object, and says so.
+    // A quick audit opens no object and reports that.
     scene.run(&["reconcile", "--quick"]).expect(0, &[("forged_ids", 0), ("present", count)]);
     let text = scene.text(&["reconcile", "--quick"]).stdout;
     assert!(text.contains("not checked (--quick): values, and ids"), "{text}");

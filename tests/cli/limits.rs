@@ -49,9 +49,9 @@ fn a_file_that_decompresses_to_far_more_than_its_size_is_not_read_to_its_end() {
     scene.run(&["init"]).expect(0, &[]);
     huge_lines(&scene, 40);
     let ran = scene.run(&["backfill", "huge.ndjson.zst"]);
-    let said = format!("{}{}", ran.stderr, ran.json);
+    let reported = format!("{}{}", ran.stderr, ran.json);
     assert_ne!(ran.code, Some(0), "{ran:?}");
-    assert!(said.contains("huge.ndjson.zst") && said.contains("--max-decompression-ratio"), "{said}");
+    assert!(reported.contains("huge.ndjson.zst") && reported.contains("--max-decompression-ratio"), "{reported}");
     assert!(ran.json["read"].as_u64().unwrap_or(0) < 40, "{ran:?}");
 }
 
@@ -68,7 +68,7 @@ fn a_lake_with_many_unrecognized_names_is_counted_and_the_first_are_named() {
     }
     for command in ["replay", "reconcile"] {
         let ran = scene.run(&[command]);
-        ran.expect(1, &[("skipped_foreign", 1_200)]);
+        ran.expect(1, &[("skipped_unrecognized", 1_200)]);
         let problems = &ran.json["problems"];
         assert_eq!(problems["kept"].as_array().unwrap().len(), 1_000, "{command}");
         assert_eq!((&problems["more"], &problems["kept"][0]["key"]), (&200.into(), &"Old Stuff/0000.txt".into()));

@@ -1,6 +1,6 @@
 //! The endpoint under attack: slow senders and silent connections, with few file descriptors, and one genuine sender.
 //!
-//! `RUMINATE_TEST_ATTACK_SECONDS` sets the duration; 10 without it. A test program of its own, so that no other test runs
+//! `RUMINATE_TEST_ATTACK_SECONDS` sets the duration; 10 without it. A separate test program, so that no other test runs
 //! at the same time.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "tests")]
 

@@ -163,7 +163,7 @@ async fn live_mysql_a_new_table_takes_the_place_of_a_damaged_one() {
     database.drop().await;
 }
 
-/// A query that keeps the table in use: RENAME waits for it in short attempts, between which others go on, and what they
+/// A query that keeps the table in use: RENAME waits for it in short attempts, between which others continue, and what they
 /// write then is found after the swap.
 async fn a_table_in_use(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
@@ -174,21 +174,21 @@ async fn a_table_in_use(server: Server) {
     let child = scene.start(&["replay", "--into-new-table", "--output", "json"]);
     let waits =
         "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'RENAME TABLE%'";
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     while database.count(waits).await == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "no RENAME");
+        assert!(started.elapsed() < Duration::from_secs(60), "no RENAME");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // Another writer gets through between two attempts, and is not kept waiting for the reader.
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     database
         .run("INSERT INTO historico_consumo SELECT UUID(), id_curral, id_raca, id_lote, 1, 1, 1, 1, 1, 1, data, cod_cliente, row_ts FROM historico_consumo LIMIT 1")
         .await;
-    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     reader.execute("COMMIT").await.unwrap();
     let ran = Ran::of(&child.wait_with_output().unwrap());
     ran.expect(1, &[("inserted", count), ("verified", count)]);
-    let swap = &ran.json["cut_over"];
+    let swap = &ran.json["table_swap"];
     assert_eq!((&swap["swapped"], &swap["added_before_swap"]), (&true.into(), &1.into()), "{ran:?}");
     assert!(ran.stderr.contains("in use by another session"), "{ran:?}");
     assert_eq!(database.count("SELECT COUNT(*) FROM historico_consumo").await.unsigned_abs(), count);
@@ -205,7 +205,7 @@ async fn live_mariadb_a_swap_waits_for_a_table_in_use_without_holding_up_others(
     a_table_in_use(MARIADB).await;
 }
 
-/// A throttle query is one SELECT, whatever the account may do.
+/// A throttle query is one SELECT, regardless of what the account may do.
 async fn a_query_that_only_reads(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     database.run("CREATE TABLE alvo (n INT)").await;
