@@ -30,8 +30,10 @@
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
 //! compression · parquet · progress · sort
 //!                                    compression, live display, sorting on disk
-//! cancellation · charset · multiset_hash · outcome · units
-//!                                    symbols, counters and exit codes, hash totals, cancellation, durations and sizes
+//! outcome                            counters, problems and exit codes of every outcome
+//! terminal                           width of the terminal, wrapped text
+//! cancellation · charset · multiset_hash · units
+//!                                    symbols, hash totals, cancellation, durations and sizes
 //! ```
 //!
 //! # Modules
@@ -67,6 +69,7 @@
 //! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
+//! - [`terminal`]: the terminal's width, and text that is wrapped or cut to it.
 //! - [`charset`]: ASCII in place of symbols if the locale is not UTF-8.
 //! - [`outcome`]: counters, problems and exit codes of every outcome.
 //! - [`multiset_hash`]: an order-independent hash of many items.
@@ -136,6 +139,7 @@ pub mod reconcile;
 pub mod render;
 pub mod replay;
 mod sort;
+pub mod terminal;
 pub mod topic;
 pub mod truth;
 pub mod undo;

@@ -30,7 +30,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600.0,
         "d" => 86_400.0,
         "" if number == 0.0 => 1.0,
-        "" => return Err(format!("{text} has no unit: write {text}s, {text}m or {text}ms")),
+        "" => return Err(format!("{text} has no unit: write {text}ms, {text}s or {text}m")),
         _ => return Err(format!("{text:?} has an unknown unit: write ms, s, m, h or d, such as 30s")),
     };
     if number * seconds > LONGEST {
@@ -71,8 +71,8 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for (text, message) in [
-            ("5", "write 5s, 5m or 5ms"),
-            ("300", "write 300s, 300m or 300ms"),
+            ("5", "write 5ms, 5s or 5m"),
+            ("300", "write 300ms, 300s or 300m"),
             ("", "write 500ms, 30s, 5m or 2h"),
             ("s", "is not a duration"),
             ("-1s", "is not a duration"),

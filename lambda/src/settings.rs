@@ -52,9 +52,10 @@ impl Settings {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let lake = variable("RUMINATE_LAKE").ok_or("RUMINATE_LAKE is not set: give s3://bucket/prefix")?;
         let LakeUrl::S3 { bucket, prefix } = lake.parse().map_err(|e| format!("RUMINATE_LAKE: {e}"))? else {
-            return Err(
-                format!("RUMINATE_LAKE {lake:?} is no s3://bucket/prefix: a sandbox's files do not last").into()
-            );
+            return Err(format!(
+                "RUMINATE_LAKE {lake:?} is not an s3://bucket/prefix address: a Lambda's files are not kept"
+            )
+            .into());
         };
         let table = variable("RUMINATE_TABLE").map(|name| name.parse()).transpose();
         let rate = variable("RUMINATE_META_RATE").map(|share| Rules::from_share(&share)).transpose();

@@ -11,7 +11,7 @@ use pipeline::warehouse::Warehouse;
 use pipeline::warehouse::memory::Memory as Rows;
 use ruminate_lambda::{Clients, HandlerResponse, RetryableFailure, Settings, handle};
 use testkit::lambda::events::{reading, sns};
-use testkit::s3::{ACCESS_KEY, REGION, S3Server, SECRET_KEY};
+use testkit::s3::{ACCESS_KEY, Policy, REGION, S3Server, SECRET_KEY};
 
 const BUCKET: &str = "lake";
 
@@ -25,6 +25,12 @@ fn unconditional() -> [S3Server; 2] {
 
 /// Creates the clients of a new sandbox; knowledge about the store is not shared between sandboxes.
 fn clients(s3: &S3Server, rows: &Rows, required: bool) -> Clients {
+    let required = if required { "true" } else { "false" };
+    clients_with(s3, rows, &[("RUMINATE_REQUIRE_CONDITIONAL_WRITES", required)])
+}
+
+/// Creates the clients of a sandbox with further variables.
+fn clients_with(s3: &S3Server, rows: &Rows, more: &[(&str, &str)]) -> Clients {
     let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
     let aws = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -33,12 +39,7 @@ fn clients(s3: &S3Server, rows: &Rows, required: bool) -> Clients {
         .credentials_provider(SharedCredentialsProvider::new(keys))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
-    let required = if required { "true" } else { "false" };
-    let variables = [
-        ("RUMINATE_LAKE", "s3://lake/historico_diario"),
-        ("RDS_HOST", "db"),
-        ("RUMINATE_REQUIRE_CONDITIONAL_WRITES", required),
-    ];
+    let variables = [more, &[("RUMINATE_LAKE", "s3://lake/historico_diario"), ("RDS_HOST", "db")]].concat();
     let variable = |name: &str| Some((*variables.iter().find(|(known, _)| *known == name)?.1).to_owned());
     let settings = Settings::from_variables(variable).unwrap();
     Clients::new(settings.lake(&aws), Arc::new(rows.clone()), &settings).with_metrics(|_| ())
@@ -88,4 +89,21 @@ async fn a_function_that_requires_conditional_writes_stores_nothing_without_them
         assert!(s3.store().is_empty(BUCKET));
         assert_eq!(rows.status().await.unwrap().rows, Some(0));
     }
+}
+
+#[tokio::test]
+async fn objects_have_a_checksum_and_the_encryption_that_a_bucket_requires() {
+    const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/lake";
+    let s3 = S3Server::with_bucket(BUCKET);
+    let require_sse = Some(("aws:kms".to_owned(), KEY.to_owned()));
+    s3.dials().change(|dials| dials.policy = Policy { require_checksum: true, require_sse, ..Policy::default() });
+    let rows = rows().await;
+    let failed = deliver(&clients_with(&s3, &rows, &[]), &sns("a", &reading(1))).await.unwrap_err();
+    assert!(failed.first.contains("AccessDenied"), "{failed}");
+    let clients = clients_with(&s3, &rows, &[("RUMINATE_SSE", "aws:kms"), ("RUMINATE_SSE_KMS_KEY_ID", KEY)]);
+    for message in [reading(1), "not a reading".to_owned()] {
+        deliver(&clients, &sns("a", &message)).await.unwrap();
+    }
+    let held = |prefix| s3.store().list(BUCKET, prefix).len();
+    assert_eq!((held("historico_diario/"), held("quarentena/")), (1, 1));
 }

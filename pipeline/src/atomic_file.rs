@@ -17,7 +17,7 @@ pub fn temp_file_in(directory: &Path) -> io::Result<NamedTempFile> {
     builder.prefix(PREFIX).suffix(".tmp");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // minus the umask
-    builder.tempfile_in(directory)
+    builder.tempfile_in(directory).map_err(|e| without_path(&e, directory))
 }
 
 /// Creates a temporary file in the directory of `path`, so that a rename is enough to persist it.
@@ -28,6 +28,19 @@ pub fn temp_file_beside(path: &Path) -> io::Result<NamedTempFile> {
     temp_file_in(folder_of(path))
 }
 
+/// Returns an error without the temporary name, which means nothing to users; a missing directory is named.
+fn without_path(e: &io::Error, directory: &Path) -> io::Error {
+    let inner = e.get_ref().and_then(|e| e.source()).and_then(|e| e.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) if !directory.is_dir() => {
+            let message = format!("{} is not a directory: create it first", directory.display());
+            io::Error::new(io::Error::from_raw_os_error(code).kind(), message)
+        }
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(e.kind(), e.to_string()),
+    }
+}
+
 /// Returns the directory of a file; `.` for a bare name.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -36,6 +49,17 @@ pub fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_names_the_directory_and_not_the_temporary_file() {
+        let home = tempfile::tempdir().unwrap();
+        let e = temp_file_beside(&home.path().join("none/report.html")).unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::NotFound);
+        assert!(e.to_string().ends_with("none is not a directory: create it first"), "{e}");
+        std::fs::write(home.path().join("file"), "").unwrap();
+        let e = temp_file_beside(&home.path().join("file/report.html")).unwrap_err().to_string();
+        assert!(e.contains("file is not a directory") && !e.contains(PREFIX), "{e}");
+    }
 
     #[test]
     fn a_bare_name_is_in_the_working_directory() {

@@ -39,9 +39,7 @@ pub fn scheme(text: &str) -> Option<&str> {
 /// Returns an error if the text has a scheme or starts with `~`, which only a shell expands.
 pub fn local(text: &str) -> Result<PathBuf, String> {
     if let Some(scheme) = scheme(text) {
-        return Err(format!(
-            "\"{scheme}:\" begins no path of this machine: a name that has a colon is written ./{scheme}:…"
-        ));
+        return Err(format!("\"{scheme}:\" is not the start of a path: write ./{scheme}:… for a name with a colon"));
     }
     if text.starts_with('~') {
         return Err("~ is expanded by a shell only: write the whole path, or ./~… for a file of that name".into());

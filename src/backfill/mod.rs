@@ -45,7 +45,7 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    let stage = progress.stage("backfill", None);
+    let stage = progress.stage("backfill", "messages", None);
     let whole = files.size().map(|(messages, bytes)| messages + bytes);
     let reports: Vec<InputReport> = (0..files.len()).filter_map(|at| files.report(at).cloned()).collect();
     let (messages, reading) = read(files, cancel.clone());

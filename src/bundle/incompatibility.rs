@@ -26,7 +26,7 @@ pub(super) enum Incompatibility {
     Arch { is: Arch, wanted: Arch },
     #[error("is loaded by {0}, and provided.al2023 has {wanted}: link it statically, or build it for the target {target}", wanted = .1.loader(), target = .1.target())]
     WrongInterpreter(String, Arch),
-    #[error("has no section headers, without which its needs cannot be checked: use `strip`, no packer")]
+    #[error("has no section headers, without which its needs cannot be checked: use `strip`, not a packer")]
     NoSectionHeaders,
     #[error("needs {}, which is not glibc's own and may not be there on Lambda: link it statically, or do without", .0.join(", "))]
     Libraries(Vec<String>),

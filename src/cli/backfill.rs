@@ -1,9 +1,9 @@
 //! `ruminate backfill`: processes history files into lake and warehouse with the intake, without SNS.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags};
+use super::ingest::{NewLakeFlags, open_lake_to_write};
 use super::write_flags::WriteFlags;
 use super::{Context, input_files};
 use crate::backfill;
@@ -24,6 +24,8 @@ pub(super) struct Args {
     #[command(flatten)]
     writes: WriteFlags,
     #[command(flatten)]
+    new_lake: NewLakeFlags,
+    #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
     rules: RulesFlags,
@@ -34,9 +36,9 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let paths = input_files::expanded(args.files)?;
-    let warehouse = args.warehouse.open().await?;
-    let lake = args.lake.open_to_write(&args.writes).await?;
-    let intake = Intake::open(lake, Arc::clone(&warehouse), args.rules.rules()).await?.with_writes(args.concurrency);
+    let warehouse = args.warehouse.open_bulk(None).await?;
+    let lake = open_lake_to_write(&args.lake, &args.writes, &*warehouse, args.new_lake).await?;
+    let intake = Intake::open(lake, warehouse, args.rules.rules()).await?.with_writes(args.concurrency);
     let (settings, progress, cancel) = (args.input.settings(), context.progress.clone(), context.cancel.clone());
     let inspect = move || Inputs::inspect(paths, settings, OnUniform::RejectFile, &progress, &cancel);
     let files = tokio::task::spawn_blocking(inspect).await??;

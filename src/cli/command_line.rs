@@ -176,7 +176,7 @@ mod tests {
         let args = ["replay", "--lake", "l", "--warehouse"];
         for (url, shown) in [
             ("mysql://ana:segredo@h/d?ssl-mode=REQUIRED", "'mysql://ana:***@h/d?ssl-mode=REQUIRED'"),
-            ("mysql://ana@h/d?password=segredo", "'mysql://ana@h/d?password=***'"),
+            ("mysql://ana@h/d?password=segredo", "'***'"),
             ("mysql://ana:12#segredo@h/x", "'***'"),
             ("segredo", "'***'"),
             ("sqlite:w.db", "sqlite:w.db"),
@@ -233,7 +233,12 @@ mod tests {
             "farm" => "fazenda_um",
             "from" | "to" | "start" | "data-from" | "data-to" => "2026-02-03",
             "processed-until" | "as-of" => "2026-11-22T18:00:00Z",
-            "linger" | "watch-timeout" | "max-replica-lag" | "unavailable-timeout" | "drop-after" => "1.5s",
+            "linger"
+            | "watch-timeout"
+            | "max-replica-lag"
+            | "unavailable-timeout"
+            | "drop-after"
+            | "connect-timeout" => "1.5s",
             "sort-memory" => "1.5GB",
             "meta-rate" => "0.03",
             "max-repairs" | "max-drift" => "0.5%",
@@ -254,6 +259,9 @@ mod tests {
             "speed" => "60x",
             "fail-if" => "p99 > 500ms; failed > 0",
             "arch" => "arm64",
+            "encoding" => "windows-1252",
+            "date-order" => "dmy",
+            "sse" => "AES256",
             "throttle-query" => "SELECT 'it''s' > 0",
             "listen" => "127.0.0.1:0",
             _ if is_number(flag) => "7",

@@ -4,7 +4,7 @@
 //! `[COMMAND]`, it applies to that command and overrides the top level. `[profile.NAME]` and `[profile.NAME.COMMAND]`
 //! override both if the profile is selected.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, Error};
@@ -107,7 +107,7 @@ impl Config {
     /// # Errors
     /// Returns an error if it is not TOML, or has a key that no command has.
     pub(super) fn parse(text: &str, profile: Option<&str>) -> Result<Self, String> {
-        let mut table: Table = text.parse().map_err(|e: toml::de::Error| e.to_string())?;
+        let mut table: Table = text.parse().map_err(|e: toml::de::Error| format!("{e}{}", missing_quotes(text, &e)))?;
         let mut profiles = match table.remove("profile") {
             Some(Value::Table(profiles)) => profiles,
             Some(_) => return Err("profile is not a table: write [profile.NAME]".into()),
@@ -151,9 +151,21 @@ impl Config {
 
     /// Returns the values of a command's flag. `None` if the file has none.
     pub(super) fn value(&self, command: &str, flag: &str) -> Option<&[String]> {
+        self.entry(command, flag).map(|entry| &*entry.values)
+    }
+
+    /// Returns the file and the key that a value of a command's flag comes from. `None` if the file has none.
+    pub(super) fn origin(&self, command: &str, flag: &str) -> Option<String> {
+        let entry = self.entry(command, flag)?;
+        let path = if self.path.as_os_str().is_empty() { Path::new(FILE) } else { &self.path };
+        let section = entry.section.as_deref().map(|section| format!(" in [{section}]")).unwrap_or_default();
+        Some(format!("{}, key {}{section}", path.display(), flag.replace('-', "_")))
+    }
+
+    fn entry(&self, command: &str, flag: &str) -> Option<&Entry> {
         let is_meant =
             |entry: &&Entry| entry.flag == flag && entry.section.as_deref().is_none_or(|section| section == command);
-        self.entries.iter().rfind(is_meant).map(|entry| &*entry.values)
+        self.entries.iter().rfind(is_meant)
     }
 
     /// Sets the values as defaults of the flags.
@@ -193,6 +205,9 @@ impl Entry {
             None => !of.is_empty(),
             Some(section) => of.iter().any(|name| name == section || name.is_empty()),
         };
+        if value.is_table() && of.is_empty() {
+            return Err(unknown_section(command, key));
+        }
         if !is_known {
             return Err(format!("unknown key {key}{place}{}", hint(command, section, &flag, &of)));
         }
@@ -200,6 +215,31 @@ impl Entry {
             return Err(format!("{key} is a flag, not a section: sections are [COMMAND] and [profile.NAME]"));
         }
         Ok(Self { section: section.map(str::to_owned), flag, values: texts(value) })
+    }
+}
+
+/// Returns a hint if the line of a TOML error has a text without quotes; empty if it has none.
+fn missing_quotes(text: &str, e: &toml::de::Error) -> String {
+    let at = e.span().map_or(0, |span| span.start.min(text.len()));
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let Some((key, value)) = line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
+        return String::new();
+    };
+    let is_bare = !value.is_empty() && !value.starts_with(['"', '\'', '[', '{']);
+    if is_bare { format!("text needs quotes: {key} = \"{value}\"") } else { String::new() }
+}
+
+/// Returns the message for a section that is not a command.
+fn unknown_section(command: &Command, key: &str) -> String {
+    let names = || command.get_subcommands().map(Command::get_name);
+    let alike = names().map(|known| (strsim::jaro(key, known), known)).filter(|(alike, _)| *alike > ALIKE);
+    match alike.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
+        Some((_, nearest)) => format!("unknown section [{key}]: did you mean [{nearest}]?"),
+        None => {
+            let names = names().collect::<Vec<_>>().join(", ");
+            format!("unknown section [{key}]: sections are [profile.NAME] and a command: {names}")
+        }
     }
 }
 
@@ -291,7 +331,11 @@ mod tests {
             ("[replay]\nconcurency = 1", &["concurency in [replay]", "did you mean concurrency?"]),
             ("[replay]\nmax_drift = 1", &["max_drift in [replay]", "--max-drift is a flag of reconcile"]),
             ("outptu = 'json'", &["did you mean output? (--output of every command)"]),
-            ("[replays]\nlake = 'x'", &["unknown key replays"]),
+            ("[replays]\nlake = 'x'", &["unknown section [replays]: did you mean [replay]?"]),
+            ("[reconcil]\nlake = 'x'", &["did you mean [reconcile]?"]),
+            ("[zzz]\nlake = 'x'", &["unknown section [zzz]: sections are [profile.NAME] and a command: demo"]),
+            ("lake = ../lake", &["text needs quotes: lake = \"../lake\""]),
+            ("farm = 'a'\nlake = s3://bucket/x", &["text needs quotes: lake = \"s3://bucket/x\""]),
             ("zzz = 1", &["unknown key zzz: it is neither a flag nor a command", "replay"]),
             ("[lake]\nx = 1", &["lake is a flag, not a section"]),
             ("profile = 'x'", &["write [profile.NAME]"]),

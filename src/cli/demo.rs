@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 
 use super::Context;
-use super::flags::{a_path, day};
+use super::flags::a_path;
+use super::times::day;
 use crate::demo::{self, PreviousRun};
-use crate::render::Rendered;
+use crate::render::{OutputFormat, Rendered, print_text};
 
 /// Run the whole pipeline locally without servers: generate, publish, replay, reconcile, repair
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,16 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let earlier = if args.keep { PreviousRun::Keep } else { PreviousRun::Remove };
-    let outcome = demo::run(&args.dir, earlier, args.start, &context.progress, &context.cancel).await?;
-    Ok(Rendered::of(&outcome))
+    let is_text = context.output == OutputFormat::Text;
+    let show = |text: &str| {
+        if is_text {
+            // A failure is reported when the summary is printed.
+            let _ = context.progress.suspend(|| print_text(text));
+        }
+    };
+    let dir = (&*args.dir, earlier);
+    let outcome = demo::run(dir, args.start, &context.progress, &context.cancel, &show).await?;
+    let rendered = Rendered::of(&outcome);
+    // The steps were printed as they ran.
+    Ok(if is_text { rendered.with_text(outcome.summary()) } else { rendered })
 }

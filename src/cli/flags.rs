@@ -10,7 +10,8 @@ use chrono::{NaiveDate, Utc};
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::write_flags::{WriteFlags, WriteOptions};
+use super::times::day;
+use super::write_flags::WriteOptions;
 use crate::render::OutputFormat;
 use crate::units;
 use pipeline::lake::dir::Dir;
@@ -119,17 +120,6 @@ impl LakeFlags {
     /// Opens the lake for reading, with these settings for writes.
     pub(super) async fn open_for(&self, writes: WriteOptions) -> anyhow::Result<Arc<dyn Lake>> {
         open_lake(&self.lake, RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }, writes).await
-    }
-
-    /// Opens the lake for writing: a directory is created, a bucket must exist.
-    pub(super) async fn open_to_write(&self, writes: &WriteFlags) -> anyhow::Result<Arc<dyn Lake>> {
-        if let LakeUrl::Dir(path) = &self.lake {
-            Dir::new(path).create()?;
-        }
-        let lake = self.open_for(writes.options()?).await?;
-        lake.clock().await?;
-        writes.demand(&*lake, |conditions| conditions.create).await?;
-        Ok(lake)
     }
 }
 
@@ -300,11 +290,6 @@ impl SpanFlags {
         }
         Ok(Span { farms: self.farms.iter().cloned().collect(), from: self.from, to: self.to })
     }
-}
-
-/// Parses a day in the format of the flags.
-pub(super) fn day(text: &str) -> Result<NaiveDate, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a date: write YYYY-MM-DD, such as 2026-11-01"))
 }
 
 fn slug(text: &str) -> Result<Slug, String> {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use chrono::{Days, NaiveDate, Utc};
 
 use super::Context;
-use super::flags::{a_path, day, output_path};
+use super::flags::{a_path, output_path};
+use super::times::day;
 use crate::compression::CompressionFormat;
 use crate::generate::{self, Destination, FileFormat, GeneratePlan, IfExists};
 use crate::herd::{Faults, Herd, Part};

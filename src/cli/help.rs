@@ -1,6 +1,10 @@
-//! Content of `-h` and `--help`: the flags of the short help, headings, and examples.
+//! Content of `-h` and `--help`: the flags of the short help, and headings. `examples` has the examples.
+
+use std::ffi::OsString;
 
 use clap::{Arg, Command};
+
+use super::examples::EXAMPLES;
 
 /// Flags of each command's `-h`, in addition to its operands and the global flags; `--help` shows all.
 const SHORT: &[(&str, &[&str])] = &[
@@ -31,7 +35,11 @@ const SHORT: &[(&str, &[&str])] = &[
 /// Global flags of `-h`.
 const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 
-/// Flags by heading; a flag has the same heading in every command.
+/// Headings of flags that one command uses in another sense: command, flag, heading.
+const OTHER_HEADINGS: &[(&str, &str, &str)] =
+    &[("generate", "format", "Output"), ("generate", "truth", "Output"), ("publish", "truth", "Checks")];
+
+/// Flags by heading; a flag has the same heading in every command, except for [`OTHER_HEADINGS`].
 const HEADINGS: &[(&str, &[&str])] = &[
     (
         "Stores",
@@ -44,12 +52,13 @@ const HEADINGS: &[(&str, &[&str])] = &[
             "connect-timeout",
             "max-attempts",
             "require-conditional-writes",
+            "allow-empty",
             "fsync",
             "sse",
             "sse-kms-key-id",
         ],
     ),
-    ("Span", &["farm", "from", "to", "allow-empty"]),
+    ("Span", &["farm", "from", "to"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),
     ("History", &["farms", "lots", "days", "start", "seed", "part", "faults", "generate"]),
     (
@@ -93,199 +102,25 @@ const HEADINGS: &[(&str, &[&str])] = &[
     ("Resources", &["concurrency", "threads", "sort-memory", "sort-dir"]),
 ];
 
-/// Examples of each command: purpose and command line.
-const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
-    (
-        "demo",
-        &[
-            ("Run the whole pipeline in ./demo", "ruminate demo"),
-            ("In another directory, with the report of the first audit in it", "ruminate demo --dir /tmp/demo"),
-            ("Run it again on the same files", "ruminate demo --dir /tmp/demo --keep"),
-        ],
-    ),
-    (
-        "init",
-        &[
-            ("Create a SQLite warehouse", "ruminate init --warehouse sqlite:warehouse.db"),
-            ("Create the table in MySQL", "ruminate init --warehouse mysql://user:pass@db.example:3306/fazendas"),
-            ("Under another name", "ruminate init --warehouse sqlite:warehouse.db --table historico_teste"),
-        ],
-    ),
-    (
-        "doctor",
-        &[
-            (
-                "Check all three",
-                "ruminate doctor --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas \
-                 --topic arn:aws:sns:us-east-1:123456789012:historico",
-            ),
-            (
-                "Only a lake, without the test of conditional writes",
-                "ruminate doctor --lake s3://bucket/prefix --read-only",
-            ),
-            ("Only the warehouse", "ruminate doctor --warehouse sqlite:warehouse.db"),
-        ],
-    ),
-    (
-        "generate",
-        &[
-            ("Three farms, 100 pens, 30 days", "ruminate generate --farms 3 --lots 100 --days 30 --out histories"),
-            (
-                "With faults and their ground truth",
-                "ruminate generate --faults duplicate=0.01,malformed=0.001 --truth truth.zst",
-            ),
-            ("One compressed file", "ruminate generate --days 7 --out history.ndjson.zst"),
-            ("The second of four parts, on stdout", "ruminate generate --farms 40 --part 2/4 --out -"),
-        ],
-    ),
-    (
-        "publish",
-        &[
-            (
-                "Publish a directory of history files",
-                "ruminate publish histories --topic arn:aws:sns:us-east-1:123456789012:historico",
-            ),
-            (
-                "Load test: ramp up, then hold until the files end; fail if it is slow",
-                "ruminate publish histories --topic arn:aws:sns:us-east-1:123456789012:historico \
-                 --stages ramp:0-200/s:5s,hold:200/s --fail-if 'p99 > 500ms; failed > 0' --report publish.html",
-            ),
-            (
-                "Load test with generated readings",
-                "ruminate publish --generate farms=2,lots=100,days=30 --rate 500/s \
-                 --topic arn:aws:sns:us-east-1:123456789012:historico",
-            ),
-            (
-                "Without SNS: the intake runs in this process",
-                "ruminate publish histories --topic local --lake lake --warehouse sqlite:warehouse.db",
-            ),
-        ],
-    ),
-    (
-        "backfill",
-        &[
-            (
-                "Ingest a directory of history files",
-                "ruminate backfill histories --lake lake --warehouse sqlite:warehouse.db",
-            ),
-            (
-                "Ingest compressed files into S3 and MySQL",
-                "ruminate backfill 2025.ndjson.zst 2026.csv.gz --lake s3://bucket/prefix \
-                 --warehouse mysql://user:pass@db.example:3306/fazendas",
-            ),
-            ("From stdin", "ruminate backfill - --format csv --lake lake --warehouse sqlite:warehouse.db"),
-        ],
-    ),
-    (
-        "process",
-        &[
-            (
-                "Process one event file",
-                "ruminate process --event event.json --lake lake --warehouse sqlite:warehouse.db",
-            ),
-            (
-                "Receive the deliveries of a topic",
-                "ruminate process --listen 0.0.0.0:8080 --topic arn:aws:sns:us-east-1:123456789012:historico \
-                 --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas",
-            ),
-            (
-                "A local test: accept anything, stop after ten messages",
-                "ruminate process --listen 127.0.0.1:0 --any-topic --insecure-skip-signature --max-messages 10 --lake lake \
-                 --warehouse sqlite:warehouse.db",
-            ),
-        ],
-    ),
-    (
-        "replay",
-        &[
-            ("Show what a replay would do", "ruminate replay --lake lake --warehouse sqlite:warehouse.db --dry-run"),
-            (
-                "Rebuild the warehouse and verify every row",
-                "ruminate replay --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas --verify \
-                 --report replay.html",
-            ),
-            (
-                "One farm's November, gently",
-                "ruminate replay --lake lake --warehouse sqlite:warehouse.db --farm fazenda_um --from 2026-11-01 \
-                 --to 2026-11-30 --rows-per-second 500",
-            ),
-            ("Resume an interrupted run", "ruminate replay --lake lake --warehouse sqlite:warehouse.db --resume"),
-        ],
-    ),
-    (
-        "reconcile",
-        &[
-            (
-                "Audit, with a report",
-                "ruminate reconcile --lake lake --warehouse sqlite:warehouse.db --report audit.html",
-            ),
-            (
-                "Show what a repair would change",
-                "ruminate reconcile --lake lake --warehouse sqlite:warehouse.db --repair both --dry-run",
-            ),
-            (
-                "Repair the warehouse, but not more than 1% of it",
-                "ruminate reconcile --lake lake --warehouse sqlite:warehouse.db --repair warehouse --max-repairs 1%",
-            ),
-            (
-                "A nightly audit with evidence",
-                "ruminate reconcile --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas \
-                 --cache cache --evidence audit-2026-11-22",
-            ),
-        ],
-    ),
-    (
-        "undo",
-        &[
-            (
-                "Show what would be reverted",
-                "ruminate undo ruminate-undo-20261122T184903Z.ndjson --lake lake --warehouse sqlite:warehouse.db --dry-run",
-            ),
-            (
-                "Revert a repair",
-                "ruminate undo ruminate-undo-20261122T184903Z.ndjson --lake lake --warehouse sqlite:warehouse.db",
-            ),
-            (
-                "Revert a replay, which changes rows only",
-                "ruminate undo ruminate-undo-20261122T184903Z.ndjson --warehouse sqlite:warehouse.db",
-            ),
-        ],
-    ),
-    (
-        "bundle",
-        &[
-            ("Build and bundle the Lambda", "ruminate bundle --out bundle"),
-            ("For Graviton, with cargo-zigbuild", "ruminate bundle --arch arm64 --zigbuild --out bundle"),
-            ("A prebuilt binary", "ruminate bundle --bootstrap bootstrap --rds-ca global-bundle.pem"),
-        ],
-    ),
-    (
-        "completions",
-        &[
-            ("For bash", "ruminate completions bash"),
-            ("For zsh", "ruminate completions zsh"),
-            ("For fish", "ruminate completions fish"),
-        ],
-    ),
-    (
-        "man",
-        &[
-            ("Show the man page of the program", "ruminate man"),
-            ("Write one page per command", "ruminate man --out man"),
-            ("Install them for this user", "ruminate man --out .local/share/man/man1"),
-        ],
-    ),
-];
+/// Replaces `help` and `help COMMAND` by the flag `--help`.
+pub(super) fn expanded(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        let at = args.len().min(2);
+        args.insert(at, "--help".into());
+    }
+    args
+}
 
 /// Adds headings and examples, and hides flags that are not in the short list from `-h`.
 pub(super) fn with_help(command: Command) -> Command {
-    let command = command.mut_args(|arg| arg_of(&SHORT_GLOBAL, arg));
+    let command = command.mut_args(|arg| arg_of("", &SHORT_GLOBAL, arg));
     command.mut_subcommands(|sub| {
         let name = sub.get_name().to_owned();
         let short = of(SHORT, &name);
         let examples = of(EXAMPLES, &name);
         let lines: String = examples.iter().map(|(what, line)| format!("  {what}:\n    {line}\n")).collect();
-        sub.mut_args(|arg| arg_of(short, arg))
+        sub.mut_args(|arg| arg_of(&name, short, arg))
             .after_help(format!("All flags and examples: ruminate {name} --help"))
             .after_long_help(format!("Examples:\n{lines}"))
     })
@@ -295,9 +130,11 @@ fn of<T>(table: &[(&str, &'static [T])], command: &str) -> &'static [T] {
     table.iter().find(|(name, _)| *name == command).map_or(&[], |(_, entries)| *entries)
 }
 
-fn arg_of(short: &[&str], arg: Arg) -> Arg {
+fn arg_of(command: &str, short: &[&str], arg: Arg) -> Arg {
     let Some(flag) = arg.get_long().map(str::to_owned) else { return arg };
-    let heading = HEADINGS.iter().find(|(_, flags)| flags.contains(&&*flag)).map(|(heading, _)| *heading);
+    let other = OTHER_HEADINGS.iter().find(|(of, other, _)| *of == command && *other == flag);
+    let usual = HEADINGS.iter().find(|(_, flags)| flags.contains(&&*flag)).map(|(heading, _)| *heading);
+    let heading = other.map(|(.., heading)| *heading).or(usual);
     let arg = arg.hide_short_help(!short.contains(&&*flag));
     match heading {
         Some(heading) => arg.help_heading(heading),
@@ -319,13 +156,17 @@ mod tests {
     const MOST_LINES: usize = 50;
 
     /// Flags whose texts differ between commands, with the reason; the meaning is the same.
-    const VARIES: [(&str, &str); 10] = [
+    const VARIES: [(&str, &str); 11] = [
         ("dry-run", "shows what would be done: each command does something else"),
         ("concurrency", "requests in flight at once: each command sends another kind"),
         ("lake", "the lake; some commands need it in some cases only"),
         ("topic", "an SNS topic; an endpoint accepts several, and `local` has no deliveries to accept"),
         ("truth", "the ground-truth file: one command writes it, another reads it"),
         ("format", "the form of history files: read by two commands, written by one"),
+        (
+            "allow-empty",
+            "an empty store is accepted: commands that write accept an empty lake, others also an empty span",
+        ),
         ("out", "where the output goes: a directory, or also one file or stdout"),
         ("force", "overwrite what is there: a bundle knows its own files"),
         ("start", "the first day of a generated history: the demo has a fixed one"),
@@ -336,6 +177,15 @@ mod tests {
         let mut command = command().term_width(100);
         command.build();
         command
+    }
+
+    #[test]
+    fn help_is_a_flag_in_the_place_of_a_command() {
+        let of = |words: &[&str]| expanded(words.iter().map(OsString::from).collect());
+        assert_eq!(of(&["ruminate", "help"]), ["ruminate", "--help"]);
+        assert_eq!(of(&["ruminate", "help", "replay"]), ["ruminate", "replay", "--help"]);
+        assert_eq!(of(&["ruminate", "publish", "help"]), ["ruminate", "publish", "help"]);
+        assert_eq!(of(&["ruminate"]), ["ruminate"]);
     }
 
     #[test]
@@ -369,7 +219,7 @@ mod tests {
             }
         }
         for flag in HEADINGS.iter().flat_map(|(_, flags)| *flags) {
-            assert!(headed.iter().any(|headed| headed == flag), "--{flag} is no flag");
+            assert!(headed.iter().any(|headed| headed == flag), "--{flag} is not a flag");
         }
     }
 

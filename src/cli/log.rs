@@ -14,6 +14,9 @@ use crate::outcome::Exit;
 use crate::progress::Progress;
 use pipeline::printable;
 
+/// The operating system's code for a missing file (ENOENT, ERROR_FILE_NOT_FOUND).
+const NO_SUCH_FILE: i32 = 2;
+
 /// Starts logging as configured by the flags; `RUST_LOG` allows finer settings.
 pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
     let level = match (common.quiet, common.verbose) {
@@ -43,7 +46,10 @@ fn has_colors() -> bool {
 
 /// Prints why the program could not run: the chain of causes in one line on stderr.
 pub(super) fn fail(e: &anyhow::Error) -> Exit {
-    let message = format!("{e:#}").replace('\n', " ");
+    let mut message = format!("{e:#}").replace('\n', " ");
+    if message.ends_with(&io::Error::from_raw_os_error(NO_SUCH_FILE).to_string()) {
+        message.push_str(": check the path");
+    }
     let message = printable::line(&message);
     let message = charset::shown(&message);
     // If stderr is closed too, the error cannot be reported.
@@ -83,10 +89,7 @@ impl Write for ProgressAwareWriter {
         let text = String::from_utf8_lossy(line);
         let text = if self.json { printable::json(&text) } else { text };
         let shown = charset::shown(&text);
-        match &self.progress {
-            Progress::Bars(bars) => bars.suspend(|| io::stderr().write_all(shown.as_bytes()))?,
-            Progress::Silent | Progress::Lines => io::stderr().write_all(shown.as_bytes())?,
-        }
+        self.progress.suspend(|| io::stderr().write_all(shown.as_bytes()))?;
         Ok(line.len())
     }
 

@@ -12,7 +12,7 @@ use crate::cancellation::CancellationToken;
 use crate::charset;
 use crate::outcome::Exit;
 use crate::progress::Progress;
-use crate::render::Rendered;
+use crate::render::{OutputFormat, Rendered};
 use command_line::CommandLine;
 use config::{Config, Typed};
 
@@ -23,9 +23,11 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod examples;
 mod flags;
 mod generate;
 mod help;
+mod ingest;
 mod init;
 mod input_files;
 mod log;
@@ -35,10 +37,13 @@ mod publish;
 mod reconcile;
 mod renamed;
 mod replay;
+mod report;
 mod sort_flags;
 mod throttle;
+mod times;
 mod topic;
 mod undo;
+mod usage;
 mod write_flags;
 
 /// Load testing, disaster recovery, reconciliation and backfill for the feedlot consumption pipeline.
@@ -47,10 +52,9 @@ mod write_flags;
 /// work around it.
 #[derive(Debug, Parser)]
 #[command(name = "ruminate", version, disable_help_subcommand = true, disable_help_flag = true)]
-#[command(
-    after_help = "Exit codes: 0 success · 1 completed with drift, rejects or failed messages · 2 could not run · 3 stopped early, resumable\n\
-    Every flag can also be set with RUMINATE_<FLAG> or in ruminate.toml."
-)]
+#[command(after_help = "Help on a command: ruminate help COMMAND, or ruminate COMMAND --help\n\
+    Exit codes: 0 success · 1 completed with drift, rejects or failed messages · 2 could not run · 3 stopped early, resumable\n\
+    Every flag can also be set with RUMINATE_<FLAG> or in ruminate.toml.")]
 pub struct Cli {
     #[command(flatten)]
     common: flags::GlobalFlags,
@@ -86,6 +90,8 @@ pub struct Context {
     pub command_line: CommandLine,
     /// Values of the config file.
     pub config: Config,
+    /// Output format of the outcome.
+    pub output: OutputFormat,
 }
 
 /// Returns the complete command with its environment variables, as used by `completions`, `man` and the reference.
@@ -110,14 +116,16 @@ pub fn main() -> Exit {
         Err(e) => return log::fail(&anyhow::Error::new(e).context("cannot start")),
     };
     let _closing = Closing;
-    let context = Context { progress, cancel: CancellationToken::default(), command_line, config };
-    let form = cli.common.output;
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    usage::unknown_variables(&command(), names).iter().for_each(|warning| tracing::warn!("{warning}"));
+    let output = cli.common.output;
+    let context = Context { progress, cancel: CancellationToken::default(), command_line, config, output };
     let outcome = runtime.block_on(async {
         context.cancel.cancel_on_signals(pipeline::warehouse::sqlite::close_all);
         cli.command.run(&context).await
     });
     runtime.shutdown_background(); // a read of stdin may block its thread
-    match outcome.and_then(|printed| Ok(printed.print(form).map(|()| printed.exit)?)) {
+    match outcome.and_then(|printed| Ok(printed.print(output).map(|()| printed.exit)?)) {
         Ok(exit) => exit,
         Err(e) => log::fail(&e),
     }
@@ -143,7 +151,7 @@ fn parse() -> Result<Parsed, clap::Error> {
     let is_set = |name: &str| std::env::var_os(name).is_some();
     renamed::refuse_variables(is_set)?;
     config::refuse_variables(is_set)?;
-    let args: Vec<OsString> = std::env::args_os().collect();
+    let args: Vec<OsString> = help::expanded(std::env::args_os().collect());
     let config = Config::load(&Typed::new(&command(), &args))?;
     let (cli, command_line) = parse_from(&args, &config)?;
     Ok(Parsed { cli, command_line, config })
@@ -154,7 +162,14 @@ fn parse_from<T: Clone + Into<OsString>>(args: &[T], config: &Config) -> Result<
     let args: Vec<OsString> = args.iter().cloned().map(Into::into).collect();
     let typed = Typed::new(&command(), &args);
     let mut command = config.apply(command(), &typed);
-    let matches = command.try_get_matches_from_mut(args).map_err(renamed::explain).map_err(publish::with_tip)?;
+    let words: Vec<String> = args.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let matches = match command.try_get_matches_from_mut(args) {
+        Ok(matches) => matches,
+        Err(e) => {
+            let name = typed.subcommand().map(|(command, _)| command.get_name()).unwrap_or_default();
+            return Err(usage::explained(e, name, &command, config, &words));
+        }
+    };
     let command_line = CommandLine::of(&command, &matches, config);
     Ok((Cli::from_arg_matches(&matches)?, command_line))
 }

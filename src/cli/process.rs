@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 
 use super::Context;
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, variable};
+use super::ingest::{NewLakeFlags, open_lake_to_write};
 use super::write_flags::WriteFlags;
 use crate::endpoint::fetch::HttpsFetcher;
 use crate::endpoint::{CONCURRENCY, Endpoint, Settings, Signatures, Topics};
@@ -37,6 +38,8 @@ pub(super) struct Args {
     lake: LakeFlags,
     #[command(flatten)]
     writes: WriteFlags,
+    #[command(flatten)]
+    new_lake: NewLakeFlags,
     #[command(flatten)]
     warehouse: WarehouseFlags,
     #[command(flatten)]
@@ -100,10 +103,11 @@ impl EndpointFlags {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
-    let Args { event, listen, lake, writes, warehouse, rules, endpoint } = args;
+    let Args { event, listen, lake, writes, new_lake, warehouse, rules, endpoint } = args;
     let open = async || -> anyhow::Result<Intake> {
-        let warehouse = warehouse.open().await?;
-        Ok(Intake::open(lake.open_to_write(&writes).await?, warehouse, rules.rules()).await?)
+        let warehouse = warehouse.open_bulk(None).await?;
+        let lake = open_lake_to_write(&lake, &writes, &*warehouse, new_lake).await?;
+        Ok(Intake::open(lake, warehouse, rules.rules()).await?)
     };
     let outcome = match (event, listen) {
         // A value in the config file for the other option does not conflict with a typed one.

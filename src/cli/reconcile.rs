@@ -10,6 +10,7 @@ use super::command_line::CommandLine;
 use super::flags::{
     LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, a_path, endpoint, output_path, read_concurrency, undo_file,
 };
+use super::report::{ReportFlag, written};
 use super::sort_flags::SortFlags;
 use super::write_flags::WriteFlags;
 use crate::evidence::Evidence;
@@ -17,7 +18,7 @@ use crate::reconcile::{
     Audit, AuditOptions, AuditSettings, Baseline, Budget, Counter, Drift, DriftWriter, IngestPath, Outcome, RepairPlan,
     RepairTarget, Tolerance, Trust, TruthAsked, repair, run as audit,
 };
-use crate::render::{Rendered, html, write_report};
+use crate::render::{Rendered, html};
 use pipeline::lake::Conditions;
 
 /// Compare the lake with the warehouse record by record and field by field, and optionally repair drift
@@ -44,15 +45,14 @@ pub(super) struct Args {
     /// With --repair: change nothing if more than this would have to change
     #[arg(long, value_name = "N|P%", requires = "repair")]
     max_repairs: Option<Budget>,
-    /// With --repair: undo file [default: ruminate-undo-<TIME>.ndjson]
+    /// With --repair: undo file, appended to if it exists [default: ruminate-undo-<TIME>.ndjson]
     #[arg(long, value_name = "FILE", requires = "repair", value_parser = output_path())]
     undo_file: Option<PathBuf>,
     /// With --repair: show the changes without making them
     #[arg(long)]
     dry_run: bool,
-    /// Write a report: HTML, or JSON if the name ends in .json
-    #[arg(long, value_name = "FILE", value_parser = output_path())]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportFlag,
     /// Write all findings to an NDJSON file
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     drift: Option<PathBuf>,
@@ -124,9 +124,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         None => "cannot create a temporary file: check TMPDIR".to_owned(),
     })?;
     let sink = sink.with_baseline(baseline);
-    if let Some(path) = &args.report {
-        html::can_write(path).with_context(|| format!("--report {} cannot be written", path.display()))?;
-    }
+    args.report.check()?;
     let evidence = args.evidence.as_deref().map(Evidence::begin).transpose()?;
     let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.cancel).await?;
     let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
@@ -141,13 +139,15 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         outcome.repaired = repair(&to_audit, &findings, &plan, &context.progress, &context.cancel).await?;
         outcome.repaired.undo_command = outcome.repaired.undo_file.as_deref().map(|file| command_line.undo(file));
     }
-    if let Some(path) = &args.report {
-        write_report(path, &outcome).with_context(|| format!("--report {} cannot be written", path.display()))?;
+    if let Some(path) = &args.drift {
+        written("findings", path);
     }
+    args.report.write(&outcome)?;
     if let Some(evidence) = evidence {
         let page = html::render(&outcome)?;
         let findings = findings.read().context("cannot read the findings back")?;
         evidence.write(&outcome, &page, findings.map(|finding| Ok(Drift::from(&finding?))))?;
+        args.evidence.iter().for_each(|dir| written("evidence", dir));
     }
     Ok(Rendered::of(&outcome))
 }

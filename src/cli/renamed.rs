@@ -1,7 +1,7 @@
 //! Previous names of flags, variables and config keys: using one is an error that gives the new name.
 
 use clap::Error;
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::ErrorKind;
 
 /// Previous and current names of flags, without the dashes.
 const FLAGS: [(&str, &str); 7] = [
@@ -40,17 +40,19 @@ pub(super) fn refuse_variables(is_set: impl Fn(&str) -> bool) -> Result<(), Erro
     Ok(())
 }
 
-/// Adds the new name to the error for an unknown flag if it is a previous name.
-pub(super) fn explain(e: Error) -> Error {
-    if e.kind() != ErrorKind::UnknownArgument {
-        return e;
-    }
-    let unknown = e.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
-    let flag = unknown.trim_start_matches("--").split(['=', ' ']).next().unwrap_or_default();
+/// Returns the message for a previous name of a flag; `None` if it is not one. `others` returns the commands that have a
+/// flag if `command` does not.
+pub(super) fn message(flag: &str, command: &str, others: impl Fn(&str) -> Option<String>) -> Option<String> {
     if flag == "undo" {
-        return error("--undo is now a command: ruminate undo FILE".into());
+        return Some("--undo is now a command: ruminate undo FILE".into());
     }
-    new_name(flag).map_or(e, |new| error(format!("--{flag} is now --{new}")))
+    let new = new_name(flag)?;
+    Some(match others(new) {
+        None => format!("--{flag} is now --{new}"),
+        Some(others) => {
+            format!("--{flag} is now --{new}, which {command} does not have: it is a flag of {others}")
+        }
+    })
 }
 
 fn error(message: String) -> Error {

@@ -8,13 +8,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{
-    LakeFlags, LoadMethodArg, SpanFlags, WarehouseFlags, check_writable, day, endpoint, output_path, read_concurrency,
-    undo_file,
+    LakeFlags, LoadMethodArg, SpanFlags, WarehouseFlags, endpoint, output_path, read_concurrency, undo_file,
 };
+use super::report::ReportFlag;
 use super::sort_flags::SortFlags;
 use super::throttle::ThrottleFlags;
+use super::times::{day, end_of_period, timestamp};
 use crate::cancellation::CancellationToken;
-use crate::render::{Rendered, write_report};
+use crate::render::Rendered;
 use crate::replay::{
     JournalMode, ObjectSelection, Outcome, Plan, Policy, Preview, RecordFilter, Replay, ReplaySource, SwapOptions,
     ThrottleSettings, find_resumable_run, replay_into_new_table, shadow_table_name,
@@ -37,12 +38,11 @@ pub(super) struct Args {
     /// What to do when a row's values differ from the lake's
     #[arg(long, value_enum, default_value = "keep", value_name = "POLICY")]
     on_conflict: Policy,
-    /// Undo file for --on-conflict overwrite [default: ruminate-undo-<TIME>.ndjson]
+    /// Undo file for --on-conflict overwrite, appended to if it exists [default: ruminate-undo-<TIME>.ndjson]
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     undo_file: Option<PathBuf>,
-    /// Write a report: HTML, or JSON if the name ends in .json
-    #[arg(long, value_name = "FILE", value_parser = output_path())]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    report: ReportFlag,
     /// Read every loaded row back and compare it bit for bit
     #[arg(long)]
     verify: bool,
@@ -78,8 +78,8 @@ struct FilterFlags {
     /// Only objects listed in a drift file
     #[arg(long, value_name = "FILE")]
     only: Option<PathBuf>,
-    /// Only records processed (row_ts) at or before this RFC 3339 timestamp
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    /// Only records processed (row_ts) at or before this RFC 3339 timestamp, or on or before this day
+    #[arg(long, value_name = "TIMESTAMP|DATE", value_parser = end_of_period)]
     processed_until: Option<DateTime<Utc>>,
     /// Only records whose field `data` (the reading's date) is on or after this day, regardless of their path
     #[arg(long, value_name = "DATE", value_parser = day)]
@@ -88,7 +88,7 @@ struct FilterFlags {
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_to: Option<NaiveDate>,
     /// Read a versioned bucket as it was at this RFC 3339 timestamp, including objects deleted since
-    #[arg(long, value_name = "TIMESTAMP", value_parser = format_duration)]
+    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp)]
     as_of: Option<DateTime<Utc>>,
 }
 
@@ -143,7 +143,7 @@ impl Args {
         }
         let then = self.limit.as_of.map(|at| format!(" as it was at {}", at.to_rfc3339())).unwrap_or_default();
         let lake = &self.lake.lake;
-        bail!("nothing to replay from lake {lake}{then}: {empty}; if that is intended, add --allow-empty")
+        bail!("nothing to replay from lake \"{lake}\"{then}: {empty}; if that is intended, add --allow-empty")
     }
 
     async fn dry_run(&self, plan: &Plan, into: &ReplayTarget, cancel: &CancellationToken) -> anyhow::Result<Preview> {
@@ -185,13 +185,6 @@ impl Args {
         replay_into_new_table(replay, SwapOptions { table, name, max_missing, resume: self.resume }, progress, cancel)
             .await
     }
-
-    fn write_report(&self, outcome: &Outcome) {
-        let Some(path) = &self.report else { return };
-        if let Err(e) = write_report(path, outcome) {
-            tracing::error!("--report {} cannot be written: {e}", path.display());
-        }
-    }
 }
 
 /// Target table, and the table to load: its shadow if the target is to be replaced.
@@ -206,8 +199,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     args.gentle.check()?;
     let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
-    if let (Some(path), false) = (&args.report, args.dry_run) {
-        check_writable("--report", path)?;
+    if !args.dry_run {
+        args.report.check()?;
     }
     let (lake, table) =
         (args.lake.open().await?, args.warehouse.open_bulk(args.load_method.map(LoadMethodArg::into)).await?);
@@ -242,8 +235,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     };
     let undo_commands =
         outcome.earlier_undo_files.iter().chain(&outcome.undo_file).map(|file| command_line.undo(file)).collect();
-    let outcome = Outcome { command: command_line.to_string(), undo_commands, lake_endpoint, ..outcome };
-    args.write_report(&outcome);
+    let (command, allow_empty) = (command_line.to_string(), args.span.allow_empty);
+    let outcome = Outcome { command, undo_commands, lake_endpoint, allow_empty, ..outcome };
+    args.report.write_or_log(&outcome);
     Ok(Rendered::of(&outcome))
 }
 
@@ -257,8 +251,4 @@ fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {
     let file = std::fs::File::open(path).with_context(|| format!("--only {}", path.display()))?;
     ObjectSelection::read(std::io::BufReader::new(file))
         .map_err(|e| anyhow!("--only {}: {e}: pass a drift file of `ruminate reconcile`", path.display()))
-}
-
-fn format_duration(text: &str) -> Result<DateTime<Utc>, String> {
-    pipeline::record::timestamp::parse(text).ok_or_else(|| "write a timestamp such as 2026-11-22T18:00:00Z".to_owned())
 }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, variable};
+use super::ingest::{NewLakeFlags, open_lake_to_write};
 use super::write_flags::WriteFlags;
 use crate::topic::Topic;
 use crate::topic::address::TopicAddress;
@@ -30,6 +31,8 @@ pub(super) struct TopicFlags {
     pub rules: RulesFlags,
     #[command(flatten)]
     pub writes: WriteFlags,
+    #[command(flatten)]
+    pub new_lake: NewLakeFlags,
 }
 
 impl TopicFlags {
@@ -52,8 +55,9 @@ impl TopicFlags {
                 let lake = self.lake.clone().ok_or_else(|| {
                     anyhow!("--topic local delivers to a lake and a warehouse: pass --lake URL and --warehouse URL")
                 })?;
-                let warehouse = self.warehouse.open().await.context("--topic local")?;
-                let lake = LakeFlags::of(lake).open_to_write(&self.writes).await?;
+                let warehouse = self.warehouse.open_bulk(None).await.context("--topic local")?;
+                let lake = LakeFlags::of(lake);
+                let lake = open_lake_to_write(&lake, &self.writes, &*warehouse, self.new_lake).await?;
                 Ok(Arc::new(Local::new(Intake::open(lake, warehouse, self.rules.rules()).await?)))
             }
         }

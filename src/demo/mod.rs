@@ -8,29 +8,33 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use chrono::NaiveDate;
-use sqlx::AssertSqlSafe;
 
 use crate::cancellation::CancellationToken;
 use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
 use crate::history::{InputSettings, Inputs};
+use crate::outcome::{CommandOutcome, counted};
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair};
+use crate::render::reconcile::repair_text;
 use crate::render::{Rendered, html};
 use crate::replay::{Plan, Replay, ReplaySource};
 use crate::sort::SortSettings;
 use crate::topic::local::Local;
 use pipeline::intake::Intake;
 use pipeline::lake::dir::Dir;
-use pipeline::lake::{Key, Lake, Span, list_all};
-use pipeline::record::{QUARANTINE, Rules};
+use pipeline::lake::{Lake, Span};
+use pipeline::record::Rules;
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{TableName, Warehouse};
 
+mod commands;
+mod damage;
 mod outcome;
 mod text;
 
+use commands::Commands;
 pub use outcome::{Outcome, Step};
 
 /// Marker file: a directory that contains it belongs to a demo, so a later run may empty it.
@@ -60,12 +64,17 @@ enum AuditMode {
     Repair,
 }
 
+/// Shows a text to the user: the heading of a step when it starts, and its result when it ends.
+pub type Show<'a> = &'a dyn Fn(&str);
+
 /// The directory and stores of a demo, and its outcome so far.
 struct Demo<'a> {
     dir: PathBuf,
     lake: Arc<Dir>,
+    commands: Commands,
     progress: &'a Progress,
     cancel: &'a CancellationToken,
+    show: Show<'a>,
     outcome: Outcome,
 }
 
@@ -75,11 +84,11 @@ struct Demo<'a> {
 ///
 /// Returns an error if the directory contains anything other than an earlier demo, cannot be written, or a step fails.
 pub async fn run(
-    dir: &Path,
-    earlier: PreviousRun,
+    (dir, earlier): (&Path, PreviousRun),
     start: NaiveDate,
     progress: &Progress,
     cancel: &CancellationToken,
+    show: Show<'_>,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     prepare(dir, earlier)?;
@@ -88,8 +97,8 @@ pub async fn run(
         report: dir.join("audit.html").display().to_string(),
         ..Outcome::default()
     };
-    let lake = Arc::new(Dir::new(dir.join("lake")));
-    let mut demo = Demo { dir: dir.to_owned(), lake, progress, cancel, outcome };
+    let (lake, commands) = (Arc::new(Dir::new(dir.join("lake"))), Commands::new(dir));
+    let mut demo = Demo { dir: dir.to_owned(), lake, commands, progress, cancel, show, outcome };
     demo.make_histories(start).await?;
     demo.publish().await?;
     demo.lose_the_warehouse().await?;
@@ -121,21 +130,30 @@ fn prepare(dir: &Path, earlier: PreviousRun) -> anyhow::Result<()> {
     fs::write(mark, "ruminate demo\n").with_context(failed)
 }
 
-/// Returns a command's outcome as text and JSON.
-fn rendered(outcome: &impl crate::outcome::CommandOutcome) -> (String, serde_json::Value) {
-    let Rendered { text, json, .. } = Rendered::of(outcome);
-    (text, json)
-}
-
 impl Demo<'_> {
     /// Returns the warehouse, reopened each time because the demo deletes its file in between.
     fn warehouse(&self) -> Arc<Sqlite> {
         Arc::new(Sqlite::new(&self.dir.join("warehouse.db"), TableName::default()))
     }
 
-    fn command(&self, verb: &str, more: &str) -> String {
-        let dir = self.dir.display();
-        format!("ruminate {verb} --lake {dir}/lake --warehouse sqlite:{dir}/warehouse.db {more}").trim_end().to_owned()
+    /// Starts a step.
+    fn begin(&mut self, title: &str, commands: Vec<String>) {
+        let heading = self.outcome.begin(title, commands);
+        (self.show)(&heading);
+    }
+
+    /// Ends a step with the outcome of its command.
+    fn end(&mut self, outcome: &impl CommandOutcome) {
+        let Rendered { text, json, .. } = Rendered::of(outcome);
+        let result = self.outcome.end(text, json);
+        (self.show)(&result);
+    }
+
+    /// Ends a step that is described by lines of text.
+    fn end_with_text(&mut self, lines: &[String]) {
+        let text = lines.iter().map(|line| format!("  {line}\n")).collect();
+        let result = self.outcome.end(text, serde_json::json!(lines));
+        (self.show)(&result);
     }
 
     async fn make_histories(&mut self, start: NaiveDate) -> anyhow::Result<()> {
@@ -143,18 +161,22 @@ impl Demo<'_> {
         let herd = Herd::try_new(farms, lots, days, start, 1)?;
         let plan = Histories { faults: FAULTS.parse()?, ..Histories::new(herd) };
         let out = self.dir.join("histories");
-        let command = format!(
-            "ruminate generate --farms {farms} --lots {lots} --days {days} --start {start} --seed 1 --faults {FAULTS} --out {}",
-            out.display()
-        );
+        let size = format!("--farms {farms} --lots {lots} --days {days} --start {start} --seed 1 --faults {FAULTS}");
+        let commands = vec![self.commands.generate(&size)];
+        self.begin("Generate four weeks of history for two farms", commands);
         let (progress, cancel) = (self.progress.clone(), self.cancel.clone());
         let work = move || generate::run(&plan, Destination::Dir(out), IfExists::Replace, &progress, &cancel);
         let made = tokio::task::spawn_blocking(work).await??;
-        self.outcome.step("Generate four weeks of history for two farms", command, rendered(&made));
+        self.end(&made);
         Ok(())
     }
 
     async fn publish(&mut self) -> anyhow::Result<()> {
+        let commands = vec![self.commands.init(), self.commands.publish()];
+        self.begin(
+            "Publish them; the intake stores them in lake and warehouse and quarantines malformed ones",
+            commands,
+        );
         self.lake.create()?;
         let warehouse = self.warehouse();
         warehouse.init().await?;
@@ -168,73 +190,67 @@ impl Demo<'_> {
         let source = Messages::Files(Inputs::unchecked(paths, InputSettings::default()));
         let topic = Arc::new(Local::new(intake));
         let published = publish::run(source, topic, settings, self.progress, self.cancel).await?;
-        let more = format!("--topic local --send-invalid {}/histories/*", self.dir.display());
-        let title = "Publish them; the intake stores them in lake and warehouse and quarantines malformed ones";
-        let mut rendered = rendered(&published);
-        let aside = list_all(&*self.lake.sibling(QUARANTINE), "").await?.len();
-        rendered.0.push_str(&format!(
-            "  {aside} malformed messages were quarantined in {}/{QUARANTINE}\n",
-            self.dir.display()
-        ));
-        self.outcome.step(title, self.command("publish", &more), rendered);
+        self.end(&published);
         Ok(())
     }
 
     async fn lose_the_warehouse(&mut self) -> anyhow::Result<()> {
-        let rows = self.rows().await?;
+        let commands = vec![self.commands.delete_warehouse()];
+        self.begin("Delete the warehouse", commands);
+        let rows = self.warehouse().status().await?.rows.unwrap_or_default();
         self.warehouse().close().await; // leaves a single file, without a write-ahead log
         fs::remove_file(self.dir.join("warehouse.db"))?;
-        self.outcome.add_text("Delete the warehouse", &[format!("{rows} rows were deleted with the file")]);
+        self.end_with_text(&[format!("{} deleted with the file", counted(rows, "row was", "rows were"))]);
         Ok(())
     }
 
-    async fn rows(&self) -> anyhow::Result<u64> {
-        Ok(self.warehouse().status().await?.rows.unwrap_or_default())
-    }
-
     async fn replay(&mut self) -> anyhow::Result<()> {
+        let commands = vec![self.commands.init(), self.commands.on_stores("replay", "--verify")];
+        self.begin("Replay the lake and verify every row", commands);
         let warehouse = self.warehouse();
         warehouse.init().await?;
         let plan = Plan::new(ReplaySource::of(Arc::clone(&self.lake) as Arc<dyn Lake>)).await?;
         let replay = Replay { verify: true, ..Replay::new(plan, warehouse) };
         let replayed = crate::replay::run(replay, self.progress, self.cancel).await?;
-        let command = self.command("replay", "--verify");
-        self.outcome.step("Replay the lake and verify every row", command, rendered(&replayed));
-        Ok(())
-    }
-
-    /// Damages both stores directly, unlike any command of this program.
-    async fn damage(&mut self) -> anyhow::Result<()> {
-        let warehouse = self.warehouse();
-        let run = async |sql: String| sqlx::query(AssertSqlSafe(sql)).execute(warehouse.pool()).await;
-        let of = |from: u32, count: u32| {
-            format!(
-                "id_treated_data IN (SELECT id_treated_data FROM historico_consumo ORDER BY 1 LIMIT {count} OFFSET {from})"
-            )
-        };
-        let deleted = run(format!("DELETE FROM historico_consumo WHERE {}", of(100, 5))).await?.rows_affected();
-        let changed = run(format!("UPDATE historico_consumo SET peso_medio = peso_medio + 0.001 WHERE {}", of(200, 3)));
-        let changed = changed.await?.rows_affected();
-        let mut keys: Vec<String> = list_all(&*self.lake, "").await?.into_iter().map(|object| object.key).collect();
-        keys.sort_by_key(|key| Key::parse(key).and_then(|key| key.id)); // other records than the rows damaged above
-        let lake = self.dir.join("lake");
-        let hurt: Vec<&String> = keys.iter().skip(300).take(3).collect();
-        let [lost, other, broken] = hurt[..] else { anyhow::bail!("the demo lake is too small to damage") };
-        fs::remove_file(lake.join(lost))?;
-        fs::remove_file(lake.join(other))?;
-        let whole = fs::read(lake.join(broken))?;
-        fs::write(lake.join(broken), &whole[..whole.len() / 2])?;
-        let lines = [
-            format!("{deleted} rows deleted, {changed} weights changed by a gram"),
-            "2 objects removed, 1 truncated".to_owned(),
-        ];
-        self.outcome.add_text("Damage both stores", &lines);
+        self.end(&replayed);
         Ok(())
     }
 
     /// Runs an audit, and the repair if requested. Returns true if the audit found nothing.
-    async fn audit(&mut self, title: &str, look: AuditMode) -> anyhow::Result<bool> {
-        let audit = Audit {
+    async fn audit(&mut self, title: &str, mode: AuditMode) -> anyhow::Result<bool> {
+        let command = match mode {
+            AuditMode::Check => self.commands.on_stores("reconcile", ""),
+            AuditMode::Report => self.commands.report(),
+            AuditMode::Repair => self.commands.repair(),
+        };
+        self.begin(title, vec![command]);
+        let audit = self.to_audit();
+        let drift = self.dir.join("drift.ndjson");
+        let sink = DriftWriter::new((mode == AuditMode::Report).then_some(drift.as_path()))?;
+        let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.cancel).await?;
+        let clean = found.is_clean();
+        let findings = sink.finish()?; // also flushes the file
+        match mode {
+            AuditMode::Check => self.end(&found),
+            AuditMode::Repair => {
+                let plan = self.repair_plan(&found);
+                found.repaired = repair(&audit, &findings, &plan, self.progress, self.cancel).await?;
+                let json = Rendered::of(&found).json;
+                let result = self.outcome.end(repair_text(&found), json);
+                (self.show)(&result);
+            }
+            AuditMode::Report => {
+                found.options.command = self.commands.on_stores("reconcile", "");
+                found.options.drift_file = Some(drift.display().to_string());
+                html::write(&self.dir.join("audit.html"), &found)?;
+                self.end(&found);
+            }
+        }
+        Ok(clean)
+    }
+
+    fn to_audit(&self) -> Audit {
+        Audit {
             lake: Arc::clone(&self.lake) as Arc<dyn Lake>,
             warehouse: self.warehouse(),
             span: Span::default(),
@@ -247,54 +263,18 @@ impl Demo<'_> {
             cache: None,
             truth: TruthAsked::default(),
             allow_empty: false,
-        };
-        let drift = self.dir.join("drift.ndjson");
-        let sink = DriftWriter::new((look == AuditMode::Report).then_some(drift.as_path()))?;
-        let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.cancel).await?;
-        let clean = found.is_clean();
-        match look {
-            AuditMode::Check => self.outcome.step(title, self.command("reconcile", ""), rendered(&found)),
-            AuditMode::Repair => {
-                found.repaired = {
-                    let plan = Repair {
-                        direction: RepairTarget::Both,
-                        trust: Trust::Lake,
-                        dry_run: false,
-                        unidentified: found[Counter::Unidentified],
-                        max_changes: None,
-                        ids: found.ids(),
-                        undo: (self.dir.join("undo.ndjson"), TableName::default().to_string()),
-                    };
-                    repair(&audit, &sink.finish()?, &plan, self.progress, self.cancel).await?
-                };
-                let rendered = (found.repaired.to_string(), rendered(&found).1);
-                self.outcome.step(title, self.command("reconcile", "--repair both"), rendered);
-            }
-            AuditMode::Report => {
-                drop(sink.finish()?); // flushes the file
-                found.options.command = self.command("reconcile", "");
-                html::write(&self.dir.join("audit.html"), &found)?;
-                let more = format!("--report {0}/audit.html --drift {0}/drift.ndjson", self.dir.display());
-                self.outcome.step(title, self.command("reconcile", &more), rendered(&found));
-            }
         }
-        Ok(clean)
     }
 
-    /// Moves the truncated object out of the lake, which repair must not do.
-    async fn move_unreadable_object(&mut self) -> anyhow::Result<()> {
-        let mut moved = Vec::new();
-        for object in list_all(&*self.lake, "").await? {
-            let path = self.dir.join("lake").join(&object.key);
-            if pipeline::record::Record::parse(&fs::read(&path)?).is_err() {
-                let aside = self.dir.join("moved-away");
-                fs::create_dir_all(&aside)?;
-                let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-                fs::rename(&path, aside.join(name))?;
-                moved.push(format!("moved {} out of the lake", object.key));
-            }
+    fn repair_plan(&self, found: &crate::reconcile::Outcome) -> Repair {
+        Repair {
+            direction: RepairTarget::Both,
+            trust: Trust::Lake,
+            dry_run: false,
+            unidentified: found[Counter::Unidentified],
+            max_changes: None,
+            ids: found.ids(),
+            undo: (self.dir.join("undo.ndjson"), TableName::default().to_string()),
         }
-        self.outcome.add_text("Move the unreadable object away by hand", &moved);
-        Ok(())
     }
 }

@@ -9,9 +9,8 @@ use crate::outcome::Exit;
 pub struct Step {
     /// What was done.
     pub title: String,
-    /// The command that does the same; `None` if there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
+    /// The commands that do the same, for a shell.
+    pub commands: Vec<String>,
     /// The result as text. Not part of the JSON, which contains the outcome.
     #[serde(skip)]
     pub text: String,
@@ -35,15 +34,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Adds a step with the outcome of a command.
-    pub fn step(&mut self, title: &str, command: String, (text, outcome): (String, serde_json::Value)) {
-        self.steps.push(Step { title: title.into(), command: Some(command), text, outcome });
+    /// Starts a step, and returns its heading as text.
+    pub fn begin(&mut self, title: &str, commands: Vec<String>) -> String {
+        let step = Step { title: title.into(), commands, text: String::new(), outcome: serde_json::Value::Null };
+        let heading = step.heading(self.steps.len() + 1);
+        self.steps.push(step);
+        heading
     }
 
-    /// Adds a step described by lines of text.
-    pub fn add_text(&mut self, title: impl Into<String>, lines: &[String]) {
-        let text = lines.iter().map(|line| format!("  {line}\n")).collect();
-        self.steps.push(Step { title: title.into(), command: None, text, outcome: serde_json::json!(lines) });
+    /// Ends the last step with the result of its command, and returns the result as text.
+    pub fn end(&mut self, text: String, outcome: serde_json::Value) -> String {
+        let Some(step) = self.steps.last_mut() else { return String::new() };
+        (step.text, step.outcome) = (text, outcome);
+        step.result()
     }
 }
 
@@ -62,8 +65,10 @@ mod tests {
     fn an_outcome_survives_a_json_round_trip() {
         let mut outcome =
             Outcome { dir: "d".into(), report: "r".into(), clean: true, seconds: 0.1, ..Outcome::default() };
-        outcome.step("Replay", "ruminate replay".into(), ("text".into(), serde_json::json!({ "read": 1 })));
-        outcome.add_text("Lose", &["gone".into()]);
+        outcome.begin("Replay", vec!["ruminate replay".into()]);
+        outcome.end("text".into(), serde_json::json!({ "read": 1 }));
+        outcome.begin("Lose", Vec::new());
+        outcome.end("  gone\n".into(), serde_json::json!(["gone"]));
         let json = serde_json::to_vec(&outcome).unwrap();
         let back: Outcome = read_back(&json).unwrap();
         assert_eq!(serde_json::to_vec(&back).unwrap(), json);

@@ -2,24 +2,35 @@
 
 use std::fmt;
 
-use super::Outcome;
+use super::{Outcome, Step};
 use crate::outcome::duration;
+
+impl Step {
+    /// Returns its title and its commands.
+    pub(super) fn heading(&self, number: usize) -> String {
+        let commands: String = self.commands.iter().map(|command| format!("   $ {command}\n")).collect();
+        format!("{number}. {}\n{commands}", self.title)
+    }
+
+    /// Returns its result.
+    pub(super) fn result(&self) -> String {
+        self.text.lines().map(|line| format!("   {line}\n")).chain(["\n".to_owned()]).collect()
+    }
+}
+
+impl Outcome {
+    /// Returns how the demo ended, and where its files are.
+    pub fn summary(&self) -> String {
+        let end = if self.clean { "lake and warehouse agree again" } else { "lake and warehouse do not agree" };
+        format!("{end}, after {}\n  files   {}\n  report  {}\n", duration(self.seconds), self.dir, self.report)
+    }
+}
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, step) in self.steps.iter().enumerate() {
-            writeln!(f, "{}. {}", at + 1, step.title)?;
-            if let Some(command) = &step.command {
-                writeln!(f, "   $ {command}")?;
-            }
-            for line in step.text.lines() {
-                writeln!(f, "   {line}")?;
-            }
-            writeln!(f)?;
+            write!(f, "{}{}", step.heading(at + 1), step.result())?;
         }
-        let end = if self.clean { "lake and warehouse agree again" } else { "lake and warehouse do not agree" };
-        writeln!(f, "{end}, after {}", duration(self.seconds))?;
-        writeln!(f, "  files   {}", self.dir)?;
-        writeln!(f, "  report  {}", self.report)
+        f.write_str(&self.summary())
     }
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::outcome::counted;
 use crate::topic::Topic;
 use pipeline::lake::{ConditionalWrites, Conditions, Depth, Lake, Reason};
 use pipeline::record::Column;
@@ -109,8 +110,8 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
     }
     match warehouse.table_schema().await {
         Ok(schema) => {
-            let rows = status.rows.map_or_else(|| "unknown".to_owned(), crate::outcome::count);
-            outcome.add("warehouse schema", CheckStatus::Ok, format!("{rows} rows, {}", describe(&schema)));
+            let rows = status.rows.map_or_else(|| "number of rows unknown".to_owned(), |n| counted(n, "row", "rows"));
+            outcome.add("warehouse schema", CheckStatus::Ok, format!("{rows}, {}", describe(&schema)));
         }
         Err(e) => outcome.add("warehouse schema", CheckStatus::Failed, e.to_string()),
     }

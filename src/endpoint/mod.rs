@@ -182,7 +182,7 @@ impl Endpoint {
         let started = Instant::now();
         let (bring, waiting) = mpsc::channel(self.settings.concurrency);
         let (close, closing) = oneshot::channel();
-        let (left, stage) = (self.settings.max_messages, progress.stage("process", None));
+        let (left, stage) = (self.settings.max_messages, progress.stage("process", "messages", None));
         let enough = CancellationToken::default();
         let batcher = IntakeBatcher { intake, waiting, left, stage, limit_reached: enough.clone() };
         let mut worker = tokio::spawn(batcher.run(closing));

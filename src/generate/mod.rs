@@ -208,7 +208,7 @@ pub fn run(
     let started = Instant::now();
     plan.check()?;
     let threads = threads(plan)?;
-    let stage = progress.stage("generate", Some(plan.herd.part(plan.part).count_left()));
+    let stage = progress.stage("generate", "files", Some(plan.herd.part(plan.part).count_left()));
     let mut truth = plan.truth.as_deref().map(|path| TruthFileWriter::create(path, plan)).transpose()?;
     let mut sink = Sink::open(out, plan, existing)?;
     let truth_output = truth.as_ref().map_or(TruthOutput::None, |truth| TruthOutput::Compressed(truth.pack()));

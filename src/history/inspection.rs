@@ -59,7 +59,7 @@ impl Inputs {
         for path in &paths {
             can_be_opened(path)?;
         }
-        let stage = progress.stage("check", None);
+        let stage = progress.stage("check", "messages", None);
         let inspection = Inspection { settings, on_uniform, stage, cancel };
         let files = paths.into_iter().map(|path| inspection.inspect(path)).collect::<anyhow::Result<_>>()?;
         inspection.stage.finish();

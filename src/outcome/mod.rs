@@ -19,7 +19,7 @@ pub use problems::{Problem, Problems};
 #[cfg(test)]
 pub(crate) use read_back::through_json;
 pub use read_back::{Unread, read_back};
-pub(crate) use text::{between, count, duration};
+pub(crate) use text::{between, count, counted, duration, millis, rate, rounded};
 
 /// How a run ended, as an exit code for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

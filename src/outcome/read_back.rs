@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
     /// It is not an outcome of this command.
-    #[error("no outcome of this command: {0}")]
+    #[error("not an outcome of this command: {0}")]
     Malformed(#[from] serde_json::Error),
     /// It was written by another version, with fields unknown to this one.
     #[error(

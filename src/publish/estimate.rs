@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Schedule, Source};
-use crate::outcome::{count, duration};
+use crate::outcome::{count, counted, duration};
 use crate::topic::Terms;
 
 /// Share of pens that deliver a reading per day in a generated herd (average of `herd`).
@@ -23,6 +23,8 @@ pub struct Estimate {
     /// Duration of the schedule, in seconds.
     scheduled: Option<f64>,
     terms: Terms,
+    /// Whether the service has a price and a quota, unlike one on this machine.
+    is_billed: bool,
 }
 
 impl Estimate {
@@ -39,13 +41,19 @@ impl Estimate {
             Source::Herd { herd, .. } => Some(f64::from(herd.days())),
             Source::Files(_) => None,
         };
-        Self { messages, bytes, scheduled: schedule.seconds(messages, days), terms }
+        Self { messages, bytes, scheduled: schedule.seconds(messages, days), terms, is_billed: true }
     }
 
-    /// Returns the approximate number of messages in the files that the schedule ends before, without the first `skip`.
+    /// Returns the estimate for a service on this machine, which has no price and no quota.
+    #[must_use]
+    pub fn unbilled(self) -> Self {
+        Self { is_billed: false, ..self }
+    }
+
+    /// Returns the approximate number of messages of the source that the schedule ends before, without the first `skip`.
     /// `None` if there are none or the number is unknown.
     pub fn left_out(source: &Source, schedule: &Schedule, skip: u64) -> Option<u64> {
-        let room = schedule.messages().filter(|_| !source.is_generated())?;
+        let room = schedule.messages()?;
         Some(messages(source)?.saturating_sub(skip).saturating_sub(room)).filter(|&left| left > 0)
     }
 
@@ -56,8 +64,8 @@ impl Estimate {
 
     /// Returns the minimum duration in seconds: that of the schedule, or of the topic's quota if longer.
     fn seconds(&self) -> Option<f64> {
-        let by_quota =
-            self.messages.filter(|_| !self.terms.keeps_order).map(|messages| messages / f64::from(self.terms.quota));
+        let has_quota = self.is_billed && !self.terms.keeps_order;
+        let by_quota = self.messages.filter(|_| has_quota).map(|messages| messages / f64::from(self.terms.quota));
         match (self.scheduled, by_quota) {
             (Some(scheduled), Some(by_quota)) => Some(scheduled.max(by_quota)),
             (scheduled, by_quota) => scheduled.or(by_quota),
@@ -77,21 +85,27 @@ impl Estimate {
 
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Some(messages), Some(requests), Some(dollars)) = (self.messages, self.requests(), self.dollars()) else {
-            f.write_str("how many messages there are is not known beforehand")?;
-            return write!(
-                f,
-                "; {} takes {}/s unless that was raised for this account",
-                self.terms.granted_to, self.terms.quota
-            );
+        let Terms { granted_to, quota, .. } = &self.terms;
+        let quota = match self.is_billed {
+            true => format!(" (quota of {granted_to}: {}/s, unless raised for this account)", count((*quota).into())),
+            false => String::new(),
         };
-        let rounded = |number: f64| count(number as u64); // neither negative nor above 2⁶⁴
-        write!(f, "about {} messages in {} requests", rounded(messages), rounded(requests))?;
-        write!(f, ", some ${dollars:.2} at list price")?;
+        let (Some(messages), Some(requests), Some(dollars)) = (self.messages, self.requests(), self.dollars()) else {
+            return write!(f, "the number of messages is not known in advance{quota}");
+        };
+        // Neither is negative or above 2⁶⁴.
+        let (messages, requests) = (messages as u64, requests as u64);
+        let requests = counted(requests, "request", "requests");
+        write!(f, "about {} in {requests}", counted(messages, "message", "messages"))?;
+        match dollars {
+            _ if !self.is_billed => {}
+            dollars if dollars < 0.01 => f.write_str(", under $0.01 at list price")?,
+            dollars => write!(f, ", about ${dollars:.2} at list price")?,
+        }
         if let Some(seconds) = self.seconds() {
             write!(f, "; at least {}", duration(seconds))?;
         }
-        write!(f, " ({} takes {}/s unless that was raised for this account)", self.terms.granted_to, self.terms.quota)
+        f.write_str(&quota)
     }
 }
 
@@ -137,11 +151,15 @@ mod tests {
         assert!(large.is_large());
         assert_eq!(
             large.to_string(),
-            "about 2,730,000 messages in 273,000 requests, some $0.14 at list price; at least 2 h 31 min (sa-east-1 takes \
-             300/s unless that was raised for this account)"
+            "about 2,730,000 messages in 273,000 requests, about $0.14 at list price; at least 2 h 31 min (quota of \
+             sa-east-1: 300/s, unless raised for this account)"
         );
+        assert_eq!(large.unbilled().to_string(), "about 2,730,000 messages in 273,000 requests");
         let small = Estimate::of(&herd(100, 30), &Schedule::None, arn("us-east-1", "a"), 730);
-        assert!(!small.is_large() && small.to_string().starts_with("about 2,000 messages in 200 requests"), "{small}");
+        assert!(
+            !small.is_large() && small.to_string().starts_with("about 2,000 messages in 200 requests, under $0.01 "),
+            "{small}"
+        );
         let slow = Schedule::Rate("1/s".parse().unwrap());
         let slow = Estimate::of(&herd(100, 60), &slow, arn("us-east-1", "a"), 0);
         assert!(slow.is_large() && slow.to_string().contains("at least 91 min 0 s"), "{slow}");
@@ -168,14 +186,14 @@ mod tests {
         let line = format!("{{\"x\":\"{}\"}}\n", "y".repeat(90));
         let lines = of(inspected("a.json", line.repeat(10_000).as_bytes()));
         assert!(lines.starts_with("about 10,000 messages in 1,000 requests"), "{lines}");
-        assert!(lines.ends_with("(a message group takes 300/s unless that was raised for this account)"));
-        let mut packed = Vec::new();
+        assert!(lines.ends_with("(quota of a message group: 300/s, unless raised for this account)"));
+        let mut compressed = Vec::new();
         crate::compression::CompressionFormat::Gzip.compress(line.repeat(20).as_bytes(), &mut compressed).unwrap();
         let compressed = of(inspected("a.json.gz", &compressed));
         assert!(compressed.starts_with("about 20 messages in 2 requests"), "{compressed}");
         let rejected = of(inspected("a.csv", b"%PDF-1.7"));
         assert!(rejected.starts_with("about 0 messages"), "{rejected}");
         let piped = of(Inputs::unchecked(vec!["-".into()], InputSettings::default()));
-        assert!(piped.contains("not known beforehand"), "{piped}");
+        assert!(piped.contains("not known in advance"), "{piped}");
     }
 }

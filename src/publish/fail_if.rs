@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{ConditionResult, Count, Outcome, Percentiles};
-use crate::outcome::count;
+use crate::outcome::{count, rate};
 use crate::units;
 
 /// Conditions of `--fail-if`. The run fails if any of them holds.
@@ -135,7 +135,7 @@ impl Metric {
 
     /// Returns the measured value and its text; `None` if it was not measured.
     fn measured(self, outcome: &Outcome) -> Option<(f64, String)> {
-        let millis = |ms: f64| (ms, format!("{ms:.1} ms"));
+        let millis = |ms: f64| (ms, if ms < 1e3 { format!("{ms:.1} ms") } else { format!("{:.3} s", ms / 1e3) });
         let percent = |share: f64| (share, format!("{share:.2} %"));
         Some(match self {
             Self::Time(LatencyKind::Latency, Quantile::P999) => millis(outcome.times.latency_p999_ms),
@@ -164,7 +164,7 @@ impl Metric {
                 };
                 percent(100.0 * counted.number(outcome)? as f64 / (of as f64).max(1.0))
             }
-            Self::Rate => (outcome.times.rate_per_second, format!("{:.0}/s", outcome.times.rate_per_second)),
+            Self::Rate => (outcome.times.rate_per_second, rate(outcome.times.rate_per_second)),
             Self::Achieved => {
                 let offered = outcome.times.intervals.iter().map(|one| one.offered).sum::<u64>() as f64;
                 percent(if offered > 0.0 { 100.0 * outcome.counts[Count::Published] as f64 / offered } else { 100.0 })
@@ -356,7 +356,7 @@ mod tests {
         assert!(message("p99").contains("give METRIC > BOUND"));
         assert!(message("p98 > 5ms").contains("p98 is not a metric: use p50, p90"));
         assert!(message("service_failed > 0").contains("is not a metric"));
-        assert!(message("p99 > 500").contains("500 has no unit: write 500s, 500m or 500ms"));
+        assert!(message("p99 > 500").contains("500 has no unit: write 500ms, 500s or 500m"));
         assert!(message("p99 > 5%").contains("is not a duration"));
         assert!(message("failed > 5ms").contains("number of messages"));
         assert!(message("failed > -1").contains("number of messages"));

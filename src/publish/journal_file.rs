@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Source;
+use crate::outcome::{count, counted};
 use pipeline::atomic_file::{folder_of, temp_file_beside};
 use pipeline::hex::hex;
 
@@ -178,8 +179,8 @@ impl Journal {
             (Resume::No, Some(bytes)) => {
                 if let Ok(earlier) = serde_json::from_slice::<JournalFile>(&bytes) {
                     tracing::warn!(
-                        "an earlier run stopped after {} messages; starting over (use --resume to continue it)",
-                        earlier.completed.count()
+                        "an earlier run stopped after {}; starting over (use --resume to continue it)",
+                        counted(earlier.completed.count(), "message", "messages")
                     );
                 }
             }
@@ -201,9 +202,9 @@ impl Journal {
                 }
                 anyhow::ensure!(
                     earlier.run.source.len() == held.run.source.len(),
-                    "the run was of {} files, and these are {}",
-                    earlier.run.source.len(),
-                    held.run.source.len()
+                    "the run was of {}, and now there are {}",
+                    counted(earlier.run.source.len() as u64, "file", "files"),
+                    count(held.run.source.len() as u64)
                 );
                 held = earlier;
             }

@@ -4,13 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::schedule::Schedule;
 use super::telemetry::Telemetry;
-use super::{Count, Interval, Outcome};
+use super::{Count, Interval, Outcome, Source, estimate};
 use crate::charset;
-use crate::outcome::count;
+use crate::outcome::{count, counted, millis, rate};
 use crate::progress::{LiveDisplay, Progress};
 
-/// Number of lines of the view.
-const LINES: usize = 5;
 /// Bar characters of the histogram, from the lowest to the highest.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -28,18 +26,28 @@ pub(super) struct LiveStats {
 /// The live view.
 #[derive(Debug)]
 pub(super) struct LiveView {
-    board: LiveDisplay,
+    display: LiveDisplay,
     started: Instant,
     next: Instant,
     schedule: String,
     read: u64,
+    /// Number of messages of the source, as text: exact or `about N`; empty if unknown.
+    total: String,
 }
 
 impl LiveView {
     pub(super) fn new(progress: &Progress, schedule: &Schedule) -> Self {
-        let (board, now) = (progress.board(LINES), Instant::now());
-        let next = now + board.every().unwrap_or_default();
-        Self { board, started: now, next, schedule: schedule.to_string(), read: 0 }
+        let (display, now) = (progress.live_display(), Instant::now());
+        let next = now + display.every().unwrap_or_default();
+        Self { display, started: now, next, schedule: schedule.to_string(), read: 0, total: String::new() }
+    }
+
+    /// Sets the approximate number of messages of the source, if it can be known.
+    pub(super) fn expect(&mut self, source: &Source) {
+        if self.display.every().is_some() {
+            let about = estimate::messages(source).map(|all| format!(" of about {}", count(all)));
+            self.total = about.unwrap_or_default();
+        }
     }
 
     /// Adds `messages` to the number of messages read.
@@ -49,7 +57,7 @@ impl LiveView {
 
     /// Returns when the view must be redrawn; never if there is no display.
     pub(super) async fn tick(&mut self) {
-        match self.board.every() {
+        match self.display.every() {
             Some(every) => {
                 tokio::time::sleep_until(self.next.into()).await;
                 self.next = Instant::now() + every;
@@ -61,15 +69,16 @@ impl LiveView {
     /// Draws the view.
     pub(super) fn show(&mut self, telemetry: &Telemetry, outcome: &Outcome, now: &LiveStats) {
         let lines = self.lines(telemetry, outcome, now);
-        self.board.write(&lines);
+        self.display.write(&lines);
     }
 
     fn lines(&self, telemetry: &Telemetry, outcome: &Outcome, now: &LiveStats) -> Vec<String> {
         let all = self.started.elapsed();
         let first = format!(
-            "publish      {} of {} read in {}, {}",
+            "publish      {} published, {} read{} in {}, {}",
             count(outcome.counts[Count::Published]),
             count(self.read),
+            self.total,
             seconds(all),
             self.schedule
         );
@@ -91,11 +100,6 @@ impl LiveView {
         });
         vec![first, second, third, histogram(&telemetry.spread()), fifth]
     }
-
-    /// Removes the view.
-    pub(super) fn finish(&self) {
-        self.board.finish();
-    }
 }
 
 fn seconds(time: Duration) -> String {
@@ -107,13 +111,14 @@ fn rates(last: &Interval, now: &LiveStats) -> String {
     let a_second = |messages: u64| messages as f64 / last.seconds.max(1e-3);
     let latency = last.latency_ms;
     let in_flight = now.in_flight;
-    let limit = now.limit.map_or(String::new(), |limit| format!(", throttled to {limit:.0}/s"));
+    let limit = now.limit.map_or(String::new(), |limit| format!(", throttled to {}", rate(limit)));
     format!(
-        "  now        {:.0}/s offered, {:.0}/s achieved, p50 {:.1} ms, p99 {:.1} ms, {in_flight} in flight{limit}",
-        a_second(last.offered),
-        a_second(last.published),
-        latency.p50,
-        latency.p99,
+        "  now        {} due, {} published, p50 {}, p99 {}, {} in flight{limit}",
+        rate(a_second(last.offered)),
+        rate(a_second(last.published)),
+        millis(latency.p50),
+        millis(latency.p99),
+        counted(in_flight as u64, "batch", "batches"),
     )
 }
 
@@ -128,7 +133,7 @@ fn histogram(spread: &[(f64, u64)]) -> String {
         count => BARS[((count as f64 / max as f64) * (BARS.len() - 1) as f64).ceil() as usize],
     };
     let bars: String = spread.iter().map(bar).collect();
-    format!("  latency    spread {low:.1} ms {} {high:.0} ms", charset::shown(&bars))
+    format!("  latency    {} {} {}", millis(*low), charset::shown(&bars), millis(*high))
 }
 
 #[cfg(test)]
@@ -151,12 +156,15 @@ mod tests {
         outcome.errors.insert("Throttling".into(), 1_234);
         let lines =
             live.lines(&telemetry, &outcome, &LiveStats { in_flight: 7, limit: Some(70.0), arrived: Some((90, 81)) });
-        assert!(lines[0].starts_with("publish      90 of 0 read in ") && lines[0].ends_with("100/s"), "{lines:?}");
-        assert!(lines[1].contains("100/s offered, 90/s achieved, p50 4"), "{lines:?}");
-        assert!(lines[1].contains("7 in flight, throttled to 70/s"), "{lines:?}");
+        assert!(
+            lines[0].starts_with("publish      90 published, 0 read in ") && lines[0].ends_with("100/s"),
+            "{lines:?}"
+        );
+        assert!(lines[1].contains("100/s due, 90/s published, p50 4"), "{lines:?}");
+        assert!(lines[1].contains("7 batches in flight, throttled to 70/s"), "{lines:?}");
         assert_eq!(lines[2], "  errors     Throttling 1,234, dropped 10");
         assert!(
-            lines[3].contains("1.0 ms") && lines[3].contains(&*charset::shown("█")) && lines[3].ends_with("131 ms"),
+            lines[3].contains("1.02 ms") && lines[3].contains(&*charset::shown("█")) && lines[3].ends_with("131 ms"),
             "{lines:?}"
         );
         assert_eq!(lines[4], "  warehouse  81 of 90 arrived");

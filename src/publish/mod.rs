@@ -30,6 +30,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
+
 use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::topic::{Error, Topic};
@@ -180,8 +182,15 @@ pub async fn run(
         None => None,
     };
     let fail_if = settings.fail_if.clone();
-    let parts = run::RunParts { topic, settings, dead, journal, watch };
+    let started = Utc::now();
+    let parts = run::RunParts { topic: Arc::clone(&topic), settings, dead, journal, watch };
     let mut outcome = run::PublishRun::new(parts, progress, cancel).run(source).await?;
+    outcome.started = Some(started);
+    if let Some(mut local) = topic.deliveries() {
+        outcome.problems.merge(std::mem::take(&mut local.problems));
+        outcome.local = Some(local);
+        outcome.check()?;
+    }
     outcome.conditions = fail_if.evaluate(&outcome);
     Ok(outcome)
 }

@@ -38,6 +38,8 @@ pub(super) struct PublishRun {
     live: LiveView,
     cancel: CancellationToken,
     outcome: Outcome,
+    /// Text before the place of a message: a generated message is in no file.
+    place_prefix: &'static str,
     /// An error that will affect every further message.
     fatal: Option<String>,
 }
@@ -79,6 +81,7 @@ impl PublishRun {
             dead,
             journal,
             outcome,
+            place_prefix: "",
             fatal: None,
         }
     }
@@ -87,6 +90,8 @@ impl PublishRun {
     pub(super) async fn run(mut self, source: Source) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let pace = Pacer::new(&self.settings.schedule);
+        self.live.expect(&source);
+        self.place_prefix = if source.is_generated() { "generated " } else { "" };
         let generated = source.is_generated();
         source.reports().for_each(|report| self.outcome.add_input(report.clone()));
         let completed = self.journal.completed().clone();
@@ -176,7 +181,11 @@ impl PublishRun {
         self.live.add(batch.read());
         for invalid in &batch.invalid {
             self.outcome.counts[Count::Invalid] += 1;
-            self.outcome.problems.add("invalid", invalid.place.clone(), invalid.reason.clone());
+            self.outcome.problems.add(
+                "invalid",
+                format!("{}{}", self.place_prefix, invalid.place),
+                invalid.reason.clone(),
+            );
             self.journal.mark_done(invalid.index);
         }
     }
@@ -255,6 +264,7 @@ impl PublishRun {
     }
 
     fn record_delivery(&mut self, delivered: BatchDelivery) {
+        self.telemetry.in_flight(self.in_flight.len());
         self.outcome.counts[Count::Retries] += delivered.retries;
         for (code, count) in delivered.errors {
             *self.outcome.errors.entry(code).or_default() += count;
@@ -292,7 +302,11 @@ impl PublishRun {
                 }
                 self.outcome.counts[Count::Failed] += 1;
                 self.telemetry.count(*at, Counts { failed: 1, ..Counts::default() });
-                self.outcome.problems.add("failed", entry.place(), refusal.to_string());
+                self.outcome.problems.add(
+                    "failed",
+                    format!("{}{}", self.place_prefix, entry.place()),
+                    refusal.to_string(),
+                );
             }
             SendOutcome::Unsent => {
                 self.outcome.counts[Count::Unsent] += 1;
@@ -317,7 +331,7 @@ impl PublishRun {
     }
 
     fn close(self, started: Instant) -> anyhow::Result<Outcome> {
-        self.live.finish();
+        drop(self.live);
         let mut outcome = self.outcome;
         if outcome.counts[Count::Unsent] > 0 {
             outcome.end.stopped.get_or_insert_with(|| "interrupted".into());

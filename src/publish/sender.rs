@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::entry::Entry;
 use super::rate_limiter::AdaptiveRateLimiter;
 use crate::cancellation::CancellationToken;
+use crate::outcome::rounded;
 use crate::topic::{EntryError, NO_ANSWER, Topic};
 use pipeline::error::Kind;
 use pipeline::retry::RetryPolicy;
@@ -149,7 +150,7 @@ impl BatchSender {
             && self.throttle.on_throttled()
             && let Some(limit) = self.throttle.limit()
         {
-            tracing::info!("throttled: limiting to {limit:.0} messages/s");
+            tracing::info!("throttled: limiting to {} messages/s", rounded(limit));
         }
         again
     }

@@ -47,9 +47,10 @@ impl Counts {
 }
 
 impl IntervalStats {
-    fn new() -> Self {
+    /// Creates an interval at whose start `in_flight` batches are in flight.
+    fn new(in_flight: u32) -> Self {
         let latencies = Latencies::with_digits(DIGITS);
-        Self { counts: Counts::default(), in_flight: 0, latency: latencies.clone(), service: latencies }
+        Self { counts: Counts::default(), in_flight, latency: latencies.clone(), service: latencies }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -66,6 +67,8 @@ pub(super) struct Telemetry {
     started: Instant,
     length: Duration,
     intervals: Vec<IntervalStats>,
+    /// Batches in flight now.
+    in_flight: u32,
     /// From a message's due time to the response.
     pub latency: Latencies,
     /// Duration of the successful request.
@@ -76,7 +79,7 @@ impl Telemetry {
     /// Creates an empty set of measurements that starts now.
     pub(super) fn new() -> Self {
         let (latency, service) = (Latencies::new(), Latencies::new());
-        Self { started: Instant::now(), length: FIRST_LENGTH, intervals: Vec::new(), latency, service }
+        Self { started: Instant::now(), length: FIRST_LENGTH, intervals: Vec::new(), in_flight: 0, latency, service }
     }
 
     /// Adds counts to the interval of `at`.
@@ -94,11 +97,12 @@ impl Telemetry {
         interval.service.add(service);
     }
 
-    /// Records the number of batches in flight.
+    /// Records the number of batches in flight, which changes when a batch is sent or has its result.
     pub(super) fn in_flight(&mut self, batches: usize) {
         let batches = u32::try_from(batches).unwrap_or(u32::MAX);
         let interval = self.interval_at(Instant::now());
         interval.in_flight = interval.in_flight.max(batches);
+        self.in_flight = batches;
     }
 
     fn interval_at(&mut self, at: Instant) -> &mut IntervalStats {
@@ -108,7 +112,7 @@ impl Telemetry {
         }
         let number = (since.as_nanos() / self.length.as_nanos()) as usize; // below MAX_INTERVALS
         while self.intervals.len() <= number {
-            self.intervals.push(IntervalStats::new());
+            self.intervals.push(IntervalStats::new(self.in_flight));
         }
         &mut self.intervals[number]
     }
@@ -193,6 +197,17 @@ mod tests {
         assert!((first.seconds - 8.0).abs() < 1e-9 && first.published == 8, "{first:?}");
         assert!((first.latency_ms.max - 7.0).abs() < 0.1, "{first:?}");
         assert!((telemetry.latency.percentiles().p50 / 1_500.0 - 1.0).abs() < 2e-3);
+    }
+
+    #[test]
+    fn batches_in_flight_are_those_of_the_whole_interval() {
+        let mut telemetry = Telemetry::new();
+        telemetry.in_flight(3);
+        telemetry.started -= Duration::from_secs(2);
+        telemetry.in_flight(2); // a result, two intervals later
+        telemetry.in_flight(0);
+        let at_most: Vec<_> = telemetry.intervals(Instant::now()).iter().map(|one| one.in_flight).collect();
+        assert_eq!(at_most, [3, 3, 3], "they were in flight until then");
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Reader {
         } else if meta.archived {
             Some(ObjectContent::Archived)
         } else if meta.size > MAX_OBJECT_BYTES as u64 {
-            Some(ObjectContent::Rejected(format!("an object of {} bytes holds no record", meta.size)))
+            Some(ObjectContent::Rejected(format!("an object of {} bytes is too large for a record", meta.size)))
         } else if self.ids_only && key.is_some_and(|key| key.id.is_some()) {
             Some(ObjectContent::Unopened)
         } else {

@@ -81,8 +81,9 @@ fn of_outcome(text: &str) -> anyhow::Result<HashSet<[u8; 16]>> {
     let found: u64 = super::DriftKind::ALL.into_iter().map(|kind| count(kind.counter_name())).sum();
     if found != audit.samples.len() as u64 {
         bail!(
-            "has {} of its audit's {found} findings: pass the file that --drift or --evidence wrote",
-            audit.samples.len()
+            "has {} of its audit's {}: pass the file that --drift or --evidence wrote",
+            crate::outcome::count(audit.samples.len() as u64),
+            crate::outcome::counted(found, "finding", "findings")
         );
     }
     Ok(audit.samples.iter().map(about).collect())

@@ -24,9 +24,9 @@ pub(super) async fn refuse_warehouse(audit: &Audit, schema: &TableSchema) -> any
     let found = scan_partitions(&*audit.lake, &audit.span).await?;
     let (warehouse, lake) = (audit.warehouse.address(), audit.lake.address());
     match why(audit, &audit.span, &found.partitions, &found).await? {
-        Some(why) => bail!("both sides are empty: {warehouse} has no rows; lake {lake}: {why}; {MEANT}"),
+        Some(why) => bail!("both sides are empty: {warehouse} has no rows; lake \"{lake}\": {why}; {MEANT}"),
         None => bail!(
-            "the warehouse {warehouse} has no rows, and the lake {lake} has records: check --warehouse and --table; to bring \
+            "the warehouse {warehouse} has no rows, and the lake \"{lake}\" has records: check --warehouse and --table; to bring \
              the rows back from the lake, run `ruminate replay` with the same --lake and --warehouse; to audit or repair an \
              empty warehouse all the same, give --allow-empty"
         ),
@@ -43,7 +43,7 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &PartitionSca
     }
     match why(audit, span, &found.partitions, found).await? {
         None => Ok(()),
-        Some(why) => bail!("nothing of the lake {} can be audited: {why}; {MEANT}", audit.lake.address()),
+        Some(why) => bail!("nothing in the lake \"{}\" can be audited: {why}; {MEANT}", audit.lake.address()),
     }
 }
 
@@ -61,8 +61,8 @@ pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> a
     let found = scan_partitions(&*audit.lake, &audit.span).await?;
     let lake = audit.lake.address();
     match why(audit, &audit.span, &found.partitions, &found).await? {
-        Some(why) => bail!("nothing of the lake {lake} belongs to this audit: {why}; {MEANT}"),
-        None => bail!("no record of the lake {lake} belongs to this audit: check --farm, --from and --to; {MEANT}"),
+        Some(why) => bail!("nothing in the lake \"{lake}\" belongs to this audit: {why}; {MEANT}"),
+        None => bail!("no record in the lake \"{lake}\" belongs to this audit: check --farm, --from and --to; {MEANT}"),
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) async fn read(
     }
     let cache = open_cache(audit, cutoff)?;
     reader = reader.with_cache(cache.clone());
-    let stage = progress.stage("lake", None);
+    let stage = progress.stage("lake", "objects", None);
     let (days, mut closed) = (found.days().len(), 0);
     let strays = &found.unrecognized;
     strays.keys().for_each(|key| skipped(findings, key.to_owned(), Skip::Unrecognized));

@@ -18,6 +18,7 @@ use super::warehouse_side::WarehouseScan;
 use super::window::AuditWindow;
 use super::{Audit, emptiness, lake_side};
 use crate::cancellation::CancellationToken;
+use crate::outcome::counted;
 use crate::progress::Progress;
 use crate::sort::Sorted;
 use pipeline::lake;
@@ -68,7 +69,7 @@ pub async fn run(
         }
         let inside = AuditWindow::of(&audit.span, lake.votes);
         findings.outcome.window_column = inside.as_ref().map_or("", AuditWindow::column).into();
-        let stage = progress.stage("warehouse", status.rows.filter(|_| inside.is_none()));
+        let stage = progress.stage("warehouse", "rows", status.rows.filter(|_| inside.is_none()));
         let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
         let mut merge = Merge { audit, schema, inside, findings: &mut findings, stage, truth_check };
         let mut ended = merge.run(lake.entries, &mut rows, cancel).await?;
@@ -118,9 +119,9 @@ async fn end(
     let limit_reached = !ended && findings.reached_limit(audit);
     let (mut outcome, sink) = findings.into_parts();
     if limit_reached {
-        outcome.halted = audit
-            .halt_after
-            .map(|max| format!("stopped by --halt-after after {max} findings: the counts cover only a part"));
+        outcome.halted = audit.halt_after.map(|max| {
+            format!("by --halt-after after {}: the counts cover only a part", counted(max, "finding", "findings"))
+        });
     } else if !ended {
         outcome.stopped.get_or_insert_with(|| STOPPED.into());
     }

@@ -125,35 +125,35 @@ macro_rules! kinds {
 }
 
 kinds! {
-    LakeOnly: "lake_only", LakeOnly, "--repair does not include this side: repair the other side, or both",
+    LakeOnly: "lake_only", LakeOnly, "--repair does not include this side; repair the other side, or both",
         "The lake has the record, the warehouse no row.";
-    WarehouseOnly: "warehouse_only", WarehouseOnly, "--repair does not include this side: repair the other side, or both",
+    WarehouseOnly: "warehouse_only", WarehouseOnly, "--repair does not include this side; repair the other side, or both",
         "The warehouse has the row, the lake no object.";
-    Differing: "differing", Differing, "the lake is trusted: repair the warehouse, or both; or --trust warehouse",
+    Differing: "differing", Differing, "the lake is trusted; repair the warehouse or both, or use --trust warehouse",
         "Both have it, with other values.";
     DuplicateObject: "duplicate_object", DuplicateObjects,
-        "objects of the lake are never deleted: remove the copy by hand",
+        "a repair never deletes objects; remove the copy manually",
         "A further object with an id that another object has.";
     LogicalDuplicate: "logical_duplicate", LogicalDuplicates,
-        "ambiguous: ask the farm which reading is correct",
+        "which reading is correct is not known; ask the farm",
         "A further id on a natural key that another id has.";
-    Misfiled: "misfiled", Misfiled, "objects of the lake are never moved: move it by hand",
+    Misfiled: "misfiled", Misfiled, "a repair never moves objects; move it manually",
         "The object's path does not agree with its content.";
     RuleBreak: "rule_break", RuleBreaks,
-        "which side is wrong is not to be guessed: check the rule and who wrote it",
+        "which side is wrong is not known; check the rule and who wrote the record",
         "`consumo_meta` is not what the rules make of `peso_medio`.";
     ForgedId: "forged_id", ForgedIds, FORGED,
         "The object's content is not the one that its version-8 id was computed from.";
     Unreadable: "unreadable", Unreadable,
-        "lake objects are not overwritten: move it away manually; if the warehouse has its row, repair then writes it again",
+        "a repair does not overwrite objects; move it away, and if the warehouse has its row, the next repair writes it again",
         "The object could not be fetched or is not JSON.";
     Rejected: "rejected", Rejected,
-        "lake objects are not overwritten: move it away manually; if the warehouse has its row, repair then writes it again",
+        "a repair does not overwrite objects; move it away, and if the warehouse has its row, the next repair writes it again",
         "The object is JSON, but no valid record.";
     TruthMissing: "truth_missing", TruthMissing,
-        "cannot be rebuilt from its id: ingest the history again",
+        "it cannot be rebuilt from its id; ingest the history again",
         "A truth file requires it and it is missing: an id in a store, or a broken message in the quarantine.";
-    TruthUnexpected: "truth_unexpected", TruthUnexpected, "repair never deletes: find out who wrote it and remove it manually",
+    TruthUnexpected: "truth_unexpected", TruthUnexpected, "a repair never deletes; find out who wrote it, and remove it manually",
         "An id is in a store, and no truth file has it, or one has it as not stored.";
 }
 

@@ -2,18 +2,14 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, duration, input_line, one_line, rows};
+use super::{LabelledRows, counted, duration, input_line, one_line, rate, rows};
 use crate::backfill::{Count, Outcome};
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rate = self.counts[Count::Read] as f64 / self.seconds.max(1e-3);
-        writeln!(
-            f,
-            "backfill: {} readings in {} ({rate:.0}/s)",
-            count(self.counts[Count::Read]),
-            duration(self.seconds)
-        )?;
+        let read = self.counts[Count::Read];
+        let (took, rate) = (duration(self.seconds), rate(read as f64 / self.seconds.max(1e-3)));
+        writeln!(f, "backfill: {} in {took} ({rate})", counted(read, "message", "messages"))?;
         let mut lines = rows(
             &self.counts,
             &[Count::Read],
@@ -23,7 +19,7 @@ impl fmt::Display for Outcome {
         write!(f, "{}", LabelledRows(&lines))?;
         write!(f, "{}", self.problems)?;
         if self.counts[Count::Rejected] > 0 {
-            writeln!(f, "  rejected messages are stored in {}", self.quarantine)?;
+            writeln!(f, "  rejected messages are quarantined in {}", self.quarantine)?;
         }
         if let Some(warning) = self.conditional_writes.warning() {
             writeln!(f, "  {warning}")?;

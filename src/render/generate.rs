@@ -2,14 +2,15 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, duration, one_line, rows};
+use super::{LabelledRows, count, counted, duration, one_line, rows};
 use crate::generate::{Count, Outcome};
 
 /// Returns the outcome as one line for the log.
 pub fn line(outcome: &Outcome) -> String {
-    let [readings, files] = [Count::Readings, Count::Files].map(|counter| count(outcome.counts[counter]));
+    let readings = counted(outcome.counts[Count::Readings], "reading", "readings");
+    let files = counted(outcome.counts[Count::Files], "file", "files");
     let took = duration(outcome.seconds);
-    format!("{readings} readings in {files} files from {} with seed {} in {took}", outcome.start, outcome.seed)
+    format!("{readings} in {files} from {} with seed {} in {took}", outcome.start, outcome.seed)
 }
 
 impl fmt::Display for Outcome {
@@ -20,14 +21,11 @@ impl fmt::Display for Outcome {
         lines.extend(self.faults.iter().filter(|(_, n)| **n > 0).map(|(kind, n)| (&**kind, count(*n))));
         write!(f, "{}", LabelledRows(&lines))?;
         if let Some(truth) = &self.truth {
-            let [ids, quarantined, refused, never] =
-                [truth.ids, truth.quarantined, truth.oversized, truth.undelivered].map(count);
-            writeln!(
-                f,
-                "  {}: {ids} ids to store, {quarantined} lines to quarantine, {refused} oversized, {never} readings not \
-                 delivered",
-                truth.file
-            )?;
+            let (ids, never) = (counted(truth.ids, "id", "ids"), counted(truth.undelivered, "reading", "readings"));
+            let (quarantined, oversized) =
+                (counted(truth.quarantined, "line", "lines"), counted(truth.oversized, "line", "lines"));
+            writeln!(f, "  truth file {}: {ids} to store, {quarantined} to quarantine", truth.file)?;
+            writeln!(f, "  {oversized} too large for a topic, {never} not delivered")?;
         }
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {}", one_line(why))?;

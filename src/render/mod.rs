@@ -8,10 +8,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::charset;
 use crate::history::InputReports;
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
-pub(crate) use crate::outcome::{between, count, duration};
+pub(crate) use crate::outcome::{between, count, counted, duration, millis, rate};
+use crate::{charset, terminal};
 use pipeline::printable;
 /// Returns a value from data or a store in one line, without control characters.
 pub(crate) use pipeline::printable::line as one_line;
@@ -69,17 +69,39 @@ impl Rendered {
     /// # Errors
     /// Returns an error if stdout cannot be written for another reason.
     pub fn print(&self, form: OutputFormat) -> io::Result<()> {
-        let text = match form {
-            OutputFormat::Json if !self.json.is_null() => format!("{}\n", printable::json(&self.json.to_string())),
+        match form {
             // Not of an outcome: the program's own text, which may contain control characters, as a man page does.
-            _ if self.json.is_null() => charset::shown(&self.text).into_owned(),
-            _ => printable::lines(&charset::shown(&self.text)).into_owned(),
-        };
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
+            _ if self.json.is_null() => write_stdout(&charset::shown(&self.text)),
+            OutputFormat::Json => write_stdout(&format!("{}\n", printable::json(&self.json.to_string()))),
+            OutputFormat::Text => print_text(&self.text),
         }
+    }
+
+    /// Returns the same outcome with another text.
+    #[must_use]
+    pub fn with_text(self, text: String) -> Self {
+        Self { text, ..self }
+    }
+}
+
+/// Prints a text to stdout, wrapped to the width of a terminal; a closed stdout is not an error.
+///
+/// # Errors
+/// Returns an error if stdout cannot be written for another reason.
+pub fn print_text(text: &str) -> io::Result<()> {
+    let shown = charset::shown(text);
+    let shown = printable::lines(&shown);
+    match terminal::width(&io::stdout()) {
+        Some(columns) => write_stdout(&terminal::wrapped(&shown, columns)),
+        None => write_stdout(&shown),
+    }
+}
+
+fn write_stdout(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
     }
 }
 
@@ -99,13 +121,14 @@ pub fn write_report(path: &Path, outcome: &(impl html::Page + Serialize)) -> io:
 }
 
 /// Table of two columns, the first padded: names and counts.
-pub(crate) struct LabelledRows<'a>(pub &'a [(&'a str, String)]);
+pub(crate) struct LabelledRows<'a, S>(pub &'a [(S, String)]);
 
-impl fmt::Display for LabelledRows<'_> {
+impl<S: AsRef<str>> fmt::Display for LabelledRows<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        let width = self.0.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0);
         let digits = self.0.iter().filter(|(_, v)| is_count(v)).map(|(_, v)| v.len()).max().unwrap_or(0);
         for (name, value) in self.0 {
+            let name = name.as_ref();
             if is_count(value) {
                 writeln!(f, "  {name:<width$}  {value:>digits$}")?;
             } else {
@@ -137,7 +160,8 @@ pub(crate) fn short_command(command: &str) -> String {
     }
     let joined = |words: &[String]| shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
     let (first, rest) = (&words[..2 + SHOWN_OPERANDS], &words[2 + operands..]);
-    format!("{} … ({} more files) {}", joined(first), count(omitted as u64), joined(rest)).trim_end().to_owned()
+    let omitted = counted(omitted as u64, "more file", "more files");
+    format!("{} … ({omitted}) {}", joined(first), joined(rest)).trim_end().to_owned()
 }
 
 /// Returns the hint that follows a printed command whose address has no password.

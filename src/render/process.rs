@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, duration, rows};
+use super::{LabelledRows, counted, duration, rows};
 use crate::outcome::Counter as _;
 use crate::process::{Count, Outcome, Requests};
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "process: {} messages in {}", count(self.counts[Count::Messages]), duration(self.seconds))?;
+        let messages = counted(self.counts[Count::Messages], "message", "messages");
+        writeln!(f, "process: {messages} in {}", duration(self.seconds))?;
         let mut lines =
             rows(&self.counts, &[Count::Messages], &[Count::RowsRefused, Count::Unverifiable, Count::Conflicting]);
         lines.extend(self.endpoint.iter().flat_map(|requests| rows(requests, &[], Requests::ALL)));

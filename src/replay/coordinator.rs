@@ -41,6 +41,8 @@ pub(super) struct ReplayRun {
     /// Number of objects that must be accounted for.
     seen: u64,
     pending: PendingRecords,
+    /// Number of unordered records that are loaded after all days were read.
+    unordered_waiting: u64,
     matching: Matching,
     batching: Batching,
     days: DayLedger,
@@ -80,6 +82,7 @@ impl ReplayRun {
             seen: tally.counts[Counter::Listed],
             tally,
             pending: PendingRecords::default(),
+            unordered_waiting: 0,
             matching: Matching::new(session.resume.clone()),
             batching: Batching::new(loader.throttle.max_batch_rows().await),
             days: DayLedger::new(days.len()),
@@ -135,6 +138,7 @@ impl ReplayRun {
         }
         for (&number, &count) in &unordered {
             tally.cells.at(self.place(number)).listed += count;
+            self.unordered_waiting += count;
         }
         let listed = tally.counts[Counter::Listed];
         self.stage.add(listed);
@@ -146,7 +150,8 @@ impl ReplayRun {
         self.send_all(sorted, IdOrder::TimeOrdered).await;
         if !self.has_stopped() {
             // Its last records may still wait for a full batch.
-            self.stage.set_fraction(self.days.complete(day));
+            self.days.complete(day);
+            self.show_progress();
             self.journal_finished_days();
         }
     }
@@ -154,6 +159,7 @@ impl ReplayRun {
     async fn take_end(&mut self, end: ReadEnd) {
         self.outcome.reading_seconds = end.seconds;
         self.seen += end.seen;
+        self.unordered_waiting = 0; // now among the pending ones
         for (&number, &count) in &end.waiting {
             self.pending.add(&self.loader.places[number as usize], IdOrder::Unordered, count);
         }
@@ -258,6 +264,14 @@ impl ReplayRun {
         self.stage.add(rows);
         self.has_progress |= rows > 0;
         self.tally.merge(tally);
+        self.show_progress();
+    }
+
+    /// Shows the fraction done: that of the days read, less what is read and not yet loaded.
+    fn show_progress(&self) {
+        let done = self.tally.counts[Counter::Listed] as f64;
+        let left = (self.pending.total() + self.unordered_waiting) as f64;
+        self.stage.set_fraction(self.days.fraction() * done / (done + left).max(1.0));
     }
 
     /// Sends the current batch once a worker is free.
@@ -296,6 +310,7 @@ impl ReplayRun {
         self.settle(order, &loaded.places, loaded.tally);
         self.has_progress |= loaded.transactions > 0;
         self.pending_journal.append(loaded.pending);
+        self.outcome.session_records += rows;
         self.outcome.transactions += loaded.transactions;
         self.outcome.loading_seconds += loaded.elapsed.as_secs_f64();
         self.days.batch_ended(&days, &loaded.seqs, ended.is_ok());

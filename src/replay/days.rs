@@ -41,12 +41,16 @@ impl DayLedger {
         self.days.insert(day, DayProgress { batches: 0, complete: false, again, entry });
     }
 
-    /// Marks that all records of a day were sent on, and returns the fraction of days that are read.
-    pub(super) fn complete(&mut self, day: NaiveDate) -> f64 {
+    /// Marks that all records of a day were sent on.
+    pub(super) fn complete(&mut self, day: NaiveDate) {
         if let Some(day) = self.days.get_mut(&day) {
             day.complete = true;
         }
         self.read += 1;
+    }
+
+    /// Returns the fraction of days that are read.
+    pub(super) fn fraction(&self) -> f64 {
         self.read as f64 / self.total.max(1) as f64
     }
 
@@ -108,7 +112,8 @@ mod tests {
         ledger.batch_sent(&first);
         ledger.batch_ended(&both, &[(day(1), 7), (day(2), 8)], true);
         assert!(ledger.take_done(&none()).is_empty(), "records are to come");
-        assert!((ledger.complete(day(1)) - 0.25).abs() < 1e-9);
+        ledger.complete(day(1));
+        assert!((ledger.fraction() - 0.25).abs() < 1e-9);
         assert!(ledger.take_done(&none()).is_empty(), "a batch is under way");
         ledger.resumed(day(1), 3);
         ledger.batch_ended(&first, &[(day(1), 9)], true);

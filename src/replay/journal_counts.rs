@@ -27,7 +27,7 @@ pub(super) fn serialize<S: Serializer>(counts: &ObjectCounts, to: S) -> Result<S
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectCounts, D::Error> {
     let mut counts = ObjectCounts::default();
     for (named, n) in BTreeMap::<String, serde_json::Value>::deserialize(from)? {
-        let n = n.as_u64().ok_or_else(|| D::Error::custom(format!("{named} is no count")))?;
+        let n = n.as_u64().ok_or_else(|| D::Error::custom(format!("{named} is not a count")))?;
         let own = Counter::ALL.iter().find(|counter| name(&counter.spec()) == named);
         let skip = Skip::ALL.iter().find(|skip| name(&skip.spec()) == named);
         match (own, skip) {

@@ -191,7 +191,7 @@ async fn ask(bulk: &dyn BulkWarehouse, policy: Policy, preview: &mut Preview) {
         Err(e) => preview.blockers.push(e.to_string()),
     }
     match bulk.load_strategy().await {
-        Ok(method) => preview.method = format!("{}: {}", method.kind, method.reason),
+        Ok(method) => preview.method = method.to_string(),
         Err(e) => preview.blockers.push(e.to_string()),
     }
     preview.planned_changes.push(match preview.current_rows {

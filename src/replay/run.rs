@@ -45,7 +45,7 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
         ..Outcome::default()
     };
     let sorters = sorters(&replay.sort)?;
-    let stage = progress.stage("replay", None);
+    let stage = progress.stage("replay", "objects", None);
     let unavailable_timeout = replay.throttle.unavailable_timeout;
     let throttle = Throttle::new(Arc::clone(&bulk), replay.throttle, stage.clone(), cancel.clone()).await?;
     let places = Arc::new(plan.partitions.clone());

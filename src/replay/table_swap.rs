@@ -16,7 +16,7 @@ use super::run::run;
 use super::settings::Replay;
 use super::throttle::{ThrottleLimits, ThrottleSettings};
 use crate::cancellation::CancellationToken;
-use crate::outcome::Counter as _;
+use crate::outcome::{Counter as _, count, counted};
 use crate::progress::Progress;
 use crate::reader::Skip;
 use crate::sort::SortSettings;
@@ -261,10 +261,11 @@ fn swap_blockers(outcome: &Outcome, table_swap: &TableSwap, max_missing: u64) ->
     let unread = (outcome.counts[Counter::Inserted] + outcome.counts[Counter::Identical])
         .saturating_sub(outcome.counts[Counter::Verified] + outcome.counts[Counter::Mismatched]);
     if unread > 0 {
-        against.push(format!("{unread} rows were not read back"));
+        against.push(format!("{} not read back", counted(unread, "row was", "rows were")));
     }
     if outcome.counts[Counter::Mismatched] > 0 {
-        against.push(format!("{} rows do not match the lake", outcome.counts[Counter::Mismatched]));
+        let mismatched = counted(outcome.counts[Counter::Mismatched], "row does", "rows do");
+        against.push(format!("{mismatched} not match the lake"));
     }
     let read = [Counter::Archived, Counter::Unreadable].map(|counter| (counter.spec().title, outcome.counts[counter]));
     let hidden = Skip::ALL.iter().filter(|skip| skip.hides_a_record());
@@ -273,8 +274,9 @@ fn swap_blockers(outcome: &Outcome, table_swap: &TableSwap, max_missing: u64) ->
         read.into_iter().chain(hidden).chain([("only in the old table", table_swap.only_in_old)]).collect();
     let missing: u64 = parts.iter().map(|(_, n)| n).sum();
     if missing > max_missing {
-        let parts: Vec<String> = parts.iter().map(|(title, n)| format!("{n} {title}")).collect();
-        against.push(format!("{missing} records would be missing ({})", parts.join(", ")));
+        let parts: Vec<String> = parts.iter().map(|(title, n)| format!("{} {title}", count(*n))).collect();
+        let missing = counted(missing, "record", "records");
+        against.push(format!("{missing} would be missing ({})", parts.join(", ")));
     }
     against
 }

@@ -164,14 +164,17 @@ impl Tally {
 
 /// Number of records per partition that were read and are not yet loaded.
 #[derive(Debug, Default)]
-pub(super) struct PendingRecords(HashMap<Partition, PendingPartition>);
+pub(super) struct PendingRecords {
+    partitions: HashMap<Partition, PendingPartition>,
+    total: u64,
+}
 
 impl PendingRecords {
     fn at(&mut self, partition: &Partition, order: IdOrder) -> &mut u64 {
-        if !self.0.contains_key(partition) {
-            self.0.insert(partition.clone(), PendingPartition::default());
+        if !self.partitions.contains_key(partition) {
+            self.partitions.insert(partition.clone(), PendingPartition::default());
         }
-        let pending = self.0.get_mut(partition).expect("just put there");
+        let pending = self.partitions.get_mut(partition).expect("just put there");
         match order {
             IdOrder::TimeOrdered => &mut pending.timed,
             IdOrder::Unordered => &mut pending.loose,
@@ -181,16 +184,24 @@ impl PendingRecords {
     /// Adds `count` records that were read.
     pub(super) fn add(&mut self, partition: &Partition, order: IdOrder, count: u64) {
         *self.at(partition, order) += count;
+        self.total += count;
     }
 
     /// Removes `count` records that were loaded or rejected.
     pub(super) fn remove(&mut self, partition: &Partition, order: IdOrder, count: u64) {
         let left = self.at(partition, order);
-        *left = left.saturating_sub(count);
+        let removed = count.min(*left);
+        *left -= removed;
+        self.total -= removed;
+    }
+
+    /// Returns the number of records that were read and are not yet loaded.
+    pub(super) fn total(&self) -> u64 {
+        self.total
     }
 
     fn iter(&self) -> impl Iterator<Item = (&Partition, &PendingPartition)> {
-        self.0.iter().filter(|(_, pending)| pending.timed + pending.loose > 0)
+        self.partitions.iter().filter(|(_, pending)| pending.timed + pending.loose > 0)
     }
 }
 

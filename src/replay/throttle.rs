@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use super::load_error::LoadError;
 use super::outcome::Pause;
 use crate::cancellation::CancellationToken;
+use crate::outcome::{count, counted};
 use crate::progress::Stage;
 use pipeline::warehouse::{self, BulkWarehouse, Reason};
 
@@ -250,7 +251,7 @@ impl Throttle {
         }
         let rate = state.limits.rows_per_second?;
         if state.next > Instant::now() {
-            WaitReason::new(RATE, format!("at most {rate} rows per second"))
+            WaitReason::new(RATE, format!("at most {} per second", counted(rate, "row", "rows")))
         } else {
             None
         }
@@ -292,7 +293,10 @@ impl Throttle {
                 || self.no_signal("it does not report running threads: remove --max-threads-running".into());
             let running = metrics.threads_running.ok_or_else(uncounted)?;
             if running > max {
-                return Ok(WaitReason::new("threads running", format!("{running} threads run, more than {max}")));
+                return Ok(WaitReason::new(
+                    "threads running",
+                    format!("{} running, more than {}", counted(running, "thread", "threads"), count(max)),
+                ));
             }
         }
         let answer = metrics.query_value.filter(|&answer| answer > 0.0);

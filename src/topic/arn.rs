@@ -73,7 +73,7 @@ impl FromStr for Arn {
                 "this is the ARN of a subscription, not of a topic: omit its last part: {EXAMPLE}, or local"
             )),
             ["arn", _, service, ..] if service != "sns" => {
-                Err(format!("an ARN of {service:?} is no topic's: {EXAMPLE}, or local"))
+                Err(format!("an ARN of {service:?} is not the ARN of a topic: {EXAMPLE}, or local"))
             }
             _ => Err(format!("{EXAMPLE}, or local")),
         }

@@ -11,11 +11,13 @@ use pipeline::record::{QUARANTINE, Slug};
 
 pub mod address;
 pub mod arn;
+pub mod deliveries;
 pub mod local;
 pub mod memory;
 pub mod sns;
 mod terms;
 
+pub use deliveries::{Deliveries, Delivery};
 pub use terms::Terms;
 
 /// The message attribute with the farm.
@@ -85,8 +87,7 @@ pub struct BatchLimits {
 }
 
 /// Why one entry of a batch was not published.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryError {
     /// Whether a retry can succeed: permanent if the sender is at fault, unless the entry was throttled.
     pub kind: Kind,
@@ -94,6 +95,19 @@ pub struct EntryError {
     pub code: String,
     /// The topic's error message.
     pub message: String,
+}
+
+impl std::error::Error for EntryError {}
+
+/// Writes the code only if the message does not contain it.
+impl fmt::Display for EntryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.message.contains(&self.code) {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.code, self.message)
+        }
+    }
 }
 
 /// A failure of a complete call to the topic.
@@ -164,6 +178,11 @@ pub trait Topic: Send + Sync + fmt::Debug {
     fn conditional_writes(&self) -> Option<ConditionalWrites> {
         None
     }
+
+    /// Returns what the intake behind the topic did with the messages; `None` if the topic has no intake.
+    fn deliveries(&self) -> Option<Deliveries> {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +206,16 @@ mod tests {
         assert_eq!(group(None, Some("7357")), "quarentena");
         assert_eq!(group(Some(&"x".repeat(190)), Some("1")).len(), 128);
         assert!(is_attribute("73578741015010") && !is_attribute("") && !is_attribute("a b") && !is_attribute("ç"));
+    }
+
+    #[test]
+    fn an_error_names_its_code_once() {
+        let error = |message: &str| {
+            EntryError { kind: Kind::Transient, code: "Throttling".into(), message: message.into() }.to_string()
+        };
+        assert_eq!(error("Rate exceeded"), "Throttling: Rate exceeded");
+        let whole = "throttled: publish more slowly (Throttling: Rate exceeded)";
+        assert_eq!(error(whole), whole);
     }
 
     #[test]

@@ -9,10 +9,15 @@ counters! {
     /// Counters of an undo.
     pub enum UndoCounter {
         Changes: "changes", "changes", Input, "Changes that the file has.";
-        Restored: "restored", "restored", Part, "Rows and objects that were restored.";
+        Restored: "restored", "restored", Part, "Changes that were reverted.";
         AlreadyRestored: "already_restored", "already restored", Part, "Rows and objects that already had the old values.";
         ModifiedSince: "modified_since", "modified since", Finding,
             "Rows and objects that were modified or deleted since the change; they are not touched.";
+        RowsReverted: "rows_reverted", "rows reverted", Detail, "Of the changes restored, rows that have their old values again.";
+        RowsDeleted: "rows_deleted", "rows deleted", Detail, "Of the changes restored, rows that did not exist before.";
+        ObjectsReverted: "objects_reverted", "objects reverted", Detail,
+            "Of the changes restored, objects that have their old content again.";
+        ObjectsDeleted: "objects_deleted", "objects deleted", Detail, "Of the changes restored, objects that did not exist before.";
         TruncatedLines: "truncated_lines", "truncated lines", DetailFinding,
             "Truncated lines, whose changes were not made; they do not count as changes.";
         NotProcessed: "not_processed", "not processed", Skipped, "Changes that were not processed, because the run was stopped.";

@@ -83,12 +83,12 @@ impl<'a> ChangeReader<'a> {
         let line = match serde_json::from_value(line).map_err(|e| e.to_string())? {
             UndoEntry::Row(line) => line,
             UndoEntry::Object(line) if self.lake.as_ref() != Some(&line.lake) => {
-                return Err(format!("is for the lake {}: check --lake", line.lake));
+                return Err(format!("it was written for the lake {}: check --lake", line.lake));
             }
             UndoEntry::Object(line) => return Ok(Some((Change::Object(line), false))),
         };
         if line.table != self.table {
-            return Err(format!("is for table {}, not {}", line.table, self.table));
+            return Err(format!("it was written for the table {}, not {}: check --table", line.table, self.table));
         }
         let row = |members| Row::from_json(members, self.schema);
         let before = line.before.as_ref().map(row).transpose()?;

@@ -106,7 +106,8 @@ impl Reverter<'_> {
         let due = self.plan(changes).await?;
         let change = ChangeSet { replace: &due.replace, remove: &due.remove, ..ChangeSet::default() };
         if self.undone.dry_run || self.warehouse.apply(&change, self.schema).await? == InsertResult::Inserted {
-            self.undone[UndoCounter::Restored] += (due.replace.len() + due.remove.len()) as u64;
+            self.count(UndoCounter::RowsReverted, due.replace.len() as u64);
+            self.count(UndoCounter::RowsDeleted, due.remove.len() as u64);
             return Ok(());
         }
         for (now, before) in &due.replace {
@@ -149,17 +150,24 @@ impl Reverter<'_> {
     }
 
     async fn revert_one(&mut self, change: &ChangeSet<'_>, id: &str, before: Option<&Row>) -> anyhow::Result<()> {
+        let counter = if before.is_some() { UndoCounter::RowsReverted } else { UndoCounter::RowsDeleted };
         if self.warehouse.apply(change, self.schema).await? == InsertResult::Inserted {
-            self.undone[UndoCounter::Restored] += 1;
+            self.count(counter, 1);
             return Ok(());
         }
         let found = self.warehouse.fetch(&[id.to_owned()], self.schema).await?;
         match found.iter().find(|row| row.id() == id) {
             // The response was lost, but the change was made.
-            row if row == before => self.undone[UndoCounter::Restored] += 1,
+            row if row == before => self.count(counter, 1),
             row => self.changed(id, row.is_some()),
         }
         Ok(())
+    }
+
+    /// Counts changes that were reverted, in this way.
+    fn count(&mut self, counter: UndoCounter, changes: u64) {
+        self.undone[UndoCounter::Restored] += changes;
+        self.undone[counter] += changes;
     }
 
     fn changed(&mut self, id: &str, is_there: bool) {
@@ -190,7 +198,13 @@ impl Reverter<'_> {
             let body = before.as_ref().map(|before| Bytes::from(before.clone()));
             if self.undone.dry_run || lake.change_if_match(key, &meta.etag, body).await? == ChangeResult::Done {
                 self.undone.conditional_writes = (!self.undone.dry_run).then(|| lake.conditions().change);
-                self.undone[UndoCounter::Restored] += 1;
+                self.count(
+                    match before {
+                        Some(_) => UndoCounter::ObjectsReverted,
+                        None => UndoCounter::ObjectsDeleted,
+                    },
+                    1,
+                );
                 return Ok(());
             }
         }

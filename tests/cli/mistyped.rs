@@ -59,14 +59,14 @@ fn an_unusable_sqlite_path_is_an_error_with_the_reason() {
     std::fs::write(scene.path("empty.db"), "").unwrap();
     for command in ["init", "reconcile"] {
         for (path, expected) in [
-            ("nodir/x.db", "nodir is no directory: create it, or check --warehouse"),
-            ("/nodir/x.db", "/nodir is no directory"),
-            ("text.db/x.db", "text.db is no directory"),
+            ("nodir/x.db", "nodir is not a directory: create it, or check --warehouse"),
+            ("/nodir/x.db", "/nodir is not a directory"),
+            ("text.db/x.db", "text.db is not a directory"),
             ("dir", "dir is a directory: name a file in it, such as sqlite:dir/warehouse.db"),
             ("dir/", "names a directory"),
-            ("text.db", "text.db is no SQLite database"),
-            ("short.db", "short.db is no SQLite database"),
-            ("/dev/null", "is no regular file"),
+            ("text.db", "text.db is not a SQLite database"),
+            ("short.db", "short.db is not a SQLite database"),
+            ("/dev/null", "is not a regular file"),
         ] {
             refused(&scene, &[command, "--warehouse", &format!("sqlite:{path}")], expected);
         }
@@ -100,8 +100,8 @@ fn a_mistyped_lake_is_rejected_by_every_command() {
         ("gs://bucket/x", "is not known"),
         ("https://bucket.s3.amazonaws.com/x", "write s3://bucket/x"),
         ("arn:aws:s3:::bucket", "write s3://bucket"),
-        ("s3://", "names no bucket"),
-        ("s3://Bucket/x", "names no bucket"),
+        ("s3://", "has no valid bucket name"),
+        ("s3://Bucket/x", "has no valid bucket name"),
         ("~/lake", "write the whole path"),
         ("lake:old", "./lake:…"),
         ("\"lake\"", "remove the quotes"),
@@ -170,7 +170,7 @@ fn a_mistyped_topic_is_rejected_by_every_command() {
     for (topic, expected) in [
         ("historico", "give a topic's ARN"),
         ("'local'", "remove the quotes"),
-        ("arn:aws:sqs:us-east-1:123456789012:t", "\"sqs\" is no topic's"),
+        ("arn:aws:sqs:us-east-1:123456789012:t", "\"sqs\" is not the ARN of a topic"),
         (&format!("{arn}:0b6941c3"), "subscription"),
         (&format!("\"{arn}\""), "remove the quotes"),
     ] {

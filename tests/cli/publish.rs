@@ -170,6 +170,10 @@ fn invalid_messages_are_withheld_and_named_or_sent_where_they_are_wanted() {
     let outcome = run.json;
     assert_eq!((run.code, &outcome["invalid"], &outcome["published"]), (Some(1), &1.into(), &2.into()));
     assert!(outcome["problems"]["items"][0]["reason"].as_str().unwrap().contains("262144 at most"));
+    let spec = format!("{SPEC},malformed=0.5");
+    let run = Ran::by(publish(home.path(), &sns).args(["--generate", &spec]));
+    let place = run.json["problems"]["items"][0]["key"].as_str().unwrap();
+    assert!(place.starts_with("generated FazendaUm_Consumo_202601"), "there is no such file: {place}");
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn messages_piped_in_slowly_are_sent_as_they_come() {
 fn a_rate_over_the_quota_is_reported_before_it_starts() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC, "--rate", "40000/s"]));
-    assert!(run.code == Some(0) && run.stderr.contains("quota of us-east-1, 30000 messages/s"), "{}", run.stderr);
+    assert!(run.code == Some(0) && run.stderr.contains("quota of us-east-1, 30,000 messages/s"), "{}", run.stderr);
 }
 
 #[test]
@@ -230,6 +234,14 @@ fn stages_end_a_run_and_what_is_left_is_not_read() {
         outcome["intervals"].as_array().unwrap().iter().map(|one| one["offered"].as_u64().unwrap()).sum();
     assert_eq!(offered, 150);
     assert!((0.9..3.0).contains(&outcome["seconds"].as_f64().unwrap()), "{}", outcome["seconds"]);
+    assert!(run.stderr.contains("the schedule ends before the generated history does: about 18,0"), "{}", run.stderr);
+    assert!(!run.stderr.contains('$'), "a local service has no price: {}", run.stderr);
+    let mut command = ruminate(home.path());
+    let text = command.args(["publish", "--topic", TOPIC, "--generate", spec, "--stages", stages]).envs(sns.env());
+    let text = Ran::by(text).stdout;
+    for line in ["add a last stage without a time, such as hold:200/s", "--skip 150"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
 }
 
 #[test]
@@ -270,7 +282,7 @@ fn a_large_run_against_aws_is_agreed_to_first() {
     let run = Ran::by(ruminate(home.path()).args(flags));
     assert_eq!(run.code, Some(2));
     assert!(
-        run.stderr.contains("about 33,215,000 messages in 3,321,500 requests, some $1.66 at list price"),
+        run.stderr.contains("about 33,215,000 messages in 3,321,500 requests, about $1.66 at list price"),
         "{}",
         run.stderr
     );

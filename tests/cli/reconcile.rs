@@ -224,8 +224,8 @@ fn patterns_of_findings_are_reported() {
     assert!(of("late_arrival").is_null(), "all records came within minutes, and most have their rows: {patterns:?}");
     let (printed, page) =
         (scene.text(&["reconcile"]).stdout, std::fs::read_to_string(scene.path("page.html")).unwrap());
-    assert!(printed.contains("lake only: all") && printed.contains("are of fazenda_um, as are"), "{printed}");
-    assert!(page.contains("Patterns") && page.contains("are of 2024-01-01</b>, as are"));
+    assert!(printed.contains("lake only: all") && printed.contains("are in fazenda_um, a farm with"), "{printed}");
+    assert!(page.contains("Patterns") && page.contains("are from 2024-01-01</b>, a day with"));
     scene.run(&["replay"]).expect(0, &[("inserted", gone)]);
     assert_eq!(scene.run(&["reconcile"]).json["patterns"], serde_json::json!([]));
 }

@@ -38,7 +38,7 @@ fn a_dry_run_estimates_the_work_and_changes_nothing() {
     assert_eq!(plan.json["classes"]["STANDARD"]["objects"].as_u64(), Some(52), "{plan:?}");
     assert!(plan.json["method"].as_str().unwrap().contains("INSERT"));
     let text = scene.text(&["replay", "--dry-run", "--into-new-table"]).stdout;
-    for part in ["(dry run)", "one RENAME", "request cost", "objects/s", "class STANDARD: 52 objects"] {
+    for part in ["(dry run)", "one RENAME", "request cost", "sample of 52 objects", "class STANDARD: 52 objects"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
@@ -85,7 +85,18 @@ fn filters_by_date_and_processing_time_skip_records() {
     let ran = scene.run(&["replay", "--data-from", "2023-01-02", "--data-to", "2023-01-03"]);
     ran.expect(0, &[("listed", 52), ("inserted", 26), ("skipped", 26), ("skipped_data_range", 26)]);
     let ran = scene.run(&["replay", "--processed-until", "2020-01-01T00:00:00Z"]);
-    ran.expect(0, &[("skipped_processed_later", 52), ("inserted", 0), ("identical", 0)]);
+    ran.expect(1, &[("skipped_processed_later", 52), ("inserted", 0), ("identical", 0)]);
+    let ran = scene.run(&["replay", "--data-from", "2027-01-01", "--allow-empty"]);
+    ran.expect(0, &[("skipped_data_range", 52), ("inserted", 0)]);
+    let text = scene.text(&["replay", "--data-from", "2027-01-01"]).stdout;
+    assert!(text.contains("nothing was loaded: the filters exclude 52 records with `data` outside"), "{text}");
+    // A day includes all of it, a timestamp only what came before it.
+    let today = chrono::Utc::now().date_naive();
+    let ran = scene.run(&["replay", "--processed-until", &today.to_string()]);
+    assert_eq!(ran.json["skipped_processed_later"], 0, "{ran:?}");
+    let midnight = format!("{today}T00:00:00Z");
+    let ran = scene.run(&["replay", "--processed-until", &midnight]);
+    ran.expect(1, &[("skipped_processed_later", 52)]);
     let swapped = scene.run(&["replay", "--data-from", "2026-01-05", "--data-to", "2026-01-01"]);
     assert!(swapped.code == Some(2) && swapped.stderr.contains("--data-from 2026-01-05 is after"), "{swapped:?}");
     let refused = scene.run(&["replay", "--processed-until", "yesterday"]);

@@ -20,10 +20,11 @@ const COMMANDS: [&str; 13] = [
     "man",
 ];
 
-/// Returns the output of a command on a terminal with N columns, through the `script` of util-linux.
-fn on_terminal(scene: &Scene, columns: u32, variables: &[(&str, &str)], args: &[&str]) -> String {
+/// Returns the output of a command on a terminal with N columns, through the `script` of util-linux. The variable
+/// `TEST_ROWS` sets the number of rows.
+pub fn on_terminal(scene: &Scene, columns: u32, variables: &[(&str, &str)], args: &[&str]) -> String {
     let binary = scene.command(&[]).get_program().to_owned().into_string().unwrap();
-    let line = format!("stty cols {columns} rows 50; {binary} {}", args.join(" "));
+    let line = format!("stty cols {columns} rows ${{TEST_ROWS:-50}}; {binary} {}", args.join(" "));
     let mut script = Command::new("script");
     script.args(["-qec", &line, "/dev/null"]).current_dir(scene.home.path());
     for (name, value) in scene.command(&[]).get_envs() {

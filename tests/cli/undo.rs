@@ -215,10 +215,10 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
         expect_repaired(ran.expect(1, &counts), &[("not_repaired", 7), ("failed", 0), ("verified", 0)]);
         let reasons = ran.json["repaired"]["reasons"].to_string();
         for why in [
-            "2 duplicate_object: objects of the lake are never deleted",
+            "2 duplicate_object: a repair never deletes objects",
             "1 rule_break: which side is wrong is not to be guessed",
             "1 logical_duplicate: ambiguous: ask the farm",
-            "1 misfiled: objects of the lake are never moved",
+            "1 misfiled: a repair never moves objects",
             "1 unreadable: lake objects are not overwritten",
             "1 rejected: lake objects are not overwritten",
         ] {

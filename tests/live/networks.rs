@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::{Connection as _, Executor as _, MySqlConnection};
 use testkit::mysql_relay::{Changes, MySqlRelay};
 use testkit::{Database, PrivateMariaDb, Ran, Scene, Server};
 
@@ -119,6 +120,10 @@ async fn a_server_s_time_limit_does_not_end_a_run(server: Server) {
     let limit = if is_mysql { "SET SESSION max_execution_time = 1" } else { "SET SESSION max_statement_time = 0.0001" };
     let relay = MySqlRelay::start(&database.url(), Changes { first: Some(limit.into()), ..Changes::default() });
     let url = relay.url(&database.url());
+    // The limit is in force: another client's long statement is ended.
+    let mut other = MySqlConnection::connect(&url).await.unwrap();
+    let long = "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b WHERE a.table_name <> b.table_name";
+    assert!(other.fetch_one(long).await.is_err());
     let (scene, count) = lake();
     run(&scene, &url, &["init"]).expect(0, &[]);
     run(&scene, &url, &["replay"]).expect(0, &[("inserted", count)]);

@@ -122,8 +122,15 @@ async fn tls_is_verified(server: Server) {
         with(verified, &[("RDS_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sns/certificate.pem"))]);
     let stranger = start(&other_authority).await;
     says(stranger.api.invoke(message(2)).await, "RDS_CA_FILE");
+    // A server elsewhere is verified without any setting; 0.0.0.0 is this machine by a name that does not show it.
+    let elsewhere = with(stores.env(), &[("RDS_USER", user.name), ("RDS_PASSWORD", "senha"), ("RDS_HOST", "0.0.0.0")]);
+    let by_default = start(&elsewhere).await;
+    says(by_default.api.invoke(message(2)).await, "TLS verification failed");
     assert_eq!(stores.held().await, (3, 0, 2), "failed messages are in the lake");
-    for sandbox in [&other_name, &stranger] {
+    let less = with(elsewhere, &[("RDS_SSL_MODE", "REQUIRED")]);
+    start(&less).await.api.invoke(message(2)).await.unwrap();
+    assert_eq!(stores.held().await, (3, 0, 3));
+    for sandbox in [&other_name, &stranger, &by_default] {
         assert!(!sandbox.logged().contains("senha"), "{}", sandbox.logged());
     }
     assert_eq!(of(&stores.env(), "RDS_HOST"), "127.0.0.1");

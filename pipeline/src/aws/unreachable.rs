@@ -51,6 +51,11 @@ pub fn explain(e: &(dyn Error + 'static)) -> String {
     format!("{place}: {}: {}", innermost(e), advice(e, proxied))
 }
 
+/// Returns true if TLS failed, for example because of the certificate; a retry cannot help.
+pub fn is_untrusted(e: &(dyn Error + 'static)) -> bool {
+    chain(e).any(|e| e.is::<rustls::Error>())
+}
+
 /// Returns the innermost cause of an error, in one line.
 pub fn innermost(e: &(dyn Error + 'static)) -> String {
     let last = chain(e).last().map(ToString::to_string).unwrap_or_default();

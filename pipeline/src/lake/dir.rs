@@ -60,7 +60,7 @@ impl Dir {
     fn path(&self, key: &str) -> Result<PathBuf, Error> {
         let separator = if cfg!(windows) { '\\' } else { '\0' };
         let safe = !key.contains(['\0', separator]) && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
-        if safe { Ok(self.root.join(key)) } else { Err(Error::new(Reason::BadKey, key, "no safe file name")) }
+        if safe { Ok(self.root.join(key)) } else { Err(Error::new(Reason::BadKey, key, "not a safe file name")) }
     }
 
     fn list_now(&self, prefix: &str, depth: Depth, after: Option<&str>, max: usize) -> Result<ListPage, Error> {
@@ -93,7 +93,7 @@ impl Dir {
         let mut file = open(&path).map_err(unfit)?;
         let meta = file.metadata().map_err(unfit)?;
         if !meta.is_file() {
-            return Err(Error::new(Reason::BadKey, key, "is no regular file"));
+            return Err(Error::new(Reason::BadKey, key, "is not a regular file"));
         }
         if meta.len() > max as u64 {
             return Err(Error::too_large(key, meta.len(), max));

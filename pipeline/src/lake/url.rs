@@ -41,7 +41,12 @@ impl FromStr for LakeUrl {
         }
         match place::scheme(text) {
             Some(scheme) => Err(mistyped(text, scheme)),
-            None => place::local(text).map(Self::Dir),
+            None => match text.split_once("//").filter(|(before, _)| is_almost_s3(before)) {
+                Some((_, rest)) => {
+                    Err(format!("{text:?} is not a lake's address: write s3://{}", rest.trim_start_matches('/')))
+                }
+                None => place::local(text).map(Self::Dir),
+            },
         }
     }
 }
@@ -52,7 +57,7 @@ fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
     }
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if let Some(why) = no_bucket(bucket) {
-        return Err(format!("{text:?} names no bucket ({why}): write s3://bucket/prefix"));
+        return Err(format!("{text:?} has no valid bucket name ({why}): write s3://bucket/prefix"));
     }
     Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
 }
@@ -61,7 +66,7 @@ fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
 fn access_point(text: &str, rest: &str) -> Result<LakeUrl, String> {
     const WRITE: &str = "write s3://arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME/prefix, or the access point's alias";
     let parts: Vec<&str> = rest.splitn(6, ':').collect();
-    let invalid = |why: &str| Err(format!("{text:?} is no lake: {why}: {WRITE}"));
+    let invalid = |why: &str| Err(format!("{text:?} is not a lake: {why}: {WRITE}"));
     let [_, partition, service, region, account, resource] = parts[..] else {
         return invalid("its ARN is not complete");
     };
@@ -74,7 +79,7 @@ fn access_point(text: &str, rest: &str) -> Result<LakeUrl, String> {
         return invalid(&format!("access points of {service:?} are not supported"));
     }
     let Some(named) = resource.strip_prefix("accesspoint").and_then(|rest| rest.strip_prefix(['/', ':'])) else {
-        return invalid("its ARN is that of no access point");
+        return invalid("its ARN is not that of an access point");
     };
     let (name, prefix) = named.split_once('/').unwrap_or((named, ""));
     if region.is_empty() || name.ends_with(".mrap") {
@@ -88,6 +93,12 @@ fn access_point(text: &str, rest: &str) -> Result<LakeUrl, String> {
     }
     let bucket = format!("arn:{partition}:s3:{region}:{account}:accesspoint/{name}");
     Ok(LakeUrl::S3 { bucket, prefix: prefix.trim_matches('/').to_owned() })
+}
+
+/// Returns true for the start of an S3 URL that lacks its colon, or has another character in its place.
+fn is_almost_s3(before: &str) -> bool {
+    let scheme = before.trim_end_matches([';', '.', ',']);
+    ["s3", "s3a", "s3n"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// Returns the S3 naming rule that a bucket name violates; `None` if the name is valid.
@@ -114,24 +125,24 @@ fn no_bucket(name: &str) -> Option<&'static str> {
 fn mistyped(text: &str, scheme: &str) -> String {
     let rest = text[scheme.len() + 1..].trim_start_matches('/');
     match scheme.to_ascii_lowercase().as_str() {
-        "s3" | "s3a" | "s3n" if !rest.is_empty() => format!("{text:?} is no address of a lake: write s3://{rest}"),
+        "s3" | "s3a" | "s3n" if !rest.is_empty() => format!("{text:?} is not a lake's address: write s3://{rest}"),
         "file"
             if text.as_bytes().get(scheme.len() + 1) == Some(&b'/') && !text[scheme.len() + 1..].starts_with("//")
                 || text[scheme.len() + 1..].starts_with("///") =>
         {
-            format!("{text:?} is no address of a lake: write the directory's path, /{rest}")
+            format!("{text:?} is not a lake's address: write the directory's path, /{rest}")
         }
-        "file" => format!("{text:?} is no address of a lake: write the directory's path, such as ./{rest}"),
+        "file" => format!("{text:?} is not a lake's address: write the directory's path, such as ./{rest}"),
         "http" | "https" => match of_web(rest) {
-            Some(found) => format!("{text:?} is no address of a lake: write {found}"),
-            None => format!("{text:?} is no address of a lake: {EXAMPLE}; an endpoint goes into AWS_ENDPOINT_URL"),
+            Some(found) => format!("{text:?} is not a lake's address: write {found}"),
+            None => format!("{text:?} is not a lake's address: {EXAMPLE}; an endpoint goes into AWS_ENDPOINT_URL"),
         },
         "arn" => match rest.split_once(":s3:::").map(|(_, found)| found).filter(|found| !found.is_empty()) {
-            Some(found) => format!("{text:?} is no address of a lake: write s3://{found}"),
+            Some(found) => format!("{text:?} is not a lake's address: write s3://{found}"),
             None if rest.contains(":accesspoint") => {
-                format!("{text:?} is no address of a lake: write s3://{text}")
+                format!("{text:?} is not a lake's address: write s3://{text}")
             }
-            None => format!("{text:?} is no address of a lake: {EXAMPLE}"),
+            None => format!("{text:?} is not a lake's address: {EXAMPLE}"),
         },
         _ => format!("a lake of kind {scheme:?} is not known: {EXAMPLE} (one of that name is written ./{scheme}:…)"),
     }
@@ -183,7 +194,9 @@ mod tests {
 
     #[test]
     fn invalid_lakes_are_rejected() {
-        for text in ["", " \n", "s3://", "s3:///x", "http://x/y", "s3://bu cket/x", "~/lake", "~ana/lake", "a\nb"] {
+        for text in
+            ["", " \n", "s3://", "s3:///x", "http://x/y", "s3://bu cket/x", "~/lake", "~ana/lake", "a\nb", "s3//x"]
+        {
             assert!(text.parse::<LakeUrl>().is_err(), "{text}");
         }
     }
@@ -193,6 +206,9 @@ mod tests {
         let cases = [
             ("s3:/bucket/prefix", "write s3://bucket/prefix"),
             ("s3:bucket/prefix", "write s3://bucket/prefix"),
+            ("s3//bucket/prefix", "write s3://bucket/prefix"),
+            ("S3//bucket", "write s3://bucket"),
+            ("s3;//bucket/prefix", "write s3://bucket/prefix"),
             ("s3:///bucket", "write s3://bucket/prefix"),
             ("S3://bucket/prefix", "write s3://bucket/prefix"),
             ("s3a://bucket/prefix", "write s3://bucket/prefix"),
@@ -265,7 +281,7 @@ mod tests {
             ["Bucket", "a_b", "ab", "-ab", "ab-", ".ab", "a..b", "10.0.0.1", "key:secret@bucket", &"a".repeat(64)]
         {
             let e = format!("s3://{name}/x").parse::<LakeUrl>().unwrap_err();
-            assert!(e.contains("names no bucket"), "{e}");
+            assert!(e.contains("has no valid bucket name"), "{e}");
         }
         for name in ["abc", "my.bucket", "0-1", &"a".repeat(63)] {
             assert!(format!("s3://{name}").parse::<LakeUrl>().is_ok(), "{name}");

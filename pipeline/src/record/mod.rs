@@ -32,6 +32,6 @@ pub use id::{canonical, reading_id};
 pub use json::{MAX_MESSAGE_BYTES, MAX_OBJECT_BYTES, MAX_TEXT_CHARS, REPAIRED_ID};
 pub use reading::Reading;
 pub use record_id::RecordId;
-pub use rejection::Rejection;
+pub use rejection::{Rejection, is_impossible_day};
 pub use rules::Rules;
 pub use slug::{InvalidFarmName, QUARANTINE, Slug};

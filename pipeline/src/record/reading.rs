@@ -119,13 +119,17 @@ mod tests {
                 "field data is outside 1970 to 9999: 1969-12-31 00:00:00 UTC",
             ),
             (r#""FazendaUm""#, r#""""#, "field cod_cliente is empty"),
-            ("FazendaUm", "../", "field cod_cliente gives no usable folder name: it climbs out of its folder: ../"),
+            ("FazendaUm", "../", "field cod_cliente is not usable as a folder name: it climbs out of its folder: ../"),
             (
                 "FazendaUm",
                 "a\\u0000b",
-                "field cod_cliente gives no usable folder name: it has control characters: a\\u{0}b",
+                "field cod_cliente is not usable as a folder name: it has control characters: a\\u{0}b",
             ),
-            ("FazendaUm", "---", "field cod_cliente gives no usable folder name: no letters or digits are left: ---"),
+            (
+                "FazendaUm",
+                "---",
+                "field cod_cliente is not usable as a folder name: no letters or digits are left: ---",
+            ),
             ("FazendaUm", "NULL", "field cod_cliente has a placeholder and no value: NULL"),
             (r#""28551700000020""#, r##""#N/A""##, "field id_raca has a placeholder and no value: #N/A"),
             (

@@ -1,5 +1,7 @@
 //! Reasons why a message is not a valid reading, or an object not a valid record.
 
+use chrono::NaiveDate;
+
 use super::Column;
 
 /// Reason why a message or object was rejected. The message names the field and the value found.
@@ -48,7 +50,7 @@ pub enum Rejection {
     TooBig { field: Column, found: String },
     #[error("field {field} has {chars} characters, its column holds {limit}")]
     TooLong { field: Column, chars: usize, limit: usize },
-    #[error("field {field} is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): {found}")]
+    #[error("field {field} {}: {found}", not_a_time(found))]
     NotTime { field: Column, found: String },
     #[error(
         "field {field} has a date whose order of day and month is unknown: {found}; write YYYY-MM-DD, or load the file with --date-order dmy or mdy"
@@ -56,7 +58,7 @@ pub enum Rejection {
     AmbiguousDate { field: Column, found: String },
     #[error("field {field} is outside 1970 to 9999: {found}")]
     TimeOutOfRange { field: Column, found: String },
-    #[error("field cod_cliente gives no usable folder name: {why}: {found}")]
+    #[error("field cod_cliente is not usable as a folder name: {why}: {found}")]
     InvalidFarm { why: &'static str, found: String },
     #[error("key {key} is already taken: {why}")]
     KeyTaken { key: String, why: String },
@@ -100,5 +102,38 @@ impl Rejection {
     /// The outcome of a run counts the first as `unreadable` and the second as `rejected`.
     pub fn is_unreadable(&self) -> bool {
         matches!(self, Self::NotUtf8 { .. } | Self::NotJson { .. } | Self::Damaged { .. })
+    }
+}
+
+/// Returns why a text is not a time: its form, or a day that the calendar does not have.
+fn not_a_time(text: &str) -> &'static str {
+    match text.trim().get(..10).map(is_impossible_day) {
+        Some(true) => "has a date that does not exist",
+        _ => "is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339)",
+    }
+}
+
+/// Returns true if a text has the form of a date, such as `2026-02-30`, and is not in the calendar.
+pub fn is_impossible_day(text: &str) -> bool {
+    let is_date = text.len() == 10
+        && text.bytes().enumerate().all(|(at, b)| if at == 4 || at == 7 { b == b'-' } else { b.is_ascii_digit() });
+    is_date && text.parse::<NaiveDate>().is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_that_does_not_exist_is_not_called_a_wrong_form() {
+        let message = |found: &str| Rejection::NotTime { field: Column::Data, found: found.into() }.to_string();
+        assert_eq!(
+            message("2026-02-30 00:00:00 UTC"),
+            "field data has a date that does not exist: 2026-02-30 00:00:00 UTC"
+        );
+        assert!(message("yesterday").starts_with("field data is not a time (YYYY"));
+        assert!(message("2026-02-28 25:00:00 UTC").starts_with("field data is not a time (YYYY"));
+        assert!(["2026-13-01", "2025-02-29"].into_iter().all(is_impossible_day));
+        assert!(!["2026-12-01", "2024-02-29", "26-02-30", "", "é026-02-30"].into_iter().any(is_impossible_day));
     }
 }

@@ -19,7 +19,7 @@ impl Rules {
     pub fn from_share(text: &str) -> Result<Self, String> {
         match text.trim().parse::<f64>() {
             Ok(meta_rate) if meta_rate > 0.0 && meta_rate < 1.0 => Ok(Self { meta_rate }),
-            _ => Err(format!("{text:?} is no share between 0 and 1, such as 0.0176")),
+            _ => Err(format!("{text:?} is not a fraction between 0 and 1, such as 0.0176")),
         }
     }
 

@@ -45,7 +45,7 @@ pub struct LoadStrategy {
 
 impl fmt::Display for LoadStrategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind, self.reason)
+        write!(f, "{} ({})", self.kind, self.reason)
     }
 }
 

@@ -145,7 +145,7 @@ pub(super) fn table_schema(address: &str, columns: &[ColumnInfo]) -> Result<Tabl
         let found = columns.iter().find(|described| described.name.eq_ignore_ascii_case(column.name()));
         match found.map(|described| (described, column_type(described))) {
             Some((described, _)) if described.generated => {
-                problems.push(format!("column {column} is generated and takes no value"));
+                problems.push(format!("column {column} is generated, so it cannot be written"));
                 ColumnType::Integer
             }
             Some((_, Some(holds))) if holds.kind() == column.kind() => holds,

@@ -32,7 +32,7 @@ impl FromStr for TableName {
             Ok(Self(text.to_owned()))
         } else {
             Err(format!(
-                "{text:?} is no table name: 1 to {MAX_CHARS} letters, digits and _, not beginning with a digit"
+                "{text:?} is not a table name: 1 to {MAX_CHARS} letters, digits and _, not beginning with a digit"
             ))
         }
     }

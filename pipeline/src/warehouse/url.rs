@@ -29,8 +29,8 @@ impl WarehouseUrl {
     /// Returns an error if the host is invalid.
     pub fn from_parts(host: &str, port: u16, user: &str, password: &str, database: &str) -> Result<Self, String> {
         let mut url = Url::parse("mysql://localhost").map_err(|e| e.to_string())?;
-        url.set_host(Some(host)).map_err(|e| format!("RDS_HOST {host:?} is no host: {e}"))?;
-        let refused = |()| "RDS_HOST names no host".to_owned();
+        url.set_host(Some(host)).map_err(|e| format!("RDS_HOST {host:?} is not a host: {e}"))?;
+        let refused = |()| "RDS_HOST is not a host".to_owned();
         url.set_port(Some(port)).map_err(refused)?;
         let plain = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         url.set_username(&plain(user)).map_err(refused)?;
@@ -80,7 +80,7 @@ fn misspelt(scheme: &str) -> String {
 fn file(text: &str) -> Result<PathBuf, String> {
     let path = text.strip_prefix("//").unwrap_or(text);
     match path {
-        "" => return Err("sqlite: names no file: write sqlite:PATH".into()),
+        "" => return Err("sqlite: has no file name: write sqlite:PATH".into()),
         ":memory:" => return Err("a warehouse in memory is gone with the command: write sqlite:PATH".into()),
         _ => {}
     }
@@ -191,7 +191,7 @@ mod tests {
             ("sqlite:~/w.db", "whole path"),
             ("sqlite:w.db?mode=rwc", "omit ?"),
             ("sqlite::memory:", "in memory"),
-            ("sqlite://", "names no file"),
+            ("sqlite://", "has no file name"),
             ("sqlite:dir/", "names a directory"),
             ("\"mysql://ana:segredo@h/x\"", "remove the quotes"),
             ("", "is empty"),

@@ -23,7 +23,7 @@ impl Typed {
         self.matches.as_ref()?.try_get_one::<T>(id).ok().flatten().cloned()
     }
 
-    pub(super) fn subcommand(&self) -> Option<(&Command, &ArgMatches)> {
+    pub(in crate::cli) fn subcommand(&self) -> Option<(&Command, &ArgMatches)> {
         let (name, matches) = self.matches.as_ref()?.subcommand()?;
         Some((self.command.find_subcommand(name)?, matches))
     }

@@ -5,10 +5,11 @@ use std::str::FromStr;
 use anyhow::anyhow;
 
 use super::super::generate::HerdFlags;
+use super::super::times::day;
 use crate::herd::{Fault, Faults, Part};
 
 /// Keys that are not faults.
-const FIGURES: [&str; 6] = ["farms", "lots", "days", "start", "seed", "part"];
+const KEYS: [&str; 6] = ["farms", "lots", "days", "start", "seed", "part"];
 
 /// History in one argument.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,12 +39,12 @@ impl FromStr for GenerateSpec {
                 "farms" => flags.farms = parsed(key, value)?,
                 "lots" => flags.lots = parsed(key, value)?,
                 "days" => flags.days = parsed(key, value)?,
-                "start" => flags.start = Some(parsed(key, value)?),
+                "start" => flags.start = Some(day(value).map_err(|e| anyhow!("start={e}"))?),
                 "seed" => flags.seed = parsed(key, value)?,
                 "part" => flags.part = value.parse()?,
                 _ if is_fault(key) => faults.push(pair),
                 _ => anyhow::bail!(
-                    "{key} is neither a figure (farms, lots, days, start, seed, part) nor a fault{}",
+                    "{key} is not a key{}: write farms, lots, days, start, seed, part or a fault such as duplicate=0.01",
                     hint(key)
                 ),
             }
@@ -63,15 +64,16 @@ fn is_fault(key: &str) -> bool {
 
 /// Returns a suggestion for an unknown key.
 fn hint(key: &str) -> String {
-    let known = FIGURES.into_iter().chain(Fault::ALL.map(Fault::name));
+    let known = KEYS.into_iter().chain(Fault::ALL.map(Fault::name));
     let alike = known.map(|known| (strsim::jaro(key, known), known)).filter(|(alike, _)| *alike > 0.7);
     let nearest = alike.max_by(|(one, _), (other, _)| one.total_cmp(other));
-    nearest.map_or_else(String::new, |(_, known)| format!(": did you mean {known}?"))
+    nearest.map_or_else(String::new, |(_, known)| format!(" (did you mean {known}?)"))
 }
 
 fn parsed<T: FromStr>(key: &str, value: &str) -> anyhow::Result<T> {
-    let what = if key == "start" { "a date, such as 2026-01-01" } else { "a whole number that is not too large" };
-    value.parse().map_err(|_| anyhow!("{key}={value}: write {what}"))
+    let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let problem = if is_number { "too large" } else { "not a whole number" };
+    value.parse().map_err(|_| anyhow!("{key}={value} is {problem}"))
 }
 
 #[cfg(test)]
@@ -110,10 +112,13 @@ mod tests {
     fn a_spec_that_cannot_be_meant_is_refused() {
         let message = |text: &str| text.parse::<GenerateSpec>().unwrap_err().to_string();
         assert!(message("farms").contains("not KEY=VALUE"));
-        assert!(message("farms=x").contains("whole number"));
+        assert!(message("farms=x").contains("farms=x is not a whole number"));
         assert!(message("start=yesterday").contains("2026-01-01"));
+        assert_eq!(message("lots=99999999999"), "lots=99999999999 is too large");
+        assert!(message("start=2026-02-30").contains("there is no such day"));
         assert!(message("farms=1,farms=2").contains("twice"));
-        assert!(message("lot=50").ends_with("nor a fault: did you mean lots?"));
+        assert!(message("lot=50").starts_with("lot is not a key (did you mean lots?): write farms, lots"));
+        assert!(message("malfrmed=0.1").contains("did you mean malformed?"));
         assert!(message("malformed.lost=0.1").contains("no kind"));
         assert!(message("").contains("empty"));
     }

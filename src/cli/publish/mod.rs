@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::Utc;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::flags::output_path;
 use super::topic::TopicFlags;
@@ -156,18 +155,6 @@ impl ScheduleFlags {
             (None, None, None) => Schedule::None,
         }
     }
-}
-
-/// Adds a hint to the error if both a rate and stages are given.
-pub(super) fn with_tip(mut e: clap::Error) -> clap::Error {
-    let named = |kind| e.get(kind).map(ToString::to_string).unwrap_or_default();
-    let both = named(ContextKind::InvalidArg) + &named(ContextKind::PriorArg);
-    if e.kind() == ErrorKind::ArgumentConflict && both.contains("--stages") && both.contains("--rate") {
-        let tip = "stages have their own rates; a last one without a time lasts until the input ends: \
-                   --stages ramp:0-200/s:5s,hold:200/s";
-        e.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
-    e
 }
 
 /// Maximum delay of a message. `None` for no limit.

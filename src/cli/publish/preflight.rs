@@ -5,8 +5,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::ensure;
 
 use super::Args;
+use crate::outcome::rounded;
 use crate::publish::{Estimate, Source};
-use crate::render::count;
+use crate::render::{count, counted};
 use crate::topic::Terms;
 use pipeline::retry::TimeoutProfile;
 
@@ -19,14 +20,17 @@ pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Sou
     let Terms { quota, service, .. } = terms;
     if let Some(rate) = schedule.highest().filter(|&rate| rate > f64::from(quota) && !terms.keeps_order) {
         tracing::warn!(
-            "{rate} messages/s is over the quota of {}, {quota} messages/s, unless it was raised for this account: expect \
-             throttling",
-            terms.region
+            "{} messages/s is over the quota of {}, {} messages/s, unless it was raised for this account: expect throttling",
+            rounded(rate),
+            terms.region,
+            count(quota.into())
         );
     }
     let estimate = Estimate::of(source, &schedule, terms, args.skip);
+    let is_local = is_local_endpoint(service).await?;
+    let estimate = if is_local { estimate.unbilled() } else { estimate };
     tracing::info!("{estimate}");
-    if args.yes || !estimate.is_large() || is_local_endpoint(service).await? {
+    if args.yes || is_local || !estimate.is_large() {
         return Ok(());
     }
     let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
@@ -35,16 +39,20 @@ pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Sou
     Ok(())
 }
 
-/// Logs that the schedule ends before the files do, unless this is intended.
+/// Logs that the schedule ends before the input does, unless this is intended.
 pub(super) fn announce_unreached_messages(args: &Args, source: &Source) {
     let left = Estimate::left_out(source, &args.pace.schedule(), args.skip);
     // The progress of an earlier run is only in its journal, so the rest is reported at the end.
-    if let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) {
-        tracing::warn!(
-            "the schedule ends before the files do: about {} messages will not be published; a last stage without a time \
-             (hold:RATE) lasts until the input ends",
-            count(left)
+    let Some(left) = left.filter(|_| !args.pace.stop_at_schedule_end && !args.resume) else { return };
+    let left = counted(left, "message", "messages");
+    let how = "a last stage without a time (hold:RATE) lasts until the input ends";
+    if source.is_generated() {
+        // A load test may be meant to end with its schedule.
+        tracing::info!(
+            "the schedule ends before the generated history does: about {left} will not be published; {how}"
         );
+    } else {
+        tracing::warn!("the schedule ends before the files do: about {left} will not be published; {how}");
     }
 }
 

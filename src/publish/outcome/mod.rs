@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::history::{InputReport, InputReports};
-use crate::outcome::{Counts, Exit, Problems, Role, count, counters};
+use crate::outcome::{Counts, Exit, Problems, Role, counted, counters};
+use crate::topic::Deliveries;
 use pipeline::lake::ConditionalWrites;
 
 mod condition;
@@ -113,6 +115,12 @@ pub struct Outcome {
     /// Support of the lake's store for conditional writes; `None` if the topic is not `local`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditional_writes: Option<ConditionalWrites>,
+    /// What the intake did with the published messages; `None` if the topic is not `local`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local: Option<Deliveries>,
+    /// When it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<DateTime<Utc>>,
     /// Messages of the complete input, including those skipped; `None` if it was not read to its end.
     pub input: Option<u64>,
     /// The input files.
@@ -161,7 +169,8 @@ impl Outcome {
             read == self.counts.parts() - skipped
                 && (self.counts[Count::Unsent] == 0 || stopped)
                 && (self.reached_all() || stopped || self.pacing.schedule_ended)
-                && self.input.is_none_or(|input| input == skipped + read + self.rest.known()),
+                && self.input.is_none_or(|input| input == skipped + read + self.rest.known())
+                && self.local.as_ref().is_none_or(|local| local.counts.parts() == self.counts[Count::Published]),
             "the counts do not add up; this is a bug in ruminate: {}",
             serde_json::to_string(self)?
         );
@@ -189,6 +198,14 @@ impl Outcome {
             (Some(one), Some(other)) => Some(one.weaker(other)),
             (one, other) => one.or(other),
         };
+        self.local = match (self.local.take(), other.local) {
+            (Some(mut one), Some(other)) => {
+                one.merge(other);
+                Some(one)
+            }
+            (one, other) => one.or(other),
+        };
+        self.started = self.started.into_iter().chain(other.started).min();
         self.pacing = Pacing {
             schedule_ended: self.pacing.schedule_ended || other.pacing.schedule_ended,
             behind_seconds: other.pacing.behind_seconds.or(self.pacing.behind_seconds),
@@ -213,8 +230,7 @@ impl Outcome {
 
     /// Returns the number of messages read, as text.
     pub(crate) fn sent(&self) -> String {
-        let n = self.counts[Count::Read];
-        format!("{} {}", count(n), if n == 1 { "message" } else { "messages" })
+        counted(self.counts[Count::Read], "message", "messages")
     }
 
     /// Returns the delay in seconds if the run ended more than 1 s behind its schedule. The latencies then reflect this
@@ -245,6 +261,7 @@ impl crate::outcome::CommandOutcome for Outcome {
         } else if !self.conditions.is_empty() {
             if self.conditions.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
         } else if self.counts.findings() > 0
+            || self.local.as_ref().is_some_and(|local| local.counts.findings() > 0)
             || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_whole())
         {
             Exit::Findings

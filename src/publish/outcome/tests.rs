@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::outcome::{read_back, through_json};
+use crate::outcome::{CommandOutcome as _, read_back, through_json};
+use crate::topic::Delivery;
 
 /// Measurements of ten seconds with these latencies, in milliseconds.
 fn times(ms: impl IntoIterator<Item = u64>) -> Times {
@@ -46,6 +47,18 @@ fn full() -> Outcome {
         endpoint: Some("http://127.0.0.1:4575".into()),
         command: "ruminate publish a.json".into(),
         conditional_writes: Some(ConditionalWrites::Emulated),
+        local: Some(Deliveries {
+            counts: [
+                (Delivery::Stored, 95),
+                (Delivery::Existing, 2),
+                (Delivery::Conflicting, 1),
+                (Delivery::Quarantined, 2),
+            ]
+            .into(),
+            quarantine: "quarentena".into(),
+            problems: Problems::default(),
+        }),
+        started: DateTime::from_timestamp(1_800_000_000, 0),
         input: Some(120),
         inputs: InputReports::default(),
         counts: Counts::from(counts),
@@ -101,6 +114,32 @@ fn merged_runs_add_up_and_so_do_their_latencies() {
     let is_near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 2e-3;
     assert!(is_near(latency_ms.p50, 100.0) && is_near(latency_ms.p99, 9_800.0) && is_near(latency_ms.max, 10_000.0));
     assert_eq!((latency_curve.last().unwrap().count, *seconds, *rate_per_second), (200, 20.0, 10.0));
+}
+
+#[test]
+fn what_the_intake_of_a_local_topic_did_is_counted_and_sets_the_exit_code() {
+    let of = |counts: &[(Delivery, u64)], published| {
+        let mut local = Deliveries::default();
+        counts.iter().for_each(|(delivery, n)| local.counts[*delivery] += n);
+        let counts = [(Count::Read, published), (Count::Published, published)].into();
+        Outcome { counts, local: Some(local), input: Some(published), rest: Rest::new(0, None), ..Outcome::default() }
+    };
+    let clean = of(&[(Delivery::Stored, 3), (Delivery::Existing, 2)], 5);
+    clean.check().unwrap();
+    assert_eq!(clean.exit(), Exit::Clean);
+    for kind in [Delivery::Conflicting, Delivery::Quarantined, Delivery::Refused] {
+        let found = of(&[(Delivery::Stored, 4), (kind, 1)], 5);
+        found.check().unwrap();
+        assert_eq!(found.exit(), Exit::Findings, "{kind:?}");
+    }
+    assert!(of(&[(Delivery::Stored, 4)], 5).check().is_err(), "one published message is in no count");
+    let mut merged = of(&[(Delivery::Stored, 1), (Delivery::Quarantined, 1)], 2);
+    merged.merge(clean);
+    merged.check().unwrap();
+    let text = merged.to_string();
+    for line in ["    stored              4", "    already stored      2", "    quarantined         1"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
 }
 
 /// A message: how often it was sent again, and how long it took; dead if it did not get through.

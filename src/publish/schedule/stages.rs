@@ -156,7 +156,7 @@ impl FromStr for Stages {
             let parts: Vec<_> = word.split(':').map(str::trim).collect();
             let before = stages.stages.last().map_or(0.0, |stage| stage.form.last());
             let length = |text: &str| match units::duration(text).map_err(|e| wrong(&e))?.as_secs_f64() {
-                0.0 => Err(wrong("a stage takes some time: write 60s or 5m")),
+                0.0 => Err(wrong("a stage needs a time above 0: write 60s or 5m")),
                 seconds => Ok(seconds),
             };
             let constant = |rate: f64| RateCurve::Linear { from: rate, to: rate };
@@ -195,12 +195,7 @@ impl FromStr for Stages {
                     let (mean, swing) = (f64::midpoint(low, high), (high - low) / 2.0);
                     stages.push(RateCurve::Sine { mean, swing, period: length(period)? }, length(long)?);
                 }
-                _ => {
-                    return Err(wrong(
-                        "give hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME or sine:LOW-HIGH:PERIOD:TIME, such \
-                         as ramp:0-5000/s:60s,hold:5000/s:5m; hold:RATE as the last one continues until the input ends",
-                    ));
-                }
+                _ => return Err(wrong(&malformed(&parts))),
             }
         }
         if stages.messages() == 0 {
@@ -215,6 +210,28 @@ impl Stages {
         let (begin, before) =
             self.stages.last().map_or((0.0, 0.0), |last| (last.begin + last.seconds, last.before + last.messages()));
         self.stages.push(Stage { form, seconds, begin, before });
+    }
+}
+
+/// Returns what a stage lacks, with the complete form.
+fn malformed(parts: &[&str]) -> String {
+    match *parts {
+        ["hold" | "step"] => "its rate is missing: write hold:5000/s:5m".into(),
+        ["ramp"] => "its rates are missing: write ramp:0-5000/s:60s".into(),
+        ["spike"] => "its rate is missing: write spike:5000/s:60s".into(),
+        ["sine"] => "its rates are missing: write sine:1000-5000/s:60s:10m".into(),
+        [kind @ ("ramp" | "spike"), rates] => format!("its time is missing: write {kind}:{rates}:60s"),
+        ["sine", rates] => format!("its period and its time are missing: write sine:{rates}:60s:10m"),
+        ["sine", rates, period] => format!("its time is missing: write sine:{rates}:{period}:10m"),
+        [kind, ..] => {
+            let is_known = ["hold", "step", "ramp", "spike", "sine"].contains(&kind);
+            let what = if is_known { "it has too many parts".to_owned() } else { format!("{kind:?} is not a stage") };
+            format!(
+                "{what}: write hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME or sine:LOW-HIGH:PERIOD:TIME, such as \
+                 ramp:0-5000/s:60s,hold:5000/s:5m; a last hold:RATE lasts until the input ends"
+            )
+        }
+        [] => "it is empty".into(),
     }
 }
 
@@ -313,11 +330,19 @@ mod tests {
         {
             assert!(!message(text).is_empty(), "{text}");
         }
-        assert!(message("hold:5/s:1s,jump:5/s:1s").starts_with("jump:5/s:1s: give hold:RATE:TIME"));
-        assert!(message("ramp:200/s:5").contains("write 5s, 5m or 5ms"));
+        assert!(message("hold:5/s:1s,jump:5/s:1s").starts_with("jump:5/s:1s: \"jump\" is not a stage: write hold"));
+        assert!(message("ramp:200/s:5").contains("write 5ms, 5s or 5m"));
         assert!(message("hold:200:5s").contains("write 200/s"));
         assert!(message("hold:5/s,hold:6/s:1s").contains("only the last one may"));
-        assert!(message("ramp:0-5/s").contains("hold:RATE as the last one"));
+        for (text, end) in [
+            ("ramp:0-200/s", "its time is missing: write ramp:0-200/s:60s"),
+            ("sine:1-5/s", "its period and its time are missing: write sine:1-5/s:60s:10m"),
+            ("sine:1-5/s:60s", "its time is missing: write sine:1-5/s:60s:10m"),
+            ("hold", "its rate is missing: write hold:5000/s:5m"),
+        ] {
+            assert_eq!(message(text), format!("{text}: {end}"));
+        }
+        assert!(message("hold:5/s:1s:1s").contains("too many parts"));
         assert!(message("sine:9-5/s:1s:1s").contains("lower rate"));
         assert!(message("hold:0/s:5s").contains("no messages"));
     }

@@ -52,7 +52,7 @@ impl FindingCollector {
         cancel: &CancellationToken,
     ) -> anyhow::Result<bool> {
         let candidates = std::mem::take(&mut self.candidates);
-        let stage = progress.stage("recheck", Some(candidates.len() as u64 + self.one_sided.count));
+        let stage = progress.stage("recheck", "findings", Some(candidates.len() as u64 + self.one_sided.count));
         let one_sided = std::mem::replace(&mut self.one_sided, self.sorters.unpaired()?);
         let mut pairs = one_sided.paired().context(FULL)?;
         let mut batch = candidates;

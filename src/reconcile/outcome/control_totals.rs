@@ -132,7 +132,7 @@ impl<'de> Deserialize<'de> for Month {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let parts = text.rsplit_once('-').and_then(|(year, month)| Some(Self(year.parse().ok()?, month.parse().ok()?)));
-        parts.ok_or_else(|| D::Error::custom(format!("{text:?} is no month such as 2024-02")))
+        parts.ok_or_else(|| D::Error::custom(format!("{text:?} is not a month such as 2024-02")))
     }
 }
 

@@ -63,7 +63,7 @@ impl Outcome {
             of(
                 "Rows not compared",
                 self[Counter::NotCompared],
-                "Their object is there, but it is archived, too new, unreadable or invalid.",
+                "Their object exists, but it is archived, too new, unreadable or invalid.",
                 "Fix the object first.",
             ),
         ]);
@@ -93,16 +93,16 @@ impl Outcome {
             not.push("Farms and days outside of the window were not audited.".to_owned());
         }
         not.push(match &self.truth {
-            Some(_) => "Readings that are in no truth file and on neither side cannot be found missing.".to_owned(),
-            None => "Readings that are on neither side cannot be found missing. Complete days that a farm lacks between others are listed as gaps; `--truth` verifies a history from `generate`.".to_owned(),
+            Some(_) => "Readings that are in no truth file and missing on both sides cannot be detected.".to_owned(),
+            None => "Readings that are missing on both sides cannot be detected. Days on which a farm has no reading, between others, are listed as gaps; `--truth` verifies a history of `ruminate generate`.".to_owned(),
         });
         if self.quick {
             not.push("Ids were not checked against the content of objects that `--quick` did not open.".to_owned());
         }
         not.push("Ids of other versions than 8 prove nothing about the content of their objects.".to_owned());
-        not.push("A value that is wrong in the same way on both sides agrees.".to_owned());
+        not.push("A value that is wrong in the same way on both sides is not detected.".to_owned());
         not.push(
-            "Fields of an object other than the thirteen columns were not compared: the warehouse does not store them."
+            "Fields of an object other than the 13 columns were not compared, because the warehouse does not store them."
                 .to_owned(),
         );
         not
@@ -120,13 +120,13 @@ const SKIPPED: [(Skip, &str, &str, &str); 3] = [
     (
         Skip::Unrecognized,
         "Unrecognized names",
-        "Their names are not of this lake, so they were not opened.",
+        "Their names do not follow the lake's naming, so they were not opened.",
         "Check who put them there.",
     ),
     (
         Skip::AfterCutoff,
         "After the cutoff",
-        "They were written after the audit began; their rows may still be in transit.",
+        "They were written after the audit started; their rows may still be in transit.",
         "The next audit compares them.",
     ),
     (

@@ -68,7 +68,7 @@ impl TryFrom<Vec<String>> for Reasons {
                 let kind = DriftKind::ALL.into_iter().find(|one| one.name() == kind)?;
                 Some((kind, why, count.parse().ok()?))
             });
-            let (kind, why, count) = read.ok_or_else(|| format!("{line:?} is no reason"))?;
+            let (kind, why, count) = read.ok_or_else(|| format!("{line:?} is not a reason"))?;
             reasons.add(kind, why, count);
         }
         Ok(reasons)

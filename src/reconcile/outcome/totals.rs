@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for ColumnTotal {
         let sum = match exact {
             None => ExactSum::of(sum),
             Some(text) => {
-                ExactSum::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no exact sum")))?
+                ExactSum::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not an exact sum")))?
             }
         };
         let (min, max) = (min.unwrap_or(f64::INFINITY), max.unwrap_or(f64::NEG_INFINITY));
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for Totals {
         let columns = Self::COLUMNS.map(|column| by_name.remove(column.name()).unwrap_or_default());
         match by_name.keys().next() {
             None => Ok(Self { columns, ..Self::default() }),
-            Some(name) => Err(D::Error::custom(format!("{name:?} is no column with totals"))),
+            Some(name) => Err(D::Error::custom(format!("{name:?} is not a column with totals"))),
         }
     }
 }

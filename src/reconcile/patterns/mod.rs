@@ -97,6 +97,9 @@ pub struct Pattern {
     pub compared: u64,
     /// Number of compared ids without it.
     pub compared_elsewhere: u64,
+    /// Number of these findings that also have the pattern `one_farm`; `None` if there is none or this is it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub also_one_farm: Option<u64>,
 }
 
 /// Common properties of findings.
@@ -208,13 +211,16 @@ impl Records<'_> {
                 total: of,
                 compared: there,
                 compared_elsewhere,
+                also_one_farm: None,
             };
             pattern.is_significant().then_some(pattern)
         };
         let mut patterns = Vec::new();
+        let mut one_farm = None;
         if let Some((farm, findings)) = most(found.iter().map(|(farm, days)| (farm, days.values().sum()))) {
             let there = self.farms.get(farm.as_str()).copied().unwrap_or(0);
             patterns.extend(plain(PatternKind::OneFarm { farm: farm.clone() }, findings, there));
+            one_farm = (!patterns.is_empty()).then_some(farm);
         }
         let on = |range: RangeInclusive<NaiveDate>| self.days.range(range).map(|(_, n)| n).sum();
         let one_day = most(by_day.iter().map(|(day, n)| (*day, *n)))
@@ -229,7 +235,14 @@ impl Records<'_> {
                 patterns.extend(since.or(until));
             }
         }
-        patterns.extend(one_day);
+        patterns.extend(one_day.map(|pattern| {
+            let of_both = |farm: &String, day| found.get(farm).and_then(|days| days.get(day)).copied();
+            let also_one_farm = match (&pattern.shape, one_farm) {
+                (PatternKind::OneDay { day }, Some(farm)) => Some(of_both(farm, day).unwrap_or_default()),
+                _ => None,
+            };
+            Pattern { also_one_farm, ..pattern }
+        }));
         patterns
     }
 }
@@ -245,7 +258,8 @@ impl Pattern {
     pub fn late(findings: u64, of: u64, [compared, all]: [u64; 2]) -> Option<Self> {
         let compared_elsewhere = all.saturating_sub(compared);
         let (kind, shape) = (DriftKind::LakeOnly, PatternKind::LateArrival);
-        let pattern = Self { kind, cause: None, shape, findings, total: of, compared, compared_elsewhere };
+        let pattern =
+            Self { kind, cause: None, shape, findings, total: of, compared, compared_elsewhere, also_one_farm: None };
         (of > 0 && pattern.is_significant()).then_some(pattern)
     }
 

@@ -71,7 +71,7 @@ fn late_arrival_needs_nine_of_ten_and_records_that_came_before() {
     assert!(late(18, 20).is_some() && late(17, 20).is_none() && late(0, 0).is_none());
     assert!(Pattern::late(20, 20, [1_000, 1_000]).is_none(), "all of it came within minutes");
     let found = late(9, 10).unwrap().to_string();
-    assert!(found.starts_with("lake only: 9 of 10 came within ten minutes before the audit"), "{found}");
+    assert!(found.starts_with("lake only: 9 of 10 were processed within ten minutes before the audit"), "{found}");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_pattern_is_a_sentence() {
     let mut places = FindingCounts::default();
     (0..20).for_each(|n| places.take(DriftKind::WarehouseOnly, None, "farm_1", day(n % 10)));
     let patterns = places.patterns(&records(), |n| *n);
-    assert_eq!(patterns[0].to_string(), "warehouse only: all 20 are of farm_1, as are 10.0 % of all ids compared");
+    assert_eq!(patterns[0].to_string(), "warehouse only: all 20 are in farm_1, a farm with 10.0 % of the compared ids");
     let json = serde_json::to_value(&patterns[0]).unwrap();
     assert_eq!(
         (&json["pattern"], &json["farm"], &json["kind"]),

@@ -21,6 +21,7 @@ use super::outcome::{Action, RepairCounter, RepairOutcome};
 use super::verdict::{DriftKind, FORGED};
 use super::{Audit, Budget};
 use crate::cancellation::CancellationToken;
+use crate::outcome::counted;
 use crate::progress::{Progress, Stage};
 use crate::undo::UndoFile;
 use pipeline::record::row::TableSchema;
@@ -126,8 +127,10 @@ pub async fn repair(
     let mut repaired = plan_repairs(findings, plan)?;
     let changes = repaired.changes();
     if let Some(max) = plan.max_changes.filter(|most| !most.allows(changes, plan.ids)) {
-        repaired.over_budget =
-            Some(format!("{changes} changes are more than --max-repairs {max}: nothing was changed"));
+        repaired.over_budget = Some(format!(
+            "{} more than --max-repairs {max}: nothing was changed",
+            counted(changes, "change is", "changes are")
+        ));
         return Ok(repaired);
     }
     if plan.dry_run {
@@ -143,7 +146,7 @@ pub async fn repair(
         lake: audit.lake.identity(),
         undo_file: UndoFile::new(path, table),
         repaired: started,
-        stage: progress.stage("repair", Some(changes)),
+        stage: progress.stage("repair", "changes", Some(changes)),
     };
     let ended = work.all(findings, plan, cancel).await;
     let mut repaired = work.repaired;

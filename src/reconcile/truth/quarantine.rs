@@ -58,7 +58,7 @@ impl TruthCheck {
         progress: &Progress,
         cancel: &CancellationToken,
     ) -> anyhow::Result<Option<Sorted<QuarantinedHash>>> {
-        let stage = progress.stage("quarantine", None);
+        let stage = progress.stage("quarantine", "objects", None);
         let (mut sorter, mut after) = (self.sorters.kept()?, None);
         loop {
             if cancel.is_cancelled() {

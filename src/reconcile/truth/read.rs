@@ -45,7 +45,7 @@ pub(in crate::reconcile) fn read(
     if options.files.is_empty() {
         return Ok(None);
     }
-    let stage = progress.stage("truth", None);
+    let stage = progress.stage("truth", "lines", None);
     let (mut ids, mut hashes) = (sorters.told_ids()?, sorters.told_hashes()?);
     let (mut truth, mut corrected) = (TruthResult::default(), Vec::new());
     for path in &options.files {

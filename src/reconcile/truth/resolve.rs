@@ -39,7 +39,7 @@ impl TruthCheck {
         self.check_quarantine(missing, findings)?;
         let mut unresolved =
             std::mem::replace(&mut self.unresolved, self.sorters.unresolved()?).finish().context(FULL)?;
-        let stage = progress.stage("final recheck", None);
+        let stage = progress.stage("final recheck", "readings", None);
         loop {
             if cancel.is_cancelled() {
                 return Ok(None);

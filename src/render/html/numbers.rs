@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-pub(super) use crate::render::count;
+pub(super) use crate::render::{count, counted as of};
 
 /// Returns a number with `decimals` decimals and separators: `-1,234.500`.
 pub(super) fn decimal(value: f64, decimals: usize) -> String {
@@ -38,11 +38,6 @@ pub(super) fn signed(value: f64, decimals: usize) -> String {
         (false, true) => format!("+{text}"),
         (false, false) => text,
     }
-}
-
-/// Returns a count with its noun: `1 row`, `2 rows`.
-pub(super) fn of(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
 /// Returns a percentage, never rounded up to 100 % or down to 0 %.

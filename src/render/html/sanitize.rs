@@ -19,6 +19,12 @@ pub(super) fn shown(text: &str, max: usize) -> String {
     format!("{start} […{} characters…] {end}", super::numbers::count((chars - head - tail) as u64))
 }
 
+/// Returns a text with a capital at its start, as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
 /// Returns the picture of a control character, and `�` for a character that changes the writing direction.
 fn visible(c: char) -> char {
     match c {

@@ -27,9 +27,9 @@ const WORDS: [(Skip, KindLabels); 3] = [
         Skip::Unrecognized,
         KindLabels {
             title: "Unrecognized names",
-            one: "object has a name that is not this lake's",
-            many: "objects have names that are not this lake's",
-            meaning: "The name is not of this lake, so the object was not opened.",
+            one: "object has an unrecognized name",
+            many: "objects have unrecognized names",
+            meaning: "The name does not follow the lake's naming, so the object was not opened.",
             todo: "Check the prefix, and who put them there.",
         },
     ),
@@ -37,10 +37,10 @@ const WORDS: [(Skip, KindLabels); 3] = [
         Skip::AfterCutoff,
         KindLabels {
             title: "After the cutoff",
-            one: "object came after the run began",
-            many: "objects came after the run began",
-            meaning: "Written after the run began; the pipeline itself takes care of these.",
-            todo: "Nothing, if the Lambda runs; else replay again.",
+            one: "object arrived after the run started",
+            many: "objects arrived after the run started",
+            meaning: "Written after the run started; the pipeline loads these itself.",
+            todo: "Nothing if the Lambda is running; otherwise replay again.",
         },
     ),
     (

@@ -1,9 +1,11 @@
 //! Text of the outcome of `publish`.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::{LabelledRows, count, duration, input_line, one_line, rows};
+use super::{LabelledRows, count, counted, duration, input_line, millis, one_line, rate, rows};
 use crate::publish::{Count, Outcome, Percentiles};
+use crate::topic::Delivery;
 use pipeline::lake::ConditionalWrites;
 
 mod condition;
@@ -12,44 +14,37 @@ mod lag;
 impl fmt::Display for Percentiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { p50, p90, p99, max } = self;
-        write!(f, "p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, max {max:.1} ms")
+        let [p50, p90, p99, max] = [p50, p90, p99, max].map(|ms| millis(*ms));
+        write!(f, "p50 {p50}, p90 {p90}, p99 {p99}, max {max}")
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = self.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
-        let (read, took) = (count(self.counts[Count::Read]), duration(self.times.seconds));
-        writeln!(f, "publish: {read} messages in {took} ({:.0}/s) to {}{at}", self.times.rate_per_second, self.topic)?;
-        let mut lines = rows(
-            &self.counts,
-            &[Count::Read],
-            &[Count::Retries, Count::Dropped, Count::Unsent, Count::FilesRejected, Count::Skipped],
-        );
-        if let Some(left_over) = self.left_over() {
-            let at = lines.len() - usize::from(self.counts[Count::Skipped] > 0);
-            lines.insert(at, ("not reached", left_over));
-        }
+        let read = counted(self.counts[Count::Read], "message", "messages");
+        let (took, rate) = (duration(self.times.seconds), rate(self.times.rate_per_second));
+        writeln!(f, "publish: {read} in {took} ({rate}) to {}{at}", self.topic)?;
+        let mut lines = self.count_lines();
         if self.counts[Count::Published] > 0 {
             let Percentiles { p50, p90, p99, max } = self.times.latency_ms;
-            let p999 = self.times.latency_p999_ms;
-            let latency =
-                format!("p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms, p99.9 {p999:.1} ms, max {max:.1} ms");
-            lines.push(("latency", latency));
-            lines.push(("service time", self.times.service_ms.to_string()));
+            let [p50, p90, p99, p999, max] = [p50, p90, p99, self.times.latency_p999_ms, max].map(millis);
+            let latency = format!("p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}");
+            lines.push(("latency".into(), latency));
+            lines.push(("service time".into(), self.times.service_ms.to_string()));
         }
         if let Some(lag) = &self.lag {
-            lines.push(("delivery lag", lag.to_string()));
+            lines.push(("delivery lag".into(), lag.to_string()));
             if lag.missing > 0 {
-                lines.push(("not delivered", count(lag.missing)));
+                lines.push(("not delivered".into(), count(lag.missing)));
             }
             if let Some(truth) = &lag.truth {
-                lines.push(("ground truth", truth.to_string()));
+                lines.push(("ground truth".into(), truth.to_string()));
             }
         }
-        lines.extend(input_line(&self.inputs));
+        lines.extend(input_line(&self.inputs).map(|(title, dialects)| (title.into(), dialects)));
         for (code, times) in &self.errors {
-            lines.push(("error", format!("{} × {code}", count(*times))));
+            lines.push(("error".into(), format!("{} × {code}", count(*times))));
         }
         write!(f, "{}", LabelledRows(&lines))?;
         for verdict in &self.conditions {
@@ -57,6 +52,9 @@ impl fmt::Display for Outcome {
             writeln!(f, "  {message}  {verdict}")?;
         }
         write!(f, "{}", self.problems)?;
+        if let Some(local) = self.local.as_ref().filter(|local| local.counts[Delivery::Quarantined] > 0) {
+            writeln!(f, "  quarantined messages are stored in {}", local.quarantine)?;
+        }
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }
@@ -65,6 +63,23 @@ impl fmt::Display for Outcome {
 }
 
 impl Outcome {
+    /// Returns the counts as lines; below those of the messages published, what the intake of a local topic did with them.
+    fn count_lines(&self) -> Vec<(Cow<'static, str>, String)> {
+        let rare = [Count::Retries, Count::Dropped, Count::Unsent, Count::FilesRejected, Count::Skipped];
+        let counts = rows(&self.counts, &[Count::Read], &rare);
+        let mut lines: Vec<_> = counts.into_iter().map(|(title, n)| (title.into(), n)).collect();
+        if let Some(left_over) = self.left_over() {
+            let at = lines.len() - usize::from(self.counts[Count::Skipped] > 0);
+            lines.insert(at, ("not reached".into(), left_over));
+        }
+        if let Some(local) = &self.local {
+            let delivered = rows(&local.counts, &[], &[Delivery::Unverifiable, Delivery::Refused]);
+            let delivered = delivered.into_iter().map(|(title, n)| (format!("  {title}").into(), n));
+            lines.splice(1..1, delivered);
+        }
+        lines
+    }
+
     /// Returns the number of messages that were not reached, as text. `None` if there are none.
     pub(super) fn left_over(&self) -> Option<String> {
         match (&self.rest.not_counted, self.rest.known()) {
@@ -98,21 +113,26 @@ impl Outcome {
         } else if self.pacing.schedule_ended {
             writeln!(f, "the schedule ended after {}, before the input did", self.sent())?;
         }
-        if let (true, Some(how)) = (self.end.stopped.is_some(), self.to_the_end()) {
+        if let Some(how) = self.to_the_end() {
             writeln!(f, "{how}")?;
         }
-        match self.resume_flag() {
-            Some(how) => writeln!(f, "to resume, run the same command with {how}"),
-            None => Ok(()),
+        match (self.resume_flag(), &self.end.stopped) {
+            (Some(how), Some(_)) => writeln!(f, "to resume, run the same command with {how}"),
+            (Some(how), None) => writeln!(f, "to continue where the schedule ended, run the same command with {how}"),
+            (None, _) => Ok(()),
         }
     }
 
     /// Returns the option that extends the schedule to the end of the input. `None` if the schedule did not end first.
     pub(super) fn to_the_end(&self) -> Option<String> {
         let rate = self.pacing.last_rate.filter(|_| self.pacing.schedule_ended)?;
+        let intended = match self.end.stopped {
+            Some(_) => "; if this end is intended, add --stop-at-schedule-end",
+            None => "",
+        };
         Some(format!(
             "to publish the whole input, add a last stage without a time, such as hold:{rate}/s, or use --rate {rate}/s instead \
-             of --stages; if this end is intended, add --stop-at-schedule-end"
+             of --stages{intended}"
         ))
     }
 }

@@ -4,14 +4,18 @@ use std::fmt;
 
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
 use crate::reconcile::{Counter, Drift, DriftKind, Outcome, Side};
-use crate::render::{LabelledRows, count, duration, one_line};
+use crate::render::{LabelledRows, count, counted, duration, one_line};
 
 mod pattern;
 mod repair;
 mod truth;
 
-/// Maximum number of findings in the text.
+pub(crate) use repair::text as repair_text;
+
+/// Maximum number of findings in the text, and of gaps.
 const SHOWN: usize = 20;
+/// Number of findings of each kind that are shown even above that limit, so that no kind hides another.
+const SHOWN_OF_EACH: usize = 3;
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,16 +23,13 @@ impl fmt::Display for Outcome {
             (Some(why), _) => format!("stopped early: {}", one_line(why)),
             (None, _) if self.halted.is_some() => format!("ended {}", self.halted.as_deref().unwrap_or_default()),
             (None, true) => "lake and warehouse agree".to_owned(),
-            (None, false) => match self.findings() {
-                1 => "1 finding".to_owned(),
-                n => format!("{} findings", count(n)),
-            },
+            (None, false) => counted(self.findings(), "finding", "findings"),
         };
         writeln!(
             f,
-            "reconcile: {verdict} ({} records against {} rows in {})",
-            count(self[Counter::LakeRecords]),
-            count(self[Counter::WarehouseRows]),
+            "reconcile: {verdict} ({} compared with {} in {})",
+            counted(self[Counter::LakeRecords], "record", "records"),
+            counted(self[Counter::WarehouseRows], "row", "rows"),
             duration(self.seconds)
         )?;
         let mut lines = vec![("matched", count(self[Counter::Matched]))];
@@ -43,12 +44,9 @@ impl fmt::Display for Outcome {
         if let Some(truth) = &self.truth {
             write!(f, "{truth}")?;
         }
-        for drift in self.samples.iter().take(SHOWN) {
-            writeln!(f, "  {}", one_line(&Line(drift).to_string()))?;
-        }
-        let found = self.drift();
-        if found > SHOWN as u64 {
-            writeln!(f, "  … and {} more (--drift FILE has all)", count(found - SHOWN as u64))?;
+        // Before a repair, the plan is what matters.
+        if !self.carry.repair_asked {
+            samples(self, f)?;
         }
         if let Some(message) = budget_verdict(self) {
             writeln!(f, "  {message}")?;
@@ -72,12 +70,39 @@ impl fmt::Display for Outcome {
         if !self.carry.repair_asked {
             return Ok(());
         }
-        write!(f, "{}", self.repaired)?;
+        f.write_str(&repair_text(self))?;
         if self.repaired.changes() > 0 && !self.repaired.dry_run && self.exit() == Exit::Findings {
             writeln!(f, "exit code 1: the audit before the repair found drift; audit again to confirm")?;
         }
         Ok(())
     }
+}
+
+/// Writes the first findings of each kind.
+fn samples(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let kinds: Vec<DriftKind> = DriftKind::ALL.into_iter().filter(|kind| outcome.of(*kind) > 0).collect();
+    let each = (SHOWN / kinds.len().max(1)).max(SHOWN_OF_EACH);
+    for kind in kinds {
+        let shown = outcome.samples.of(kind).take(each);
+        let mut listed = 0;
+        for drift in shown {
+            writeln!(f, "  {}", one_line(&Line(drift).to_string()))?;
+            listed += 1;
+        }
+        if outcome.of(kind) > listed {
+            let place = match &outcome.options.drift_file {
+                Some(file) => format!("{file} has all"),
+                None => "--drift FILE writes all".to_owned(),
+            };
+            writeln!(f, "  … and {} more {} ({place})", count(outcome.of(kind) - listed), title(kind))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the name of a kind in the text.
+fn title(kind: DriftKind) -> String {
+    kind.name().replace('_', " ")
 }
 
 /// Writes causes, patterns and hash totals.
@@ -103,12 +128,13 @@ fn gaps(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for gap in outcome.gaps.iter().take(SHOWN) {
         write!(f, "  gap on both sides: {} {}", one_line(&gap.farm), gap.from)?;
         if gap.days > 1 {
-            write!(f, " to {} ({} days)", gap.to, gap.days)?;
+            write!(f, " to {} ({} days)", gap.to, count(gap.days))?;
         }
         writeln!(f)?;
     }
     if outcome.gaps.len() > SHOWN {
-        writeln!(f, "  … and {} more gaps (the JSON has all)", outcome.gaps.len() - SHOWN)?;
+        let more = counted((outcome.gaps.len() - SHOWN) as u64, "more gap", "more gaps");
+        writeln!(f, "  … and {more} (the JSON has all)")?;
     }
     Ok(())
 }
@@ -125,15 +151,15 @@ fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
     lines.map(|(spec, n)| (spec.title, count(n)))
 }
 
-/// Returns whether the findings are within the budget, as the end of a sentence. `None` without a budget.
+/// Returns whether the findings are within the budget, as a sentence. `None` without a budget.
 pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     let budget = outcome.max_drift.as_ref()?;
     Some(match &outcome.truth {
-        _ if outcome.is_within_budget() => format!("within the budget of {budget}"),
+        _ if outcome.is_within_budget() => format!("findings are within the budget of {budget}"),
         Some(truth) if !truth.passed => {
             format!("the budget of {budget} does not apply: the ground truth check failed")
         }
-        _ => format!("over the budget of {budget}"),
+        _ => format!("findings exceed the budget of {budget}"),
     })
 }
 
@@ -143,7 +169,7 @@ struct Line<'a>(&'a Drift);
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Drift { kind, id, key, fields, reason, .. } = self.0;
-        write!(f, "{} {}", kind.name(), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
+        write!(f, "{} {}", title(*kind), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
         if *kind == DriftKind::Differing {
             for (name, [lake, warehouse]) in fields {
                 write!(f, "  {name}: lake {lake}, warehouse {warehouse}")?;

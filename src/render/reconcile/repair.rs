@@ -2,53 +2,103 @@
 
 use std::fmt;
 
-use crate::reconcile::{RepairCounter, RepairOutcome};
+use crate::reconcile::{Drift, DriftKind, Outcome, Reason, RepairCounter, RepairOutcome};
 use crate::render::{LabelledRows, count, one_line, password_hint};
 use pipeline::lake::ConditionalWrites;
 
+/// Maximum number of findings named with the reason why they were not repaired.
+const NAMED: usize = 3;
+
+/// Returns the text of an audit's repair.
+pub(crate) fn text(audit: &Outcome) -> String {
+    RepairText { repaired: &audit.repaired, audit: Some(audit) }.to_string()
+}
+
 impl fmt::Display for RepairOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let planned = self.dry_run || self.over_budget.is_some();
-        let (title, [inserted, updated, written, replaced]) = if planned {
-            let what = ["insert rows", "update rows", "write objects", "replace objects"];
-            ("planned repairs (dry run)", what)
-        } else {
-            ("repaired", ["rows inserted", "rows updated", "objects written", "objects replaced"])
+        RepairText { repaired: self, audit: None }.fmt(f)
+    }
+}
+
+/// A repair, with the audit whose findings were to be repaired, if known.
+struct RepairText<'a> {
+    repaired: &'a RepairOutcome,
+    audit: Option<&'a Outcome>,
+}
+
+impl RepairText<'_> {
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |counter| count(self.repaired[counter]);
+        let is_planned = self.repaired.dry_run || self.repaired.over_budget.is_some();
+        let (title, [inserted, updated, written, replaced]) = match is_planned {
+            true => {
+                let title =
+                    if self.repaired.dry_run { "planned repair (dry run)" } else { "planned repair (not made)" };
+                (title, ["insert rows", "update rows", "write objects", "replace objects"])
+            }
+            false => ("repaired", ["rows inserted", "rows updated", "objects written", "objects replaced"]),
         };
         writeln!(f, "{title}:")?;
         let mut lines = vec![
-            (inserted, count(self[RepairCounter::Inserted])),
-            (updated, count(self[RepairCounter::Updated])),
-            (written, count(self[RepairCounter::ObjectsWritten])),
+            (inserted, of(RepairCounter::Inserted)),
+            (updated, of(RepairCounter::Updated)),
+            (written, of(RepairCounter::ObjectsWritten)),
         ];
-        if self[RepairCounter::ObjectsReplaced] > 0 {
-            lines.push((replaced, count(self[RepairCounter::ObjectsReplaced])));
+        if self.repaired[RepairCounter::ObjectsReplaced] > 0 {
+            lines.push((replaced, of(RepairCounter::ObjectsReplaced)));
         }
-        if !planned {
-            lines.push(("verified", count(self[RepairCounter::Verified])));
-            lines.push(("failed", count(self[RepairCounter::Failed])));
+        if !is_planned {
+            lines.push(("verified", of(RepairCounter::Verified)));
+            lines.push(("failed", of(RepairCounter::Failed)));
         }
-        lines.push(("not repaired", count(self[RepairCounter::NotRepaired])));
-        write!(f, "{}", LabelledRows(&lines))?;
-        for reason in self.reasons.iter() {
-            writeln!(f, "  {}", one_line(&reason.to_string()))?;
+        lines.push(("not repaired", of(RepairCounter::NotRepaired)));
+        write!(f, "{}", LabelledRows(&lines))
+    }
+
+    /// Writes why findings were not repaired, and the first of them.
+    fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Reason { count: n, kind, why } in self.repaired.reasons.iter() {
+            writeln!(f, "  {} {}: {}", count(n), kind.name().replace('_', " "), one_line(why))?;
+            let first = self.audit.into_iter().flat_map(|audit| audit.samples.of(kind)).filter(|_| is_named(kind));
+            for drift in first.take(NAMED) {
+                writeln!(f, "    {}", one_line(place(drift)))?;
+            }
         }
-        if let Some(why) = &self.over_budget {
+        Ok(())
+    }
+}
+
+/// Returns true if the findings of a kind must be resolved manually, so that their places are needed.
+fn is_named(kind: DriftKind) -> bool {
+    !matches!(kind, DriftKind::LakeOnly | DriftKind::WarehouseOnly | DriftKind::Differing)
+}
+
+/// Returns the key of a finding's object, or its id.
+fn place(drift: &Drift) -> &str {
+    drift.key.as_deref().or(drift.id.as_deref()).unwrap_or("–")
+}
+
+impl fmt::Display for RepairText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_counts(f)?;
+        self.write_reasons(f)?;
+        let repaired = self.repaired;
+        if let Some(why) = &repaired.over_budget {
             writeln!(f, "  {}", one_line(why))?;
         }
-        if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
+        if let Some(warning) = repaired.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }
-        if let Some(file) = &self.undo_file {
+        if let Some(file) = &repaired.undo_file {
             writeln!(f, "  undo file: {file}")?;
         }
-        if let Some(command) = &self.undo_command {
+        if let Some(command) = &repaired.undo_command {
             writeln!(f, "  to revert, run: {command}{}", password_hint(command))?;
         }
-        if let Some(why) = &self.stopped {
+        if let Some(why) = &repaired.stopped {
             writeln!(f, "  repair stopped early: {}", one_line(why))?;
             writeln!(f, "  to resume, run the same command again")?;
         }
-        write!(f, "{}", self.problems)
+        write!(f, "{}", repaired.problems)
     }
 }

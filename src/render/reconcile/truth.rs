@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::reconcile::{IngestPath, TruthCounter, TruthResult};
-use crate::render::count;
+use crate::render::{count, counted};
 
 impl TruthResult {
     /// Returns the command or commands of the ingest path, as far as it is known; empty if unknown.
@@ -48,13 +48,14 @@ impl fmt::Display for TruthResult {
         };
         writeln!(
             f,
-            "ground truth: {word} ({} lines of {}{ingest_path})",
-            count(self[TruthCounter::Lines]),
+            "ground truth: {word} ({} of {}{ingest_path})",
+            counted(self[TruthCounter::Lines], "line", "lines"),
             self.files.join(", ")
         )?;
         let (expected, found, missing) =
             (count(self[TruthCounter::Expected]), count(self[TruthCounter::Found]), count(self[TruthCounter::Missing]));
-        write!(f, "  {expected} ids expected: {found} found, {missing} missing")?;
+        let expected = format!("{expected} {}", if self[TruthCounter::Expected] == 1 { "id" } else { "ids" });
+        write!(f, "  {expected} expected: {found} found, {missing} missing")?;
         if self[TruthCounter::Missing] > 0 {
             let (lake, warehouse) =
                 (count(self[TruthCounter::MissingInLake]), count(self[TruthCounter::MissingInWarehouse]));
@@ -72,10 +73,11 @@ impl fmt::Display for TruthResult {
             writeln!(f, "  {refused} oversized for a topic: {stored} stored")?;
         }
         if self[TruthCounter::OutOfWindow] > 0 {
-            writeln!(f, "  {} ids outside the audited days", count(self[TruthCounter::OutOfWindow]))?;
+            writeln!(f, "  {} outside the audited days", counted(self[TruthCounter::OutOfWindow], "id", "ids"))?;
         }
         if self[TruthCounter::Corrections] > 0 {
-            writeln!(f, "  {} second ids are expected corrections", count(self[TruthCounter::Corrections]))?;
+            let corrections = counted(self[TruthCounter::Corrections], "second id", "second ids");
+            writeln!(f, "  {corrections} from corrections, as expected")?;
         }
         match self.quarantine_text() {
             message if message.is_empty() => Ok(()),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use pipeline::lake::ThrottleStats;
 
-use super::{LabelledRows, between, count, duration, one_line, password_hint};
+use super::{LabelledRows, between, count, counted, duration, one_line, password_hint, rate};
 use crate::outcome::{Counter as _, Role};
 use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
 
@@ -41,15 +41,21 @@ fn lines(outcome: &Outcome) -> Vec<(String, String)> {
 /// Writes the loading method, the waits, the recovery point, and how to revert changes.
 fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !outcome.method.is_empty() {
-        writeln!(f, "load method: {}; {} transactions", outcome.method, count(outcome.transactions))?;
+        let transactions = counted(outcome.transactions, "transaction", "transactions");
+        writeln!(f, "load method: {}; {transactions}", outcome.method)?;
     }
     let ThrottleStats { slow_downs, retries, min_concurrency } = outcome.lake_throttling;
     if retries > 0 {
         let limit = min_concurrency.map_or(String::new(), |limit| format!(", concurrency down to {limit}"));
-        writeln!(f, "lake requests retried {} times ({} throttled{limit})", count(retries), count(slow_downs))?;
+        let retries = counted(retries, "lake request", "lake requests");
+        writeln!(f, "{retries} retried ({} throttled{limit})", count(slow_downs))?;
     }
     for Pause { reason, count: times, seconds } in &outcome.pauses {
-        writeln!(f, "paused {} for {reason} ({} times)", duration(*seconds), count(*times))?;
+        let (took, why) = (duration(*seconds), why_paused(reason));
+        match times {
+            1 => writeln!(f, "paused once, for {took}, {why}")?,
+            times => writeln!(f, "paused {} times, {took} in total, {why}", count(*times))?,
+        }
     }
     if let Some(newest) = outcome.newest_row_ts {
         let cutoff = outcome.cutoff.filter(|fence| *fence >= newest);
@@ -72,7 +78,7 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             writeln!(f, "not swapped: {}", one_line(why))?;
         }
         if *only_in_old > 0 {
-            writeln!(f, "{} rows exist only in the old table", count(*only_in_old))?;
+            writeln!(f, "{} only in the old table", counted(*only_in_old, "row exists", "rows exist"))?;
         }
         let added = outcome.rows_added_before_swap();
         if let (1.., Some(old)) = (added, old) {
@@ -89,17 +95,42 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// Returns why a run waited, as the end of a sentence.
+fn why_paused(reason: &str) -> String {
+    match reason {
+        "rows per second" => "to keep --rows-per-second".into(),
+        "threads running" => "to keep --max-threads-running".into(),
+        "replica lag" => "to keep --max-replica-lag".into(),
+        "pause file" => "while the --pause-file existed".into(),
+        "throttle query" => "while the --throttle-query returned more than 0".into(),
+        "no server" => "while the warehouse was unavailable".into(),
+        "no signal" => "while a throttling signal was unavailable".into(),
+        other => format!("for {other}"),
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = self.counts[Counter::Listed];
-        let rate = listed as f64 / self.seconds.max(1e-3);
-        let resumed = if self.resumed { ", resumed" } else { "" };
-        writeln!(f, "replay: {} objects in {} ({rate:.0}/s{resumed})", count(listed), duration(self.seconds))?;
-        let lines = lines(self);
-        let lines: Vec<_> = lines.iter().map(|(title, n)| (title.as_str(), n.clone())).collect();
-        write!(f, "{}", LabelledRows(&lines))?;
+        let (objects, took) = (counted(listed, "object", "objects"), duration(self.seconds));
+        let rate = |records: u64| rate(records as f64 / self.seconds.max(1e-3));
+        if self.resumed {
+            let loaded = self.session_records;
+            writeln!(
+                f,
+                "replay: {objects}, {} of them in this session in {took} ({}), resumed",
+                count(loaded),
+                rate(loaded)
+            )?;
+        } else {
+            writeln!(f, "replay: {objects} in {took} ({})", rate(listed))?;
+        }
+        write!(f, "{}", LabelledRows(&lines(self)))?;
         if self.selects_nothing() {
             writeln!(f, "the drift file lists no object in this span: nothing to load")?;
+        }
+        if self.excludes_everything() {
+            writeln!(f, "nothing was loaded: {}", self.excluded_by())?;
         }
         write!(f, "{}", self.problems)?;
         write_course(self, f)?;

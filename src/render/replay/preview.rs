@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::render::{LabelledRows, count, duration, one_line};
+use crate::render::{LabelledRows, count, counted, duration, one_line, rate};
 use crate::replay::Preview;
 
 impl fmt::Display for Preview {
@@ -29,7 +29,8 @@ impl fmt::Display for Preview {
             lines.push(("request cost", format!("{:.2} US$ (S3, us-east-1)", self.request_cost_usd)));
         }
         if let (Some(sample), Some(seconds)) = (&self.sample, self.seconds) {
-            let rate = format!("{:.0} objects/s (sample of {})", sample.per_second, count(sample.objects));
+            let rate =
+                format!("{} (sample of {})", rate(sample.per_second), counted(sample.objects, "object", "objects"));
             lines.push(("reading", format!("{} at {rate}", duration(seconds))));
         }
         if !self.method.is_empty() {
@@ -40,10 +41,10 @@ impl fmt::Display for Preview {
             let archived =
                 if of.archived > 0 { format!(", {} of them archived", count(of.archived)) } else { String::new() };
             let restored = if of.restored > 0 { format!(", {} restored", count(of.restored)) } else { String::new() };
-            writeln!(f, "  class {class}: {} objects{archived}{restored}", count(of.objects))?;
+            writeln!(f, "  class {class}: {}{archived}{restored}", counted(of.objects, "object", "objects"))?;
         }
         for (farm, objects) in &self.farms {
-            writeln!(f, "  farm {}: {} objects", one_line(farm), count(*objects))?;
+            writeln!(f, "  farm {}: {}", one_line(farm), counted(*objects, "object", "objects"))?;
         }
         for change in &self.planned_changes {
             writeln!(f, "  changes: {change}")?;

@@ -102,7 +102,7 @@ impl<'a> BatchSink<'a> {
 /// Returns the error for a rejected transaction that contained only journal entries.
 fn entry_refused(e: warehouse::Error) -> LoadError {
     let message = format!(
-        "the journal takes no note, as if ruminate_journal was altered: drop that table, or replay with --no-journal: {}",
+        "the journal cannot be written, as if ruminate_journal was altered: drop that table, or replay with --no-journal: {}",
         e.message
     );
     warehouse::Error { reason: Reason::BadSchema, message, ..e }.into()

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
-use crate::outcome::{Counter as _, Exit, Problems, Role, Spec};
+use crate::outcome::{Counter as _, Exit, Problems, Role, Spec, counted};
 use pipeline::lake::ThrottleStats;
 
 mod counts;
@@ -51,6 +51,9 @@ pub struct Outcome {
     pub warehouse: String,
     /// Options of the run.
     pub options: ReplayOptions,
+    /// Whether it was accepted that nothing is loaded (`--allow-empty`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_empty: bool,
     /// Command that repeats the run, without secrets; empty if there is none.
     pub command: String,
     /// Start of the run, by the lake's clock; newer objects are not read.
@@ -68,6 +71,8 @@ pub struct Outcome {
     pub stopped: Option<String>,
     /// Throttling by the lake in this session.
     pub lake_throttling: ThrottleStats,
+    /// Records loaded in this session; the counts include those of earlier sessions.
+    pub session_records: u64,
     /// Transactions committed by this run.
     pub transactions: u64,
     /// Duration of reading the lake in this session, in seconds; it overlaps with loading.
@@ -121,6 +126,7 @@ impl Outcome {
     pub fn merge(&mut self, other: Self) {
         self.counts.merge(&other.counts);
         self.seconds += other.seconds;
+        self.session_records += other.session_records;
         self.transactions += other.transactions;
         self.reading_seconds += other.reading_seconds;
         self.loading_seconds += other.loading_seconds;
@@ -163,6 +169,24 @@ impl Outcome {
         self.options.selected_objects == Some(self.options.selected_out_of_span)
     }
 
+    /// Returns true if records were read, and the filters by processing time and by `data` left none to load.
+    pub fn excludes_everything(&self) -> bool {
+        let excluded = self.counts[Counter::ProcessedLater] + self.counts[Counter::DataRange];
+        let rows = self.counts[Counter::Inserted] + self.counts[Counter::Identical] + self.counts[Counter::Conflicting];
+        excluded > 0 && rows == 0 && self.stopped.is_none()
+    }
+
+    /// Returns which filters excluded everything, and what to check.
+    pub fn excluded_by(&self) -> String {
+        let (later, dates) = (self.counts[Counter::ProcessedLater], self.counts[Counter::DataRange]);
+        let records = |n| counted(n, "record", "records");
+        let later = (later > 0).then(|| format!("{} processed after --processed-until", records(later)));
+        let dates = (dates > 0).then(|| format!("{} with `data` outside --data-from and --data-to", records(dates)));
+        let excluded = later.into_iter().chain(dates).collect::<Vec<_>>().join(" and ");
+        let accepted = if self.allow_empty { "" } else { "; if that is intended, add --allow-empty" };
+        format!("the filters exclude {excluded}{accepted}")
+    }
+
     /// Returns true if a new table was loaded and did not replace the old one.
     pub fn is_not_swapped(&self) -> bool {
         self.table_swap.as_ref().is_some_and(|swap| !swap.swapped)
@@ -193,7 +217,11 @@ impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
         if self.stopped.is_some() {
             Exit::Stopped
-        } else if self.counts.findings() > 0 || self.is_not_swapped() || self.rows_added_before_swap() > 0 {
+        } else if self.counts.findings() > 0
+            || self.is_not_swapped()
+            || self.rows_added_before_swap() > 0
+            || (self.excludes_everything() && !self.allow_empty)
+        {
             Exit::Findings
         } else {
             Exit::Clean

@@ -23,6 +23,8 @@ fn full() -> Outcome {
     problems.add("rejected", "key", "why");
     let cell = DayCounts { listed: 5, rejected: 1, not_loaded: 2, ..DayCounts::default() };
     Outcome {
+        allow_empty: true,
+        session_records: 3,
         run_id: "0199a1b2".into(),
         lake: "lake".into(),
         lake_endpoint: Some("http://127.0.0.1:9000".into()),

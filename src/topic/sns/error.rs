@@ -1,14 +1,18 @@
 //! Mapping of SNS errors to [`Error`], one table for both the SDK and the batch client.
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use chrono::Utc;
 
 use super::Sns;
 use crate::topic::{Error, NO_ANSWER, is_throttling};
+use pipeline::aws::clock_skew;
 use pipeline::aws::http::{ApiResponse, TransportError};
 use pipeline::aws::request_id::{request_id, with_request_id};
+use pipeline::aws::unreachable::{explain, innermost, is_untrusted};
 use pipeline::aws::xml::element;
-use pipeline::error::{Kind, chain};
+use pipeline::error::{Kind, chain, with_causes};
 
 impl Sns {
     pub(super) fn error(&self, kind: Kind, code: &str, message: &str) -> Error {
@@ -23,8 +27,9 @@ impl Sns {
     {
         let (code, status) =
             (e.code().unwrap_or_default(), e.raw_response().map(|response| response.status().as_u16()));
+        let date = e.raw_response().and_then(|response| response.headers().get("date"));
         let (kind, message) =
-            status.and_then(|status| classify(code, e.message(), status)).unwrap_or_else(|| unanswered(e));
+            status.and_then(|status| classify(code, e.message(), status, date)).unwrap_or_else(|| unanswered(e));
         let id = e.raw_response().and_then(|response| request_id(|name| response.headers().get(name)));
         self.error(kind, code, &with_request_id(message, id))
     }
@@ -33,7 +38,8 @@ impl Sns {
     pub(super) fn refused(&self, answer: &ApiResponse) -> Error {
         let details = String::from_utf8_lossy(&answer.body);
         let code = element(&details, "Code").unwrap_or_default();
-        let classified = classify(&code, element(&details, "Message").as_deref(), answer.status.as_u16());
+        let message = element(&details, "Message");
+        let classified = classify(&code, message.as_deref(), answer.status.as_u16(), answer.date.as_deref());
         let (kind, message) = classified.unwrap_or_else(|| (Kind::Transient, no_sense(answer.status.as_str())));
         self.error(kind, &code, &with_request_id(message, answer.request_id.as_deref()))
     }
@@ -51,8 +57,11 @@ impl Sns {
 }
 
 /// Returns the kind of an error and a message with a suggested fix; `None` if the response has no usable content.
-fn classify(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, String)> {
+fn classify(code: &str, message: Option<&str>, status: u16, date: Option<&str>) -> Option<(Kind, String)> {
     let details = message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
+    if let Some(skew) = clock_skew::of_response(status, date, Utc::now()) {
+        return Some((Kind::Permanent, format!("refused: {} ({details})", clock_skew::explain(skew))));
+    }
     Some(match (code, status) {
         _ if is_throttling(code) => (Kind::Transient, format!("throttled: publish more slowly ({details})")),
         ("NotFound" | "NotFoundException" | "ResourceNotFoundException", _) => {
@@ -80,9 +89,10 @@ fn classify(code: &str, message: Option<&str>, status: u16) -> Option<(Kind, Str
 fn unanswered<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Kind, String) {
     let message = innermost(e);
     match e {
+        _ if chain(e).any(|e| e.is::<CredentialsError>()) => (Kind::Permanent, no_credentials(&with_causes(e))),
         SdkError::TimeoutError(_) => (Kind::Transient, format!("timed out: {message}")),
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            (Kind::Transient, format!("cannot connect: check the network and AWS_ENDPOINT_URL: {message}"))
+            (if is_untrusted(e) { Kind::Permanent } else { Kind::Transient }, explain(e))
         }
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Kind::Permanent, no_credentials(&message)),
         SdkError::ResponseError(_) => (Kind::Transient, no_sense(&message)),
@@ -96,12 +106,6 @@ fn no_credentials(message: &str) -> String {
 
 pub(super) fn no_sense(message: &str) -> String {
     format!("unexpected response: is this an SNS endpoint? {message}")
-}
-
-/// Returns the innermost cause, such as `Connection refused`; the outer ones only state that something failed.
-fn innermost(e: &(dyn std::error::Error + 'static)) -> String {
-    let last = chain(e).last().map(ToString::to_string).unwrap_or_default();
-    last.lines().next().unwrap_or_default().trim_end_matches(" Attempted:").to_owned()
 }
 
 /// Returns true if the account is known but lacks the permission, as opposed to invalid credentials.
@@ -152,6 +156,22 @@ mod tests {
                 assert!(failure.message.ends_with("(request id r-1)"), "{}", failure.message);
             }
         }
+    }
+
+    #[test]
+    fn a_signature_that_is_too_old_names_the_difference_of_the_clocks() {
+        let body = "<E><Error><Code>SignatureDoesNotMatch</Code><Message>Signature expired</Message></Error></E>";
+        let theirs = Utc::now() + chrono::TimeDelta::minutes(20);
+        let answer = ApiResponse {
+            status: hyper::StatusCode::FORBIDDEN,
+            etag: None,
+            date: Some(theirs.format("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+            request_id: None,
+            body: body.into(),
+        };
+        let failure = sns("a").refused(&answer);
+        assert_eq!(failure.kind, Kind::Permanent);
+        assert!(failure.message.contains("min") && failure.message.contains("behind the service's"), "{failure:?}");
     }
 
     #[test]

@@ -279,8 +279,10 @@ impl S3 {
         match self.client.head_object().bucket(&self.bucket).key(self.path(key)).send().await {
             Ok(head) => Ok(Some(plain(head.e_tag().unwrap_or_default()).to_owned())),
             Err(e) if status(&e) == Some(404) => Ok(None),
-            Err(e) if status(&e) == Some(403) => Err(self.error(key, Reason::Denied, MAY_NOT_LOOK)),
-            Err(e) => Err(self.failure(key, &e)),
+            Err(e) => Err(match self.failure(key, &e) {
+                denied if denied.reason == Reason::Denied => self.error(key, Reason::Denied, MAY_NOT_LOOK),
+                failure => failure,
+            }),
         }
     }
 }

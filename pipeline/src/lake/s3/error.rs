@@ -8,7 +8,7 @@ use chrono::Utc;
 use super::S3;
 use crate::aws::clock_skew;
 use crate::aws::request_id::{request_id, with_request_id};
-use crate::aws::unreachable::{explain, innermost};
+use crate::aws::unreachable::{explain, innermost, is_untrusted};
 use crate::error::{chain, with_causes};
 use crate::lake::{Error, Reason};
 
@@ -129,9 +129,7 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
         }
         SdkError::TimeoutError(_) => (Reason::Network, format!("timed out: {}", innermost(e))),
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            // A certificate does not become trusted by a retry.
-            let reason = if has(|e| e.is::<rustls::Error>()) { Reason::Other } else { Reason::Network };
-            (reason, explain(e))
+            (if is_untrusted(e) { Reason::Other } else { Reason::Network }, explain(e))
         }
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
             let check = "check AWS_REGION, AWS_ENDPOINT_URL, and the settings of FIPS and dual-stack endpoints";

@@ -65,13 +65,14 @@ impl Rds {
         if host.as_deref().is_some_and(|host| !is_host(host)) {
             // The value is not shown: an address entered here may contain a password.
             return Err(
-                "RDS_HOST is no host's name or number: the port goes into RDS_PORT, the user into RDS_USER".into()
+                "RDS_HOST is not a host name or IP address: the port goes into RDS_PORT, the user into RDS_USER".into(),
             );
         }
         if host.is_none() && variable("RDS_SECRET_ARN").is_none() {
             return Ok(None);
         }
-        let port = variable("RDS_PORT").map(|port| port.parse().map_err(|_| format!("RDS_PORT {port:?} is no port")));
+        let port =
+            variable("RDS_PORT").map(|port| port.parse().map_err(|_| format!("RDS_PORT {port:?} is not a port")));
         let rds = Self {
             host,
             port: port.transpose()?,
@@ -168,7 +169,7 @@ fn check(path: &str) -> Result<(), String> {
     let text = std::fs::read(path).map_err(|e| e.to_string())?;
     let mark = b"-----BEGIN CERTIFICATE-----";
     let found = text.windows(mark.len()).any(|window| window == mark);
-    found.then_some(()).ok_or_else(|| "holds no certificate in PEM".into())
+    found.then_some(()).ok_or_else(|| "is not a certificate in PEM format".into())
 }
 
 fn proof(variable: &impl Fn(&str) -> Option<String>) -> Result<AuthMethod, String> {

@@ -5,11 +5,16 @@ use std::fmt;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use chrono::Utc;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::aws::clock_skew;
+use crate::aws::unreachable::explain;
+use crate::error::{chain, with_causes};
 use crate::warehouse::credentials::Credentials;
 use crate::warehouse::{CredentialProvider, Error, Reason};
 
@@ -65,9 +70,13 @@ impl Secret {
     async fn fetch(&self) -> Result<Credentials, Error> {
         let answer = self.client.get_secret_value().secret_id(&self.arn).send().await;
         let answer = answer.map_err(|e| {
-            let details = match (e.code(), e.message()) {
-                (Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
-                _ => DisplayErrorContext(&e).to_string(),
+            let date = e.raw_response().and_then(|response| response.headers().get("date"));
+            let status = e.raw_response().map_or(0, |response| response.status().as_u16());
+            let details = match (clock_skew::of_response(status, date, Utc::now()), e.code(), e.message()) {
+                (Some(skew), ..) => clock_skew::explain(skew),
+                (None, Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
+                _ if chain(&e).any(|e| e.is::<CredentialsError>()) => with_causes(&e),
+                _ => explain(&e),
             };
             match e.code() {
                 Some("ThrottlingException" | "InternalServiceError") | None => {
@@ -93,11 +102,11 @@ fn parts(text: &str, known: &EnvOverrides) -> Result<Credentials, &'static str> 
         SecretFields { password: Some(text.to_owned()), ..SecretFields::default() }
     };
     let message = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let password = message(parts.password).ok_or("the secret holds no password")?;
+    let password = message(parts.password).ok_or("the secret has no password")?;
     let user = message(parts.username).unwrap_or_else(|| known.user.clone());
     let host = message(parts.host).filter(|_| !known.host);
     if host.is_none() && !known.host {
-        return Err("the secret names no host: set RDS_HOST");
+        return Err("the secret has no host: set RDS_HOST");
     }
     let port = parts.port.filter(|_| !known.port).map(|port| match port {
         Port::Number(port) => Ok(port),

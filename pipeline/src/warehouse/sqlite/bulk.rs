@@ -127,7 +127,7 @@ fn number(row: &SqliteRow) -> Option<f64> {
 #[async_trait]
 impl BulkWarehouse for Sqlite {
     async fn load_strategy(&self) -> Result<LoadStrategy, Error> {
-        Ok(LoadStrategy { kind: LoadMethod::Insert, reason: "a SQLite file has no other".into() })
+        Ok(LoadStrategy { kind: LoadMethod::Insert, reason: "the only one for SQLite".into() })
     }
 
     async fn snapshot(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {

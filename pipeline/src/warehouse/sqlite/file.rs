@@ -75,9 +75,9 @@ fn look(path: &Path, missing: Missing) -> Result<(), String> {
         Ok(meta) if meta.is_dir() => {
             return Err(format!("{shown} is a directory: name a file in it, such as sqlite:{shown}/warehouse.db"));
         }
-        Ok(meta) if !meta.is_file() => return Err(format!("{shown} is no regular file: check --warehouse")),
+        Ok(meta) if !meta.is_file() => return Err(format!("{shown} is not a regular file: check --warehouse")),
         Ok(meta) if meta.len() == 0 && missing == Missing::Refused => {
-            return Err(format!("{shown} is empty: check --warehouse; `ruminate init` would make a warehouse of it"));
+            return Err(format!("{shown} is empty: check --warehouse; `ruminate init` would create a warehouse in it"));
         }
         Ok(meta) if meta.len() == 0 => return alone(path),
         Ok(_) => {}
@@ -86,7 +86,7 @@ fn look(path: &Path, missing: Missing) -> Result<(), String> {
     let read = File::open(path).and_then(|file| file.take(HEADER as u64).read_to_end(&mut start));
     read.map_err(|e| unreadable(&e))?;
     if start.len() < HEADER || !start.starts_with(MAGIC) {
-        return Err(format!("{shown} is no SQLite database: check --warehouse"));
+        return Err(format!("{shown} is not a SQLite database: check --warehouse"));
     }
     fits(&real(path)).map_err(|e| unreadable(&e))?.map_or(Ok(()), |stray| Err(foreign(&stray, path)))
 }
@@ -105,7 +105,7 @@ fn absent(path: &Path, missing: Missing) -> Result<(), String> {
 
 fn no_directory(path: &Path) -> String {
     let dir = path.parent().unwrap_or(Path::new("."));
-    format!("{} is no directory: create it, or check --warehouse", dir.display())
+    format!("{} is not a directory: create it, or check --warehouse", dir.display())
 }
 
 /// Rejects a new database next to existing `-wal` or `-journal` files: SQLite would delete what may be the only copy of

@@ -9,7 +9,9 @@ use serde::Serialize;
 
 mod scale;
 
-pub(super) use scale::{Scale, Tick, millis, moment, nines, since};
+pub(super) use scale::{Scale, Tick, moment, nines, since};
+
+pub(super) use crate::render::millis;
 
 /// Width and height of the drawing, before it is stretched.
 const SIZE: (f64, f64) = (1_000.0, 300.0);
@@ -147,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_line_is_steps_with_gaps_and_equal_neighbours_are_one() {
-        let (x, y) = (Scale::seconds(4.0), Scale::from_nought(10.0));
+        let (x, y) = (Scale::seconds(4.0), Scale::from_zero(10.0));
         let path = |values: &[Option<f64>]| steps(&columns(4), values, &x, &y);
         assert_eq!(path(&[Some(0.0), Some(10.0), Some(10.0), Some(0.0)]), "M0 300H250V0H750V300H1000");
         assert_eq!(path(&[Some(10.0), None, None, Some(5.0)]), "M0 0H250M750 150H1000");

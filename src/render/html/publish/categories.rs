@@ -1,9 +1,11 @@
 //! Categories of messages on the page: counts, labels, and part of the breakdown.
 
+use crate::outcome::Counter as _;
 use crate::publish::{Count as Counter, Outcome};
 use crate::render::html::breakdown::{Breakdown, CategoryRow};
 use crate::render::html::findings::KindLabels;
 use crate::render::html::numbers;
+use crate::topic::Delivery;
 
 /// Result of a message, or an event before its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +76,12 @@ impl MessageCategory {
     /// Returns its labels.
     pub(super) const fn words(self) -> KindLabels {
         let (title, [one, many], meaning, todo) = match self {
-            Self::Published => {
-                ("Published", ["message was published", "messages were published"], "The topic has it.", "Nothing.")
-            }
+            Self::Published => (
+                "Published",
+                ["message was published", "messages were published"],
+                "The topic accepted it.",
+                "Nothing.",
+            ),
             Self::Failed => (
                 "Failed",
                 ["message failed", "messages failed"],
@@ -85,26 +90,26 @@ impl MessageCategory {
             ),
             Self::Invalid => (
                 "Invalid",
-                ["message was no valid reading, or too large", "messages were no valid readings, or too large"],
+                ["message was not a valid reading, or too large", "messages were not valid readings, or too large"],
                 "It is not a valid reading, or over 256 KiB, so it was not sent.",
                 "See the reasons below; `--send-invalid` sends them too, to test the quarantine.",
             ),
             Self::Dropped => (
                 "Dropped",
                 ["message was dropped: the sender was behind", "messages were dropped: the sender was behind"],
-                "It was due and could not be sent in time (`--drop-after`), because too much was in flight.",
-                "The topic, or this sender, cannot sustain this rate: raise `--concurrency`, or ask for less.",
+                "It was due and could not be sent in time (`--drop-after`), because too many batches were in flight.",
+                "The topic, or this sender, cannot sustain this rate: raise `--concurrency`, or lower the rate.",
             ),
             Self::Unsent => (
                 "Unsent",
-                ["message was under way when it stopped", "messages were under way when it stopped"],
+                ["message was in flight when the run stopped", "messages were in flight when the run stopped"],
                 "The run stopped before its result was known.",
                 "Resume: it is sent again, which changes nothing if it was accepted.",
             ),
             Self::NotReached => (
                 "Not reached",
                 ["message of the input was not reached", "messages of the input were not reached"],
-                "The run ended before it: it was counted, and not sent.",
+                "The run ended first: it was counted, but not sent.",
                 "Continue as described below. A last stage without a time, such as `hold:200/s`, lasts until the input ends.",
             ),
             Self::Retried => (
@@ -131,6 +136,15 @@ pub(super) fn account(outcome: &Outcome) -> Breakdown {
     let parts = MessageCategory::ALL.into_iter().filter_map(part).collect();
     let side = if outcome.rest.known() > 0 { "Input" } else { "Read" };
     Breakdown::of(side, numbers::of(whole, "message", "messages"), parts)
+}
+
+/// Returns the breakdown of what the in-process intake did with the published messages. `None` if the topic is not local.
+pub(super) fn deliveries(outcome: &Outcome) -> Option<Breakdown> {
+    let local = outcome.local.as_ref()?;
+    let class = |delivery: Delivery| if delivery.spec().role.is_finding() { "drift" } else { "same" };
+    let part = |(delivery, n): (Delivery, u64)| (delivery.spec().title, class(delivery), n);
+    let whole = numbers::of(local.counts.parts(), "message", "messages");
+    Some(Breakdown::of("Intake", whole, local.counts.iter().map(part).collect()))
 }
 
 /// Returns the table of categories.

@@ -43,8 +43,8 @@ impl TruthDeliverySection {
         let file = sanitize::shown(&truth.file, sanitize::KEY);
         let must = numbers::of(truth.ids, "reading", "readings");
         let arrived = match truth.missing {
-            0 => "all of them did".to_owned(),
-            missing => format!("{} did not", numbers::count(missing)),
+            0 => "all arrived".to_owned(),
+            missing => format!("{} did not arrive", numbers::count(missing)),
         };
         let reading = |missing: &MissingReading| Reading {
             id: missing.id.to_string(),
@@ -52,11 +52,11 @@ impl TruthDeliverySection {
             fault: sanitize::shown(missing.fault.as_deref().unwrap_or("none"), sanitize::VALUE),
         };
         Self {
-            lead: format!("By {file}, {must} had to arrive, and {arrived}, whether this run sent them or not."),
+            lead: format!("{file} requires {must}; {arrived}, regardless of which run sent them."),
             note: truth
                 .stopped
                 .as_ref()
-                .map(|why| format!("Not looked for all: {}.", sanitize::shown(why, sanitize::VALUE))),
+                .map(|why| format!("The check is incomplete: {}.", sanitize::shown(why, sanitize::VALUE))),
             missing_by_fault: errors::of(&truth.missing_by_fault),
             missing_readings: truth.missing_readings.iter().map(reading).collect(),
         }
@@ -67,7 +67,7 @@ impl DeliveryLag {
     pub(super) fn of(lag: &Lag) -> Self {
         let seen = lag.arrived > 0;
         let percentiles =
-            [("p50", lag.lag_ms.p50), ("p90", lag.lag_ms.p90), ("p99", lag.lag_ms.p99), ("longest", lag.lag_ms.max)];
+            [("p50", lag.lag_ms.p50), ("p90", lag.lag_ms.p90), ("p99", lag.lag_ms.p99), ("maximum", lag.lag_ms.max)];
         Self {
             lead: lead(lag),
             notes: notes(lag),
@@ -88,7 +88,7 @@ impl DeliveryLag {
 fn lead(lag: &Lag) -> String {
     let watched = numbers::of(lag.watched, "reading was", "readings were");
     let arrived = match lag.watched {
-        0 => return "No reading was looked for in the warehouse.".into(),
+        0 => return "The warehouse was not checked for any reading.".into(),
         all if lag.arrived == all => "all arrived".to_owned(),
         all => format!("{} ({}) arrived", numbers::count(lag.arrived), shown_share(lag.arrived, all)),
     };
@@ -110,7 +110,7 @@ fn notes(lag: &Lag) -> Vec<String> {
     }
     if lag.not_watched > 0 {
         let n = numbers::of(lag.not_watched, "reading was", "readings were");
-        notes.push(format!("{n} not looked for, because there were too many at once: the rest is a sample."));
+        notes.push(format!("{n} not checked, because there were too many at once; the others are a sample."));
     }
     if let Some(why) = &lag.stopped {
         notes.push(format!("The watch ended early: {}.", sanitize::shown(why, sanitize::VALUE)));

@@ -5,11 +5,14 @@ use serde::Serialize;
 use super::Pair;
 use super::timeline::tipped;
 use crate::publish::{Count, Interval, Outcome, PercentilePoint, Percentiles};
+use crate::render::counted;
 use crate::render::html::numbers;
 use crate::render::html::plot::{Column, Plot, PlotLabels, Scale, Series, millis, nines, since};
 
 /// Minimum wait to report, in milliseconds: filling a batch takes half of it.
 const A_WAIT_MS: f64 = 40.0;
+/// Difference below which latency and service time count as the same, in milliseconds.
+const A_LITTLE_MS: f64 = 1.0;
 
 /// Section of the latencies.
 #[derive(Debug, Serialize)]
@@ -42,7 +45,7 @@ impl Latency {
             ("p90", due.p90, call.p90),
             ("p99", due.p99, call.p99),
             ("p99.9", outcome.times.latency_p999_ms, outcome.times.service_p999_ms),
-            ("longest", due.max, call.max),
+            ("maximum", due.max, call.max),
         ];
         let any = outcome.counts[Count::Published] > 0;
         Self {
@@ -56,8 +59,8 @@ impl Latency {
             curve: curves(
                 "Latency by percentile",
                 &[
-                    ("latency", "latency, from when it was due", &outcome.times.latency_curve),
-                    ("service", "service time, the call alone", &outcome.times.service_curve),
+                    ("latency", "latency, from the scheduled time", &outcome.times.latency_curve),
+                    ("service", "service time, of the request", &outcome.times.service_curve),
                 ],
             ),
         }
@@ -71,32 +74,44 @@ fn note(outcome: &Outcome) -> String {
     let dropped = match outcome.counts[Count::Dropped] {
         0 => String::new(),
         n => format!(
-            " The {} dropped have no latency at all: sent, they would have been the longest.",
+            " The {} dropped have no latency: they would have been the slowest.",
             numbers::of(n, "message", "messages")
         ),
     };
     if outcome.pacing.behind_seconds.is_none() {
-        return "Without a schedule, latency starts at a message's first request, and nothing is sent while all slots are in use: a stall \
-                holds back what it would have hit. For percentiles that users would see, ask for a rate."
+        return "Without a schedule, latency starts at a message's first request, and nothing is sent while all slots are in use, so a \
+                stall of the topic is underestimated. For the latency of messages that arrive at a given rate, use `--rate` or \
+                `--stages`."
             .into();
     }
     let description = match widest(outcome) {
         Some((name, due, call)) => {
             let [due, call] = [due, call].map(millis);
             format!(
-                "Here {name} is {due}, and {call} of the calls alone: the rest was spent waiting for its turn, which a tool that \
-                 measures only requests would not show."
+                "Here {name} is {due}, of which the request took {call}: the rest is waiting, which a tool that measures only \
+                 requests would not show."
             )
         }
-        None if outcome.counts[Count::Dropped] == 0 => {
-            "Here both are nearly the same: the sender kept to its schedule.".into()
-        }
+        None if outcome.counts[Count::Dropped] == 0 => match wait(outcome) {
+            wait if wait < A_LITTLE_MS => "Here both are nearly the same: the sender kept to its schedule.".into(),
+            wait => format!(
+                "Here latency is up to {} above service time, because batches wait to be filled (`--linger`); the sender kept to \
+                 its schedule.",
+                millis(wait)
+            ),
+        },
         None => String::new(),
     };
     format!(
-        "Latency counts from when a message was due, so that waiting behind a slow answer is in it; service time is the \
-         call that got it through. {description}{dropped}"
+        "Latency starts when a message was due, so it includes waiting behind slow responses; service time is the duration \
+         of the successful request. {description}{dropped}"
     )
+}
+
+/// Returns the largest difference between a percentile of the latency and that of the service time, in milliseconds.
+fn wait(outcome: &Outcome) -> f64 {
+    let (due, call) = (outcome.times.latency_ms, outcome.times.service_ms);
+    [due.p50 - call.p50, due.p90 - call.p90, due.p99 - call.p99].into_iter().fold(0.0, f64::max)
 }
 
 /// Returns the percentile with the largest difference between latency and service time, if it is relevant: filling a
@@ -120,7 +135,7 @@ const QUANTILES: [Quantile; 4] = [
     ("p50", "p50", |ms| ms.p50),
     ("p90", "p90", |ms| ms.p90),
     ("p99", "p99", |ms| ms.p99),
-    ("max", "longest", |ms| ms.max),
+    ("max", "maximum", |ms| ms.max),
 ];
 
 /// Returns latency and service time on the same scale, so that their difference is visible.
@@ -144,13 +159,13 @@ fn over_time(outcome: &Outcome) -> Pair {
         Plot::of(words, (&Scale::seconds(outcome.times.seconds), &scale), &columns, lines.into())
     };
     vec![
-        plot("Latency over time", "from when it was due", |one| one.latency_ms, outcome.times.latency_ms),
-        plot("Service time over time", "of the call alone", |one| one.service_ms, outcome.times.service_ms),
+        plot("Latency over time", "from the scheduled time", |one| one.latency_ms, outcome.times.latency_ms),
+        plot("Service time over time", "of the request", |one| one.service_ms, outcome.times.service_ms),
     ]
 }
 
 fn unit(name: &str, scale: &Scale) -> String {
-    if scale.is_logarithmic() { format!("{name}, logarithmic") } else { name.to_owned() }
+    if scale.is_logarithmic() { format!("{name}, logarithmic scale") } else { name.to_owned() }
 }
 
 /// Returns percentile curves on one scale: class, name, points. Empty without measurements.
@@ -186,13 +201,10 @@ pub(super) fn curves(
     let least = points().map(|point| point.ms).fold(f64::INFINITY, f64::min);
     let most = points().map(|point| point.ms).fold(0.0, f64::max);
     let scale = Scale::latencies(least, most);
-    let description = format!("{title}, of {count} messages, from {} to {}", millis(least), millis(most));
-    let words = PlotLabels {
-        title,
-        unit: unit("at most so long", &scale),
-        across: "per cent of the messages".into(),
-        description,
-    };
+    let description =
+        format!("{title}, of {}, from {} to {}", counted(count, "message", "messages"), millis(least), millis(most));
+    let words =
+        PlotLabels { title, unit: unit("maximum", &scale), across: "percent of the messages".into(), description };
     Some(Plot::of(words, (&Scale::nines(all), &scale), &columns, lines.collect()))
 }
 

@@ -35,6 +35,10 @@ struct Publish {
     latency: latency::Latency,
     errors: Vec<errors::ErrorCount>,
     problems: ProblemList,
+    /// Messages that the in-process intake quarantined, or whose row differs.
+    intake_problems: ProblemList,
+    /// Address of the quarantine. `None` if the topic is not local.
+    quarantine: Option<String>,
     lag: Option<lag::DeliveryLag>,
     dead_letters: Option<String>,
     /// Flag that continues a stopped run. `None` if it did not stop.
@@ -53,12 +57,17 @@ impl Page for Outcome {
             version: env!("CARGO_PKG_VERSION"),
             verdict: page_head::of(self),
             conditions: conditions::of(self),
-            accounts: vec![categories::account(self)],
+            accounts: std::iter::once(categories::account(self)).chain(categories::deliveries(self)).collect(),
             counts: categories::counts(self),
             course: timeline::Timeline::of(self),
             latency: latency::Latency::of(self),
             errors: errors::of(&self.errors),
-            problems: ProblemList::of(&self.problems, |_| true),
+            problems: ProblemList::of(&self.problems, |kind| !is_of_intake(kind)),
+            intake_problems: ProblemList::of(&self.problems, is_of_intake),
+            quarantine: self
+                .local
+                .as_ref()
+                .map(|local| super::sanitize::shown(&local.quarantine, super::sanitize::KEY)),
             lag: self.lag.as_ref().map(lag::DeliveryLag::of),
             dead_letters: self.dead_letters.as_ref().map(|file| super::sanitize::shown(file, super::sanitize::KEY)),
             resume_flag: self.resume_flag(),
@@ -67,6 +76,11 @@ impl Page for Outcome {
             repeat: ReproduceCommand::of(&self.command),
         }
     }
+}
+
+/// Returns true for the kinds of problems that the in-process intake reports.
+fn is_of_intake(kind: &str) -> bool {
+    matches!(kind, "conflicting" | "refused" | "quarantined")
 }
 
 /// Plots next to each other, with the same time axis or scale.

@@ -42,7 +42,11 @@ fn title(outcome: &Outcome) -> String {
     } else if outcome.counts[Count::Read] == 0 {
         "There was nothing to publish".into()
     } else if all > 0 && outcome.counts[Count::Published] > 0 {
-        if all == 1 { "The check passed".into() } else { format!("All {} checks passed", numbers::count(all)) }
+        match all {
+            1 => "The check passed".into(),
+            2 => "Both checks passed".into(),
+            all => format!("All {} checks passed", numbers::count(all)),
+        }
     } else if outcome.counts[Count::Published] == 0 {
         "Nothing was published".into()
     } else if missing > 0 {
@@ -78,7 +82,7 @@ fn lead(outcome: &Outcome) -> String {
         let go_on =
             outcome.resume_flag().map_or_else(String::new, |how| format!("; the same command with {how} resumes it"));
         let why = sanitize::shown(why, sanitize::VALUE);
-        return format!("{why}. {so_far} published so far{go_on}.{}", left_over(outcome));
+        return format!("{}. {so_far} published so far{go_on}.{}", sanitize::sentence(&why), left_over(outcome));
     }
     if outcome.counts[Count::Read] == 0 {
         return match outcome.counts[Count::Skipped] {
@@ -143,6 +147,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Topic", &outcome.topic),
         Fact::code("Endpoint", outcome.endpoint.as_deref().unwrap_or_default()),
         Fact::text("Input", input_line(&outcome.inputs).map_or_else(String::new, |(_, dialects)| dialects)),
+        Fact::text("Started", outcome.started.map_or_else(String::new, headline::instant)),
         Fact::text("Schedule", &outcome.pacing.schedule),
         Fact::text("Time taken", duration(outcome.times.seconds)),
         Fact::text("Resumed", resumed),

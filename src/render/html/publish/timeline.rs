@@ -46,13 +46,13 @@ fn notes(outcome: &Outcome, wrong: bool) -> Vec<String> {
     if let Some(behind) = outcome.fell_behind() {
         let behind = duration(behind);
         notes.push(format!(
-            "It ended {behind} behind its schedule, so its latencies include delays of this sender: raise `--concurrency`, or ask \
-             for less."
+            "The run ended {behind} behind its schedule, so its latencies include delays of this sender: raise `--concurrency`, \
+             or lower the rate."
         ));
     }
     if outcome.pacing.behind_seconds.is_some() && outcome.pacing.max_behind_seconds > 0.1 {
         notes.push(format!(
-            "The latest batch went out {} after it was due.",
+            "The most delayed batch was sent {} after it was due.",
             duration(outcome.pacing.max_behind_seconds)
         ));
     }
@@ -115,7 +115,7 @@ fn rate(outcome: &Outcome) -> Plot {
         across: since(outcome.times.seconds),
         description,
     };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_zero(max)), &columns, lines)
 }
 
 fn trouble(outcome: &Outcome) -> Plot {
@@ -143,11 +143,11 @@ fn trouble(outcome: &Outcome) -> Plot {
         across: since(outcome.times.seconds),
         description,
     };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::counts(max)), &columns, lines)
 }
 
 fn in_flight(outcome: &Outcome) -> Plot {
-    let (lines, max) = lines(outcome, &[("p99", "at most", |one| one.in_flight.into())]);
+    let (lines, max) = lines(outcome, &[("p99", "maximum", |one| one.in_flight.into())]);
     let columns = tipped(outcome, |one| format!("{} in flight", numbers::count(one.in_flight.into())));
     let description = format!("Batches in flight over time: {max} at most");
     let words = PlotLabels {
@@ -156,7 +156,7 @@ fn in_flight(outcome: &Outcome) -> Plot {
         across: since(outcome.times.seconds),
         description,
     };
-    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::from_nought(max)), &columns, lines)
+    Plot::of(words, (&Scale::seconds(outcome.times.seconds), &Scale::counts(max)), &columns, lines)
 }
 
 fn figures(one: &Interval, all: f64) -> Vec<String> {

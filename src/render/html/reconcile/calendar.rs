@@ -26,15 +26,15 @@ pub(super) fn calendar(outcome: &Outcome) -> Calendar {
 
 impl CalendarCell for reconcile::DayCounts {
     const WORDS: CalendarLabels = CalendarLabels {
-        caption: "Records in the lake; where the warehouse has another number, it follows after the bar. Days are those of `data`.",
+        caption: "Records in the lake; if the warehouse has another number, it follows after the bar. Days are taken from the field `data`.",
         legend: &[
             (&["a1", "a2", "a3", "a4"], "both sides agree, few to many records"),
             (&["d1", "d2", "d3"], "findings: under 5 %, under 25 %, more"),
-            (&["u"], "counts differ, nothing found"),
+            (&["u"], "counts differ, no finding"),
             (&["g"], "no records"),
         ],
         between: "|",
-        days: "Days are those of `data`.",
+        days: "Days are taken from the field `data`.",
         list: "Days that disagree, as a list",
         head: ["Lake", "Warehouse", "Difference", "Findings"],
         off: ["finding", "findings"],

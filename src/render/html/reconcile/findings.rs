@@ -103,7 +103,7 @@ pub(super) struct PatternText {
     title: &'static str,
     anchor: &'static str,
     cause: String,
-    /// Descriptions of the property, with the fraction of all compared ids that also have it.
+    /// Descriptions of the property, with the fraction of the compared ids that also have it.
     shares: Vec<[String; 2]>,
 }
 
@@ -111,7 +111,7 @@ pub(super) struct PatternText {
 pub(super) fn patterns(outcome: &Outcome) -> Vec<PatternText> {
     let of_one = |a: &Pattern, b: &Pattern| (a.kind, &a.cause) == (b.kind, &b.cause);
     let shares = |pattern: &Pattern| {
-        [sanitize::shown(&pattern.description(), VALUE), pattern.base_rate().replace(' ', "\u{a0}")]
+        [sanitize::shown(&pattern.description(), VALUE), pattern.comparison().replace(' ', "\u{a0}")]
     };
     let message = |patterns: &[Pattern]| {
         let first = patterns.first()?;

@@ -47,7 +47,8 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.stopped {
         let why = sanitize::shown(why, sanitize::VALUE);
         return format!(
-            "{why}. {records} of the lake and {rows} of the warehouse had been read; run it again for a verdict."
+            "{}. {records} of the lake and {rows} of the warehouse had been read; run it again for a verdict.",
+            sanitize::sentence(&why)
         );
     }
     if let Some(why) = &outcome.halted {
@@ -58,7 +59,7 @@ fn lead(outcome: &Outcome) -> String {
     }
     if outcome[Counter::LakeObjects] == outcome[Skip::Unrecognized] && outcome[Skip::Unrecognized] > 0 {
         return format!(
-            "No object has a name of this lake, so {rows} of the warehouse matched nothing: is the prefix right?"
+            "No object has a recognized name, so {rows} of the warehouse matched nothing: check the prefix."
         );
     }
     let proved = outcome.truth.as_ref().map(|truth| format!(" {}", truth::lead(truth))).unwrap_or_default();
@@ -81,7 +82,7 @@ fn lead(outcome: &Outcome) -> String {
     let mut lead =
         format!("{records} of the lake were compared with {rows} of the warehouse, value by value: {matched}.{proved}");
     if let Some(message) = budget_verdict(outcome) {
-        lead.push_str(&format!(" What was found is {message}."));
+        lead.push_str(&format!(" {}.", sanitize::sentence(&message)));
     }
     if let Some(since) = &outcome.since_baseline {
         let [new, persisting, resolved] = [since.new, since.persisting, since.resolved].map(numbers::count);

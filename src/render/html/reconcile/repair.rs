@@ -72,7 +72,7 @@ impl Repair {
 
 fn done(repaired: &RepairOutcome) -> Vec<(&'static str, String)> {
     let names = if repaired.dry_run {
-        ["Rows it would insert", "Rows it would update", "Objects it would write"]
+        ["Rows to insert", "Rows to update", "Objects to write"]
     } else {
         ["Rows inserted", "Rows updated", "Objects written"]
     };
@@ -81,7 +81,7 @@ fn done(repaired: &RepairOutcome) -> Vec<(&'static str, String)> {
             .map(numbers::count);
     let mut lines: Vec<_> = names.into_iter().zip(counts).collect();
     if !repaired.dry_run {
-        lines.push(("Read back and found right", numbers::count(repaired[RepairCounter::Verified])));
+        lines.push(("Verified", numbers::count(repaired[RepairCounter::Verified])));
         lines.push(("Failed", numbers::count(repaired[RepairCounter::Failed])));
     }
     lines.push(("Not repaired", numbers::count(repaired[RepairCounter::NotRepaired])));
@@ -92,9 +92,9 @@ fn possible(outcome: &Outcome) -> Vec<(&'static str, String)> {
     let left =
         outcome.drift() - outcome[Counter::LakeOnly] - outcome[Counter::Differing] - outcome[Counter::WarehouseOnly];
     vec![
-        ("Rows it could insert", numbers::count(outcome[Counter::LakeOnly])),
-        ("Rows it could update", numbers::count(outcome[Counter::Differing])),
-        ("Objects it could write", numbers::count(outcome[Counter::WarehouseOnly])),
+        ("Rows that can be inserted", numbers::count(outcome[Counter::LakeOnly])),
+        ("Rows that can be updated", numbers::count(outcome[Counter::Differing])),
+        ("Objects that can be written", numbers::count(outcome[Counter::WarehouseOnly])),
         ("Findings to resolve manually", numbers::count(left)),
     ]
 }

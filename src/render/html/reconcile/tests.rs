@@ -92,7 +92,7 @@ fn every_kind_of_drift_has_its_section() {
         assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
         assert!(html.contains(&format!("href=\"#{}\"", kind.name())), "{}", kind.name());
     }
-    assert!(html.contains("<h1>15 findings</h1>"));
+    assert!(html.contains("<h1>16 findings</h1>"));
     for text in ["+0.423549", "Archived objects", "Not repaired, with reasons", "Could not be repaired"] {
         assert!(html.contains(text), "{text}");
     }
@@ -129,6 +129,7 @@ fn hostile_text_stays_text() {
     let shape = PatternKind::OneFarm { farm: hostile.into() };
     let (cause, kind) = (Some(hostile.to_owned()), DriftKind::Differing);
     outcome.patterns.push(Pattern {
+        also_one_farm: None,
         kind,
         cause: cause.clone(),
         shape,
@@ -312,7 +313,7 @@ fn an_audit_of_ids_alone_claims_no_more() {
     let page = render(&outcome).unwrap();
     assert!(page.contains("Both sides have the same ids") && !page.contains("Lake and warehouse agree"));
     assert!(page.contains("by their ids alone: 1,300 ids are on both sides") && page.contains("Audit without <code"));
-    assert!(page.contains("1,300 not opened") && page.contains("No totals were computed"));
+    assert!(page.contains("1,300 present on both sides") && page.contains("No totals were computed"));
     assert!(!page.contains("Hash totals"), "of nothing");
 }
 

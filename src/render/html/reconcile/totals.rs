@@ -49,7 +49,7 @@ impl Hashes {
         let [distance, all] = outcome.control.differing_months();
         let lead = match (all, distance) {
             (0, _) => String::new(),
-            (_, 0) => format!("So are those of each of {}.", numbers::of(all, "farm-month", "farm-months")),
+            (_, 0) => format!("So do those of each of {}.", numbers::of(all, "farm-month", "farm-months")),
             _ => format!(
                 "Of {}, {}.",
                 numbers::of(all, "farm-month", "farm-months"),
@@ -90,7 +90,7 @@ impl Totals {
         let columns: Vec<Lines> = whole.columns().map(|(column, totals)| lines(column, totals)).collect();
         let differing = columns.iter().filter(|lines| lines.difference.is_some()).count();
         let note = if outcome[Counter::DuplicateObjects] + outcome[Counter::NotCompared] > 0 {
-            "Rows without a judged object are in these totals; copies of an object are counted once."
+            "These totals include rows whose object was not compared; copies of an object are counted once."
         } else {
             ""
         };

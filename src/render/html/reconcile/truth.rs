@@ -40,9 +40,9 @@ impl TruthSection {
 pub(super) fn lead(truth: &TruthResult) -> String {
     let (found, expected) =
         (numbers::count(truth[TruthCounter::Found]), numbers::of(truth[TruthCounter::Expected], "id", "ids"));
-    let mut lead = format!("Of {expected} that the history must have left, {found} are in both stores");
+    let mut lead = format!("Of {expected} that the history must store, {found} are in both stores");
     match (truth[TruthCounter::Missing], truth[TruthCounter::Unexpected]) {
-        (0, 0) => lead.push_str(", and nothing is there that must not be"),
+        (0, 0) => lead.push_str(", and none is unexpected"),
         (missing, unexpected) => lead.push_str(&format!(
             "; {} missing, {} unexpected",
             numbers::of(missing, "is", "are"),
@@ -59,7 +59,7 @@ pub(super) fn lead(truth: &TruthResult) -> String {
 
 fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
     let lacking =
-        |lacking: u64| vec![("there", "same", truth[TruthCounter::Expected] - lacking), ("missing", "drift", lacking)];
+        |lacking: u64| vec![("found", "same", truth[TruthCounter::Expected] - lacking), ("missing", "drift", lacking)];
     let expected = || numbers::of(truth[TruthCounter::Expected], "id expected", "ids expected");
     let mut accounts = vec![
         Breakdown::of("Lake", expected(), lacking(truth[TruthCounter::MissingInLake])),
@@ -67,7 +67,7 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
     ];
     if truth[TruthCounter::QuarantinedExpected] > 0 {
         let parts = vec![
-            ("there", "same", truth[TruthCounter::QuarantinedFound]),
+            ("found", "same", truth[TruthCounter::QuarantinedFound]),
             ("missing", "drift", truth[TruthCounter::QuarantinedMissing]),
             ("withheld", "aside", truth[TruthCounter::QuarantinedWithheld]),
         ];
@@ -85,7 +85,7 @@ fn facts(truth: &TruthResult) -> Vec<Fact> {
         None => String::new(),
     };
     let refused = format!(
-        "{} a topic refuses as too large; {} in a store all the same",
+        "{} too large for a topic; {} in a store anyway",
         numbers::of(truth[TruthCounter::Oversized], "message", "messages"),
         numbers::of(truth[TruthCounter::OversizedStored], "is", "are")
     );

@@ -40,7 +40,7 @@ fn nothing(outcome: &Outcome) -> String {
 
 impl CalendarCell for DayCounts {
     const WORDS: CalendarLabels = CalendarLabels {
-        caption: "Records recovered; if the lake has more, its count follows. Days are those of the lake's folders.",
+        caption: "Records recovered; if the lake has more, its count follows. Days are taken from the lake's paths.",
         legend: &[
             (&["a1", "a2", "a3", "a4"], "all recovered, few to many records"),
             (&["d1", "d2", "d3"], "incomplete: under 5 %, under 25 % missing, more"),
@@ -48,12 +48,12 @@ impl CalendarCell for DayCounts {
             (&["g"], "nothing in the lake"),
         ],
         between: "of",
-        days: "Days are those of the lake's folders.",
+        days: "Days are taken from the lake's paths.",
         list: "Incomplete days, as a list",
-        head: ["In the lake", "Back", "Missing", "Why"],
+        head: ["In the lake", "Recovered", "Missing", "Why"],
         off: ["record missing", "records missing"],
         is_off: ["is incomplete", "are incomplete"],
-        none: "none is incomplete",
+        none: "no incomplete day",
         fine: "all fully recovered",
         max: "with the most missing records",
     };

@@ -114,7 +114,7 @@ impl ObjectCategory {
         };
         let (title, [one, many], meaning, todo) = words(counter).unwrap_or_else(|| {
             let objects = match self.is_missing() {
-                true => ["object is not back", "objects are not back"],
+                true => ["object was not recovered", "objects were not recovered"],
                 false => ["object was skipped", "objects were skipped"],
             };
             (self.spec().title, objects, self.spec().help, "See the reason for each.")
@@ -133,13 +133,13 @@ const fn words(counter: Counter) -> Option<Texts> {
         Counter::Inserted => (
             "Inserted",
             ["record was inserted", "records were inserted"],
-            "The row was missing and is there now.",
+            "The row was missing and now exists.",
             "Nothing.",
         ),
         Counter::Identical => (
-            "Already there",
-            ["row was there already", "rows were there already"],
-            "The row was there with the lake's values.",
+            "Already present",
+            ["row already existed", "rows already existed"],
+            "The row existed with the lake's values.",
             "Nothing.",
         ),
         Counter::Overwritten => (
@@ -151,21 +151,21 @@ const fn words(counter: Counter) -> Option<Texts> {
         Counter::Conflicting => (
             "Other values in the warehouse",
             ["row has other values than the lake, and was kept", "rows have other values than the lake, and were kept"],
-            "The warehouse had a row of this id with other values; it was left as it is.",
-            "Find out who changed it. To take the lake's values: `--on-conflict overwrite`, which writes an undo file; to see \
-                 it all side by side: `ruminate reconcile`.",
+            "The warehouse had a row with this id and other values; it was not changed.",
+            "Find out who changed it. `--on-conflict overwrite` writes the lake's values, and an undo file; `ruminate reconcile` \
+                 shows both side by side.",
         ),
         Counter::Rejected => (
             "Rejected",
             ["object was rejected", "objects were rejected"],
-            "The object was read and holds no valid record, or a column of the table refuses one of its values.",
+            "The object was read and is not a valid record, or a column of the table rejects one of its values.",
             "See the reasons: correct the record at its source and send it again, or widen the column and replay again.",
         ),
         Counter::Archived => (
             "In an archive tier",
             ["object is archived and was not read", "objects are archived and were not read"],
-            "The object is there, but in a storage class that must be restored before it can be read.",
-            "Restore them in S3, then run the same command again: rows that are there are met as identical. To load only \
+            "The object exists, but in a storage class that must be restored before it can be read.",
+            "Restore them in S3, then run the same command again: existing rows count as identical. To load only \
                  those: `ruminate reconcile --drift FILE`, then `ruminate replay --only FILE`.",
         ),
         Counter::Unreadable => (
@@ -197,13 +197,13 @@ const fn words(counter: Counter) -> Option<Texts> {
             "After the requested time",
             ["record was processed after the requested time", "records were processed after the requested time"],
             "Processed after `--processed-until`.",
-            "None: it was requested.",
+            "Nothing: it was requested.",
         ),
         Counter::DataRange => (
             "Outside the data range",
             ["record is outside the data range", "records are outside the data range"],
             "`data` is outside of `--data-from` and `--data-to`.",
-            "None: it was requested.",
+            "Nothing: it was requested.",
         ),
         _ => return None,
     })

@@ -59,18 +59,23 @@ fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.stopped {
         let why = sanitize::shown(why, sanitize::VALUE);
         let so_far = numbers::of(back, "record is", "records are");
-        return format!("{why}. {so_far} recovered so far; to resume, {}.", outcome.resume_hint());
+        return format!(
+            "{}. {so_far} recovered so far; to resume, {}.",
+            sanitize::sentence(&why),
+            outcome.resume_hint()
+        );
     }
     if outcome.selects_nothing() {
         return "The drift file lists no object in this span.".into();
     }
     if wanted == 0 && outcome.counts[Counter::NotFound] > 0 {
-        return "The lake has none of the requested objects: was the file made for this lake?".into();
+        return "The lake has none of the requested objects: check that the file was written for this lake.".into();
     }
     if wanted == 0 {
         return match (outcome.counts[Counter::Listed], outcome.counts[Skip::Unrecognized]) {
-            (0, _) => "The lake has no object here: check the address, the prefix and the window.".into(),
-            (n, foreign) if n == foreign => "No object has a name of this lake: is the prefix right?".into(),
+            (0, _) => "The lake has no object in this window: check the address, the prefix and the window.".into(),
+            (n, foreign) if n == foreign => "No object has a recognized name: check the prefix.".into(),
+            _ if outcome.excludes_everything() => format!("{}.", sanitize::sentence(&outcome.excluded_by())),
             (n, _) => {
                 format!("All of {} were skipped: check the options.", numbers::of(n, "object", "objects"))
             }

@@ -27,7 +27,7 @@ impl Recovery {
         });
         let facts = stated(vec![
             Fact::text("Newest record recovered", newest.unwrap_or_default()),
-            Fact::text("Newest reading back", outcome.newest_data.map_or_else(String::new, instant)),
+            Fact::text("Newest reading recovered", outcome.newest_data.map_or_else(String::new, instant)),
             Fact::text("Cutoff", outcome.cutoff.map_or_else(String::new, instant)),
         ]);
         Self { facts, note: note(outcome) }
@@ -42,8 +42,10 @@ fn note(outcome: &Outcome) -> String {
         return format!("Records processed after {} were not replayed, as requested.", instant(until));
     }
     match page_head::missing(outcome) {
-        0 => "Nothing that had reached the lake here by the cutoff is missing: the recovery point is the lake's own."
-            .into(),
+        0 => {
+            "Everything that the lake had at the cutoff is in the warehouse, so the recovery point is that of the lake."
+                .into()
+        }
         n => format!(
             "{} which may include newer ones: the recovery point is final once they are resolved.",
             numbers::of(n, "record not recovered,", "records not recovered,")
@@ -78,7 +80,7 @@ impl TableSwapSection {
             only_in_old: many(swap.only_in_old, "row of the old table is", "rows of the old table are"),
             added: many(swap.added_before_swap, "row was", "rows were"),
             reason: swap.reason.as_deref().map_or_else(String::new, name),
-            caught_up: many(swap.caught_up, "object that came", "objects that came"),
+            caught_up: many(swap.caught_up, "object", "objects"),
         }
     }
 }

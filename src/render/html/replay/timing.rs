@@ -52,7 +52,7 @@ impl Timing {
         if outcome.loading_seconds > 0.0 {
             let detail = of_session(rows, outcome.loading_seconds, "row", "rows");
             let transactions = numbers::of(outcome.transactions, "transaction", "transactions");
-            let detail = if detail.is_empty() { transactions } else { format!("{detail} a session; {transactions}") };
+            let detail = if detail.is_empty() { transactions } else { format!("{detail} per session; {transactions}") };
             lines.push(line("Loading the warehouse", outcome.loading_seconds, "same", detail));
         }
         let mut pauses: Vec<_> = outcome.pauses.iter().collect();

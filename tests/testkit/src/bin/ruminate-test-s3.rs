@@ -10,66 +10,71 @@ use clap::Parser;
 use testkit::s3::{ACCESS_KEY, Config, Fault, Policy, REGION, S3Server, SECRET_KEY, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// An S3 server in memory, for tests: path-style addresses, one key pair, faults on demand.
+/// In-memory mock of Amazon S3 for tests, with path-style addresses and configurable faults
+///
+/// It prints its endpoint and runs until Ctrl-C. Nothing is stored on disk.
 #[derive(Debug, Parser)]
-#[command(after_help = format!("Access key {ACCESS_KEY}, secret key {SECRET_KEY}, region {REGION}."))]
+#[command(name = "ruminate-test-s3", after_help = format!(
+    "Environment for clients:\n  AWS_ENDPOINT_URL=<the printed endpoint>\n  AWS_ACCESS_KEY_ID={ACCESS_KEY}\n  \
+     AWS_SECRET_ACCESS_KEY={SECRET_KEY}\n  AWS_REGION={REGION}"
+))]
 struct Args {
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Port on 127.0.0.1; 0 picks a free port
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Bucket to create; can be repeated
+    /// Bucket to create (repeatable)
     #[arg(long, value_name = "NAME")]
     bucket: Vec<String>,
     /// Directory to load into the first bucket
     #[arg(long, value_name = "DIR", requires = "bucket")]
     load: Option<PathBuf>,
-    /// Objects to make in the first bucket, as bench/HHHH/NNNNNNNN.json
+    /// Number of objects to create in the first bucket, named bench/HHHH/NNNNNNNN.json
     #[arg(long, value_name = "N", default_value_t = 0, requires = "bucket")]
     objects: u64,
-    /// Bytes of each of those objects
+    /// Size of each of these objects, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 400)]
     object_bytes: usize,
-    /// Threads that serve; 0 is one a core
+    /// Number of threads; 0 for one per core
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    #[command(flatten, next_help_heading = "Faults")]
-    dials: DialArgs,
+    #[command(flatten, next_help_heading = "Faults (fractions are from 0 to 1)")]
+    faults: FaultArgs,
 }
 
-/// The dials; fractions are from 0 to 1.
+/// Faults of the server.
 #[derive(Debug, clap::Args)]
-struct DialArgs {
-    /// Chooses who is hit
+struct FaultArgs {
+    /// Random seed: another seed affects other requests
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Milliseconds before every answer
+    /// Latency of every response, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     latency_ms: u64,
-    /// Fraction of requests answered 503 SlowDown
+    /// Fraction of requests that return 503 SlowDown
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     slow_down: f64,
-    /// Requests a second above which the answer is 503 SlowDown
+    /// Maximum requests per second; requests above it return 503 SlowDown
     #[arg(long, value_name = "N")]
     max_per_second: Option<u32>,
-    /// Fraction of requests answered 500 InternalError
+    /// Fraction of requests that return 500 InternalError
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     internal_error: f64,
-    /// Fraction of connections reset before anything is done
+    /// Fraction of requests whose connection is reset before they are processed
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     reset: f64,
-    /// Fraction of connections reset after the request was carried out
+    /// Fraction of requests whose connection is reset after they were processed
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     lost_answer: f64,
-    /// Fraction of bodies cut in half
+    /// Fraction of response bodies that are cut in half
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     truncate: f64,
-    /// Fraction of answers that are an error document under a 200
+    /// Fraction of responses with status 200 and an error document
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     error_in_ok: f64,
-    /// Requests after which every other fails
+    /// Number of requests after which all later ones fail
     #[arg(long, value_name = "N")]
     outage_after: Option<u64>,
-    /// Overwrite in spite of If-None-Match, as Garage does
+    /// Ignore If-None-Match and overwrite, as Garage does
     #[arg(long)]
     ignore_if_none_match: bool,
     /// Show the times of objects to the millisecond, as Garage does
@@ -78,25 +83,25 @@ struct DialArgs {
     /// Seconds by which the store's clock is ahead
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     clock_ahead: u64,
-    /// Overwrite and delete in spite of If-Match
+    /// Ignore If-Match when overwriting and deleting
     #[arg(long)]
     ignore_if_match: bool,
-    /// Answer conditional writes with 501 NotImplemented
+    /// Return 501 NotImplemented for conditional writes
     #[arg(long)]
     reject_conditions: bool,
-    /// Answer HEAD of an object with 403
+    /// Return 403 for HEAD of an object
     #[arg(long)]
     forbid_head: bool,
-    /// Key whose GET is answered with 403; can be repeated
+    /// Key whose GET is answered with 403 (repeatable)
     #[arg(long, value_name = "KEY")]
     forbid_get: Vec<String>,
-    /// Key that is listed but cannot be read; can be repeated
+    /// Key that is listed but cannot be read (repeatable)
     #[arg(long, value_name = "KEY")]
     vanish: Vec<String>,
 }
 
-impl From<DialArgs> for Settings {
-    fn from(args: DialArgs) -> Self {
+impl From<FaultArgs> for Settings {
+    fn from(args: FaultArgs) -> Self {
         Settings {
             seed: args.seed,
             latency: Duration::from_millis(args.latency_ms),
@@ -136,7 +141,7 @@ fn run(args: Args) -> std::io::Result<()> {
         port: args.port,
         threads: args.threads,
         buckets: args.bucket.clone(),
-        settings: args.dials.into(),
+        settings: args.faults.into(),
         ..Config::default()
     })?;
     if let Some(bucket) = args.bucket.first() {
@@ -149,10 +154,10 @@ fn run(args: Args) -> std::io::Result<()> {
         }
     }
     writeln!(std::io::stdout(), "{}", server.endpoint())?;
-    wait_for_the_end()
+    wait_until_stopped()
 }
 
-fn wait_for_the_end() -> std::io::Result<()> {
+fn wait_until_stopped() -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminated = signal(SignalKind::terminate())?;

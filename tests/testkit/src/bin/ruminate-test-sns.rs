@@ -6,80 +6,86 @@ use std::process::ExitCode;
 use clap::Parser;
 use testkit::sns::{ACCESS_KEY, Config, Keep, Login, SECRET_KEY, Settings, SnsStub, TOPIC};
 
-/// A stub of SNS for tests and benchmarks: real limits, one key pair, faults on demand, an exact account.
+/// Mock of Amazon SNS for load tests and demos, with the limits of SNS, configurable faults and exact counts
 ///
-/// While it runs: GET /stats returns the counts, DELETE /stats resets them, GET /dials and PUT /dials read and set the faults
-/// in JSON (only those named), GET /messages are the bodies kept.
+/// It prints its endpoint and runs until Ctrl-C. Messages are counted and delivered only to the endpoints of --subscribe:
+/// without it, nothing reaches a lake or a warehouse.
+///
+/// While it runs, GET /stats returns the counts and DELETE /stats resets them; GET /dials returns the faults as JSON, and PUT
+/// /dials changes those that are named; GET /messages returns the stored messages (--keep bodies).
 #[derive(Debug, Parser)]
-#[command(name = "ruminate-test-sns", after_help = format!("Access key {ACCESS_KEY}, secret key {SECRET_KEY}."))]
+#[command(name = "ruminate-test-sns", after_help = format!(
+    "Environment for clients:\n  AWS_ENDPOINT_URL=<the printed endpoint>\n  AWS_ACCESS_KEY_ID={ACCESS_KEY}\n  \
+     AWS_SECRET_ACCESS_KEY={SECRET_KEY}"
+))]
 struct Args {
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Port on 127.0.0.1; 0 picks a free port
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Threads that serve; 0 is one a core
+    /// Number of threads; 0 for one per core
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// ARN of a topic that is there; can be repeated
+    /// ARN of an existing topic (repeatable)
     #[arg(long, value_name = "ARN", default_value = TOPIC)]
     topic: Vec<String>,
-    /// HTTP endpoint that the first topic's messages are delivered to; can be repeated
+    /// HTTP endpoint to which messages of the first topic are delivered (repeatable)
     #[arg(long, value_name = "URL")]
     subscribe: Vec<String>,
     /// Accept any credentials and do not check signatures
     #[arg(long)]
     any_credentials: bool,
-    #[command(flatten, next_help_heading = "Dials (fractions are from 0 to 1)")]
-    dials: DialArgs,
+    #[command(flatten, next_help_heading = "Faults (fractions are from 0 to 1)")]
+    faults: FaultArgs,
 }
 
 #[derive(Debug, clap::Args)]
-struct DialArgs {
-    /// Chooses who is hit
+struct FaultArgs {
+    /// Random seed: another seed affects other messages
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Milliseconds before every answer
+    /// Latency of every response, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0.0)]
     latency_ms: f64,
     /// Maximum additional latency in milliseconds, uniformly distributed
     #[arg(long, value_name = "MS", default_value_t = 0.0)]
     jitter_ms: f64,
-    /// Messages a second above which calls are throttled
+    /// Maximum messages per second; requests above it are throttled
     #[arg(long, value_name = "N")]
     throttle_per_second: Option<u32>,
-    /// Fraction of the entries that fail under a 200
+    /// Fraction of batch entries that fail although the request succeeds
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     fail_entries: f64,
-    /// The code of these
+    /// Error code of failed entries
     #[arg(long, value_name = "CODE", default_value = "InternalError")]
     fail_code: String,
-    /// These are the sender's fault
+    /// Mark failed entries as the sender's fault, so that clients do not retry them
     #[arg(long)]
     fail_sender: bool,
-    /// Fraction of the calls answered 500
+    /// Fraction of requests that return status 500
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     internal_error: f64,
-    /// Fraction of the calls whose connection is reset with nothing done
+    /// Fraction of requests whose connection is reset before they are processed
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     reset: f64,
-    /// Fraction of the calls that are carried out and not answered
+    /// Fraction of requests that are processed, but get no response
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     lost_answer: f64,
-    /// Seconds of each --stall-every-seconds without responses
+    /// Duration of each stall, during which there are no responses, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
     stall_seconds: f64,
-    /// From one stall to the next
+    /// Interval between the starts of two stalls, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     stall_every_seconds: f64,
-    /// All credentials have expired
+    /// Reject all credentials as expired
     #[arg(long)]
     expired: bool,
-    /// Number of requests after which all credentials seen so far expire
+    /// After N requests, reject all credentials used so far as expired
     #[arg(long, value_name = "N")]
     expire_after: Option<u64>,
-    /// Fraction of the deliveries that are made twice
+    /// Fraction of deliveries that are made twice
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     deliver_twice: f64,
-    /// What is kept of messages: counts, digests (repeats are known), bodies
+    /// What to store of messages: counts, digests (to detect repeats) or bodies
     #[arg(long, value_name = "WHAT", default_value = "counts", value_parser = keep)]
     keep: Keep,
 }
@@ -89,12 +95,12 @@ fn keep(text: &str) -> Result<Keep, String> {
         "counts" => Ok(Keep::Counts),
         "digests" => Ok(Keep::Digests),
         "bodies" => Ok(Keep::Bodies),
-        _ => Err("give counts, digests or bodies".into()),
+        _ => Err("use counts, digests or bodies".into()),
     }
 }
 
-impl From<DialArgs> for Settings {
-    fn from(args: DialArgs) -> Self {
+impl From<FaultArgs> for Settings {
+    fn from(args: FaultArgs) -> Self {
         Settings {
             seed: args.seed,
             latency_ms: args.latency_ms,
@@ -121,7 +127,7 @@ fn main() -> ExitCode {
     match run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            let _ = writeln!(std::io::stderr(), "sns_stub: {why}");
+            let _ = writeln!(std::io::stderr(), "ruminate-test-sns: {why}");
             ExitCode::from(2)
         }
     }
@@ -129,8 +135,8 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<(), String> {
     let login = if args.any_credentials { Login::Any } else { Login::Known };
-    let Args { port, threads, topic, subscribe, dials, .. } = args;
-    let config = Config { port, threads, topics: topic.clone(), login, settings: dials.into() };
+    let Args { port, threads, topic, subscribe, faults, .. } = args;
+    let config = Config { port, threads, topics: topic.clone(), login, settings: faults.into() };
     let stub = SnsStub::try_start(config).map_err(|e| e.to_string())?;
     for url in &subscribe {
         stub.subscribe(&topic[0], url, &[]).map_err(|why| format!("{url}: {why}"))?;

@@ -11,50 +11,50 @@ use std::time::Duration;
 use crate::s3::policy::Policy;
 use crate::s3::stats::{Injected, Op};
 
-/// The positions of every dial. The default is a server that behaves.
+/// Fault settings. The default is a server without faults.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Another seed, another choice of victims.
+    /// Random seed: another seed affects other requests.
     pub seed: u64,
-    /// Waited before every answer.
+    /// Latency of every response.
     pub latency: Duration,
     /// 503 SlowDown, as S3 sends while it splits a partition.
     pub slow_down: Fault,
-    /// 503 SlowDown for what comes above this many requests in a second of the clock.
+    /// Maximum requests per second of the clock; further ones return 503 SlowDown.
     pub max_per_second: Option<u32>,
     /// 500 InternalError.
     pub internal_error: Fault,
-    /// The connection is reset with nothing done and no answer.
+    /// The connection is reset before the request is processed.
     pub reset: Fault,
-    /// The request is carried out and then the connection reset: the client cannot know.
+    /// The connection is reset after the request was processed.
     pub lost_answer: Fault,
-    /// Half of the body the Content-Length promised, then the end of the connection.
+    /// Half of the body that Content-Length announces, then the end of the connection.
     pub truncate: Fault,
-    /// Status 200 with an error document for a body.
+    /// Status 200 with an error document as the body.
     pub error_in_ok: Fault,
-    /// From the next request on, this many are served and all later ones get 503 ServiceUnavailable.
+    /// Number of further requests that are served; all later ones return 503 ServiceUnavailable.
     pub outage_after: Option<u64>,
-    /// PUT overwrites in spite of `If-None-Match: *`, as Garage does.
+    /// PUT ignores `If-None-Match: *` and overwrites, as Garage does.
     pub ignore_if_none_match: bool,
     /// Listings show the times of objects to the millisecond, as Garage does.
     pub listed_milliseconds: bool,
-    /// The store's clock is that far ahead of this machine's.
+    /// Time by which the store's clock is ahead of that of this machine.
     pub clock_ahead: Duration,
     /// PUT and DELETE ignore `If-Match`.
     pub ignore_if_match: bool,
-    /// PUT and DELETE with either condition get 501 NotImplemented.
+    /// PUT and DELETE with a condition return 501 NotImplemented.
     pub reject_conditions: bool,
-    /// HEAD of an object gets 403, as without the right to look.
+    /// HEAD of an object returns 403, as without the permission to read.
     pub forbid_head: bool,
     /// Keys, of any bucket, whose GET gets 403, as without access to their KMS key.
     pub forbid_get: HashSet<String>,
-    /// Keys of any bucket that are listed, but for which GET and HEAD answer 404.
+    /// Keys of any bucket that are listed, but for which GET and HEAD return 404.
     pub vanish: HashSet<String>,
     /// What is rejected although the request is well formed.
     pub policy: Policy,
 }
 
-/// When one kind of fault strikes.
+/// Requests that have a kind of fault.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Fault {
     when: When,
@@ -69,12 +69,12 @@ enum When {
     Never,
     /// This fraction of the requests.
     Rate(f64),
-    /// The first tries of every request.
+    /// The first attempts of every request.
     First(u32),
 }
 
 impl Fault {
-    /// Whether it can strike at all.
+    /// Returns true if any request can have it.
     pub(crate) fn is_set(&self) -> bool {
         self.when != When::Never
     }
@@ -84,7 +84,7 @@ impl Fault {
         Fault { when: When::Rate(rate), ..Fault::default() }
     }
 
-    /// The first `tries` of every request, and then never again: what any client that retries enough must survive.
+    /// The first `tries` attempts of every request and none after them, which a client that retries often enough survives.
     pub fn first(tries: u32) -> Self {
         Fault { when: When::First(tries), ..Fault::default() }
     }
@@ -116,7 +116,7 @@ impl Fault {
     }
 }
 
-/// A request as the dials see it.
+/// A request, as far as the faults depend on it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub op: Op,
@@ -127,20 +127,20 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// What stands for it among all requests.
+    /// Returns what identifies it among all requests.
     pub fn identity(&self) -> u64 {
         hash(&(self.op, self.path, self.query))
     }
 }
 
-/// A hash that is the same in every run, for `DefaultHasher::new` has fixed keys; another Rust may choose other victims.
+/// A hash that is the same in every run: `DefaultHasher::new` has fixed keys. Another Rust version may have other values.
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// A number in [0, 1) that stands for the value.
+/// Returns a number in [0, 1) for the value.
 fn unit(value: &impl Hash) -> f64 {
     (hash(value) >> 11) as f64 / (1u64 << 53) as f64
 }

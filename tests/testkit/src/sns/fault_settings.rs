@@ -4,39 +4,39 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The positions of every dial. The default is a service that behaves.
+/// Fault settings. The default is a service without faults.
 ///
-/// Fractions are from 0 to 1. What is drawn is drawn from the seed, the content and how often that content came before,
-/// never from the order of arrival: the same messages meet the same faults however many connections send them.
+/// Fractions are from 0 to 1. Random choices depend on the seed, the content and the number of earlier arrivals of that
+/// content, never on the order of arrival: the same messages have the same faults with any number of connections.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// Another seed, another choice of victims.
+    /// Random seed: another seed affects other messages.
     pub seed: u64,
-    /// Waited before every answer, milliseconds.
+    /// Latency of every response, in milliseconds.
     pub latency_ms: f64,
     /// Maximum additional latency in milliseconds, uniformly distributed.
     pub jitter_ms: f64,
-    /// Messages a second, and as many at once; a call over it is refused whole.
+    /// Maximum messages per second, also in one burst; a request above it is rejected completely.
     pub throttle_per_second: Option<u32>,
-    /// The code of that error; SNS uses `Throttling` or `ThrottlingException`, with status 400.
+    /// Error code of throttling; SNS uses `Throttling` or `ThrottlingException`, with status 400.
     pub throttle_code: String,
-    /// Fraction of the entries that fail under a 200.
+    /// Fraction of batch entries that fail although the request succeeds.
     pub fail_entries: f64,
-    /// The code of those.
+    /// Error code of failed entries.
     pub fail_code: String,
     /// True if these errors are marked as the sender's fault.
     pub fail_sender: bool,
-    /// Fraction of the calls answered 500 `InternalFailure`, with nothing done.
+    /// Fraction of requests that return 500 `InternalFailure` and are not processed.
     pub internal_error: f64,
-    /// Fraction of the calls whose connection is reset with nothing done.
+    /// Fraction of requests whose connection is reset before they are processed.
     pub reset: f64,
-    /// Fraction of the calls that are carried out, and then the connection is reset: the sender cannot know.
+    /// Fraction of requests whose connection is reset after they were processed.
     pub lost_answer: f64,
-    /// For so long in every `stall_every_seconds` nothing is answered; what came is answered afterwards. The first stall
-    /// comes at the end of the first period after the dial was turned.
+    /// Duration of a stall in every `stall_every_seconds`, in seconds. Requests of that time get their response after it.
+    /// The first stall is at the end of the first period after the setting was changed.
     pub stall_seconds: f64,
-    /// From the begin of a stall to that of the next.
+    /// Interval between the starts of two stalls, in seconds.
     pub stall_every_seconds: f64,
     /// Every request fails because its credentials have expired.
     pub expired: bool,
@@ -44,11 +44,11 @@ pub struct Settings {
     pub expire_after: Option<u64>,
     /// The account may publish to topics but not read their attributes.
     pub may_not_look: bool,
-    /// Repeats on a FIFO topic are dropped for so long, seconds.
+    /// Time for which repeats on a FIFO topic are dropped, in seconds.
     pub dedup_seconds: f64,
-    /// Fraction of the deliveries to subscribers that come twice.
+    /// Fraction of deliveries to subscribers that are made twice.
     pub deliver_twice: f64,
-    /// What is kept of accepted messages.
+    /// What is stored of accepted messages.
     pub keep: Keep,
     /// Maximum number of stored messages; later ones are only counted.
     pub keep_most: usize,
@@ -61,9 +61,9 @@ pub enum Keep {
     /// Nothing.
     #[default]
     Counts,
-    /// 16 bytes of SHA-256 each, so that repeats are known.
+    /// 16 bytes of SHA-256 each, to detect repeats.
     Digests,
-    /// All of it.
+    /// Complete messages.
     Bodies,
 }
 
@@ -95,7 +95,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// How much longer a stall lasts that much time after the dials were turned; none outside of stalls.
+    /// Returns the remaining duration of a stall at that time after the settings were changed; `None` outside of stalls.
     pub(crate) fn stall_left(&self, since: Duration) -> Option<Duration> {
         let every = self.stall_every_seconds;
         if self.stall_seconds <= 0.0 || every <= 0.0 {
@@ -105,7 +105,7 @@ impl Settings {
         (phase >= every - self.stall_seconds).then(|| Duration::from_secs_f64(every - phase))
     }
 
-    /// Refuses positions that cannot be meant.
+    /// Rejects invalid settings.
     pub(crate) fn check(&self) -> Result<(), String> {
         let fractions = [self.fail_entries, self.internal_error, self.reset, self.lost_answer, self.deliver_twice];
         if !fractions.iter().all(|fraction| (0.0..=1.0).contains(fraction)) {

@@ -1,0 +1,185 @@
+//! Examples at the end of each command's `--help`.
+
+/// Examples of each command: purpose and command line.
+pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
+    (
+        "demo",
+        &[
+            ("Run the whole pipeline in ./demo", "ruminate demo"),
+            ("In another directory, with the report of the first audit in it", "ruminate demo --dir /tmp/demo"),
+            ("Run it again on the same files", "ruminate demo --dir /tmp/demo --keep"),
+        ],
+    ),
+    (
+        "init",
+        &[
+            ("Create a SQLite warehouse", "ruminate init --warehouse sqlite:warehouse.db"),
+            ("Create the table in MySQL", "ruminate init --warehouse mysql://user:pass@db.example:3306/fazendas"),
+            ("Under another name", "ruminate init --warehouse sqlite:warehouse.db --table historico_teste"),
+        ],
+    ),
+    (
+        "doctor",
+        &[
+            (
+                "Check all three",
+                "ruminate doctor --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas \
+                 --topic arn:aws:sns:us-east-1:123456789012:historico",
+            ),
+            (
+                "Only a lake, without the test of conditional writes",
+                "ruminate doctor --lake s3://bucket/prefix --read-only",
+            ),
+            ("Only the warehouse", "ruminate doctor --warehouse sqlite:warehouse.db"),
+        ],
+    ),
+    (
+        "generate",
+        &[
+            ("Three farms, 100 pens, 30 days", "ruminate generate --farms 3 --lots 100 --days 30 --out histories"),
+            (
+                "With faults and their ground truth",
+                "ruminate generate --faults duplicate=0.01,malformed=0.001 --truth truth.zst",
+            ),
+            ("One compressed file", "ruminate generate --days 7 --out history.ndjson.zst"),
+            ("The second of four parts, on stdout", "ruminate generate --farms 40 --part 2/4 --out -"),
+        ],
+    ),
+    (
+        "publish",
+        &[
+            (
+                "Publish a directory of history files",
+                "ruminate publish histories --topic arn:aws:sns:us-east-1:123456789012:historico",
+            ),
+            (
+                "Load test: ramp up, then hold until the files end; fail if it is slow",
+                "ruminate publish histories --topic arn:aws:sns:us-east-1:123456789012:historico \
+                 --stages ramp:0-200/s:5s,hold:200/s --fail-if 'p99 > 500ms; failed > 0' --report publish.html",
+            ),
+            (
+                "Load test with generated readings",
+                "ruminate publish --generate farms=2,lots=100,days=30 --rate 500/s \
+                 --topic arn:aws:sns:us-east-1:123456789012:historico",
+            ),
+            (
+                "Without SNS: the intake runs in this process",
+                "ruminate publish histories --topic local --lake lake --warehouse sqlite:warehouse.db",
+            ),
+        ],
+    ),
+    (
+        "backfill",
+        &[
+            (
+                "Ingest a directory of history files",
+                "ruminate backfill histories --lake lake --warehouse sqlite:warehouse.db",
+            ),
+            (
+                "Ingest compressed files into S3 and MySQL",
+                "ruminate backfill 2025.ndjson.zst 2026.csv.gz --lake s3://bucket/prefix \
+                 --warehouse mysql://user:pass@db.example:3306/fazendas",
+            ),
+            ("From stdin", "ruminate backfill - --format csv --lake lake --warehouse sqlite:warehouse.db"),
+        ],
+    ),
+    (
+        "process",
+        &[
+            (
+                "Process one event file",
+                "ruminate process --event event.json --lake lake --warehouse sqlite:warehouse.db",
+            ),
+            (
+                "Receive the deliveries of a topic",
+                "ruminate process --listen 0.0.0.0:8080 --topic arn:aws:sns:us-east-1:123456789012:historico \
+                 --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas",
+            ),
+            (
+                "A local test: accept anything, stop after ten messages",
+                "ruminate process --listen 127.0.0.1:0 --insecure-skip-signature --max-messages 10 --lake lake \
+                 --warehouse sqlite:warehouse.db",
+            ),
+        ],
+    ),
+    (
+        "replay",
+        &[
+            ("Show what a replay would do", "ruminate replay --lake lake --warehouse sqlite:warehouse.db --dry-run"),
+            (
+                "Rebuild the warehouse and verify every row",
+                "ruminate replay --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas --verify \
+                 --report replay.html",
+            ),
+            (
+                "One farm's November, gently",
+                "ruminate replay --lake lake --warehouse sqlite:warehouse.db --farm fazenda_um --from 2026-11-01 \
+                 --to 2026-11-30 --rows-per-second 500",
+            ),
+            ("Resume an interrupted run", "ruminate replay --lake lake --warehouse sqlite:warehouse.db --resume"),
+        ],
+    ),
+    (
+        "reconcile",
+        &[
+            (
+                "Audit, with a report",
+                "ruminate reconcile --lake lake --warehouse sqlite:warehouse.db --report audit.html",
+            ),
+            (
+                "Show what a repair would change",
+                "ruminate reconcile --lake lake --warehouse sqlite:warehouse.db --repair both --dry-run",
+            ),
+            (
+                "Repair the warehouse, but not more than 1% of it",
+                "ruminate reconcile --lake lake --warehouse sqlite:warehouse.db --repair warehouse --max-repairs 1%",
+            ),
+            (
+                "A nightly audit with evidence",
+                "ruminate reconcile --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas \
+                 --cache cache --evidence audit-2026-11-22",
+            ),
+        ],
+    ),
+    (
+        "undo",
+        &[
+            (
+                "Show what would be reverted",
+                "ruminate undo ruminate-undo-20261122T184903Z.ndjson --lake lake --warehouse sqlite:warehouse.db --dry-run",
+            ),
+            (
+                "Revert a repair",
+                "ruminate undo ruminate-undo-20261122T184903Z.ndjson --lake lake --warehouse sqlite:warehouse.db",
+            ),
+            (
+                "Revert a replay, which changes rows only",
+                "ruminate undo ruminate-undo-20261122T184903Z.ndjson --warehouse sqlite:warehouse.db",
+            ),
+        ],
+    ),
+    (
+        "bundle",
+        &[
+            ("Build and bundle the Lambda", "ruminate bundle --out bundle"),
+            ("For Graviton, with cargo-zigbuild", "ruminate bundle --arch arm64 --zigbuild --out bundle"),
+            ("A prebuilt binary", "ruminate bundle --bootstrap bootstrap --rds-ca global-bundle.pem"),
+        ],
+    ),
+    (
+        "completions",
+        &[
+            ("For bash", "ruminate completions bash"),
+            ("For zsh", "ruminate completions zsh"),
+            ("For fish", "ruminate completions fish"),
+        ],
+    ),
+    (
+        "man",
+        &[
+            ("Show the man page of the program", "ruminate man"),
+            ("Write one page per command", "ruminate man --out man"),
+            ("Install them for this user", "ruminate man --out .local/share/man/man1"),
+        ],
+    ),
+];

@@ -1,0 +1,116 @@
+//! Width of a terminal, and text that is wrapped or cut to it.
+
+use std::io::IsTerminal;
+
+use crate::charset;
+
+/// Minimum width to which text is wrapped; on narrower terminals the terminal wraps it.
+const NARROWEST: usize = 20;
+
+/// Returns the width of a stream in columns; `None` if it is not a terminal or its width is unknown.
+#[cfg(unix)]
+pub fn width(stream: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
+    // Some terminals have a width and 0 rows, which crates for terminals take for an unknown size.
+    let size = rustix::termios::tcgetwinsize(stream).ok().filter(|_| stream.is_terminal())?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// Returns the width of a stream in columns; `None` if it is not a terminal or its width is unknown.
+#[cfg(not(unix))]
+pub fn width(_stream: &impl IsTerminal) -> Option<usize> {
+    None
+}
+
+/// Cuts a line to a number of columns; a cut line ends with an ellipsis.
+pub fn cut(line: &str, columns: usize) -> String {
+    if line.chars().count() <= columns {
+        return line.to_owned();
+    }
+    let ellipsis = charset::shown("…");
+    let kept = columns.saturating_sub(ellipsis.chars().count());
+    line.chars().take(kept).chain(ellipsis.chars()).take(columns).collect()
+}
+
+/// Wraps each line at spaces to a number of columns. Continuation lines are indented to the text of the line, or to its
+/// second column. Lines with a command or a path are left as they are, so that they can be copied.
+pub fn wrapped(text: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (content, end) = line.strip_suffix('\n').map_or((line, ""), |content| (content, "\n"));
+        let is_copied = content.contains('/') || content.contains("ruminate ") || content.trim_start().starts_with('$');
+        if columns < NARROWEST || content.chars().count() <= columns || is_copied {
+            out.push_str(content);
+        } else {
+            wrap_line(content, columns, &mut out);
+        }
+        out.push_str(end);
+    }
+    out
+}
+
+/// Wraps one line.
+fn wrap_line(line: &str, columns: usize, out: &mut String) {
+    let chars: Vec<char> = line.chars().collect();
+    let hanging = hanging_indent(&chars, columns);
+    let mut at = 0;
+    let mut room = columns;
+    while chars.len() - at > room {
+        let rest = &chars[at..];
+        // The last space that fits; a longer word is left to the terminal.
+        let begin = if at == 0 { rest.iter().take_while(|c| **c == ' ').count() } else { 0 };
+        let fits = rest[..=room].iter().rposition(|c| *c == ' ').filter(|space| *space > begin);
+        let Some(space) = fits.or_else(|| (begin..rest.len()).skip(1).find(|at| rest[*at] == ' ')) else { break };
+        out.extend(rest[..space].iter().collect::<String>().trim_end().chars());
+        out.push('\n');
+        out.extend(std::iter::repeat_n(' ', hanging));
+        at += space;
+        at += chars[at..].iter().take_while(|c| **c == ' ').count();
+        room = columns - hanging;
+    }
+    out.extend(&chars[at..]);
+}
+
+/// Returns the indentation of continuation lines: that of a second column if it is in the left half, otherwise two more
+/// than that of the line.
+fn hanging_indent(line: &[char], columns: usize) -> usize {
+    let indent = line.iter().take_while(|c| **c == ' ').count();
+    let gap = line[indent..].windows(2).position(|two| two == [' ', ' ']).map(|gap| indent + gap);
+    let second = gap.map(|gap| gap + line[gap..].iter().take_while(|c| **c == ' ').count());
+    second.filter(|second| *second <= columns / 2).unwrap_or(indent + 2).min(columns / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_with_an_ellipsis() {
+        assert_eq!(cut("short", 5), "short");
+        assert_eq!(
+            cut("somewhat longer", 9).trim_end_matches(['.', '…']).len(),
+            9 - charset::shown("…").chars().count()
+        );
+    }
+
+    #[test]
+    fn lines_are_wrapped_at_spaces_and_indented() {
+        let text =
+            "publish: 3,093 messages in 0.84 s to local\n  stored      3,054\n  latency     p50 427 ms, p90 628 ms\n";
+        let expected = "publish: 3,093 messages in\n  0.84 s to local\n  stored      3,054\n  latency     p50 427 ms, p90\n              628 ms\n";
+        assert_eq!(wrapped(text, 28), expected);
+        assert!(wrapped(text, 28).lines().all(|line| line.len() <= 28));
+        assert_eq!(wrapped(text, 200), text);
+        assert_eq!(wrapped("one-word-that-is-much-too-long next", 20), "one-word-that-is-much-too-long\n  next");
+    }
+
+    #[test]
+    fn commands_and_paths_stay_whole() {
+        for line in [
+            "   $ rm a very long command that is longer than the terminal",
+            "  run ruminate undo x --lake lake --table t",
+            "  key a/b c d e f g h",
+        ] {
+            assert_eq!(wrapped(line, 20), line);
+        }
+    }
+}
