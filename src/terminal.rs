@@ -60,7 +60,7 @@ fn wrap_line(line: &str, columns: usize, out: &mut String) {
         let begin = if at == 0 { rest.iter().take_while(|c| **c == ' ').count() } else { 0 };
         let fits = rest[..=room].iter().rposition(|c| *c == ' ').filter(|space| *space > begin);
         let Some(space) = fits.or_else(|| (begin..rest.len()).skip(1).find(|at| rest[*at] == ' ')) else { break };
-        out.extend(rest[..space].iter().collect::<String>().trim_end().chars());
+        out.push_str(rest[..space].iter().collect::<String>().trim_end());
         out.push('\n');
         out.extend(std::iter::repeat_n(' ', hanging));
         at += space;
@@ -96,7 +96,7 @@ mod tests {
     fn lines_are_wrapped_at_spaces_and_indented() {
         let text =
             "publish: 3,093 messages in 0.84 s to local\n  stored      3,054\n  latency     p50 427 ms, p90 628 ms\n";
-        let expected = "publish: 3,093 messages in\n  0.84 s to local\n  stored      3,054\n  latency     p50 427 ms, p90\n              628 ms\n";
+        let expected = "publish: 3,093 messages in\n  0.84 s to local\n  stored      3,054\n  latency     p50 427 ms,\n              p90 628 ms\n";
         assert_eq!(wrapped(text, 28), expected);
         assert!(wrapped(text, 28).lines().all(|line| line.len() <= 28));
         assert_eq!(wrapped(text, 200), text);

@@ -13,7 +13,9 @@
 //! | a message that is not a reading (not JSON, a field missing, over 256 KiB, not UTF-8) | stored unchanged in the quarantine, with the reason | success | success |
 //! | an SNS envelope inside an envelope | one is removed; the inner envelope is not a reading: quarantine | success | success |
 //! | a record without a message | the complete record is stored in the quarantine | success | success |
-//! | empty `Records` | no work, a warning | success | success |
+//! | a bare array of SQS records, from EventBridge Pipes | as `Records` | | only the failed items fail |
+//! | an array of messages, from an input transformer of EventBridge Pipes | as `Records`, without item ids | error if one failed | |
+//! | empty `Records`, or an empty array | no work, a warning | success | success |
 //! | an event of another service, or not an event | stored unchanged in the quarantine, an error in the log | success | success |
 //! | the same reading again, also 10 times concurrently | one object, one row; the others are duplicates | success | success |
 //! | another object exists under a reading's key | the message is stored unchanged in the quarantine, with the object's key; no row | success | success |

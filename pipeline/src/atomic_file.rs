@@ -30,15 +30,12 @@ pub fn temp_file_beside(path: &Path) -> io::Result<NamedTempFile> {
 
 /// Returns an error without the temporary name, which means nothing to users; a missing directory is named.
 fn without_path(e: &io::Error, directory: &Path) -> io::Error {
-    let inner = e.get_ref().and_then(|e| e.source()).and_then(|e| e.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) if !directory.is_dir() => {
-            let message = format!("{} is not a directory: create it first", directory.display());
-            io::Error::new(io::Error::from_raw_os_error(code).kind(), message)
-        }
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(e.kind(), e.to_string()),
+    if !directory.is_dir() {
+        return io::Error::new(e.kind(), format!("{} is not a directory: create it first", directory.display()));
     }
+    let text = e.to_string();
+    let what = text.split(" at path ").next().unwrap_or(&text);
+    io::Error::new(e.kind(), what.to_owned())
 }
 
 /// Returns the directory of a file; `.` for a bare name.

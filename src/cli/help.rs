@@ -65,6 +65,8 @@ const HEADINGS: &[(&str, &[&str])] = &[
         "Input",
         &[
             "format",
+            "encoding",
+            "date-order",
             "event",
             "listen",
             "any-topic",

@@ -91,11 +91,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
-    anyhow::ensure!(
-        args.repair.is_some() || !args.dry_run,
-        "--dry-run shows what a repair would change: add --repair warehouse, lake or both, or remove --dry-run (an audit \
-         without --repair changes nothing)"
-    );
+    args.check_dry_run()?;
     let lake = args.lake.open_for(args.writes.options()?).await?;
     if args.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
@@ -153,6 +149,16 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
 }
 
 impl Args {
+    /// Returns an error for a dry run without a repair.
+    fn check_dry_run(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.repair.is_some() || !self.dry_run,
+            "--dry-run shows what a repair would change: add --repair warehouse, lake or both, or remove --dry-run (an audit \
+             without --repair changes nothing)"
+        );
+        Ok(())
+    }
+
     /// Returns true if objects may be written or changed.
     fn writes_lake(&self) -> bool {
         let repairs = matches!(self.repair, Some(RepairTarget::Lake | RepairTarget::Both));

@@ -8,6 +8,8 @@ use super::renamed::{self, variable};
 
 /// Minimum similarity of two names for a suggestion; clap's own threshold is lower, for short flags.
 const ALIKE: f64 = 0.85;
+/// Prefix of the variables.
+const PREFIX: &str = "RUMINATE_";
 /// Variables with the prefix that are not flags: settings of the tests, and of the Lambda in the same environment.
 const OTHER_VARIABLES: [&str; 2] = ["RUMINATE_TEST_", "RUMINATE_RELEASE_"];
 
@@ -106,18 +108,24 @@ fn with_generate(e: Error) -> Error {
     tip(e, "without files, publish generated readings: --generate farms=2,lots=100,days=30".into())
 }
 
+/// Returns the similarity of two variables without their prefix, which alone would make any two of them similar.
+fn likeness(one: &str, other: &str) -> f64 {
+    let [one, other] = [one, other].map(|name| name.strip_prefix(PREFIX).unwrap_or(name));
+    strsim::jaro(one, other)
+}
+
 /// Returns a warning for each variable with the program's prefix that is not a flag.
 pub(super) fn unknown_variables(command: &Command, names: impl Iterator<Item = String>) -> Vec<String> {
     let commands = || std::iter::once(command).chain(command.get_subcommands());
     let known: Vec<String> =
         commands().flat_map(|command| command.get_arguments().filter_map(|arg| arg.get_long())).map(variable).collect();
     let is_unknown = |name: &String| {
-        name.starts_with("RUMINATE_")
+        name.starts_with(PREFIX)
             && !known.contains(name)
             && !OTHER_VARIABLES.iter().any(|prefix| name.starts_with(prefix))
     };
     let warning = |name: String| {
-        let alike = known.iter().map(|known| (strsim::jaro(&name, known), known)).filter(|(alike, _)| *alike > ALIKE);
+        let alike = known.iter().map(|known| (likeness(&name, known), known)).filter(|(alike, _)| *alike > ALIKE);
         match alike.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
             Some((_, nearest)) => {
                 format!("{name} is not a variable of ruminate and is ignored: did you mean {nearest}?")

@@ -241,7 +241,7 @@ impl Delivery<'_> {
     fn print(&self, reading: &Reading<'_>, fault: Option<InjectedFault>, format: LineFormat, out: &mut Vec<u8>) {
         match fault {
             Some(InjectedFault { fault: Fault::Missing | Fault::MissingDay, .. }) => {}
-            Some(InjectedFault { fault: Fault::Oversized, .. }) => reading.write_oversized(format, out),
+            Some(InjectedFault { fault: Fault::Oversized, .. }) => reading.write_oversized(out),
             Some(InjectedFault { kind: Some(kind), .. }) => reading.write_malformed(kind, self.rng, format, out),
             _ => reading.write(format, out),
         }

@@ -9,6 +9,8 @@ pub(super) fn of_line(line: &[u8], format: LineFormat) -> Cow<'_, [u8]> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     match format {
         LineFormat::Ndjson => Cow::Borrowed(line),
+        // A JSON line among rows is a message as it is.
+        LineFormat::Csv if line.starts_with(b"{") => Cow::Borrowed(line),
         LineFormat::Csv => Cow::Owned(of_row(line)),
     }
 }

@@ -5,7 +5,7 @@ use pipeline::record::{Contradiction, DateOrder};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::error::Cause;
+use super::cause::Cause;
 
 /// The field of a message that is rewritten.
 #[derive(Deserialize)]

@@ -5,9 +5,10 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cause::Cause;
 use super::container::Unsupported;
 use super::dialect;
-use super::error::{Cause, Error};
+use super::error::Error;
 use super::messages::Messages;
 use super::parquet::Table;
 use super::report::{Container, Format, InputReport};

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
+use super::cause::Cause;
 use super::csv::{Quotes, cells, quotes};
-use super::error::Cause;
 use super::settings::Encoding;
 use super::text::LineDecoder;
 

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use pipeline::intake::envelope::Envelope;
 use pipeline::record::DateOrder;
 
+use super::cause::Cause;
 use super::csv::Rows;
 use super::dates;
 use super::dead_letter;
 use super::dialect::Layout;
-use super::error::Cause;
 use super::lines::{Line, Lines};
 use super::objects::{self, Objects};
 use super::report::{Format, InputReport};

@@ -22,6 +22,7 @@
 //! | `dates.rs` | dates that end with the year |
 //! | `parquet.rs` | messages of a Parquet file |
 //! | `dead_letter.rs` | the format of a dead letter |
+//! | `cause.rs`, `error.rs` | why a file is not read |
 //! | `report.rs` | [`InputReport`], what was found in a file |
 
 use std::path::Path;
@@ -32,6 +33,7 @@ use bytes::Bytes;
 use crate::compression::CompressionFormat;
 use crate::herd::LineFormat;
 
+mod cause;
 mod container;
 mod csv;
 mod dates;
@@ -44,6 +46,8 @@ mod lines;
 mod messages;
 mod objects;
 mod parquet;
+#[cfg(test)]
+mod property_tests;
 mod report;
 mod settings;
 mod tally;

@@ -6,7 +6,7 @@ use std::io::{self, BufRead};
 
 use pipeline::record::Column;
 
-use super::error::Cause;
+use super::cause::Cause;
 use super::lines::{Line, MAX_LINE_BYTES};
 use super::settings::Encoding;
 use super::text::LineDecoder;
@@ -117,7 +117,7 @@ pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
         rest = line.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(rest);
     }
     loop {
-        let from = rest.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != b',').unwrap_or(rest.len());
+        let from = rest.iter().position(|byte| !is_between(*byte)).unwrap_or(rest.len());
         rest = &rest[from..];
         if rest.is_empty() {
             return if found.len() > 1 || is_array { found } else { Vec::new() };
@@ -129,6 +129,11 @@ pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
         found.push(&rest[..=end]);
         rest = &rest[end + 1..];
     }
+}
+
+/// Returns true for white space, commas, and the bytes of a byte order mark, which may be between objects.
+fn is_between(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b',' | b'\xef' | b'\xbb' | b'\xbf')
 }
 
 /// Objects of an input, read one by one in bounded memory.

@@ -7,9 +7,9 @@ use parquet::errors::ParquetError;
 use pipeline::hex::hex;
 use pipeline::record::{Column, ColumnKind, DateOrder, timestamp};
 
+use super::cause::Cause;
 use super::csv::column;
 use super::dates;
-use super::error::Cause;
 use super::{InputMessage, InputSettings};
 use crate::herd::{COLUMNS, FIELDS};
 use crate::parquet::{self as columns, Cell, CellType, TableColumn};
@@ -36,14 +36,14 @@ impl Table {
     /// # Errors
     /// Returns an error if the file is damaged, or its columns are not those of readings.
     pub(super) fn open(path: &Path, file: Arc<str>, settings: InputSettings) -> Result<Self, Cause> {
-        let table = columns::Table::open(path).map_err(|e| refuse(&e))?;
+        let table = guarded(|| columns::Table::open(path)).map_err(|e| refuse(&e))?;
         let fields = fields(table.columns()).map_err(Cause::Rejected)?;
         Ok(Self { file, table, fields, dates: settings.date_order, row: Vec::new(), rows: 0 })
     }
 
     /// Returns the next message.
     pub(super) fn next(&mut self) -> Option<Result<InputMessage, Cause>> {
-        match self.table.read(&mut self.row) {
+        match guarded(|| self.table.read(&mut self.row)) {
             Ok(false) => return None,
             Ok(true) => self.rows += 1,
             Err(e) => return Some(Err(refuse(&e))),
@@ -68,11 +68,14 @@ impl Table {
     }
 }
 
+/// Runs a step of the decoder. It panics on some damaged data (parquet 60), which is an error of the file here.
+fn guarded<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let step = std::panic::AssertUnwindSafe(step);
+    std::panic::catch_unwind(step).unwrap_or_else(|_| Err(ParquetError::General("its data is damaged".to_owned())))
+}
+
 /// Returns the field of each column.
 fn fields(columns: &[TableColumn]) -> Result<Vec<(String, Option<Column>)>, String> {
-    if ["corpo", "etag", "chave"].iter().all(|name| columns.iter().any(|column| column.name == *name)) {
-        return Err("it is a part that `ruminate compact` wrote: get its objects back with `ruminate restore`".into());
-    }
     let mut fields = Vec::<(String, Option<Column>)>::with_capacity(columns.len());
     for TableColumn { name, kind, shown } in columns {
         let Some(kind) = kind else {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use encoding_rs::WINDOWS_1252;
 use pipeline::record::{Reading, Rejection};
 
-use super::error::Cause;
+use super::cause::Cause;
 use super::settings::Encoding;
 
 /// Characters between letters that show that text is not Windows-1252: what the accented letters of DOS (code page 850)

@@ -122,6 +122,11 @@ impl Reader {
         Self { cache, ..self }
     }
 
+    /// Returns true if any object was fetched.
+    pub(crate) fn has_read(&self) -> bool {
+        self.any_read.load(Ordering::Relaxed)
+    }
+
     fn cache(&self) -> Option<&Arc<Cache>> {
         self.cache.as_ref()
     }

@@ -13,7 +13,7 @@ use super::findings::FindingCollector;
 use super::outcome::{Outcome, RunInfo, StoreInfo, TruthCounter};
 use super::sorters::Sorters;
 use super::truth::{self, Corrected, TruthCheck};
-use super::verdict::{Counter, DriftKind};
+use super::verdict::DriftKind;
 use super::warehouse_side::WarehouseScan;
 use super::window::AuditWindow;
 use super::{Audit, emptiness, lake_side};
@@ -96,13 +96,14 @@ pub async fn run(
     end(audit, findings, ended, started).await
 }
 
-/// Stops an audit that has read objects when its access to the lake ends, as with expired credentials.
+/// Stops an audit that has begun to read when its access to the lake ends, as with expired credentials.
 ///
 /// # Errors
 /// Returns any other error.
 fn lost_access(outcome: &mut Outcome, e: anyhow::Error) -> anyhow::Result<bool> {
     let lost = e.downcast_ref::<lake::Error>().is_some_and(lake::Error::ends_access);
-    if !lost || outcome[Counter::LakeObjects] == 0 {
+    // Without a cutoff the lake was never reached.
+    if !lost || outcome.cutoff.is_none() {
         return Err(e);
     }
     outcome.stopped = Some(format!("{e}: then run the audit again; the counts are those of a part"));

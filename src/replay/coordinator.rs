@@ -41,8 +41,6 @@ pub(super) struct ReplayRun {
     /// Number of objects that must be accounted for.
     seen: u64,
     pending: PendingRecords,
-    /// Number of unordered records that are loaded after all days were read.
-    unordered_waiting: u64,
     matching: Matching,
     batching: Batching,
     days: DayLedger,
@@ -82,7 +80,6 @@ impl ReplayRun {
             seen: tally.counts[Counter::Listed],
             tally,
             pending: PendingRecords::default(),
-            unordered_waiting: 0,
             matching: Matching::new(session.resume.clone()),
             batching: Batching::new(loader.throttle.max_batch_rows().await),
             days: DayLedger::new(days.len()),
@@ -138,7 +135,7 @@ impl ReplayRun {
         }
         for (&number, &count) in &unordered {
             tally.cells.at(self.place(number)).listed += count;
-            self.unordered_waiting += count;
+            self.pending.unordered_waiting += count;
         }
         let listed = tally.counts[Counter::Listed];
         self.stage.add(listed);
@@ -159,7 +156,7 @@ impl ReplayRun {
     async fn take_end(&mut self, end: ReadEnd) {
         self.outcome.reading_seconds = end.seconds;
         self.seen += end.seen;
-        self.unordered_waiting = 0; // now among the pending ones
+        self.pending.unordered_waiting = 0; // now among the pending ones
         for (&number, &count) in &end.waiting {
             self.pending.add(&self.loader.places[number as usize], IdOrder::Unordered, count);
         }
@@ -170,7 +167,7 @@ impl ReplayRun {
             None => {}
             Some(ReadError::Stopped) => self.stop_because(INTERRUPTED),
             // Objects were read before the session ended, and the run can be resumed after the next login.
-            Some(ReadError::Lake(e)) if e.ends_access() && end.seen > 0 => {
+            Some(ReadError::Lake(e)) if e.ends_access() && (end.any_read || end.seen > 0) => {
                 self.stop_because(format!("{e}: then add --resume"));
             }
             Some(ReadError::Lake(e)) if !self.has_progress && self.workers.are_idle() => {
@@ -270,7 +267,7 @@ impl ReplayRun {
     /// Shows the fraction done: that of the days read, less what is read and not yet loaded.
     fn show_progress(&self) {
         let done = self.tally.counts[Counter::Listed] as f64;
-        let left = (self.pending.total() + self.unordered_waiting) as f64;
+        let left = (self.pending.total() + self.pending.unordered_waiting) as f64;
         self.stage.set_fraction(self.days.fraction() * done / (done + left).max(1.0));
     }
 

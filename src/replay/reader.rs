@@ -49,6 +49,8 @@ pub(super) struct ReadEnd {
     pub seconds: f64,
     /// Number of objects in the listings.
     pub seen: u64,
+    /// True if any object was fetched.
+    pub any_read: bool,
 }
 
 /// Reason why reading stopped early.
@@ -110,6 +112,7 @@ impl LakeReader {
             error,
             seconds: started.elapsed().as_secs_f64(),
             seen: run.seen,
+            any_read: self.reader.has_read(),
         };
         let _ = parts.send(ReaderEvent::End(Box::new(end))).await; // ignored: the receiver is gone
     }

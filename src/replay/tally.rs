@@ -167,6 +167,8 @@ impl Tally {
 pub(super) struct PendingRecords {
     partitions: HashMap<Partition, PendingPartition>,
     total: u64,
+    /// Unordered records that are loaded after all days were read; they are not yet in the others.
+    pub(super) unordered_waiting: u64,
 }
 
 impl PendingRecords {

@@ -94,7 +94,7 @@ fn recorded_changes_are_read_back_exactly_and_newest_first() {
     undo_file.record(pairs(&changes[1..]), &mut RecordedChanges::default()).unwrap();
     assert_eq!(undo_file.written(), Some(&*scene.path));
     assert_eq!(read(&scene.path, "t").unwrap(), [changes[1].clone(), changes[0].clone()]);
-    assert!(read(&scene.path, "other").unwrap_err().to_string().contains("is for table t"));
+    assert!(read(&scene.path, "other").unwrap_err().to_string().contains("was written for the table t, not other"));
     std::fs::write(&scene.path, "a,b\n1,2\n").unwrap();
     assert!(read(&scene.path, "t").is_err(), "not an undo file");
     std::fs::write(&scene.path, "").unwrap();

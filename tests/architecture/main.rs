@@ -19,11 +19,12 @@ const MAX_LINES: usize = 400;
 const MAX_FIELDS: usize = 15;
 
 /// Structs that may have more fields, each with the reason.
-const LARGE_STRUCTS: [(&str, &str); 5] = [
+const LARGE_STRUCTS: [(&str, &str); 6] = [
     ("Outcome", "the JSON of a job: one field per group of its results"),
     ("Preview", "the JSON of a dry run of replay, a separate outcome"),
     ("Truth", "the part of an audit's JSON that truth files add"),
     ("Args", "the flags of a command: a table that clap reads, one field per flag or group"),
+    ("Publish", "what the template of a load test's page is filled with, one field per section"),
     ("Audit", "what the template of the audit's page is filled with, one field per section"),
 ];
 

@@ -34,7 +34,7 @@ fn what_cannot_be_reached_is_named_with_what_to_do() {
         &["127.0.0.1:1", "check host"],
     );
     refused(&scene.run(&["replay", "--warehouse", "mysql://ana:segredo@127.0.0.1:1"]), &["database"]);
-    refused(&scene.run(&["replay", "--table", "x;y"]), &["no table name"]);
+    refused(&scene.run(&["replay", "--table", "x;y"]), &["is not a table name"]);
     refused(
         &scene.run(&["replay", "--from", "2023-02-01", "--to", "2023-01-01"]),
         &["--from 2023-02-01 is after --to"],

@@ -8,7 +8,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     let write = |text: &str| std::fs::write(scene.path("ruminate.toml"), text).unwrap();
     write("lake = 'from-file'\nwarehouse = 'sqlite:file.db'\n[profile.other]\nlake = 'from-profile'\n");
     let files = real_files();
-    let backfill = with_real("backfill", &files);
+    let backfill = [&with_real("backfill", &files)[..], &["--allow-empty"]].concat();
     scene.run(&["init"]).expect(0, &[]);
     assert!(scene.path("file.db").exists());
     let made = |name: &str| scene.path(name).is_dir();

@@ -70,7 +70,8 @@ fn the_commands_that_the_demo_prints_do_the_same() {
     for step in ran.json["steps"].as_array().unwrap() {
         let commands = step["commands"].as_array().unwrap();
         assert!(!commands.is_empty(), "{step}");
-        codes.extend(commands.iter().map(|command| paste(&scene, command.as_str().unwrap())).next_back());
+        let pasted: Vec<_> = commands.iter().map(|command| paste(&scene, command.as_str().unwrap())).collect();
+        codes.extend(pasted.last().copied());
     }
     let found = Some(1);
     let clean = Some(0);
@@ -86,8 +87,9 @@ fn the_commands_that_the_demo_prints_do_the_same() {
 fn the_text_of_the_demo_names_what_the_intake_quarantined() {
     let scene = Scene::new();
     let text = scene.text(&["demo"]).stdout;
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert!(text.lines().any(|line| words(line) == ["quarantined", "3"]), "{text}");
     for part in [
-        "    quarantined             3\n",
         "rows were deleted with the file",
         "lake only: all 5 are from 2026-01-01, a day with 3.6 % of the compared ids",
         "(the only one for SQLite); 1 transaction\n",

@@ -16,7 +16,7 @@ fn one_rejected(bad: &str, word: &str) {
     std::fs::write(scene.path("x.csv"), format!("{HEADER}\n{}\n{bad}\n{}\n", row(1), row(2))).unwrap();
     let ran = scene.run(&["backfill", "x.csv"]);
     ran.expect(1, &[("read", 3), ("written", 2), ("rejected", 1), ("files_rejected", 0)]);
-    let reason = ran.json["problems"]["kept"][0]["reason"].as_str().unwrap();
+    let reason = ran.json["problems"]["items"][0]["reason"].as_str().unwrap();
     assert!(reason.contains(word), "{word:?} in {reason}");
     scene.run(&["publish", "--topic", "local", "x.csv"]).expect(1, &[("published", 2), ("invalid", 1)]);
 }
@@ -96,6 +96,7 @@ fn grouped_digits_are_read_only_where_they_are_unambiguous() {
                 .replace(',', ";")
                 .replace("450;5", "450,5")
         })
+        .replacen(HEADER, &HEADER.replace(',', ";"), 1)
     };
     let scene = scene();
     std::fs::write(scene.path("x.csv"), semicolons("1.234|5", "9|5").replace('|', ",")).unwrap();
@@ -148,7 +149,7 @@ fn integers_are_read_in_any_spelling_and_large_ids_to_their_last_digit() {
     std::fs::write(scene.path("x.json"), large.join("\n")).unwrap();
     let ran = scene.run(&["backfill", "x.json"]);
     ran.expect(1, &[("read", 4), ("written", 2), ("rejected", 2)]);
-    assert!(ran.json["problems"]["kept"][1]["reason"].as_str().unwrap().contains("lost digits"), "{ran:#?}");
+    assert!(ran.json["problems"]["items"][1]["reason"].as_str().unwrap().contains("lost digits"), "{ran:#?}");
     one_rejected(&row(7).replace("51", "true"), "not a number");
     one_rejected(&row(7).replace("7,2,3,", "7,2,1\u{200b}3,"), "control or invisible characters");
 }

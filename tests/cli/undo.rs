@@ -155,7 +155,7 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
         ("binary", "\u{1}\u{0}\u{7f}".repeat(500), "not an undo file"),
         ("drift", "{\"kind\":\"lake_only\",\"id\":\"x\"}\n".to_owned(), "line 1"),
         ("last", lines(&[rows[0], "{\"kind\":\"lake_only\"}"]), "line 2"),
-        ("table", lines(&[rows[0], &table]), "is for table historico_velho, not historico_consumo"),
+        ("table", lines(&[rows[0], &table]), "was written for the table historico_velho, not historico_consumo"),
         ("kind", lines(&[rows[1], &number]), "peso_medio"),
         ("lake", foreign.clone(), "check --lake"),
         ("lake and rows", lines(&[&foreign, rows[0], rows[1]]), "check --lake"),
@@ -216,11 +216,11 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
         let reasons = ran.json["repaired"]["reasons"].to_string();
         for why in [
             "2 duplicate_object: a repair never deletes objects",
-            "1 rule_break: which side is wrong is not to be guessed",
-            "1 logical_duplicate: ambiguous: ask the farm",
+            "1 rule_break: which side is wrong is not known",
+            "1 logical_duplicate: which reading is correct is not known",
             "1 misfiled: a repair never moves objects",
-            "1 unreadable: lake objects are not overwritten",
-            "1 rejected: lake objects are not overwritten",
+            "1 unreadable: a repair does not overwrite objects",
+            "1 rejected: a repair does not overwrite objects",
         ] {
             assert!(reasons.contains(why), "{why} in {reasons}");
         }

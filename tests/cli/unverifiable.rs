@@ -7,7 +7,7 @@ use testkit::{BUCKET, Ran, Scene};
 
 /// Returns the number of the first problems of that kind.
 fn problems(ran: &Ran, kind: &str) -> usize {
-    ran.json["problems"]["kept"].as_array().unwrap().iter().filter(|problem| problem["kind"] == kind).count()
+    ran.json["problems"]["items"].as_array().unwrap().iter().filter(|problem| problem["kind"] == kind).count()
 }
 
 /// Puts a history through `backfill`, and returns its scene and the keys of its objects.
@@ -83,7 +83,7 @@ fn a_huge_object_in_the_place_of_a_record_is_not_read() {
     s3.store().put(BUCKET, &keys[0], vec![b' '; 64 << 20]);
     let again = scene.run(&["backfill", "history.json"]);
     again.expect(1, &[("existing", count - 1), ("rejected", 1), ("unverifiable", 0)]);
-    assert!(again.json["problems"]["kept"][0]["reason"].as_str().unwrap().contains("67108864 bytes"), "{again:?}");
+    assert!(again.json["problems"]["items"][0]["reason"].as_str().unwrap().contains("67108864 bytes"), "{again:?}");
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(super) struct Connector {
     timeout: Duration,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one per client")]
 enum Route {
     /// To the server.
     Direct(Plain),

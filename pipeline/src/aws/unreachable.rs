@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_server_and_the_innermost_cause_are_named() {
         let to = Uri::from_static("https://minio.example:9000/x");
-        let refused = io::Error::new(io::ErrorKind::Other, io::Error::from(io::ErrorKind::ConnectionRefused));
+        let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
         let e = Unreachable::new(&to, None, refused);
         assert_eq!(
             explain(&e),

@@ -205,7 +205,8 @@ fn unquote(raw: &str, field: Column) -> Result<Cow<'_, str>, Rejection> {
 
 /// Returns the digits of an id sent as a number, including forms such as `9000001.0` that spreadsheets write.
 fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
-    if raw.contains(['e', 'E']) {
+    let is_number = raw.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+    if is_number && raw.contains(['e', 'E']) {
         return Err(Rejection::LostDigits { field, found: quoted(raw) });
     }
     let whole =

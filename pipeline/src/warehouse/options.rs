@@ -75,6 +75,7 @@ pub(super) fn canonical(url: &Url) -> Result<Url, String> {
 }
 
 /// Reads one option.
+#[allow(clippy::too_many_lines, reason = "a table: one arm per option")]
 fn read(
     name: &str,
     value: &str,

@@ -113,7 +113,7 @@ mod tests {
         let message = |text: &str| text.parse::<GenerateSpec>().unwrap_err().to_string();
         assert!(message("farms").contains("not KEY=VALUE"));
         assert!(message("farms=x").contains("farms=x is not a whole number"));
-        assert!(message("start=yesterday").contains("2026-01-01"));
+        assert!(message("start=yesterday").contains("such as 2026-11-01"));
         assert_eq!(message("lots=99999999999"), "lots=99999999999 is too large");
         assert!(message("start=2026-02-30").contains("there is no such day"));
         assert!(message("farms=1,farms=2").contains("twice"));

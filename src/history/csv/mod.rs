@@ -7,7 +7,7 @@
 //! | `cells.rs` | cells and quotes of a row |
 //! | `number.rs` | decimal points and commas |
 
-use super::error::Cause;
+use super::cause::Cause;
 
 mod cells;
 mod detect;

@@ -20,6 +20,7 @@ fn times(ms: impl IntoIterator<Item = u64>) -> Times {
 }
 
 /// Returns an outcome in which no field has its default value.
+#[allow(clippy::too_many_lines, reason = "a table: one line per field")]
 fn full() -> Outcome {
     let times = times(1..=100);
     let curve = times.latency_curve.clone();
@@ -137,8 +138,10 @@ fn what_the_intake_of_a_local_topic_did_is_counted_and_sets_the_exit_code() {
     merged.merge(clean);
     merged.check().unwrap();
     let text = merged.to_string();
-    for line in ["    stored              4", "    already stored      2", "    quarantined         1"] {
-        assert!(text.contains(line), "{line} in {text}");
+    for line in ["stored 4", "already stored 2", "quarantined 1"] {
+        let words: Vec<_> = line.split(' ').collect();
+        let is_shown = |shown: &str| shown.starts_with("    ") && shown.split_whitespace().eq(words.iter().copied());
+        assert!(text.lines().any(is_shown), "{line} in {text}");
     }
 }
 

@@ -96,7 +96,11 @@ impl Repairer<'_> {
             Err(why) => return Ok(Err(why.into())),
         };
         let new = new.object_with_columns(&body, &columns).context("an object that was parsed is JSON")?;
-        let before = std::str::from_utf8(&body).context("an object that was parsed is text")?;
+        let Ok(before) = std::str::from_utf8(&body) else {
+            return Ok(Err(
+                "the object is compressed, and an undo file holds text: decompress it, then audit again".into()
+            ));
+        };
         let after = std::str::from_utf8(&new).context("an object is text")?;
         let object = ObjectChange { lake: &self.lake, key, before: Some(before), after };
         require_undo_entry(self.undo_file.record_object(object))?;

@@ -250,6 +250,7 @@ impl Sources {
             ("BTreeMap", [_, value]) => self.kind(module, value).in_map(),
             ("u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i64" | "i32", []) => JsonType::plain("integer"),
             ("f64" | "f32", []) => JsonType::plain("number"),
+            ("char", []) => JsonType::plain("character"),
             ("bool", []) => JsonType::plain("boolean"),
             ("String" | "str" | "PathBuf", []) => JsonType::plain("text"),
             ("Uuid", []) => JsonType::plain("text (UUID)"),

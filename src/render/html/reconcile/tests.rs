@@ -282,11 +282,11 @@ fn hash_totals_are_side_by_side_with_the_months_that_differ() {
     let [lake, _] = outcome.control.hashes();
     let page = render(&outcome).unwrap();
     assert!(page.contains("The same on both sides</b>: every value") && page.matches(&lake.hex()).count() == 2);
-    assert!(page.contains("So are those of each of 1 farm-month.") && !page.contains("Farm-months that differ"));
+    assert!(page.contains("So do those of each of 1 farm-month.") && !page.contains("Farm-months that differ"));
     let row = testkit::conformance::warehouse::record(9_999).to_row(&TableSchema::standard());
     outcome.add(Store::Warehouse, &row, Some(("fazenda_dois", day("2023-02-01"))));
     let page = render(&outcome).unwrap();
-    assert!(page.contains("Not the same") && page.contains("Of 2 farm-months, 1 differs."));
+    assert!(page.contains("Different</b>: at least one value") && page.contains("Of 2 farm-months, 1 differs."));
     assert!(page.contains("<bdi>fazenda_dois</bdi></th><td rowspan=\"2\">2023-02</td>"));
 }
 
@@ -337,7 +337,7 @@ fn a_truth_section_shows_first_whether_the_check_passed() {
     assert!(!render(&clean()).unwrap().contains("id=\"truth\""));
     let html = render(&Outcome { truth: Some(truth.clone()), ..clean() }).unwrap();
     assert!(html.contains("Ground truth verified</h1>"));
-    assert!(html.contains("Passed.") && html.contains("Of 1,300 ids that the history must have left, 1,300 are"));
+    assert!(html.contains("Passed.") && html.contains("Of 1,300 ids that the history must store, 1,300 are"));
     assert!(html.contains("does not send them without --send-invalid") && html.contains("&lt;b&gt;"));
     let mut lost = TruthResult { passed: false, ..truth };
     for (counter, n) in [

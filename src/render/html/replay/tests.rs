@@ -106,7 +106,7 @@ fn a_recovered_warehouse_is_shown_first() {
     assert!(head.contains("Warehouse recovered"), "{head}");
     assert!(head.contains("99,764 of 99,764 records are in the warehouse"), "{head}");
     assert!(head.contains("newest processed 2026-11-22 18:49 UTC"), "{head}");
-    assert!(html.contains("verdict clean") && html.contains("Nothing that was read is missing"));
+    assert!(html.contains("verdict clean") && html.contains("Every record that was read is in the warehouse"));
     assert!(html.contains("4 min 12 s before the cutoff"), "the recovery point has its distance");
     assert!(html.contains("all fully recovered"));
     assert!(!html.contains("class=\"group\"") && !html.contains("id=\"changed\""));
@@ -159,11 +159,12 @@ fn the_account_adds_up_on_the_page() {
 fn a_run_that_stopped_claims_nothing() {
     let mut outcome = back();
     outcome.stopped = Some("the server went away".into());
-    for (run, how) in [("0199a1b2", "with <code class=\"flag\">--resume</code>"), ("", "met as identical")] {
+    for (run, how) in [("0199a1b2", "with --resume"), ("", "again")] {
         outcome.run_id = run.into();
         let html = render(&outcome).unwrap();
         assert!(head(&html).contains("Stopped early") && head(&html).contains("99,764 records are recovered so far"));
-        assert!(!html.contains("Warehouse recovered") && html.contains(how), "{how}");
+        let todo = format!("To resume, run the same command {how}.");
+        assert!(!html.contains("Warehouse recovered") && html.contains(&todo), "{todo}");
         assert!(html.contains("verdict stopped"));
     }
 }
@@ -185,9 +186,12 @@ fn nothing_that_came_back_is_no_success() {
     assert!(!html.contains("verdict clean") && html.contains("there is no recovery point"));
     let mut foreign = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
     foreign.counts[Skip::Unrecognized] = 3;
-    assert!(render(&foreign).unwrap().contains("is the prefix right?"));
+    assert!(render(&foreign).unwrap().contains("No object has a recognized name: check the prefix"));
     let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::ProcessedLater, 3)]), ..Outcome::default() };
-    assert!(render(&aside).unwrap().contains("All of 3 objects were skipped"));
+    assert!(render(&aside).unwrap().contains("The filters exclude 3 records processed after --processed-until"));
+    let mut late = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
+    late.counts[Skip::AfterCutoff] = 3;
+    assert!(render(&late).unwrap().contains("All of 3 objects were skipped: check the options"));
     let unnamed = Outcome { counts: counts(&[(Counter::NotFound, 3)]), ..Outcome::default() };
     assert!(head(&render(&unnamed).unwrap()).contains("3 records not recovered"));
 }
@@ -311,7 +315,7 @@ fn the_terminal_shows_the_same_as_the_page() {
     let text = every_fate("x").to_string();
     for line in [
         "  after --processed-until",
-        "paused 4.50 s for x (3 times)",
+        "paused 3 times, 4.50 s in total, for x",
         "newest record recovered: processed 2026-11-22 18:49:03 UTC, 4 min 12 s before the cutoff",
         "undo file: x",
         "x now is the new table; the old one is x",
