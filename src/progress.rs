@@ -1,6 +1,6 @@
 //! Progress reports: bars on a terminal, a line every few seconds otherwise, silent in tests. Never fails.
 //!
-//! [`stage`] is a part of a run with a count, `display` draws on the terminal.
+//! `stage` is a part of a run with a count, `display` draws on the terminal.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -26,7 +26,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_control, |out, c| out.extend(c.escape_default()))
 }
 
-/// Returns a text of several lines: as [`line`], with line feeds and tabs unchanged.
+/// Returns a text of several lines: as [`line()`], with line feeds and tabs unchanged.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_control(c) && !matches!(c, '\n' | '\t'), |out, c| out.extend(c.escape_default()))
 }

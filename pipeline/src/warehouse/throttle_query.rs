@@ -2,7 +2,7 @@
 //!
 //! A read-only transaction permits statements that change the server, such as `SET GLOBAL`, and a client that sends
 //! text permits several statements. MySQL itself decides what is one statement, when it is prepared. SQLite does not,
-//! so [`is_single`] decides for it.
+//! so `is_single` decides for it.
 
 /// Returns an error if a query does not start as a SELECT.
 ///
