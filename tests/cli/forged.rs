@@ -30,7 +30,7 @@ fn a_value_that_was_changed_on_both_sides_is_a_forged_id() {
     let page = std::fs::read_to_string(scene.path("audit.html")).unwrap();
     assert!(page.contains("Forged ids"), "{page}");
     let text = scene.text(&["reconcile"]).stdout;
-    assert!(text.contains("forged_id") && text.contains("the id of its content is"), "{text}");
+    assert!(text.contains("forged id") && text.contains("the id of its content is"), "{text}");
     // A quick audit opens no object and reports that.
     scene.run(&["reconcile", "--quick"]).expect(0, &[("forged_ids", 0), ("present", count)]);
     let text = scene.text(&["reconcile", "--quick"]).stdout;
@@ -49,11 +49,11 @@ fn a_repair_never_copies_a_forged_object_into_the_warehouse_and_can_restore_it_f
     let damaged = State::of(&scene);
     let counts = [("forged_ids", 2), ("differing", 1), ("lake_only", 1)];
     let ran = scene.run(&["reconcile", "--repair", "both"]);
-    expect_repaired(ran.expect(1, &counts), &[("updated", 0), ("inserted", 0), ("left", 4), ("failed", 0)]);
+    expect_repaired(ran.expect(1, &counts), &[("updated", 0), ("inserted", 0), ("not_repaired", 4), ("failed", 0)]);
     assert!(ran.json["repaired"]["reasons"].to_string().contains("changed after it was written"), "{ran:?}");
     assert!(State::of(&scene) == damaged);
     let ran = scene.run(&["reconcile", "--repair", "lake", "--trust", "warehouse"]);
-    expect_repaired(ran.expect(1, &counts), &[("objects_replaced", 1), ("left", 3)]);
+    expect_repaired(ran.expect(1, &counts), &[("objects_replaced", 1), ("not_repaired", 3)]);
     let now = State::of(&scene);
     assert_eq!((now.changed_files(&intact), now.changed_rows(&intact)), (1, 1), "only the one without a row is left");
     scene.run(&["reconcile"]).expect(1, &[("forged_ids", 1), ("lake_only", 1), ("matched", count - 1)]);
