@@ -22,7 +22,7 @@ fn with_peak(mut child: Child) -> (Ran, u64) {
 /// A small file that holds lines of 4 MB between valid readings, so that it is not rejected as a whole. Returns the number
 /// of readings.
 fn huge_lines(scene: &Scene, lines: usize) -> u64 {
-    let count = scene.history(1, 2 * lines, 6);
+    let count = scene.history(1, 60, 6);
     let history = std::fs::read_to_string(scene.path("history.json")).unwrap();
     let huge = format!("{{\"id_curral\":\"{}\"}}\n", "x".repeat(4_000_000));
     let mut packed = Vec::new();
