@@ -2,7 +2,9 @@
 
 use pipeline::record::Column;
 use pipeline::record::row::{ColumnType, TableSchema};
-use testkit::planted_drift::{Case, Damage, World, archive, assert_same, found_in, to_folder, to_s3, to_sqlite};
+use testkit::planted_drift::{
+    Case, Damage, Finding, World, archive, assert_same, found_in, to_folder, to_s3, to_sqlite,
+};
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Scene};
 
@@ -127,6 +129,7 @@ fn a_cache_of_another_lake_is_ignored_even_under_the_name_of_this_one() {
         std::fs::write(&path, changed).unwrap();
         std::fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
         damage.add_differing(record, key, "id_raca");
+        damage.found(Finding::new("forged_id", &record.id_treated_data, Some(key), &[]));
     }
     scene.run(&["reconcile", "--cache", "cache"]).expect(0, &[]);
     let other = ["--lake", "other", "--cache", "other-cache"];

@@ -183,7 +183,7 @@ async fn a_server_elsewhere_is_verified_by_default(server: Server) {
         let doctor = run(&scene, url.as_str(), &["doctor"]);
         let tls =
             doctor.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "warehouse TLS").unwrap();
-        assert!(tls["health"] == "warning" && tls["detail"].as_str().unwrap().contains(words), "{options}: {tls}");
+        assert!(tls["status"] == "warning" && tls["detail"].as_str().unwrap().contains(words), "{options}: {tls}");
         // LOAD DATA, which another driver sends.
         let (lake, count) = lake();
         run(&lake, url.as_str(), &["replay", "--load-method", "load-data"]).expect(0, &[("inserted", count)]);

@@ -301,7 +301,7 @@ async fn live_mariadb_without_local_infile_rows_go_in_by_insert() {
     conformance::bulk(&warehouse).await;
     let method = warehouse.load_strategy().await.unwrap();
     assert_eq!(method.kind, LoadMethod::Insert);
-    assert!(method.reason.contains("local_infile is OFF on the server"), "{}", method.reason);
+    assert!(method.reason.contains("local_infile is OFF"), "{}", method.reason);
     let e = open(&own.url()).with_load_method(Some(LoadMethod::LoadData)).load_strategy().await.unwrap_err();
     assert!(e.message.contains("local_infile is OFF"), "{e}");
     // Switched off after it was asked: the server's word changes the way.

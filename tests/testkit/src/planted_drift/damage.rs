@@ -222,10 +222,9 @@ impl Damage {
         }
     }
 
-    /// A field of the object that was changed by hand.
+    /// A field of the row that was changed by hand.
     pub fn add_differing(&mut self, record: &Record, key: &str, field: &str) {
         self.count(&["matched"], -1);
-        self.found(Finding::new("forged_id", &record.id_treated_data, Some(key), &[]));
         self.found(Finding::differing(&record.id_treated_data, key, &[field]));
     }
 
