@@ -81,7 +81,8 @@ impl fmt::Display for Outcome {
 /// Writes the first findings of each kind.
 fn samples(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let kinds: Vec<DriftKind> = DriftKind::ALL.into_iter().filter(|kind| outcome.of(*kind) > 0).collect();
-    let each = (SHOWN / kinds.len().max(1)).max(SHOWN_OF_EACH);
+    let all: u64 = kinds.iter().map(|kind| outcome.of(*kind)).sum();
+    let each = if all <= SHOWN as u64 { SHOWN } else { (SHOWN / kinds.len().max(1)).max(SHOWN_OF_EACH) };
     for kind in kinds {
         let shown = outcome.samples.of(kind).take(each);
         let mut listed = 0;
