@@ -70,7 +70,7 @@ async fn signals(server: Server) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let mut child = scene.start(&["replay", "--output", "json", "--max-threads-running", "1"]);
-    let stderr = wait_for(&mut child, "threads run, more than 1");
+    let stderr = wait_for(&mut child, "threads running, more than 1");
     assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     let stopped = ended(child, stderr);
     stopped.expect(3, &[("inserted", 0), ("skipped", count)]);
