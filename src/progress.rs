@@ -91,7 +91,8 @@ impl LiveDisplay {
         let shown = lines.iter().filter(|line| !line.is_empty()).cloned().collect::<Vec<_>>();
         if self.lines && self.last_logged.elapsed() >= EVERY {
             self.last_logged = Instant::now();
-            tracing::info!(target: "progress", "{}", shown.join("; "));
+            let line = |line: &String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+            tracing::info!(target: "progress", "{}", shown.iter().map(line).collect::<Vec<_>>().join("; "));
         }
         *self.text.0.lock().unwrap_or_else(PoisonError::into_inner) = shown;
     }

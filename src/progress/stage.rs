@@ -56,6 +56,14 @@ struct Rate {
     per_second: Option<f64>,
 }
 
+/// What a line shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Full,
+    /// Without the rate, for narrow terminals.
+    Short,
+}
+
 impl Stage {
     pub(super) fn new(progress: &Progress, name: &'static str, unit: &'static str, total: Option<u64>) -> Self {
         let now = Instant::now();
@@ -123,7 +131,7 @@ impl Handle {
         let Ok(mut last) = self.last_logged.try_lock() else { return };
         if last.elapsed() >= EVERY {
             *last = Instant::now();
-            tracing::info!(target: "progress", "{}: {}", self.data.name, self.data.details());
+            tracing::info!(target: "progress", "{}: {}", self.data.name, self.data.details(Detail::Full));
         }
     }
 }
@@ -159,7 +167,7 @@ impl Data {
     }
 
     /// Returns the count, the rate, and the remaining time or what the stage waits for.
-    fn details(&self) -> String {
+    fn details(&self, detail: Detail) -> String {
         let (done, elapsed) = (self.done.load(Ordering::Relaxed), self.started_at.elapsed().as_secs_f64());
         let mut details = match self.total {
             Some(total) => format!("{} of {} {}", count(done), count(total), self.unit),
@@ -170,7 +178,9 @@ impl Data {
             details.push_str(&format!(", paused: {reason}"));
             return details;
         }
-        details.push_str(&format!(", {}", rate(self.per_second())));
+        if detail == Detail::Full {
+            details.push_str(&format!(", {}", rate(self.per_second())));
+        }
         match self.fraction() {
             Some(share) if share > 0.0 => {
                 let left = elapsed * (1.0 - share) / share;
@@ -191,13 +201,13 @@ fn whole_seconds(seconds: f64) -> String {
 
 impl Draw for Data {
     fn lines(&self, columns: usize) -> Vec<String> {
-        let details = self.details();
+        let details = self.details(Detail::Full);
         let space = columns.saturating_sub(NAME + 1 + details.chars().count() + 2).min(BAR.1);
-        match self.fraction().filter(|_| space >= BAR.0) {
-            Some(share) => vec![format!("{:<NAME$} {}  {details}", self.name, bar(share, space))],
-            None if columns < 2 * NAME + BAR.1 => vec![format!("{}: {details}", self.name)],
-            None => vec![format!("{:<NAME$} {details}", self.name)],
-        }
+        vec![match self.fraction().filter(|_| space >= BAR.0) {
+            Some(share) => format!("{:<NAME$} {}  {details}", self.name, bar(share, space)),
+            None if NAME + 1 + details.chars().count() <= columns => format!("{:<NAME$} {details}", self.name),
+            None => format!("{}: {}", self.name, self.details(Detail::Short)),
+        }]
     }
 }
 
@@ -228,7 +238,9 @@ mod tests {
         let wide = line(&known, 100);
         assert!(wide.starts_with("replay       ") && wide.contains("10,000 of 32,754 records, "), "{wide}");
         assert!(wide.ends_with(" s left") && wide.contains("/s, "), "{wide}");
-        assert!(line(&known, 40).starts_with("replay: 10,000 of 32,754 records"), "{}", line(&known, 40));
+        let narrow = line(&known, 45);
+        assert!(narrow.starts_with("replay: 10,000 of 32,754 records, ") && narrow.ends_with(" left"), "{narrow}");
+        assert!(!narrow.contains("/s"), "{narrow}");
         let unknown = stage(None);
         unknown.add(12);
         assert!(line(&unknown, 100).contains("12 records, ") && line(&unknown, 100).ends_with(", 0 s"));

@@ -8,7 +8,7 @@ use crate::outcome::{Counter as _, counters};
 counters! {
     /// Why a readable object was not read.
     pub enum Skip {
-        Unrecognized: "skipped_unrecognized", "unrecognized names", SkippedFinding, "not a name of this lake";
+        Unrecognized: "skipped_unrecognized", "unrecognized names", SkippedFinding, "its name does not follow the lake's naming";
         AfterCutoff: "skipped_after_cutoff", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was skipped: the clock that set it was wrong; set the file's time to now (`touch`), or copy the S3 object onto itself, then run this again";

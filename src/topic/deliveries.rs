@@ -7,8 +7,8 @@ use crate::outcome::{Counts, Problems, counters};
 counters! {
     /// Counters of the messages that the in-process intake received. They add up to the messages published.
     pub enum Delivery {
-        Stored: "stored", "stored", Part, "Messages that brought a new object or a new row.";
-        Existing: "existing", "already stored", Part, "Messages whose object and row existed with the same values.";
+        Stored: "stored", "stored", Part, "Messages whose object is new.";
+        Existing: "existing", "already stored", Part, "Messages whose object existed; the row is new or has the same values.";
         Unverifiable: "unverifiable", "existing objects not readable", Finding, "Messages whose object exists and cannot be read; their row was checked.";
         Conflicting: "conflicting", "conflicting rows", Finding, "Messages whose row exists with other values; the row stays.";
         Refused: "rows_refused", "rows refused by the table", Finding, "Messages whose row a column of the table refuses; their objects are in the lake.";

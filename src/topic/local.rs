@@ -7,7 +7,7 @@ use chrono::Utc;
 
 use super::{BatchLimits, Deliveries, Delivery, EntryError, Error, Message, Topic};
 use pipeline::intake::{Intake, Meaning, StoreFailure, Verdict};
-use pipeline::lake::ConditionalWrites;
+use pipeline::lake::{ConditionalWrites, PutResult};
 use pipeline::record::MAX_MESSAGE_BYTES;
 
 /// Entries per batch. Without a network, batches may be larger than the 10 of SNS.
@@ -30,10 +30,12 @@ impl Local {
     /// Counts a message that the intake accepted, and records its problem, if any.
     fn record(&self, verdict: &Verdict) {
         let meaning = verdict.meaning();
+        // Of two messages with the same reading in flight, one creates the object; either can insert the row.
+        let is_new = matches!(verdict, Verdict::Stored { object: PutResult::Created, .. });
         let (counter, place) = match &meaning {
             Meaning::Failed(_) => return,
-            Meaning::Stored { id } if verdict.is_duplicate() => (Delivery::Existing, *id),
-            Meaning::Stored { id } => (Delivery::Stored, *id),
+            Meaning::Stored { id } if is_new => (Delivery::Stored, *id),
+            Meaning::Stored { id } => (Delivery::Existing, *id),
             Meaning::Unverifiable { id, .. } => (Delivery::Unverifiable, *id),
             Meaning::Conflicting { id, .. } => (Delivery::Conflicting, *id),
             Meaning::RowRefused { id, .. } => (Delivery::Refused, *id),

@@ -95,7 +95,7 @@ fn samples(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 Some(file) => format!("{file} has all"),
                 None => "--drift FILE writes all".to_owned(),
             };
-            writeln!(f, "  … and {} more {} ({place})", count(outcome.of(kind) - listed), title(kind))?;
+            writeln!(f, "  … and {} more {} ({place})", count(outcome.of(kind) - listed), kind.counter().spec().title)?;
         }
     }
     Ok(())

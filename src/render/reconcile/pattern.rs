@@ -37,8 +37,8 @@ impl Pattern {
             PatternKind::LateArrival => format!("as were {rate} of the compared ids"),
         };
         match self.also_one_farm {
-            Some(both) if both == self.findings => format!("{comparison}, all of them in the one farm"),
-            Some(both) => format!("{comparison}, {} of them in the one farm", count(both)),
+            Some(both) if both == self.findings => format!("{comparison}; all of these findings are in that farm"),
+            Some(both) => format!("{comparison}; {} of these findings are in that farm", count(both)),
             None => comparison,
         }
     }

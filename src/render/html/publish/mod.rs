@@ -80,7 +80,7 @@ impl Page for Outcome {
 
 /// Returns true for the kinds of problems that the in-process intake reports.
 fn is_of_intake(kind: &str) -> bool {
-    matches!(kind, "conflicting" | "refused" | "quarantined")
+    matches!(kind, "conflicting" | "refused" | "quarantined" | "unverifiable")
 }
 
 /// Plots next to each other, with the same time axis or scale.

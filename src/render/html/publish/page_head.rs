@@ -114,7 +114,7 @@ fn lead(outcome: &Outcome) -> String {
     format!(
         "{} of {read}{share} published in {took}: {rate} per second{requested}.{latency}{}{}",
         numbers::count(outcome.counts[Count::Published]),
-        if outcome.pacing.schedule_ended { " The schedule ended there." } else { "" },
+        if outcome.pacing.schedule_ended { " The schedule ended before the input did." } else { "" },
         left_over(outcome)
     )
 }

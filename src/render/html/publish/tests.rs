@@ -226,7 +226,9 @@ fn a_run_that_ended_before_its_input_claims_only_what_was_due() {
     known.check().unwrap();
     let html = render(&known).unwrap();
     assert!(head(&html).contains("Every message that was due was published"), "{}", head(&html));
-    assert!(head(&html).contains("The schedule ended there. 70 messages of the input were not reached."));
+    assert!(
+        head(&html).contains("The schedule ended before the input did. 70 messages of the input were not reached.")
+    );
     assert!(html.contains("<code class=\"flag\">--skip 30000") && html.contains("30,070 messages"));
     let unread = Some("the rest of standard input was not read".to_owned());
     let unknown = Outcome { rest: Rest::new(3, unread), ..left(passed(60)) };

@@ -166,5 +166,9 @@ fn parts(outcome: &Outcome, sides: &[Side]) -> Vec<(&'static str, &'static str, 
         _ => "aside",
     };
     let counts = outcome.counts.iter().filter(|(counter, _)| sides.contains(&counter.side()));
-    counts.map(|(counter, n)| (counter.spec().title, class(counter), n)).collect()
+    let name = |counter: Counter| match counter {
+        Counter::DuplicateObjects => "duplicate",
+        counter => counter.spec().title,
+    };
+    counts.map(|(counter, n)| (name(counter), class(counter), n)).collect()
 }
