@@ -1,4 +1,5 @@
-//! The Lambda as a directory to deploy: `bootstrap.zip`, its template, the SQL, checksums, and a deployment guide.
+//! The Lambda as a directory to deploy: `bootstrap.zip`, its template, the SQL, a software bill of materials, checksums, and
+//! a deployment guide.
 //!
 //! [`run`] takes an existing program or builds it with cargo, checks that Lambda can run it (`incompatibility.rs` lists
 //! the requirements), and writes the directory. The same program gives the same bytes in all files: they contain no
@@ -22,6 +23,7 @@ mod output_dir;
 mod rds_ca;
 mod read_file;
 mod rustflags;
+mod sbom;
 mod template;
 mod workspace;
 
@@ -35,11 +37,15 @@ use self::incompatibility::Incompatibility;
 use self::output_dir::{BundleFiles, OutputDir};
 use crate::cancellation::CancellationToken;
 use crate::generate::IfExists;
-use pipeline::warehouse::{RDS_AUTHORITIES, TableName, mysql_files};
+use pipeline::warehouse::{RDS_AUTHORITIES, TableName, mysql_accounts, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
 const TEMPLATE: &str = "template.yaml";
 const DEPLOY: &str = "DEPLOY.md";
+const ACCOUNTS: &str = "sql/accounts.sql";
+
+const UNLISTED: &str =
+    "the program does not list its crates, so that sbom.cdx.json has none: build ruminate's Lambda with cargo";
 
 /// What to bundle, and where.
 #[derive(Debug, Clone)]
@@ -105,7 +111,7 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
     let started = Instant::now();
     let dir = OutputDir::new(order.out.clone(), order.existing);
     let sql = sql();
-    dir.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY]))?;
+    dir.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY, sbom::NAME]))?;
     let authorities = match &order.rds_ca {
         Some(path) => rds_ca::read(path)?,
         None => RDS_AUTHORITIES.as_bytes().to_vec(),
@@ -115,6 +121,8 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
         return Ok(Outcome { made: None, out, stopped: Some("interrupted".into()), seconds: seconds(started) });
     };
     let zip = zip(&program, &authorities)?;
+    let sbom = sbom::of(&program)?;
+    let unlisted = sbom.crates.is_none().then(|| UNLISTED.to_owned());
     let mut made = Bundle {
         zip: dir.path_of(ZIP).display().to_string(),
         zip_bytes: zip.len() as u64,
@@ -124,12 +132,14 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
         glibc: executable.glibc.map(|version| version.to_string()),
         needed_libraries: executable.needed,
         files: Vec::new(),
-        warnings: executable.hints,
+        dependencies: sbom.crates.map(|crates| crates as u64),
+        warnings: executable.hints.into_iter().chain(unlisted).collect(),
     };
     let mut files = sql;
     files.insert(TEMPLATE.into(), template::render(executable.arch)?.into_bytes());
     files.insert(DEPLOY.into(), deploy_guide::render(&made)?.into_bytes());
     files.insert(ZIP.into(), zip);
+    files.insert(sbom::NAME.into(), sbom.json);
     let written = dir.write(&files)?;
     made.files = written.files;
     made.warnings
@@ -188,10 +198,11 @@ fn zip(program: &[u8], authorities: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(zip)
 }
 
-/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table.
+/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table, and of its accounts.
 fn sql() -> BundleFiles {
     let table = TableName::default();
-    mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes())).collect()
+    let schema = mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes()));
+    schema.chain([(ACCOUNTS.into(), mysql_accounts(&table).into_bytes())]).collect()
 }
 
 #[cfg(test)]

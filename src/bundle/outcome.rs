@@ -39,6 +39,8 @@ pub struct Bundle {
     pub needed_libraries: Vec<String>,
     /// Every file of the bundle, sorted.
     pub files: Vec<BundleFile>,
+    /// Number of crates in `sbom.cdx.json`; `None` if the program does not list them.
+    pub dependencies: Option<u64>,
     /// Suggested improvements.
     pub warnings: Vec<String>,
 }
@@ -83,6 +85,7 @@ mod tests {
             glibc: Some("2.34".into()),
             needed_libraries: vec!["libc.so.6".into()],
             files: vec![BundleFile::of("bootstrap", b"x")],
+            dependencies: Some(7),
             warnings: vec!["smaller".into()],
         };
         for (made, stopped) in [(Some(made), None), (None, Some("interrupted".to_owned()))] {

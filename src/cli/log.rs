@@ -1,14 +1,18 @@
 //! Logs on stderr, above the progress bars, and the error message at the end of a run.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::{MakeWriter, format};
 
 use super::flags::{GlobalFlags, LogFormat};
 use crate::charset;
 use crate::outcome::Exit;
 use crate::progress::Progress;
+use pipeline::printable;
 
 /// The operating system's code for a missing file (ENOENT, ERROR_FILE_NOT_FOUND).
 const NO_SUCH_FILE: i32 = 2;
@@ -24,8 +28,9 @@ pub(super) fn begin(common: &GlobalFlags, progress: &Progress) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .fmt_fields(format::debug_fn(write_field).delimited(" "))
         .log_internal_errors(false) // a full or closed log must not end the run: the library would panic
-        .with_writer(ProgressAwareWriter(progress.clone()))
+        .with_writer(ProgressAwareWriter { progress: progress.clone(), json: common.log_format == LogFormat::Json })
         .with_ansi(has_colors());
     match common.log_format {
         LogFormat::Text => lines.with_target(false).init(),
@@ -45,15 +50,31 @@ pub(super) fn fail(e: &anyhow::Error) -> Exit {
     if message.ends_with(&io::Error::from_raw_os_error(NO_SUCH_FILE).to_string()) {
         message.push_str(": check the path");
     }
+    let message = printable::line(&message);
     let message = charset::shown(&message);
     // If stderr is closed too, the error cannot be reported.
     let _ = writeln!(io::stderr(), "error: {message}");
     Exit::CouldNotRun
 }
 
+/// Writes a field of a log line: the message alone, others with their names. A value from data cannot end the line, or
+/// control the terminal.
+fn write_field(writer: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let text = format!("{value:?}");
+    let text = printable::line(&text);
+    match field.name() {
+        "message" => write!(writer, "{text}"),
+        name => write!(writer, "{name}={text}"),
+    }
+}
+
 /// Writes complete lines while the progress bars are hidden.
 #[derive(Debug, Clone)]
-struct ProgressAwareWriter(Progress);
+struct ProgressAwareWriter {
+    progress: Progress,
+    /// True if the lines are JSON, whose strings may contain control characters.
+    json: bool,
+}
 
 impl<'a> MakeWriter<'a> for ProgressAwareWriter {
     type Writer = Self;
@@ -66,8 +87,9 @@ impl<'a> MakeWriter<'a> for ProgressAwareWriter {
 impl Write for ProgressAwareWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
+        let text = if self.json { printable::json(&text) } else { text };
         let shown = charset::shown(&text);
-        self.0.suspend(|| io::stderr().write_all(shown.as_bytes()))?;
+        self.progress.suspend(|| io::stderr().write_all(shown.as_bytes()))?;
         Ok(line.len())
     }
 

@@ -78,6 +78,13 @@ impl Connections {
         Arc::new(Self { max: max.max(1), open: Mutex::default(), closed: AtomicU64::new(0) })
     }
 
+    /// Returns true if another connection can be accepted: there is room, or one without a complete request.
+    pub(super) fn has_room(&self) -> bool {
+        let open = self.lock();
+        let complete = open.entries.values().filter(|entry| entry.phase == Phase::Working);
+        complete.count() < self.max
+    }
+
     /// Registers a connection. At the limit, the one that has been without a complete request for longest is closed for
     /// it; `None` if every connection has a complete request.
     pub(super) fn open(self: &Arc<Self>, now: Instant) -> Option<Connection> {

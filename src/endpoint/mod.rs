@@ -67,7 +67,7 @@ const MAX_BODY_MEMORY: usize = 64 * 1024 * 1024;
 
 /// Maximum number of connections by default, and the file descriptors that are left to the stores.
 const MAX_CONNECTIONS: usize = 1_024;
-const OTHER_FILES: usize = 128;
+const OTHER_FILES: usize = 96;
 
 /// Interval between two checks for cancellation or idleness.
 const LOOK: Duration = Duration::from_millis(50);

@@ -28,6 +28,9 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// Interval between two searches for overdue connections.
 const SWEEP: Duration = Duration::from_millis(250);
 
+/// Pause while every connection has a complete request.
+const FULL_PAUSE: Duration = Duration::from_millis(10);
+
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -52,7 +55,9 @@ impl Server {
             tokio::select! {
                 () = stopped(&mut stop) => return,
                 _ = sweep.tick() => self.connections.close_overdue(Instant::now()),
-                accepted = self.listener.accept() => match accepted {
+                // Others wait in the kernel's queue, and are not refused.
+                () = tokio::time::sleep(FULL_PAUSE), if !self.connections.has_room() => {}
+                accepted = self.listener.accept(), if self.connections.has_room() => match accepted {
                     Ok((stream, _)) => {
                         self.begin(stream);
                         tokio::task::yield_now().await; // so that it can show its request before others are accepted

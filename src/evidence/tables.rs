@@ -1,4 +1,4 @@
-//! Tables of the evidence: findings in a fixed order, totals, days. No cell starts like a formula.
+//! Tables of the evidence: findings in a fixed order, totals, days. No cell is a formula, or a control sequence.
 
 use std::cmp::Ordering;
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::HashingWriter;
 use crate::reconcile::{ColumnTotal, Drift, DriftKind, Outcome};
 use crate::sort::{SortDir, SortOrder, Sorter};
+use pipeline::printable;
 
 /// Number of findings sorted in memory at a time; a finding takes about 1 KB.
 const RUN: usize = 20_000;
@@ -122,9 +123,46 @@ fn value(value: &Value) -> String {
     }
 }
 
-/// Returns a text that no spreadsheet interprets as a formula: a text that starts like one gets an apostrophe in front
-/// (OWASP, "CSV injection").
+/// Returns a text that no spreadsheet interprets as a formula, and no terminal as a control sequence.
+///
+/// A text that starts like a formula gets an apostrophe in front (OWASP, "CSV injection"). So does each part after a
+/// semicolon: spreadsheets in Portuguese separate cells there, regardless of the quotes of this file. Control
+/// characters, with tabs and line ends among them, are written as `\t`, `\n` or `\u{1b}`.
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '\'']);
-    if formula { format!("'{text}") } else { text.to_owned() }
+    let text = printable::line(text);
+    let mut out = String::with_capacity(text.len() + 1);
+    for (at, part) in text.split(';').enumerate() {
+        out.extend((at > 0).then_some(';'));
+        let start = part.trim_start_matches([' ', '"', '\u{a0}']);
+        if start.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\'']) {
+            out.push('\'');
+        }
+        out.push_str(part);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_wherever_a_spreadsheet_splits_it() {
+        for (text, expected) in [
+            ("FazendaUm", "FazendaUm"),
+            ("=1+1", "'=1+1"),
+            ("-2", "'-2"),
+            ("'x", "''x"),
+            ("a;=HYPERLINK(\"x\")", "a;'=HYPERLINK(\"x\")"),
+            ("a; @x;b;;+1", "a;' @x;b;;'+1"),
+            ("a;\"=1\"", "a;'\"=1\""),
+            ("a\t=1", "a\\t=1"),
+            ("\t=1", "\\t=1"),
+            ("a\r\n=1", "a\\r\\n=1"),
+            ("\u{1b}[31m\u{202e}", "\\u{1b}[31m\\u{202e}"),
+            ("＝1", "'＝1"),
+        ] {
+            assert_eq!(cell(text), expected, "{text:?}");
+        }
+    }
 }

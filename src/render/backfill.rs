@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LabelledRows, counted, duration, input_line, rate, rows};
+use super::{LabelledRows, counted, duration, input_line, one_line, rate, rows};
 use crate::backfill::{Count, Outcome};
 
 impl fmt::Display for Outcome {
@@ -25,7 +25,7 @@ impl fmt::Display for Outcome {
             writeln!(f, "  {warning}")?;
         }
         if let Some(why) = &self.stopped {
-            writeln!(f, "stopped early: {why}")?;
+            writeln!(f, "stopped early: {}", one_line(why))?;
             writeln!(f, "to resume, run the same command again: stored messages count as existing and identical")?;
         }
         Ok(())

@@ -25,6 +25,7 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Bundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let needed = if self.needed_libraries.is_empty() { "nothing".into() } else { self.needed_libraries.join(", ") };
+        let crates = self.dependencies.map_or("unknown".into(), |crates| counted(crates, "crate", "crates"));
         let lines = [
             ("zip", format!("{} bytes, unzipped {}: {}", count(self.zip_bytes), count(self.unzipped_bytes), self.zip)),
             ("CodeSha256", self.code_sha256.clone()),
@@ -32,6 +33,7 @@ impl fmt::Display for Bundle {
                 "libraries",
                 self.glibc.as_ref().map_or(needed.clone(), |glibc| format!("{needed}; glibc {glibc} or newer")),
             ),
+            ("sbom", crates),
         ];
         write!(f, "{}", LabelledRows(&lines))?;
         self.warnings.iter().try_for_each(|warning| writeln!(f, "  warning: {warning}"))

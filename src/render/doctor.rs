@@ -17,7 +17,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
         for Check { name, status: health, detail } in &self.checks {
-            writeln!(f, "{:<4}  {name:<width$}  {detail}", word(*health))?;
+            writeln!(f, "{:<4}  {name:<width$}  {}", word(*health), super::one_line(detail))?;
         }
         Ok(())
     }

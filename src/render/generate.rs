@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LabelledRows, count, counted, duration, rows};
+use super::{LabelledRows, count, counted, duration, one_line, rows};
 use crate::generate::{Count, Outcome};
 
 /// Returns the outcome as one line for the log.
@@ -28,7 +28,7 @@ impl fmt::Display for Outcome {
             writeln!(f, "  {oversized} too large for a topic, {never} not delivered")?;
         }
         if let Some(why) = &self.stopped {
-            writeln!(f, "stopped early: {why}")?;
+            writeln!(f, "stopped early: {}", one_line(why))?;
             writeln!(f, "to resume, run the same command again: existing files are kept")?;
         }
         Ok(())

@@ -12,6 +12,9 @@ use crate::history::InputReports;
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
 pub(crate) use crate::outcome::{between, count, counted, duration, millis, rate};
 use crate::{charset, terminal};
+use pipeline::printable;
+/// Returns a value from data or a store in one line, without control characters.
+pub(crate) use pipeline::printable::line as one_line;
 
 pub mod backfill;
 pub mod bundle;
@@ -67,8 +70,9 @@ impl Rendered {
     /// Returns an error if stdout cannot be written for another reason.
     pub fn print(&self, form: OutputFormat) -> io::Result<()> {
         match form {
+            // Not of an outcome: the program's own text, which may contain control characters, as a man page does.
             _ if self.json.is_null() => write_stdout(&charset::shown(&self.text)),
-            OutputFormat::Json => write_stdout(&format!("{}\n", self.json)),
+            OutputFormat::Json => write_stdout(&format!("{}\n", printable::json(&self.json.to_string()))),
             OutputFormat::Text => print_text(&self.text),
         }
     }
@@ -86,6 +90,7 @@ impl Rendered {
 /// Returns an error if stdout cannot be written for another reason.
 pub fn print_text(text: &str) -> io::Result<()> {
     let shown = charset::shown(text);
+    let shown = printable::lines(&shown);
     match terminal::width(&io::stdout()) {
         Some(columns) => write_stdout(&terminal::wrapped(&shown, columns)),
         None => write_stdout(&shown),
@@ -192,7 +197,7 @@ const SHOWN: usize = 20;
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in self.items().iter().take(SHOWN) {
-            writeln!(f, "  {} {}: {}", problem.kind, problem.place, problem.reason)?;
+            writeln!(f, "  {} {}: {}", problem.kind, one_line(&problem.place), one_line(&problem.reason))?;
         }
         let rest = self.items().len().saturating_sub(SHOWN) as u64 + self.omitted();
         if rest > 0 {

@@ -12,10 +12,12 @@ use sha2::{Digest, Sha256};
 use testkit::Scene;
 use testkit::elf::{Elf, need};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     "DEPLOY.md",
     "SHA256SUMS",
     "bootstrap.zip",
+    "sbom.cdx.json",
+    "sql/accounts.sql",
     "sql/mysql/0001_table.sql",
     "sql/mysql/0002_index_cod_cliente_data.sql",
     "sql/mysql/0003_view_lote_dia.sql",
@@ -80,6 +82,8 @@ fn a_bundle_has_its_files_and_the_hash_that_lambda_reports() {
     assert_eq!((&json["glibc"], &json["needed_libraries"][1]), (&"2.34".into(), &"libc.so.6".into()));
     let listed: Vec<_> = json["files"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap()).collect();
     assert_eq!(listed, FILES);
+    let accounts = text(&scene, "bundle/sql/accounts.sql");
+    assert!(accounts.contains("GRANT SELECT, INSERT ON `historico_consumo` TO ''ruminate_intake''"), "{accounts}");
     assert!(json["seconds"].is_f64() && json["stopped"].is_null());
     let page = text(&scene, "bundle/DEPLOY.md");
     let code_sha256 = json["code_sha256"].as_str().unwrap();
@@ -110,11 +114,32 @@ fn text_for_people_has_the_code_sha256_and_what_comes_next() {
     let scene = with_program(&Elf { symbols: 4_800, ..Elf::linked_statically() });
     let ran = scene.text(&GIVEN);
     for words in
-        ["bundle: 9 files for x86_64", "CodeSha256", "libraries   nothing", "warning: 4,800 bytes", "bundle/DEPLOY.md"]
+        ["bundle: 11 files for x86_64", "CodeSha256", "libraries   nothing", "warning: 4,800 bytes", "bundle/DEPLOY.md"]
     {
         assert!(ran.stdout.contains(words), "{words}: {ran:#?}");
     }
     assert!(ran.code == Some(0) && ran.stderr.is_empty(), "{ran:#?}");
+}
+
+#[test]
+fn the_crates_that_the_program_lists_are_in_its_bill_of_materials() {
+    let list = "ruminate-lambda dependencies, format 1, version 0.1.0\nserde\t1.0.1\tMIT OR Apache-2.0\tabc\thttps://s.example\n\n";
+    let scene = with_program(&Elf { ballast: list.into(), ..Elf::x86_64() });
+    let ran = scene.run(&GIVEN);
+    ran.expect(0, &[("dependencies", 1)]);
+    assert!(ran.json["warnings"].as_array().unwrap().iter().all(|warning| !warning.to_string().contains("sbom")));
+    let sbom: serde_json::Value = serde_json::from_str(&text(&scene, "bundle/sbom.cdx.json")).unwrap();
+    assert_eq!((&sbom["bomFormat"], &sbom["specVersion"]), (&"CycloneDX".into(), &"1.6".into()));
+    assert_eq!(sbom["components"][0]["purl"], "pkg:cargo/serde@1.0.1");
+    assert_eq!(sbom["components"][0]["licenses"][0]["expression"], "MIT OR Apache-2.0");
+    let digest = Sha256::digest(fs::read(scene.path("program")).unwrap());
+    assert_eq!(sbom["metadata"]["component"]["hashes"][0]["content"], pipeline::hex::hex(&digest));
+    let without = with_program(&Elf::x86_64());
+    let ran = without.run(&GIVEN);
+    assert!(
+        ran.json["dependencies"].is_null() && ran.json["warnings"].to_string().contains("sbom.cdx.json"),
+        "{ran:?}"
+    );
 }
 
 #[test]

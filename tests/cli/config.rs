@@ -76,3 +76,39 @@ fn a_variable_that_would_change_data_or_has_a_former_name_is_refused() {
         assert!(ran.code == Some(2) && ran.stderr.contains(expected), "{ran:?}");
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_settings_file_that_others_can_write_is_rejected_unless_it_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = Scene::embedded();
+    let path = scene.path("ruminate.toml");
+    std::fs::write(&path, "table = 'outra'\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let ran = scene.run(&["init"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("others can write to it (mode 666)"), "{ran:?}");
+    assert!(ran.stderr.contains("chmod go-w ruminate.toml") && ran.stderr.contains("--config"), "{ran:?}");
+    scene.run(&["init", "--config", "ruminate.toml"]).expect(0, &[]);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    scene.run(&["init"]).expect(0, &[]);
+}
+
+#[test]
+fn flags_that_destroy_are_accepted_from_the_command_line_only() {
+    let flags = ["repair", "trust", "on-conflict", "into-new-table", "force", "yes"];
+    for flag in flags {
+        let variable = format!("RUMINATE_{}", flag.to_uppercase().replace('-', "_"));
+        let scene = Scene::embedded().with(&variable, "true");
+        let ran = scene.run(&["init"]);
+        assert!(
+            ran.code == Some(2) && ran.stderr.contains(&variable) && ran.stderr.contains("command line only"),
+            "{ran:?}"
+        );
+        for text in [format!("{} = 'both'", flag.replace('-', "_")), format!("[profile.x.replay]\n{flag} = true")] {
+            let scene = Scene::embedded();
+            std::fs::write(scene.path("ruminate.toml"), &text).unwrap();
+            let ran = scene.run(&["init"]);
+            assert!(ran.code == Some(2) && ran.stderr.contains("command line only"), "{text}: {ran:?}");
+        }
+    }
+}

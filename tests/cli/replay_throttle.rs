@@ -85,3 +85,24 @@ fn rows_rejected_by_another_key_are_reported_and_count_once_for_the_rate() {
     assert!(number(&ran, "seconds") < 4.0, "52 rows at 26 per second: {ran:?}");
     scene.run(&["replay"]).expect(1, &[("identical", 4), ("rejected", 48)]);
 }
+
+#[test]
+fn a_throttle_query_can_only_read() {
+    let (scene, count) = crate::store_state::whole();
+    let before = crate::store_state::rows(&scene);
+    for query in [
+        "DELETE FROM historico_consumo",
+        "PRAGMA user_version = 7",
+        "SELECT 0; DELETE FROM historico_consumo",
+        "WITH x AS (SELECT 1) DELETE FROM historico_consumo",
+    ] {
+        let ran = scene.run(&["replay", "--throttle-query", query]);
+        assert_eq!(ran.code, Some(2), "{query}: {ran:?}");
+        std::fs::write(scene.path("ruminate.toml"), format!("throttle_query = \"{query}\"")).unwrap();
+        assert_eq!(scene.run(&["replay"]).code, Some(2), "{query}");
+        std::fs::remove_file(scene.path("ruminate.toml")).unwrap();
+        assert!(crate::store_state::rows(&scene) == before, "{query}");
+    }
+    let query = "SELECT count(*) > 1000000 FROM historico_consumo -- rows";
+    scene.run(&["replay", "--throttle-query", query]).expect(0, &[("identical", count)]);
+}

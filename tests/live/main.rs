@@ -19,6 +19,7 @@ macro_rules! on_both {
     };
 }
 
+mod accounts;
 mod bulk_load;
 mod end_to_end;
 mod kill_and_resume;
@@ -33,6 +34,7 @@ mod reconcile;
 mod repair;
 mod repair_interrupted;
 mod replay;
+mod replay_guards;
 mod replay_real_data;
 mod sns;
 mod sns_endpoint;

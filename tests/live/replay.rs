@@ -15,7 +15,8 @@ fn lake(warehouse: &str) -> (Scene, u64) {
     (scene.with("RUMINATE_WAREHOUSE", warehouse), count)
 }
 
-async fn scene(server: Server) -> Option<(Database, Scene, u64)> {
+/// Returns a lake with N readings, and an empty table on the server.
+pub async fn scene(server: Server) -> Option<(Database, Scene, u64)> {
     let database = Database::new(server).await?;
     let (scene, count) = lake(&database.url());
     scene.run(&["init"]).expect(0, &[]);

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod access;
-mod attack;
 mod event;
 mod http;
 mod listen;

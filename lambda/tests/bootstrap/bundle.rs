@@ -40,6 +40,37 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+#[test]
+fn the_bill_of_materials_has_the_crates_of_the_function_and_no_others() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("bundle");
+    let outcome = bundle(&out);
+    let sbom: Value = serde_json::from_slice(&fs::read(out.join("sbom.cdx.json")).unwrap()).unwrap();
+    let components = sbom["components"].as_array().unwrap();
+    assert_eq!(outcome["dependencies"], components.len());
+    let named = |name: &str| components.iter().find(|one| one["name"] == name);
+    for name in ["ruminate-pipeline", "tokio", "lambda_runtime", "aws-sdk-s3", "sqlx-mysql"] {
+        assert!(named(name).is_some(), "{name} is missing");
+    }
+    // Neither the toolkit's own crates, nor those that are only used during a build.
+    for name in ["clap", "parquet", "minijinja", "serde_derive", "ruminate-lambda", "ruminate"] {
+        assert!(named(name).is_none(), "{name}");
+    }
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock")).unwrap();
+    for one in components.iter().filter(|one| one["name"] != "ruminate-pipeline") {
+        let (name, version) = (one["name"].as_str().unwrap(), one["version"].as_str().unwrap());
+        let sha256 = one["hashes"][0]["content"].as_str().unwrap_or_else(|| panic!("{name} has no checksum"));
+        let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+        assert!(
+            lock.split("[[package]]\n").any(|package| package.starts_with(&entry) && package.contains(sha256)),
+            "{name}"
+        );
+        assert!(one["licenses"][0]["expression"].is_string(), "{name}");
+    }
+    let text = sbom.to_string();
+    assert!(!text.contains(env!("CARGO_MANIFEST_DIR")), "a path of this machine");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn live_mysql_two_bundles_are_the_same_and_the_unzipped_bootstrap_runs() {
     use std::os::unix::fs::OpenOptionsExt;

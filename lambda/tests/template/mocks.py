@@ -97,6 +97,22 @@ def secret_attachment(_, properties):
     return properties["SecretId"]
 
 
+def rotation_schedule(name, properties):
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-rotationschedule.html
+    properties["RotateImmediately"] = properties.pop("RotateImmediatelyOnUpdate")
+    assert properties["RotateImmediately"] is False  # moto would call the function in a container
+    rules = {key: int(value) for key, value in properties["RotationRules"].items()}
+    assert set(rules) == {"AutomaticallyAfterDays"} and properties["RotationLambdaARN"].split(":")[5] == "function"
+    secrets = client("secretsmanager")
+    secrets.tag_resource(SecretId=properties["SecretId"], Tags=[{"Key": "rotated", "Value": str(rules["AutomaticallyAfterDays"])}])
+    return properties["SecretId"]
+
+
+def dashboard(_, properties):
+    client("cloudwatch").put_dashboard(**properties)
+    return properties["DashboardName"]
+
+
 def security_group_egress(name, properties):
     permission = {key: properties[key] for key in ("IpProtocol", "FromPort", "ToPort")}
     permission |= {key: int(permission[key]) for key in ("FromPort", "ToPort")}
@@ -116,6 +132,8 @@ KEPT = [
     stand_in("AWS::Lambda::EventInvokeConfig", event_invoke_config),
     stand_in("AWS::SecretsManager::Secret", secret),
     stand_in("AWS::SecretsManager::SecretTargetAttachment", secret_attachment),
+    stand_in("AWS::SecretsManager::RotationSchedule", rotation_schedule),
+    stand_in("AWS::CloudWatch::Dashboard", dashboard),
     stand_in("AWS::EC2::SecurityGroupEgress", security_group_egress),
 ]
 

@@ -29,7 +29,7 @@ class Role:
         logs = [client("logs").describe_log_groups()["logGroups"][0]["arn"]]
         allowed = {"logs:CreateLogStream": logs, "logs:PutLogEvents": logs, "s3:PutObject": lake, "s3:GetObject": lake}
         if "UseIamAuth" not in self.parameters:
-            allowed["secretsmanager:GetSecretValue"] = [self.secret]
+            allowed["secretsmanager:GetSecretValue"] = [self.function_secret]
         if self.buffered:
             for action in ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"):
                 allowed[action] = [self.arn("Buffer")]

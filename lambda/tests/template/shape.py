@@ -2,7 +2,7 @@
 which parameters it is deployed, and what is particular to it.
 
 Not to be had from moto's APIs, and looked up in `stack.sent` instead, the properties as CloudFormation would send
-them: architecture and logging of the function; versioning, public access, ownership and lifecycle of the bucket;
+them: the topic's signature; architecture and logging of the function; versioning, public access, ownership and lifecycle of the bucket;
 egress written inside a security group; properties of the database that test_deployed does not query with `describe_db_instances`.
 """
 
@@ -69,6 +69,11 @@ class Shape(Role, unittest.TestCase):
     def secret(self):
         return self.parameters.get("DatabaseSecretArn") or self.stack.ids.get("DatabaseSecret")
 
+    @property
+    def function_secret(self):
+        """That of the function's own account, with a created database; otherwise the only one."""
+        return self.stack.ids.get("IntakeSecret") or self.secret
+
     def arn(self, queue):
         return self.stack.queue(queue)["QueueArn"]
 
@@ -100,7 +105,7 @@ class Shape(Role, unittest.TestCase):
             "RDS_DATABASE": "fazendas",
         }
         if self.secret and "UseIamAuth" not in self.parameters:
-            expected["RDS_SECRET_ARN"] = self.secret
+            expected["RDS_SECRET_ARN"] = self.function_secret
         self.assertEqual({name: str(value) for name, value in variables.items()}, expected | self.environment)
 
     def test_logs_are_kept_for_a_while(self):
@@ -126,7 +131,7 @@ class Shape(Role, unittest.TestCase):
         queues = ["UndeliveredMessages"] + ["Buffer"] * self.buffered
         for queue in queues:
             with self.subTest(queue):
-                (statement,) = json.loads(self.stack.queue(queue)["Policy"])["Statement"]
+                statement, _ = json.loads(self.stack.queue(queue)["Policy"])["Statement"]
                 self.assertEqual(
                     statement,
                     {
@@ -137,6 +142,25 @@ class Shape(Role, unittest.TestCase):
                         "Condition": {"ArnEquals": {"aws:SourceArn": self.topic}},
                     },
                 )
+
+    def test_queues_refuse_requests_without_tls(self):
+        for queue in self.stack.of_type("AWS::SQS::Queue"):
+            with self.subTest(queue):
+                statement = json.loads(self.stack.queue(queue)["Policy"])["Statement"][-1]
+                self.assertEqual(
+                    statement,
+                    {
+                        "Effect": "Deny",
+                        "Principal": "*",
+                        "Action": "sqs:*",
+                        "Resource": self.arn(queue),
+                        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                    },
+                )
+
+    def test_sns_signs_with_sha_256(self):
+        if "ExistingTopicArn" not in self.parameters:
+            self.assertEqual(self.stack.sent["Topic"], {"SignatureVersion": "2"})
 
     def test_queues_are_encrypted_and_dead_letters_stay_longest(self):
         queues = self.stack.of_type("AWS::SQS::Queue")
@@ -249,6 +273,7 @@ class Shape(Role, unittest.TestCase):
             ("ruminate", "quarantined", "Sum", 0, str(own)),
             ("ruminate", "rows_refused", "Sum", 0, str(own)),
             ("ruminate", "failed", "Sum", 0, str(own)),
+            ("ruminate", "conflicting", "Sum", 0, str(own)),
         }
         if self.buffered:
             expected |= {("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", age, str(queue["Buffer"]))}
@@ -278,6 +303,33 @@ class Shape(Role, unittest.TestCase):
             self.assertEqual((one["AlarmActions"], one["OKActions"]), (given_outputs, given_outputs))
             below = one["MetricName"] == "FreeStorageSpace"
             self.assertEqual(one["ComparisonOperator"], "LessThanThreshold" if below else "GreaterThanThreshold")
+
+    def test_the_dashboard_shows_the_function_and_its_queues(self):
+        body = json.loads(client("cloudwatch").get_dashboard(DashboardName=NAME)["DashboardBody"])
+        places = [(one["x"], one["y"]) for one in body["widgets"]]
+        self.assertEqual(len(set(places)), len(places))
+        shown = {tuple(metric[:4]) for metric in self.metrics(body)}
+        for name in ("processed", "duplicates", "quarantined", "rows_refused", "failed", "conflicting", "unverifiable", "lake_ms", "warehouse_ms"):
+            self.assertIn(("ruminate", name, "function", NAME), shown)
+        for name in ("Invocations", "Errors", "Throttles", "ConcurrentExecutions"):
+            self.assertIn(("AWS/Lambda", name, "FunctionName", NAME), shown)
+        queues = {one: self.arn(one).split(":")[-1] for one in self.stack.of_type("AWS::SQS::Queue")}
+        for queue in queues.values():
+            self.assertIn(("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue), shown)
+        age = ("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queues["Buffer"]) if self.buffered else ("AWS/Lambda", "AsyncEventAge", "FunctionName", NAME)
+        self.assertIn(age, shown)
+        self.assertTrue(all(one["properties"]["region"] == REGION for one in body["widgets"]))
+
+    def metrics(self, body):
+        """The metrics of a dashboard, with the abbreviations of CloudWatch written out: `.` is the value above, `...` all of them."""
+        for widget in body["widgets"]:
+            above = []
+            for metric in widget["properties"]["metrics"]:
+                words = [one for one in metric if isinstance(one, str)]
+                if words[0] == "...":
+                    words = above[: len(above) + 1 - len(words)] + words[1:]
+                above = [above[i] if word == "." else word for i, word in enumerate(words)]
+                yield above
 
     def test_outputs_feed_the_toolkits_variables(self):
         given_outputs = {}

@@ -122,6 +122,10 @@ class Existing(Shape):
         s3, secrets = (endpoints[f"com.amazonaws.{REGION}.{one}"] for one in ("s3", "secretsmanager"))
         self.assertEqual((s3["VpcEndpointType"], s3["RouteTableIds"]), ("Gateway", [self.network["table"]]))
         self.assertEqual((secrets["VpcEndpointType"], secrets["SubnetIds"]), ("Interface", self.network["subnets"]))
+        lake = "arn:aws:s3:::historico-consumo-fazendas"
+        (statement,) = self.stack.sent["S3Endpoint"]["PolicyDocument"]["Statement"]
+        self.assertEqual((statement["Effect"], statement["Principal"], statement["Action"]), ("Allow", "*", "s3:*"))
+        self.assertEqual(statement["Resource"], [lake, f"{lake}/*"])
         self.assertTrue(self.stack.sent["SecretEndpoint"]["PrivateDnsEnabled"])
         (group_of_endpoint,) = self.stack.sent["SecretEndpoint"]["SecurityGroupIds"]
         self.assertEqual(rules(group_of_endpoint, "IpPermissions"), [(443, 443, [group], [])])
@@ -233,11 +237,41 @@ class Created(Shape):
             reference = f"{{{{resolve:secretsmanager:{self.secret}:SecretString:{name}}}}}"
             self.assertEqual(self.stack.sent["Database"][property], reference)
 
+    def test_the_function_has_its_own_account(self):
+        secrets = client("secretsmanager")
+        value = json.loads(secrets.get_secret_value(SecretId=self.function_secret)["SecretString"])
+        endpoint = self.database()["Endpoint"]
+        self.assertEqual((value["username"], value["host"], value["port"]), ("ruminate_intake", endpoint["Address"], endpoint["Port"]))
+        self.assertRegex(value["password"], "^[A-Za-z0-9]{32}$")
+        self.assertNotEqual(self.function_secret, self.secret)
+        self.assertEqual(self.stack.output("IntakeSecretArn"), self.function_secret)
+
+    def test_no_secret_is_rotated_without_a_function_for_it(self):
+        self.assertFalse(self.stack.of_type("AWS::SecretsManager::RotationSchedule"))
+
     def test_the_function_alone_reaches_the_database(self):
         own, its = self.stack.output("FunctionSecurityGroupId"), self.stack.output("DatabaseSecurityGroupId")
         self.assertEqual(rules(its, "IpPermissions"), [(3306, 3306, [own], [])])
         self.assertEqual(rules(own, "IpPermissionsEgress"), [(3306, 3306, [its], [])])
         self.assertFalse(self.stack.of_type("AWS::EC2::VPCEndpoint"))
+
+
+class Rotated(Created):
+    """With a function that rotates both passwords."""
+
+    @classmethod
+    def before(cls):
+        function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:rotate"
+        return super().before() | {"RotationFunctionArn": function, "RotationDays": "7"}
+
+    def test_no_secret_is_rotated_without_a_function_for_it(self):
+        sent = [self.stack.sent[one] for one in self.stack.of_type("AWS::SecretsManager::RotationSchedule")]
+        self.assertEqual({one["SecretId"] for one in sent}, {self.secret, self.function_secret})
+        for one in sent:
+            self.assertEqual(one["RotationLambdaARN"], self.parameters["RotationFunctionArn"])
+            self.assertEqual({key: int(days) for key, days in one["RotationRules"].items()}, {"AutomaticallyAfterDays": 7})
+            # An account that does not exist yet cannot be rotated.
+            self.assertIs(one["RotateImmediatelyOnUpdate"], False)
 
 
 class CreatedByIam(Created):
@@ -253,6 +287,10 @@ class CreatedByIam(Created):
     @property
     def environment(self):
         return super().environment | {"RDS_USER": "intake", "RDS_IAM_AUTH": "true", "RDS_CA_FILE": "rds-ca.pem"}
+
+    def test_the_function_has_its_own_account(self):
+        self.assertNotIn("IntakeSecret", self.stack.sent)
+        self.assertNotIn("IntakeSecretArn", self.stack.outputs)
 
     def allowed(self):
         user = f"arn:aws:rds-db:{REGION}:{ACCOUNT}:dbuser:{self.database()['DbiResourceId']}/intake"

@@ -6,6 +6,7 @@ from stack import Refused, Template, check_parameters
 
 SECRET = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:warehouse-AbCdEf"
 KEY = "arn:aws:kms:sa-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+ROTATION = "arn:aws:lambda:sa-east-1:123456789012:function:rotate"
 GIVEN = {"DatabaseSecretArn": SECRET}
 VPC = {"VpcId": "vpc-0a", "SubnetIds": "subnet-0a,subnet-0b"}
 CREATED = {"CreateDatabase": "true", **VPC}
@@ -38,6 +39,7 @@ class Rules(unittest.TestCase):
             {**GIVEN, "LakeSse": "AES256", "LakeSseKmsKeyId": ""},
             {**GIVEN, "HttpsProxy": "http://proxy.example:3128", "NoProxy": "10.0.0.0/8,.example", "AwsCaBundle": "/var/task/ca.pem"},
             CREATED,
+            {**CREATED, "RotationFunctionArn": ROTATION, "RotationDays": "1000"},
             {**CREATED, "UseIamAuth": "true", "DatabaseUser": "intake", "RdsCaFile": "rds-ca.pem"},
         ):
             with self.subTest(parameters):
@@ -48,6 +50,7 @@ class Rules(unittest.TestCase):
             ({}, "No database"),
             ({"DatabaseHost": "db.example"}, "No way to log in"),
             ({"CreateDatabase": "true"}, "needs VpcId"),
+            ({**GIVEN, "RotationFunctionArn": ROTATION}, "rotates the secrets of a created database"),
             ({**CREATED, **GIVEN}, "leave those of an existing database empty"),
             ({**CREATED, "DatabaseHost": "db.example"}, "leave those of an existing database empty"),
             ({**CREATED, "DatabasePort": "3307"}, "leave those of an existing database empty"),
@@ -106,6 +109,8 @@ class Rules(unittest.TestCase):
             ("DatabaseSecretArn", SECRET.replace("-AbCdEf", "-*")),
             ("DatabaseSecretArn", SECRET.replace("-AbCdEf", "-??????")),
             ("DatabaseSecretArn", SECRET.replace("warehouse-", "*-")),
+            ("RotationFunctionArn", "rotate"),
+            ("RotationDays", "0"),
             ("AlarmAgeSeconds", "30"),
         ):
             with self.subTest(f"{name}={value}"), self.assertRaisesRegex(Refused, f"^{name} "):

@@ -44,7 +44,7 @@ pub use limits::ColumnLimits;
 pub use load::{Conflict, LoadResult, LoadResults, OnConflict, load, load_into};
 pub use rds::Rds;
 pub use rds_authorities::RDS_AUTHORITIES;
-pub use schema::mysql_files;
+pub use schema::{mysql_accounts, mysql_files};
 #[cfg(feature = "bulk")]
 pub use snapshot::{Pages, Snapshot, TimeWindow};
 pub use table_name::TableName;

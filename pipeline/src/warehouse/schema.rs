@@ -115,6 +115,11 @@ pub fn mysql_files(table: &TableName) -> impl Iterator<Item = (&'static str, Str
     MYSQL.iter().map(move |step| (step.file, format!("{};\n", step.sql(table).trim_end())))
 }
 
+/// Returns the statements that create accounts with the privileges of each program, for manual use after `init`.
+pub fn mysql_accounts(table: &TableName) -> String {
+    include_str!("../../../sql/mysql/accounts.sql").replace("{table}", table.as_str())
+}
+
 /// Column in `information_schema`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ColumnInfo {

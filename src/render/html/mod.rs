@@ -20,6 +20,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
 use pipeline::atomic_file::temp_file_beside;
+use pipeline::printable;
 
 mod breakdown;
 mod calendar;
@@ -80,7 +81,8 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
             break;
         }
     }
-    Ok(html)
+    // `sanitize` shows control characters of data; this is the last line of defence.
+    Ok(printable::lines(&html).into_owned())
 }
 
 /// Checks that a report can be written to a path, before hours of work.

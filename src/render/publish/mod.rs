@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{LabelledRows, count, counted, duration, input_line, millis, rate, rows};
+use super::{LabelledRows, count, counted, duration, input_line, millis, one_line, rate, rows};
 use crate::publish::{Count, Outcome, Percentiles};
 use crate::topic::Delivery;
 use pipeline::lake::ConditionalWrites;
@@ -109,7 +109,7 @@ impl Outcome {
             }
         }
         if let Some(why) = &self.end.stopped {
-            writeln!(f, "stopped early: {why}")?;
+            writeln!(f, "stopped early: {}", one_line(why))?;
         } else if self.pacing.schedule_ended {
             writeln!(f, "the schedule ended after {}, before the input did", self.sent())?;
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
 use crate::reconcile::{Counter, Drift, DriftKind, Outcome, Side};
-use crate::render::{LabelledRows, count, counted, duration};
+use crate::render::{LabelledRows, count, counted, duration, one_line};
 
 mod pattern;
 mod repair;
@@ -20,7 +20,7 @@ const SHOWN_OF_EACH: usize = 3;
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match (&self.stopped, self.is_clean()) {
-            (Some(why), _) => format!("stopped early: {why}"),
+            (Some(why), _) => format!("stopped early: {}", one_line(why)),
             (None, _) if self.halted.is_some() => format!("ended {}", self.halted.as_deref().unwrap_or_default()),
             (None, true) => "lake and warehouse agree".to_owned(),
             (None, false) => counted(self.findings(), "finding", "findings"),
@@ -87,7 +87,7 @@ fn samples(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = outcome.samples.of(kind).take(each);
         let mut listed = 0;
         for drift in shown {
-            writeln!(f, "  {}", Line(drift))?;
+            writeln!(f, "  {}", one_line(&Line(drift).to_string()))?;
             listed += 1;
         }
         if outcome.of(kind) > listed {
@@ -112,7 +112,7 @@ fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  likely cause ({}): {cause}", count(*n))?;
     }
     for pattern in &outcome.patterns {
-        writeln!(f, "  {pattern}")?;
+        writeln!(f, "  {}", one_line(&pattern.to_string()))?;
     }
     match outcome.control.hashes() {
         [lake, warehouse] if lake.count + warehouse.count == 0 => {}
@@ -127,7 +127,7 @@ fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Writes the days that both sides lack.
 fn gaps(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for gap in outcome.gaps.iter().take(SHOWN) {
-        write!(f, "  gap on both sides: {} {}", gap.farm, gap.from)?;
+        write!(f, "  gap on both sides: {} {}", one_line(&gap.farm), gap.from)?;
         if gap.days > 1 {
             write!(f, " to {} ({} days)", gap.to, count(gap.days))?;
         }

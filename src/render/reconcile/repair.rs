@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::reconcile::{Drift, DriftKind, Outcome, Reason, RepairCounter, RepairOutcome};
-use crate::render::{LabelledRows, count, password_hint};
+use crate::render::{LabelledRows, count, one_line, password_hint};
 use pipeline::lake::ConditionalWrites;
 
 /// Maximum number of findings named with the reason why they were not repaired.
@@ -58,10 +58,10 @@ impl RepairText<'_> {
     /// Writes why findings were not repaired, and the first of them.
     fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Reason { count: n, kind, why } in self.repaired.reasons.iter() {
-            writeln!(f, "  {} {}: {why}", count(n), kind.name().replace('_', " "))?;
+            writeln!(f, "  {} {}: {}", count(n), kind.name().replace('_', " "), one_line(why))?;
             let first = self.audit.into_iter().flat_map(|audit| audit.samples.of(kind)).filter(|_| is_named(kind));
             for drift in first.take(NAMED) {
-                writeln!(f, "    {}", place(drift))?;
+                writeln!(f, "    {}", one_line(place(drift)))?;
             }
         }
         Ok(())
@@ -84,7 +84,7 @@ impl fmt::Display for RepairText<'_> {
         self.write_reasons(f)?;
         let repaired = self.repaired;
         if let Some(why) = &repaired.over_budget {
-            writeln!(f, "  {why}")?;
+            writeln!(f, "  {}", one_line(why))?;
         }
         if let Some(warning) = repaired.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
@@ -96,7 +96,7 @@ impl fmt::Display for RepairText<'_> {
             writeln!(f, "  to revert, run: {command}{}", password_hint(command))?;
         }
         if let Some(why) = &repaired.stopped {
-            writeln!(f, "  repair stopped early: {why}")?;
+            writeln!(f, "  repair stopped early: {}", one_line(why))?;
             writeln!(f, "  to resume, run the same command again")?;
         }
         write!(f, "{}", repaired.problems)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use pipeline::lake::ThrottleStats;
 
-use super::{LabelledRows, between, count, counted, duration, password_hint, rate};
+use super::{LabelledRows, between, count, counted, duration, one_line, password_hint, rate};
 use crate::outcome::{Counter as _, Role};
 use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
 
@@ -75,7 +75,7 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             (false, _) => writeln!(f, "the records are in {shadow}; the tables were not swapped")?,
         }
         if let Some(why) = reason {
-            writeln!(f, "not swapped: {why}")?;
+            writeln!(f, "not swapped: {}", one_line(why))?;
         }
         if *only_in_old > 0 {
             writeln!(f, "{} only in the old table", counted(*only_in_old, "row exists", "rows exist"))?;
@@ -135,7 +135,7 @@ impl fmt::Display for Outcome {
         write!(f, "{}", self.problems)?;
         write_course(self, f)?;
         if let Some(why) = &self.stopped {
-            writeln!(f, "stopped early: {why}")?;
+            writeln!(f, "stopped early: {}", one_line(why))?;
             writeln!(f, "to resume, {}", self.resume_hint())?;
         }
         Ok(())

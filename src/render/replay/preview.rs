@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use crate::render::{LabelledRows, count, counted, duration, rate};
+use crate::render::{LabelledRows, count, counted, duration, one_line, rate};
 use crate::replay::Preview;
 
 impl fmt::Display for Preview {
@@ -44,16 +44,16 @@ impl fmt::Display for Preview {
             writeln!(f, "  class {class}: {}{archived}{restored}", counted(of.objects, "object", "objects"))?;
         }
         for (farm, objects) in &self.farms {
-            writeln!(f, "  farm {farm}: {}", counted(*objects, "object", "objects"))?;
+            writeln!(f, "  farm {}: {}", one_line(farm), counted(*objects, "object", "objects"))?;
         }
         for change in &self.planned_changes {
             writeln!(f, "  changes: {change}")?;
         }
         for blocker in &self.blockers {
-            writeln!(f, "  blocker: {blocker}")?;
+            writeln!(f, "  blocker: {}", one_line(blocker))?;
         }
         if let Some(why) = &self.stopped {
-            writeln!(f, "stopped early: {why}; figures cover what was listed so far")?;
+            writeln!(f, "stopped early: {}; figures cover what was listed so far", one_line(why))?;
         }
         Ok(())
     }

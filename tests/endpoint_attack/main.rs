@@ -1,6 +1,8 @@
 //! The endpoint under attack: slow senders and silent connections, with few file descriptors, and one genuine sender.
 //!
-//! `RUMINATE_TEST_ATTACK_SECONDS` sets the duration; 10 without it.
+//! `RUMINATE_TEST_ATTACK_SECONDS` sets the duration; 10 without it. A separate test program, so that no other test runs
+//! at the same time.
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -14,7 +16,7 @@ use testkit::{Ran, Scene};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::http::TOPIC;
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:consumo";
 
 const SLOW: usize = 64;
 const SILENT: usize = 300;
