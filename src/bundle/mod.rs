@@ -34,12 +34,17 @@ use self::glibc::Glibc;
 use self::incompatibility::Incompatibility;
 use self::output_dir::{BundleFiles, OutputDir};
 use crate::cancellation::CancellationToken;
+use crate::ddl::{self, Engine, FIRST_DAY, Tables};
 use crate::generate::IfExists;
+use pipeline::record::PARTS;
 use pipeline::warehouse::{RDS_AUTHORITIES, TableName, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
 const TEMPLATE: &str = "template.yaml";
 const DEPLOY: &str = "DEPLOY.md";
+
+/// Placeholder for the lake's bucket in the SQL for query engines; no bucket has such a name.
+const BUCKET: &str = "BUCKET";
 
 /// What to bundle, and where.
 #[derive(Debug, Clone)]
@@ -104,7 +109,7 @@ impl BuildOptions {
 pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let dir = OutputDir::new(order.out.clone(), order.existing);
-    let sql = sql();
+    let sql = sql()?;
     dir.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY]))?;
     let authorities = match &order.rds_ca {
         Some(path) => rds_ca::read(path)?,
@@ -188,10 +193,24 @@ fn zip(program: &[u8], authorities: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(zip)
 }
 
-/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table.
-fn sql() -> BundleFiles {
+/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table, and those that make the lake and
+/// its parts tables of query engines, with a placeholder for the bucket.
+fn sql() -> anyhow::Result<BundleFiles> {
     let table = TableName::default();
-    mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes())).collect()
+    let schema = mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes()));
+    let mut files: BundleFiles = schema.collect();
+    let tables = Tables {
+        lake: format!("s3://{BUCKET}/historico_diario"),
+        parts: format!("s3://{BUCKET}/{PARTS}"),
+        farms: Vec::new(),
+        since: FIRST_DAY,
+        table: table.to_string(),
+        database: "fazendas".into(),
+    };
+    for engine in Engine::ALL {
+        files.insert(format!("sql/{}.sql", engine.name()), ddl::sql(engine, &tables)?.into_bytes());
+    }
+    Ok(files)
 }
 
 #[cfg(test)]
