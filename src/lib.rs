@@ -22,14 +22,15 @@
 //! demo                               the whole loop with no server
 //! render                             outcomes as text, JSON and HTML
 //! endpoint · evidence                jobs that build on another job
-//! backfill · bundle · doctor · init · process · publish · reconcile · replay
+//! backfill · bundle · compact · doctor · init · process · publish · reconcile · replay · restore
 //!                                    the jobs: each owns its plan, its run and its outcome
 //! generate                           histories as files
 //! history                            input files
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
-//! compression · parquet · progress · sort
-//!                                    compression, live display, sorting on disk
+//! inventory · parts                  listings from S3 Inventory, Parquet snapshots that prove themselves
+//! compression · ddl · parquet · progress · sort
+//!                                    compression, SQL of query engines, live display, sorting on disk
 //! outcome                            counters, problems and exit codes of every outcome
 //! terminal                           width of the terminal, wrapped text
 //! cancellation · charset · multiset_hash · units
@@ -53,6 +54,8 @@
 //! - [`endpoint`]: the HTTP endpoint that SNS delivers to: signature, topic, responses.
 //! - [`replay`]: lake → warehouse: plan, read, order, load, verify, resume.
 //! - [`reconcile`]: lake against warehouse: ordered merge, verdicts, repair.
+//! - [`compact`]: objects → Parquet parts next to the lake, incrementally.
+//! - [`restore`]: objects back out of parts, byte for byte.
 //! - [`doctor`]: checks of everything a run needs, one line per check.
 //! - [`bundle`]: the Lambda as a directory to deploy: build, check, zip, template, checksums.
 //! - [`evidence`]: an audit as files that others can check.
@@ -62,10 +65,13 @@
 //! - [`herd`]: synthetic farms: seeded, pure, and any part without the ones before it.
 //! - [`history`]: input files of readings, NDJSON, JSON, CSV or Parquet: dialect, inspection, message by message.
 //! - [`reader`]: the one read path of the lake: list, fetch, parse, yield records and rejects.
+//! - [`parts`]: Parquet snapshots of a farm's month: format, proof, and what of a file is trusted.
+//! - [`inventory`]: a lake whose partitions are listed from an S3 Inventory.
 //! - [`topic`]: the trait of topics; SNS, `local` (the intake in this process), memory.
 //! - [`truth`]: the truth file: each reading's fault and expected result.
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`compression`]: gzip and zstd.
+//! - [`ddl`]: SQL that makes the lake and its parts tables of a query engine.
 //! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
@@ -91,6 +97,7 @@
 //! | warehouse | the table `historico_consumo` in MySQL, MariaDB or SQLite, one row per record |
 //! | topic | the SNS topic, or `local`: the intake in this process |
 //! | intake | processing of one message: parse → rules → lake → warehouse |
+//! | part | Parquet snapshot of a farm's month, next to the lake, that proves itself against the objects' `(key, etag, size)` |
 //! | quarantine | folder next to the lake for messages that can never be processed, each with its reason |
 //! | natural key | farm, pen, lot and `data`: what identifies a reading apart from its id |
 //! | drift, finding | any disagreement between lake and warehouse; one instance of it |
@@ -119,7 +126,9 @@ pub mod bundle;
 pub mod cancellation;
 pub mod charset;
 pub mod cli;
+pub mod compact;
 pub mod compression;
+pub mod ddl;
 pub mod demo;
 pub mod doctor;
 pub mod endpoint;
@@ -128,9 +137,11 @@ pub mod generate;
 pub mod herd;
 pub mod history;
 pub mod init;
+pub mod inventory;
 pub mod multiset_hash;
 pub mod outcome;
 mod parquet;
+pub mod parts;
 pub mod process;
 pub mod progress;
 pub mod publish;
@@ -138,6 +149,7 @@ pub mod reader;
 pub mod reconcile;
 pub mod render;
 pub mod replay;
+pub mod restore;
 mod sort;
 pub mod terminal;
 pub mod topic;

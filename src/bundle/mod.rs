@@ -36,7 +36,9 @@ use self::glibc::Glibc;
 use self::incompatibility::Incompatibility;
 use self::output_dir::{BundleFiles, OutputDir};
 use crate::cancellation::CancellationToken;
+use crate::ddl::{self, Engine, FIRST_DAY, Tables};
 use crate::generate::IfExists;
+use pipeline::record::PARTS;
 use pipeline::warehouse::{RDS_AUTHORITIES, TableName, mysql_accounts, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
@@ -46,6 +48,9 @@ const ACCOUNTS: &str = "sql/accounts.sql";
 
 const UNLISTED: &str =
     "the program does not list its crates, so that sbom.cdx.json has none: build ruminate's Lambda with cargo";
+
+/// Placeholder for the lake's bucket in the SQL for query engines; no bucket has such a name.
+const BUCKET: &str = "BUCKET";
 
 /// What to bundle, and where.
 #[derive(Debug, Clone)]
@@ -110,7 +115,7 @@ impl BuildOptions {
 pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let dir = OutputDir::new(order.out.clone(), order.existing);
-    let sql = sql();
+    let sql = sql()?;
     dir.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY, sbom::NAME]))?;
     let authorities = match &order.rds_ca {
         Some(path) => rds_ca::read(path)?,
@@ -198,11 +203,25 @@ fn zip(program: &[u8], authorities: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(zip)
 }
 
-/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table, and of its accounts.
-fn sql() -> BundleFiles {
+/// Returns the SQL files of the MySQL schema, as `init` runs them for the default table, of its accounts, and those that make
+/// the lake and its parts tables of query engines, with a placeholder for the bucket.
+fn sql() -> anyhow::Result<BundleFiles> {
     let table = TableName::default();
     let schema = mysql_files(&table).map(|(name, sql)| (format!("sql/mysql/{name}"), sql.into_bytes()));
-    schema.chain([(ACCOUNTS.into(), mysql_accounts(&table).into_bytes())]).collect()
+    let mut files: BundleFiles = schema.collect();
+    files.insert(ACCOUNTS.into(), mysql_accounts(&table).into_bytes());
+    let tables = Tables {
+        lake: format!("s3://{BUCKET}/historico_diario"),
+        parts: format!("s3://{BUCKET}/{PARTS}"),
+        farms: Vec::new(),
+        since: FIRST_DAY,
+        table: table.to_string(),
+        database: "fazendas".into(),
+    };
+    for engine in Engine::ALL {
+        files.insert(format!("sql/{}.sql", engine.name()), ddl::sql(engine, &tables)?.into_bytes());
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ fn with_default(template: &str, mark: &str, value: &str) -> anyhow::Result<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parts::PartColumn;
+    use pipeline::record::Column;
 
     #[test]
     fn the_embedded_template_has_one_line_for_each_default() {
@@ -50,6 +52,35 @@ mod tests {
         assert!(text.contains("Default: arm64 # bundle: architecture\n"), "{text}");
         assert!(text.contains("Default: /var/task/rds-ca.pem # bundle: rds-ca-file\n"), "{text}");
         assert_eq!(text.lines().count(), TEMPLATE.lines().count());
+    }
+
+    #[test]
+    fn the_tables_of_the_template_have_the_columns_of_records_and_parts() {
+        let (_, tables) = TEMPLATE.split_once("CatalogLake:").unwrap();
+        let (lake, rest) = tables.split_once("CatalogParts:").unwrap();
+        let (parts, _) =
+            rest.split_once("PartitionKeys").map(|(_, after)| after.split_once("Location:").unwrap()).unwrap();
+        let columns = |text: &str| -> Vec<(String, String)> {
+            let lines = text.lines().filter_map(|line| line.trim().strip_prefix("- {Name: ")?.strip_suffix('}'));
+            lines
+                .filter_map(|line| line.split_once(", Type: "))
+                .map(|(name, kind)| (name.into(), kind.into()))
+                .collect()
+        };
+        let of_record = |column: Column| (column.name().to_owned(), "string".to_owned());
+        assert_eq!(columns(lake), Column::ALL.map(of_record));
+        let sql = crate::bundle::sql().unwrap();
+        let athena = String::from_utf8(sql["sql/athena.sql"].clone()).unwrap();
+        let (_, of_parts) = athena.split_once("_partes (").unwrap();
+        let (of_parts, _) = of_parts.split_once("PARTITIONED BY").unwrap();
+        let in_sql: Vec<(String, String)> = of_parts
+            .lines()
+            .filter_map(|line| line.trim().trim_end_matches(',').strip_prefix('`')?.split_once("` "))
+            .map(|(name, kind)| (name.to_owned(), kind.to_owned()))
+            .collect();
+        assert_eq!(columns(parts), in_sql);
+        let names: Vec<&str> = PartColumn::all().into_iter().map(PartColumn::name).collect();
+        assert_eq!(in_sql.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
     }
 
     #[test]

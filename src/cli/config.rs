@@ -23,7 +23,7 @@ pub(super) use watched::ConfigWatcher;
 const FILE: &str = "ruminate.toml";
 
 /// Flags that change or delete data, or confirm it: accepted only on the command line.
-const TYPED_ONLY: [&str; 6] = ["repair", "trust", "on-conflict", "into-new-table", "force", "yes"];
+const TYPED_ONLY: [&str; 7] = ["repair", "trust", "on-conflict", "into-new-table", "drop-deleted", "force", "yes"];
 
 /// Minimum similarity of two names for a suggestion; clap's own threshold.
 const ALIKE: f64 = 0.7;
@@ -31,6 +31,8 @@ const ALIKE: f64 = 0.7;
 /// Gives every flag its variable `RUMINATE_<FLAG>`, except for those that must be typed.
 pub(super) fn with_environment(command: Command) -> Command {
     let named = |arg: Arg| match (arg.get_long(), arg.get_action()) {
+        // A day for other commands, and a place to write into for this one.
+        _ if arg.get_id() == super::restore::TARGET => arg,
         (Some(long), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue) if !TYPED_ONLY.contains(&long) => {
             let variable = variable(long);
             // Shown once in the last line of the help instead of with each flag.
@@ -171,9 +173,14 @@ impl Config {
     /// Sets the values as defaults of the flags.
     pub(super) fn apply(&self, command: Command, typed: &Typed) -> Command {
         let selected = typed.subcommand().map(|(command, _)| command.get_name().to_owned()).unwrap_or_default();
-        let set = |command: &str, arg: Arg| match arg.get_long().and_then(|flag| self.value(command, flag)) {
+        let is_target = |arg: &Arg| arg.get_id() == super::restore::TARGET;
+        let value = |command: &str, arg: &Arg| match arg.get_long() {
+            Some(flag) if !is_target(arg) => self.value(command, flag).map(<[_]>::to_vec),
+            _ => None,
+        };
+        let set = |command: &str, arg: Arg| match value(command, &arg) {
             Some(values) => {
-                let arg = arg.required(false).default_values(values.to_vec());
+                let arg = arg.required(false).default_values(values);
                 // A value of the file may be an address with a password, which must not appear in the help.
                 if arg.get_action().takes_values() { arg.hide_default_value(true) } else { arg }
             }

@@ -159,6 +159,39 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "compact",
+        &[
+            ("Show what a compaction would read", "ruminate compact --lake s3://bucket/prefix --dry-run"),
+            ("Write or update the parts, and verify them", "ruminate compact --lake s3://bucket/prefix --verify"),
+            (
+                "One farm's November, comparing every body with its ETag",
+                "ruminate compact --lake s3://bucket/prefix --farm fazenda_um --from 2026-11-01 --to 2026-11-30 --deep",
+            ),
+        ],
+    ),
+    (
+        "restore",
+        &[
+            ("Restore a month of objects that were deleted", "ruminate restore --lake lake --to lake --month 2026-11"),
+            (
+                "Only the objects of an audit's findings",
+                "ruminate restore --lake s3://bucket/prefix --to s3://bucket/prefix --only drift.ndjson",
+            ),
+            ("Into another directory", "ruminate restore --lake s3://bucket/prefix --to restored --farm fazenda_um"),
+        ],
+    ),
+    (
+        "ddl",
+        &[
+            (
+                "For Athena, with known farms",
+                "ruminate ddl --engine athena --lake s3://bucket/prefix --farm fazenda_um --farm fazenda_dois",
+            ),
+            ("For DuckDB, over a directory", "ruminate ddl --engine duckdb --lake lake"),
+            ("For Trino", "ruminate ddl --engine trino --lake s3://bucket/prefix --database hive.fazendas"),
+        ],
+    ),
+    (
         "bundle",
         &[
             ("Build and bundle the Lambda", "ruminate bundle --out bundle"),

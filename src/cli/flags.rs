@@ -12,6 +12,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::times::day;
 use super::write_flags::WriteOptions;
+use crate::parts::PartsMode;
 use crate::render::OutputFormat;
 use crate::units;
 use pipeline::lake::dir::Dir;
@@ -142,6 +143,14 @@ pub(super) async fn open_lake(
         }
         LakeUrl::Dir(path) => Ok(Arc::new(Dir::new(path).with_durability(writes.durability))),
     }
+}
+
+/// Use of the lake's Parquet parts.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct PartsFlags {
+    /// Read records from the Parquet parts of `ruminate compact`
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub parts: PartsMode,
 }
 
 /// Default number of warehouse connections.
@@ -292,7 +301,7 @@ impl SpanFlags {
     }
 }
 
-fn slug(text: &str) -> Result<Slug, String> {
+pub(super) fn slug(text: &str) -> Result<Slug, String> {
     Slug::of(text).map_err(|e| e.to_string())
 }
 

@@ -27,6 +27,12 @@ const SHORT: &[(&str, &[&str])] = &[
         &["lake", "warehouse", "farm", "from", "to", "repair", "dry-run", "drift", "report", "max-drift", "evidence"],
     ),
     ("undo", &["lake", "warehouse", "table", "dry-run"]),
+    (
+        "compact",
+        &["lake", "farm", "from", "to", "dry-run", "verify", "deep", "without-bodies", "drop-deleted", "concurrency"],
+    ),
+    ("restore", &["lake", "to", "farm", "month", "only", "dry-run"]),
+    ("ddl", &["engine", "lake", "farm", "since", "table", "database"]),
     ("bundle", &["arch", "bootstrap", "source", "zigbuild", "rds-ca", "out", "force"]),
     ("completions", &[]),
     ("man", &["out"]),
@@ -36,8 +42,12 @@ const SHORT: &[(&str, &[&str])] = &[
 const SHORT_GLOBAL: [&str; 4] = ["output", "verbose", "quiet", "help"];
 
 /// Headings of flags that one command uses in another sense: command, flag, heading.
-const OTHER_HEADINGS: &[(&str, &str, &str)] =
-    &[("generate", "format", "Output"), ("generate", "truth", "Output"), ("publish", "truth", "Checks")];
+const OTHER_HEADINGS: &[(&str, &str, &str)] = &[
+    ("generate", "format", "Output"),
+    ("generate", "truth", "Output"),
+    ("publish", "truth", "Checks"),
+    ("restore", "to", "Output"),
+];
 
 /// Flags by heading; a flag has the same heading in every command, except for [`OTHER_HEADINGS`].
 const HEADINGS: &[(&str, &[&str])] = &[
@@ -58,7 +68,8 @@ const HEADINGS: &[(&str, &[&str])] = &[
             "sse-kms-key-id",
         ],
     ),
-    ("Span", &["farm", "from", "to"]),
+    ("Span", &["farm", "from", "to", "month", "since"]),
+    ("Listing and parts", &["listing", "parts", "without-bodies", "drop-deleted", "deep"]),
     ("Record selection", &["only", "processed-until", "data-from", "data-to", "as-of"]),
     ("History", &["farms", "lots", "days", "start", "seed", "part", "faults", "generate"]),
     (
@@ -100,6 +111,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
         "Output",
         &["out", "dir", "keep", "compress", "force", "undo-file", "report", "drift", "evidence", "dead-letters", "hdr"],
     ),
+    ("Query engine", &["engine", "database"]),
     ("Build", &["arch", "bootstrap", "source", "zigbuild", "rds-ca"]),
     ("Resources", &["concurrency", "threads", "sort-memory", "sort-dir"]),
 ];
@@ -158,7 +170,11 @@ mod tests {
     const MOST_LINES: usize = 50;
 
     /// Flags whose texts differ between commands, with the reason; the meaning is the same.
-    const VARIES: [(&str, &str); 11] = [
+    const VARIES: [(&str, &str); 15] = [
+        ("verify", "reads back what was written: rows, or parts"),
+        ("to", "the last day of the span; of a restore, where objects go"),
+        ("only", "findings of a drift file: objects to load, or to restore"),
+        ("farm", "farms of the span; those of a table's partitions"),
         ("dry-run", "shows what would be done: each command does something else"),
         ("concurrency", "requests in flight at once: each command sends another kind"),
         ("lake", "the lake; some commands need it in some cases only"),

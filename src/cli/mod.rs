@@ -19,8 +19,10 @@ use config::{Config, Typed};
 mod backfill;
 mod bundle;
 mod command_line;
+mod compact;
 mod completions;
 mod config;
+mod ddl;
 mod demo;
 mod doctor;
 mod examples;
@@ -30,6 +32,7 @@ mod help;
 mod ingest;
 mod init;
 mod input_files;
+mod listing;
 mod log;
 mod man;
 mod process;
@@ -38,6 +41,7 @@ mod reconcile;
 mod renamed;
 mod replay;
 mod report;
+mod restore;
 mod sort_flags;
 mod throttle;
 mod times;
@@ -74,6 +78,9 @@ enum Command {
     Replay(replay::Args),
     Reconcile(reconcile::Args),
     Undo(undo::Args),
+    Compact(compact::Args),
+    Restore(restore::Args),
+    Ddl(ddl::Args),
     Bundle(bundle::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -204,6 +211,9 @@ impl Command {
             Self::Replay(args) => replay::run(args, context).await,
             Self::Reconcile(args) => reconcile::run(args, context).await,
             Self::Undo(args) => undo::run(args, context).await,
+            Self::Compact(args) => compact::run(args, context).await,
+            Self::Restore(args) => restore::run(args, context).await,
+            Self::Ddl(args) => ddl::run(&args),
             Self::Process(args) => process::run(args, context).await,
             Self::Bundle(args) => bundle::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),

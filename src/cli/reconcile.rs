@@ -8,8 +8,10 @@ use anyhow::Context as _;
 use super::Context;
 use super::command_line::CommandLine;
 use super::flags::{
-    LakeFlags, RulesFlags, SpanFlags, WarehouseFlags, a_path, endpoint, output_path, read_concurrency, undo_file,
+    LakeFlags, PartsFlags, RulesFlags, SpanFlags, WarehouseFlags, a_path, endpoint, output_path, read_concurrency,
+    undo_file,
 };
+use super::listing::ListingFlags;
 use super::report::{ReportFlag, written};
 use super::sort_flags::SortFlags;
 use super::write_flags::WriteFlags;
@@ -74,6 +76,10 @@ pub(super) struct Args {
     /// Cache object contents in this directory, so that the next audit reads only new or changed objects
     #[arg(long, value_name = "DIR", value_parser = a_path())]
     cache: Option<PathBuf>,
+    #[command(flatten)]
+    parts: PartsFlags,
+    #[command(flatten)]
+    listing: ListingFlags,
     /// Accept differences up to AMOUNT in this column; a duration such as 1s for times (repeatable)
     #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]
     tolerances: Vec<Tolerance>,
@@ -96,6 +102,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if args.writes_lake() {
         args.writes.demand(&*lake, Conditions::weakest).await?;
     }
+    let (lake, listing) = args.listing.apply(lake, &args.lake, &args.sort).await?;
     let warehouse = args.warehouse.open_bulk(None).await?;
     if args.writes_warehouse() {
         warehouse.check_writable().await?;
@@ -111,6 +118,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         tolerances: args.tolerances.clone(),
         sort: args.sort.settings(),
         cache: args.cache.clone(),
+        parts: args.parts.parts,
+        listing,
         truth: TruthAsked { files: args.truth.clone(), ingest_path: args.ingest_path },
         allow_empty: args.span.allow_empty,
     };

@@ -8,8 +8,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
 use super::flags::{
-    LakeFlags, LoadMethodArg, SpanFlags, WarehouseFlags, endpoint, output_path, read_concurrency, undo_file,
+    LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, endpoint, output_path, read_concurrency, undo_file,
 };
+use super::listing::ListingFlags;
 use super::report::ReportFlag;
 use super::sort_flags::SortFlags;
 use super::throttle::ThrottleFlags;
@@ -65,6 +66,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     concurrency: Option<u32>,
     #[command(flatten)]
+    parts: PartsFlags,
+    #[command(flatten)]
+    listing: ListingFlags,
+    #[command(flatten)]
     limit: FilterFlags,
     #[command(flatten)]
     gentle: ThrottleFlags,
@@ -88,7 +93,7 @@ struct FilterFlags {
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_to: Option<NaiveDate>,
     /// Read a versioned bucket as it was at this RFC 3339 timestamp, including objects deleted since
-    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp)]
+    #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp, conflicts_with = "listing")]
     as_of: Option<DateTime<Utc>>,
 }
 
@@ -209,7 +214,9 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         false => Arc::clone(&table),
     };
     let lake_endpoint = endpoint(&*lake);
-    let source = ReplaySource { lake, span, only, filter: args.limit.filter(), as_of: args.limit.as_of };
+    let (lake, listing) = args.listing.apply(lake, &args.lake, &args.sort).await?;
+    let (filter, as_of) = (args.limit.filter(), args.limit.as_of);
+    let source = ReplaySource { lake, span, only, filter, as_of, parts: args.parts.parts };
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
@@ -236,7 +243,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let undo_commands =
         outcome.earlier_undo_files.iter().chain(&outcome.undo_file).map(|file| command_line.undo(file)).collect();
     let (command, allow_empty) = (command_line.to_string(), args.span.allow_empty);
-    let outcome = Outcome { command, undo_commands, lake_endpoint, allow_empty, ..outcome };
+    let outcome = Outcome { command, undo_commands, lake_endpoint, listing, allow_empty, ..outcome };
     args.report.write_or_log(&outcome);
     Ok(Rendered::of(&outcome))
 }

@@ -42,6 +42,11 @@ impl Commands {
         quoted(&line)
     }
 
+    /// Returns the command that compacts the lake.
+    pub(super) fn compact(&self) -> String {
+        quoted(&["ruminate", "compact", "--lake", &self.path("lake")])
+    }
+
     /// Returns a command on both stores, with further flags.
     pub(super) fn on_stores(&self, command: &str, flags: &str) -> String {
         let (lake, warehouse) = (self.path("lake"), self.warehouse());

@@ -1,5 +1,5 @@
-//! The complete loop without servers: generate → publish → intake → delete the warehouse → replay → damage both stores
-//! → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the topic is `local`.
+//! The complete loop without servers: generate → publish → intake → compact → delete the warehouse → replay → damage both
+//! stores → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the topic is `local`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,12 @@ use anyhow::Context as _;
 use chrono::NaiveDate;
 
 use crate::cancellation::CancellationToken;
+use crate::compact::Compaction;
 use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
 use crate::history::{InputSettings, Inputs};
 use crate::outcome::{CommandOutcome, counted};
+use crate::parts::PartsMode;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair};
@@ -101,6 +103,7 @@ pub async fn run(
     let mut demo = Demo { dir: dir.to_owned(), lake, commands, progress, cancel, show, outcome };
     demo.make_histories(start).await?;
     demo.publish().await?;
+    demo.compact().await?;
     demo.lose_the_warehouse().await?;
     demo.replay().await?;
     demo.damage().await?;
@@ -194,6 +197,15 @@ impl Demo<'_> {
         Ok(())
     }
 
+    async fn compact(&mut self) -> anyhow::Result<()> {
+        let commands = vec![self.commands.compact()];
+        self.begin("Compact the lake into Parquet parts, from which it is read from now on", commands);
+        let compaction = Compaction::of(Arc::clone(&self.lake) as Arc<dyn Lake>);
+        let compacted = crate::compact::run(&compaction, self.progress, self.cancel).await?;
+        self.end(&compacted);
+        Ok(())
+    }
+
     async fn lose_the_warehouse(&mut self) -> anyhow::Result<()> {
         let commands = vec![self.commands.delete_warehouse()];
         self.begin("Delete the warehouse", commands);
@@ -261,6 +273,8 @@ impl Demo<'_> {
             tolerances: Vec::new(),
             sort: SortSettings { memory: 64_000_000, dir: std::env::temp_dir() },
             cache: None,
+            parts: PartsMode::default(),
+            listing: None,
             truth: TruthAsked::default(),
             allow_empty: false,
         }

@@ -43,7 +43,7 @@ impl Buffer {
     /// Creates an empty buffer for that column.
     pub(crate) fn new(field: &Field) -> Self {
         let (values, times) = match field.kind {
-            Type::Text => (Values::Texts(Texts::default()), Times::Micros),
+            Type::Text | Type::Binary => (Values::Texts(Texts::default()), Times::Micros),
             Type::Double => (Values::Doubles(Vec::new()), Times::Micros),
             Type::Int => (Values::Ints(Vec::new()), Times::Micros),
             Type::Long => (Values::Longs(Vec::new()), Times::Micros),
@@ -66,6 +66,11 @@ impl Buffer {
     #[inline]
     pub(crate) fn push_text(&mut self, text: &str) {
         self.push_text_with(|bytes| bytes.extend_from_slice(text.as_bytes()));
+    }
+
+    /// Appends bytes, which a column of texts must not have unless they are UTF-8.
+    pub(crate) fn push_bytes(&mut self, value: &[u8]) {
+        self.push_text_with(|bytes| bytes.extend_from_slice(value));
     }
 
     #[inline]

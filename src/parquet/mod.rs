@@ -1,7 +1,7 @@
 //! Records as Parquet: the schema from the column table, columns of values to row groups, and row groups to records.
 //!
-//! This module maps the columns of a record to Parquet, and reads any flat file of others ([`Table`]). The cache of audits and `generate` decide which columns a file
-//! has, its other content, and its compression.
+//! This module maps the columns of a record to Parquet, and reads any flat file of others ([`Table`]). The parts of the
+//! lake, the cache of audits and `generate` decide which columns a file has, its other content, and its compression.
 
 use std::io;
 use std::sync::Arc;
@@ -10,10 +10,11 @@ use bytes::Bytes;
 use parquet::column::writer::{ColumnCloseResult, ColumnWriterImpl, get_column_writer, get_typed_column_writer};
 use parquet::data_type::{ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedPageWriter, TrackedWrite};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{SchemaDescriptor, Type as SchemaType};
 use pipeline::record::{Column, ColumnKind};
 
 mod buffer;
@@ -25,7 +26,7 @@ use buffer::Values;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use cell::{Cell, CellType};
-pub(crate) use read::RowGroup;
+pub(crate) use read::{ColumnCursor, RowGroup};
 pub(crate) use table::{Table, TableColumn};
 
 /// Precision of the timestamps in a file.
@@ -42,6 +43,8 @@ pub(crate) enum Times {
 pub(crate) enum Type {
     /// UTF-8.
     Text,
+    /// Any bytes.
+    Binary,
     /// f64.
     Double,
     /// i32.
@@ -67,6 +70,11 @@ impl Field {
         Self { name, kind, optional: false }
     }
 
+    /// Creates a column whose rows may have no value.
+    pub(crate) const fn optional(name: &'static str, kind: Type) -> Self {
+        Self { name, kind, optional: true }
+    }
+
     /// Creates a column of a record.
     pub(crate) const fn of(column: Column, times: Times) -> Self {
         let kind = match column.kind() {
@@ -83,6 +91,7 @@ impl Field {
         let repetition = if self.optional { "optional" } else { "required" };
         let (physical, logical) = match self.kind {
             Type::Text => ("binary", " (UTF8)"),
+            Type::Binary => ("binary", ""),
             Type::Double => ("double", ""),
             Type::Int => ("int32", ""),
             Type::Long => ("int64", ""),
@@ -106,9 +115,8 @@ impl Layout {
     ///
     /// Returns an error if a name cannot be used in a schema.
     pub(crate) fn new(name: &str, fields: &[Field], properties: WriterProperties) -> io::Result<Self> {
-        let lines: Vec<String> = fields.iter().map(Field::line).collect();
-        let message = parse_message_type(&format!("message {name} {{ {} }}", lines.join(" "))).map_err(io_error)?;
-        Ok(Self { schema: SchemaDescriptor::new(Arc::new(message)), properties: Arc::new(properties) })
+        let schema = SchemaDescriptor::new(Arc::new(schema(name, fields)?));
+        Ok(Self { schema, properties: Arc::new(properties) })
     }
 
     /// Encodes a row group, one buffer per column, and empties the buffers.
@@ -116,9 +124,9 @@ impl Layout {
     /// # Errors
     ///
     /// Returns an error if the buffers do not have the columns' types.
-    pub(crate) fn encode(&self, buffers: &mut [Buffer]) -> io::Result<Group> {
+    pub(crate) fn encode<'a>(&self, buffers: impl IntoIterator<Item = &'a mut Buffer>) -> io::Result<Group> {
         let columns: Result<_, ParquetError> =
-            buffers.iter_mut().enumerate().map(|(at, buffer)| self.column(at, buffer)).collect();
+            buffers.into_iter().enumerate().map(|(at, buffer)| self.column(at, buffer)).collect();
         columns.map(Group).map_err(io_error)
     }
 
@@ -160,9 +168,26 @@ impl Layout {
     }
 }
 
+/// Returns the schema of files with that message name and these columns.
+///
+/// # Errors
+///
+/// Returns an error if a name cannot be used in a schema.
+pub(crate) fn schema(name: &str, fields: &[Field]) -> io::Result<SchemaType> {
+    let lines: Vec<String> = fields.iter().map(Field::line).collect();
+    parse_message_type(&format!("message {name} {{ {} }}", lines.join(" "))).map_err(io_error)
+}
+
 /// An encoded row group that is not in a file yet.
 #[derive(Debug)]
 pub(crate) struct Group(Vec<(Bytes, ColumnCloseResult)>);
+
+impl Group {
+    /// Returns the encoded bytes of each column, in the order in which they will be in the file.
+    pub(crate) fn columns(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.iter().map(|(bytes, _)| &**bytes)
+    }
+}
 
 /// Writer of a Parquet file.
 pub(crate) struct Writer<W: io::Write + Send>(SerializedFileWriter<W>);
@@ -181,6 +206,16 @@ impl<W: io::Write + Send> Writer<W> {
             rows.close()
         };
         append().map(|_| ()).map_err(io_error)
+    }
+
+    /// Returns the metadata of the row groups in the file so far.
+    pub(crate) fn groups(&self) -> &[RowGroupMetaData] {
+        self.0.flushed_row_groups()
+    }
+
+    /// Adds an entry to the metadata of the file.
+    pub(crate) fn add_metadata(&mut self, name: &str, value: String) {
+        self.0.append_key_value_metadata(KeyValue::new(name.to_owned(), value));
     }
 
     /// Completes the file and returns the underlying writer.

@@ -1,25 +1,29 @@
-//! Decoding of row groups into values and records.
+//! Decoding of row groups, or of some rows and columns of them, into values and records.
+
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::reader::RowGroupReader;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::{ChunkReader, RowGroupReader};
+use parquet::file::serialized_reader::SerializedPageReader;
 use pipeline::record::{Column, Source};
 
 use super::{Field, Times, Type};
 
-/// A row group in memory, column by column.
+/// Rows in memory, column by column.
 pub(crate) struct RowGroup {
     columns: Vec<ReadColumn>,
-    /// Index of each record column among the file's columns.
+    /// Index of each record column among the columns that were read.
     places: [usize; Column::COUNT],
 }
 
 struct ReadColumn {
     values: Values,
     times: Times,
-    /// For an optional column, the index of each row's value.
+    /// For an optional column with missing values, the index of each row's value.
     rows: Option<Vec<Option<usize>>>,
 }
 
@@ -34,8 +38,67 @@ enum Values {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mismatch;
 
+/// Some columns of a row group, which are read forwards.
+pub(crate) struct ColumnCursor {
+    columns: Vec<(ColumnReader, Field)>,
+}
+
+impl ColumnCursor {
+    /// Opens columns of a row group, each with its index in the file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the row group has no such columns, or if their places in the file are invalid.
+    pub(crate) fn open<R: ChunkReader + 'static>(
+        file: &Arc<R>,
+        group: &RowGroupMetaData,
+        fields: impl IntoIterator<Item = (usize, Field)>,
+    ) -> Result<Self, ParquetError> {
+        let rows = usize::try_from(group.num_rows()).map_err(|e| ParquetError::External(e.into()))?;
+        let column = |(at, field)| {
+            let chunk = group.columns().get(at).ok_or_else(differs)?;
+            let pages = SerializedPageReader::new(Arc::clone(file), chunk, rows, None)?;
+            Ok((get_column_reader(chunk.column_descr_ptr(), Box::new(pages)), field))
+        };
+        Ok(Self { columns: fields.into_iter().map(column).collect::<Result<_, ParquetError>>()? })
+    }
+
+    /// Skips rows.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a column has fewer rows or is damaged.
+    pub(crate) fn skip(&mut self, rows: usize) -> Result<(), ParquetError> {
+        for (reader, _) in &mut self.columns {
+            let skipped = match reader {
+                ColumnReader::ByteArrayColumnReader(reader) => reader.skip_records(rows)?,
+                ColumnReader::DoubleColumnReader(reader) => reader.skip_records(rows)?,
+                ColumnReader::Int32ColumnReader(reader) => reader.skip_records(rows)?,
+                ColumnReader::Int64ColumnReader(reader) => reader.skip_records(rows)?,
+                _ => return Err(differs()),
+            };
+            if skipped != rows {
+                return Err(differs());
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the next rows.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a column has fewer rows, has another type or is damaged.
+    pub(crate) fn read(&mut self, rows: usize) -> Result<RowGroup, ParquetError> {
+        let place = |column: Column| self.columns.iter().position(|(_, field)| field.name == column.name());
+        let places = Column::ALL.map(|column| place(column).unwrap_or(usize::MAX));
+        let columns = self.columns.iter_mut().map(|(reader, field)| ReadColumn::read(reader, field, rows));
+        Ok(RowGroup { columns: columns.collect::<Result<_, _>>()?, places })
+    }
+}
+
 impl RowGroup {
-    /// Reads these columns of a row group.
+    /// Reads all columns of a row group.
     ///
     /// # Errors
     ///
@@ -43,22 +106,26 @@ impl RowGroup {
     pub(crate) fn read(group: &dyn RowGroupReader, fields: &[Field]) -> Result<Self, ParquetError> {
         let rows = usize::try_from(group.metadata().num_rows()).map_err(|e| ParquetError::External(e.into()))?;
         if group.num_columns() != fields.len() {
-            return Err(ParquetError::General("its columns are others".into()));
+            return Err(differs());
         }
-        let column = |(at, field)| ReadColumn::read(group.get_column_reader(at)?, field, rows);
-        let columns = fields.iter().enumerate().map(column).collect::<Result<_, _>>()?;
-        let place = |column: Column| fields.iter().position(|field| field.name == column.name());
-        Ok(Self { columns, places: Column::ALL.map(|column| place(column).unwrap_or(usize::MAX)) })
+        let reader = |(at, field): (usize, &Field)| Ok((group.get_column_reader(at)?, *field));
+        let columns = fields.iter().enumerate().map(reader).collect::<Result<_, ParquetError>>()?;
+        ColumnCursor { columns }.read(rows)
     }
 
-    /// Returns the text in a column, by its index in the file; `None` if there is none.
+    /// Returns the text in a column, by its index; `None` if there is none.
     pub(crate) fn text(&self, column: usize, row: usize) -> Option<&str> {
+        std::str::from_utf8(self.bytes(column, row)?).ok()
+    }
+
+    /// Returns the bytes in a column, by its index; `None` if there are none.
+    pub(crate) fn bytes(&self, column: usize, row: usize) -> Option<&[u8]> {
         let column = self.columns.get(column)?;
         let Values::Texts(texts) = &column.values else { return None };
-        texts.get(column.at(row)?)?.as_utf8().ok()
+        texts.get(column.at(row)?).map(ByteArray::data)
     }
 
-    /// Returns the integer in a column, by its index in the file; `None` if there is none.
+    /// Returns the integer in a column, by its index; `None` if there is none.
     pub(crate) fn long(&self, column: usize, row: usize) -> Option<i64> {
         let column = self.columns.get(column)?;
         let Values::Longs(values) = &column.values else { return None };
@@ -71,12 +138,18 @@ impl RowGroup {
     }
 }
 
+fn differs() -> ParquetError {
+    ParquetError::General("its columns are others".into())
+}
+
 impl ReadColumn {
-    fn read(reader: ColumnReader, field: &Field, rows: usize) -> Result<Self, ParquetError> {
+    fn read(reader: &mut ColumnReader, field: &Field, rows: usize) -> Result<Self, ParquetError> {
         let mut levels = field.optional.then(|| Vec::with_capacity(rows));
         let levels_of = &mut levels;
         let values = match (reader, field.kind) {
-            (ColumnReader::ByteArrayColumnReader(reader), Type::Text) => Values::Texts(take(reader, rows, levels_of)?),
+            (ColumnReader::ByteArrayColumnReader(reader), Type::Text | Type::Binary) => {
+                Values::Texts(take(reader, rows, levels_of)?)
+            }
             (ColumnReader::DoubleColumnReader(reader), Type::Double) => Values::Doubles(take(reader, rows, levels_of)?),
             (ColumnReader::Int32ColumnReader(reader), Type::Int) => Values::Ints(take(reader, rows, levels_of)?),
             (ColumnReader::Int64ColumnReader(reader), Type::Long | Type::Time(_)) => {
@@ -91,7 +164,8 @@ impl ReadColumn {
             next += usize::from(level > 0);
             (level > 0).then_some(at)
         };
-        let rows = levels.map(|levels: Vec<i16>| levels.into_iter().map(&mut place).collect());
+        let has_gaps = |levels: &Vec<i16>| levels.iter().any(|level| *level == 0);
+        let rows = levels.filter(has_gaps).map(|levels| levels.into_iter().map(&mut place).collect());
         Ok(Self { values, times, rows })
     }
 
@@ -103,16 +177,16 @@ impl ReadColumn {
 }
 
 fn take<T: DataType>(
-    mut reader: ColumnReaderImpl<T>,
+    reader: &mut ColumnReaderImpl<T>,
     rows: usize,
     levels: &mut Option<Vec<i16>>,
 ) -> Result<Vec<T::T>, ParquetError> {
     let mut values = Vec::with_capacity(rows);
-    reader.read_records(rows, levels.as_mut(), None, &mut values)?;
-    Ok(values)
+    let (read, ..) = reader.read_records(rows, levels.as_mut(), None, &mut values)?;
+    if read == rows { Ok(values) } else { Err(differs()) }
 }
 
-/// One row of a row group, from which a record is read.
+/// One row, from which a record is read.
 pub(crate) struct RecordSource<'a> {
     group: &'a RowGroup,
     row: usize,

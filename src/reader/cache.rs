@@ -22,7 +22,7 @@ use pipeline::lake::{ObjectMeta, Partition};
 mod cached_object;
 mod parquet;
 
-pub(super) use cached_object::{CachedObject, CachedPartition};
+pub(super) use cached_object::{CachedObject, CachedPartition, to_cache};
 
 /// Maximum number of cached objects per partition. Larger partitions are not cached, to bound memory.
 const MOST: usize = 100_000;
@@ -114,7 +114,7 @@ impl Cache {
         for name in self.named(partition) {
             match self.read(&self.farm(partition).join(&name), partition) {
                 Ok(cached) => {
-                    return CachedPartition::of(cached);
+                    return cached_object::partition(cached);
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => {
@@ -123,7 +123,7 @@ impl Cache {
                 }
             }
         }
-        CachedPartition::default()
+        cached_object::partition(Vec::new())
     }
 
     fn read(&self, path: &Path, partition: &Partition) -> io::Result<Vec<CachedObject>> {
@@ -239,8 +239,8 @@ mod tests {
 
     fn known() -> Vec<CachedObject> {
         let mut cached: Vec<CachedObject> =
-            (0..50).filter_map(|n| CachedObject::of(&meta(n), &ObjectContent::Record(Box::new(record(n))))).collect();
-        cached.extend(CachedObject::of(&meta(50), &ObjectContent::Rejected("field data is missing: “x”".into())));
+            (0..50).filter_map(|n| to_cache(&meta(n), &ObjectContent::Record(Box::new(record(n))))).collect();
+        cached.extend(to_cache(&meta(50), &ObjectContent::Rejected("field data is missing: “x”".into())));
         cached
     }
 
@@ -336,8 +336,8 @@ mod tests {
         let cache = Scene::new().cache();
         assert!(cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::minutes(1), ..meta(1) }));
         assert!(!cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::seconds(1), ..meta(1) }));
-        assert_eq!(CachedObject::of(&meta(1), &ObjectContent::Unreadable("no answer".into())), None);
-        assert_eq!(CachedObject::of(&meta(1), &ObjectContent::Archived), None);
+        assert_eq!(to_cache(&meta(1), &ObjectContent::Unreadable("no answer".into())), None);
+        assert_eq!(to_cache(&meta(1), &ObjectContent::Archived), None);
     }
 
     #[cfg(target_os = "linux")]

@@ -1,76 +1,18 @@
-//! Use of the cache during a walk. Pages of a listing are split into cached objects and objects to read. Once all
-//! objects of a partition are read, its cache file is written if anything has changed.
+//! Writing of the cache during a walk: once all objects of a partition are read, its cache file is written if anything has
+//! changed. Objects that a part has are not cached.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::cache::{Cache, CachedObject, CachedPartition};
-use super::{ReadObject, Reader};
-use pipeline::lake::{Key, ListPage, ObjectMeta, Partition};
+use super::ReadObject;
+use super::cache::{Cache, CachedObject, to_cache};
+use super::split::SplitPage;
+use pipeline::lake::Partition;
 
 /// Maximum number of concurrent writes of cache files.
 const WRITES: usize = 4;
-
-/// A listed page, split by the cache.
-#[derive(Debug, Default)]
-pub(super) struct SplitPage {
-    /// Objects that are not cached.
-    pub unread: Vec<ObjectMeta>,
-    /// Number of these that will not be opened: archived, too new, or unrecognized.
-    pub skipped: usize,
-    /// Objects from the cache.
-    pub found: Vec<ReadObject>,
-    /// Cache entries of these objects, if they may have to be written again.
-    pub cached: Vec<CachedObject>,
-    /// Start of the next page; `None` after the last one.
-    pub next: Option<String>,
-    /// Cache entries of the objects that were not listed yet.
-    pub rest: Option<CachedPartition>,
-}
-
-/// Splits a page. `rest` is that of the page before, and `None` for the first page of a partition.
-pub(super) async fn split_page(
-    reader: &Reader,
-    partition: &Partition,
-    page: ListPage,
-    rest: Option<CachedPartition>,
-) -> SplitPage {
-    let objects = page.objects.into_iter().filter(|meta| reader.keeps(meta));
-    let Some(cache) = reader.cache() else {
-        return SplitPage { unread: objects.collect(), next: page.next, ..SplitPage::default() };
-    };
-    let first = rest.is_none();
-    let mut recalled = match rest {
-        Some(rest) => rest,
-        None => {
-            let (cache, partition) = (Arc::clone(cache), partition.clone());
-            tokio::task::spawn_blocking(move || cache.load(&partition)).await.unwrap_or_default()
-        }
-    };
-    let mut parted = SplitPage { next: page.next, ..SplitPage::default() };
-    let mut hits = Vec::new();
-    for meta in objects {
-        let key = Key::parse(&meta.key);
-        let shut = reader.skip_reason(&meta, key.as_ref()).is_some();
-        match recalled.take(&meta).filter(|_| !shut) {
-            Some(cached) => hits.push((meta, key, cached)),
-            None => {
-                parted.skipped += usize::from(shut);
-                parted.unread.push(meta);
-            }
-        }
-    }
-    let unchanged = first && parted.next.is_none() && parted.unread.is_empty() && recalled.is_used_up();
-    if !unchanged {
-        parted.cached = hits.iter().map(|(_, _, known)| known.clone()).collect();
-    }
-    parted.found =
-        hits.into_iter().map(|(meta, key, known)| ReadObject { meta, key, item: known.into_item() }).collect();
-    parted.rest = Some(recalled);
-    parted
-}
 
 /// Collects cache entries during a walk and writes them.
 pub(super) struct CacheWriter {
@@ -97,14 +39,15 @@ impl CacheWriter {
 
     /// Records a listed page.
     pub(super) fn page_listed(&mut self, partition: &Partition, parted: &mut SplitPage) {
-        self.cache.count(parted.found.len(), parted.unread.len() - parted.skipped);
+        self.cache.count(parted.from_cache, parted.unread.len() - parted.skipped);
         let open = self.open.entry(partition.clone()).or_default();
         open.objects += parted.found.len() + parted.unread.len();
         open.unfound += parted.unread.len();
         open.cached.append(&mut parted.cached);
         open.listed = parted.next.is_none();
         // Cached objects that no longer exist must be removed from the cache.
-        open.changed |= open.listed && parted.rest.take_if(|_| open.listed).is_some_and(|rest| !rest.is_used_up());
+        let last = parted.rest.take_if(|_| open.listed);
+        open.changed |= last.is_some_and(|mut rest| !rest.is_cache_used_up());
         self.close(partition);
     }
 
@@ -113,9 +56,7 @@ impl CacheWriter {
         let Some(partition) = Partition::of_key(&found.meta.key) else { return };
         let Some(open) = self.open.get_mut(&partition) else { return };
         open.unfound = open.unfound.saturating_sub(1);
-        if let Some(cached) =
-            CachedObject::of(&found.meta, &found.item).filter(|_| self.cache.is_cacheable(&found.meta))
-        {
+        if let Some(cached) = to_cache(&found.meta, &found.item).filter(|_| self.cache.is_cacheable(&found.meta)) {
             open.cached.push(cached);
             open.changed = true;
         }

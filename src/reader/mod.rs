@@ -1,8 +1,8 @@
 //! The read path of the lake: lists partitions, gets objects with bounded concurrency, and yields parsed records or the
 //! reason why there is none.
 //!
-//! Replay and reconcile both read through [`Reader`]. Objects in a [`Cache`] with the same `(key, etag,
-//! size)` are not fetched again.
+//! Replay, reconcile and compact read through [`Reader`]. Objects that a part ([`crate::parts`]) or a [`Cache`] has with the
+//! same `(key, etag, size)` are not fetched.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -12,19 +12,25 @@ use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::Mutex;
 
+use crate::parts::{Content, Parts};
 use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, ReadHints, Reason};
 use pipeline::record::{MAX_OBJECT_BYTES, Record};
 
+mod bodies;
 pub mod cache;
 mod cache_writer;
 mod cutoff;
 mod empty;
+mod selection;
 mod skip;
+mod split;
 mod walk;
 
+pub use bodies::MAX_BODY_BYTES;
 use cache::Cache;
 pub use cutoff::{Age, Cutoff};
 pub use empty::{Empty, Unrecognised, why_empty};
+pub use selection::{ObjectSelection, RecordSelection};
 pub use skip::Skip;
 pub use walk::ReadEvent;
 use walk::walk;
@@ -58,6 +64,16 @@ pub enum ObjectContent {
     Unopened,
 }
 
+impl From<Content> for ObjectContent {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Record(record) => Self::Record(record),
+            Content::Rejected(why) => Self::Rejected(why),
+            Content::Unreadable(why) => Self::Unreadable(why),
+        }
+    }
+}
+
 /// A listed object with its content.
 #[derive(Debug, Clone)]
 pub struct ReadObject {
@@ -81,6 +97,7 @@ pub struct Reader {
     /// If true, objects whose names contain their ids are not opened.
     ids_only: bool,
     cache: Option<Arc<Cache>>,
+    parts: Option<Arc<Parts>>,
     failures: Arc<AtomicU32>,
     /// True once any object was read, so not all of them are denied.
     any_read: Arc<AtomicBool>,
@@ -97,6 +114,7 @@ impl Reader {
             keep: Arc::new(|_| true),
             ids_only: false,
             cache: None,
+            parts: None,
             failures: Arc::default(),
             any_read: Arc::default(),
             access_checked: Arc::default(),
@@ -122,6 +140,12 @@ impl Reader {
         Self { cache, ..self }
     }
 
+    /// Returns a reader that takes objects from parts if they prove them. Parts apply to [`Reader::read`] only.
+    #[must_use]
+    pub fn with_parts(self, parts: Option<Arc<Parts>>) -> Self {
+        Self { parts, ..self }
+    }
+
     /// Returns true if any object was fetched.
     pub(crate) fn has_read(&self) -> bool {
         self.any_read.load(Ordering::Relaxed)
@@ -129,6 +153,10 @@ impl Reader {
 
     fn cache(&self) -> Option<&Arc<Cache>> {
         self.cache.as_ref()
+    }
+
+    fn parts(&self) -> Option<&Arc<Parts>> {
+        self.parts.as_ref()
     }
 
     /// Reads every object of the partitions, day by day. Yields objects as they are read, and the end of each day.
@@ -215,7 +243,7 @@ impl Reader {
     }
 
     /// Returns the content of an object that must not be fetched; `None` if it must be.
-    pub(super) fn skip_reason(&self, meta: &ObjectMeta, key: Option<&Key>) -> Option<ObjectContent> {
+    pub(crate) fn skip_reason(&self, meta: &ObjectMeta, key: Option<&Key>) -> Option<ObjectContent> {
         if key.is_none() {
             Some(ObjectContent::Skipped(Skip::Unrecognized))
         } else if let Some(skip) = self.too_new(meta) {
@@ -245,11 +273,7 @@ impl Reader {
             Ok(body) => {
                 self.failures.store(0, Ordering::Relaxed);
                 self.any_read.store(true, Ordering::Relaxed);
-                return Ok(match Record::parse(&body) {
-                    Ok(record) => ObjectContent::Record(Box::new(record)),
-                    Err(why) if why.is_unreadable() => ObjectContent::Unreadable(why.to_string()),
-                    Err(why) => ObjectContent::Rejected(why.to_string()),
-                });
+                return Ok(Content::parse(&body).into());
             }
             Err(e) => e,
         };

@@ -12,6 +12,8 @@ counters! {
         AfterCutoff: "skipped_after_cutoff", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was skipped: the clock that set it was wrong; set the file's time to now (`touch`), or copy the S3 object onto itself, then run this again";
+        NotInPart: "skipped_not_in_part", "not in a part", SkippedFinding,
+            "no part proves it, and `--parts only` fetches no object: run `ruminate compact`, or omit `--parts only`";
     }
 }
 

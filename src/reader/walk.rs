@@ -11,8 +11,8 @@ use chrono::NaiveDate;
 use futures::stream::{self, Stream};
 use tokio::task::{JoinError, JoinSet};
 
-use super::cache::CachedPartition;
-use super::cache_writer::{CacheWriter, SplitPage, split_page};
+use super::cache_writer::CacheWriter;
+use super::split::{KnownPartition, SplitPage, split_page};
 use super::{ReadObject, Reader};
 use pipeline::lake::{Depth, Error, ObjectMeta, Partition, ReadHints, Reason};
 
@@ -50,8 +50,8 @@ struct OpenDay {
 struct ListingCursor {
     partition: Partition,
     after: Option<String>,
-    /// Cache entries of the objects after that position.
-    rest: Option<CachedPartition>,
+    /// What is known of the objects after that position.
+    rest: Option<KnownPartition>,
 }
 
 struct Walk {

@@ -13,6 +13,7 @@ use super::window::PathDateVotes;
 use super::{Audit, emptiness};
 use crate::cancellation::CancellationToken;
 use crate::outcome::Counter as _;
+use crate::parts::Parts;
 use crate::progress::Progress;
 use crate::reader::cache::Cache;
 use crate::reader::{Cutoff, ObjectContent, ReadEvent, ReadObject, ReadSettings, Reader, Skip};
@@ -56,7 +57,8 @@ pub(super) async fn read(
         reader = reader.ids_only();
     }
     let cache = open_cache(audit, cutoff)?;
-    reader = reader.with_cache(cache.clone());
+    let parts = Parts::open(&*audit.lake, audit.parts).await?;
+    reader = reader.with_cache(cache.clone()).with_parts(parts.clone());
     let stage = progress.stage("lake", "objects", None);
     let (days, mut closed) = (found.days().len(), 0);
     let strays = &found.unrecognized;
@@ -96,6 +98,7 @@ pub(super) async fn read(
     }
     stage.finish();
     collector.findings.outcome.cache = cache.map(|cache| cache.stats());
+    collector.findings.outcome.from_parts = parts.map(|parts| parts.stats());
     let mut votes = collector.votes;
     if !stopped && votes.is_empty() && !audit.span.is_everything() {
         votes = sample_path_dates(audit, cutoff).await?;

@@ -82,6 +82,8 @@ mod window;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::inventory::InventoryInfo;
+use crate::parts::PartsMode;
 use crate::sort::SortSettings;
 use pipeline::lake::{Lake, Span};
 use pipeline::record::row::{Difference, Row, TableSchema};
@@ -133,6 +135,10 @@ pub struct Audit {
     pub sort: SortSettings,
     /// Cache directory for objects of earlier audits. `None` for no cache.
     pub cache: Option<PathBuf>,
+    /// Whether records are read from parts.
+    pub parts: PartsMode,
+    /// Inventory that the lake is listed from. `None` if it is listed itself.
+    pub listing: Option<InventoryInfo>,
     /// Truth of the history that the stores should contain.
     pub truth: TruthAsked,
     /// If true, an empty side is accepted. Otherwise it is an error, because it usually means a mistyped address.

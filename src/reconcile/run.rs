@@ -54,6 +54,7 @@ pub async fn run(
         stores: StoreInfo::of(&schema, status.settings),
         run: RunInfo::begin(),
         quick: audit.quick,
+        listing: audit.listing.clone(),
         ..Outcome::default()
     };
     let corrected = truth_data.as_ref().map(|data| data.corrected.clone()).unwrap_or_default();

@@ -62,6 +62,8 @@ impl Scene {
             tolerances: Vec::new(),
             sort: SortSettings { memory: 1_000_000, dir: self.home.path().into() },
             cache: None,
+            parts: PartsMode::default(),
+            listing: None,
             truth: TruthAsked::default(),
             allow_empty: true,
         }

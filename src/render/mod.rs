@@ -18,14 +18,17 @@ pub(crate) use pipeline::printable::line as one_line;
 
 pub mod backfill;
 pub mod bundle;
+pub mod compact;
 pub mod doctor;
 pub mod generate;
 pub mod html;
 pub mod init;
+mod parts;
 pub mod process;
 pub mod publish;
 pub mod reconcile;
 pub mod replay;
+pub mod restore;
 pub mod undo;
 
 /// Output format of an outcome on stdout.

@@ -355,6 +355,7 @@ impl ReplayRun {
             outcome.method = method.to_string();
         }
         outcome.lake_throttling = plan.lake.throttle_stats();
+        outcome.from_parts = plan.parts_stats();
         outcome.pauses = loader.throttle.pauses().await;
         outcome.undo_file =
             loader.undo_file.as_ref().and_then(|undo_file| undo_file.written()).map(|path| path.display().to_string());

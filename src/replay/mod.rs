@@ -29,7 +29,7 @@
 //! | `reader` | Reading side of a run: reads the lake day by day into sorters, and counts all objects without a record to load |
 //! | `resume` | Progress of an earlier session of a run, as far as its rows still exist |
 //! | `run` | Runs a replay: one side reads and sorts, the other loads, and every object is accounted for |
-//! | `selection` | Selection of the records of a run: individual objects, and limits on their content |
+//! | `selection` | Selection of the records of a run by limits on their content |
 //! | `session` | Journal of a run in one session, from opening to closing; the run is new or resumed |
 //! | `settings` | Settings of a replay: what to read, where to load it, and the throttle |
 //! | `table_swap` | Replaces a damaged table: loads a new table, verifies it, catches up with new objects, and swaps it in |
@@ -64,6 +64,7 @@ mod tests;
 mod throttle;
 mod workers;
 
+pub use crate::reader::ObjectSelection;
 pub use crate::sort::SortSettings;
 pub(crate) use outcome::SKIPPED;
 pub use outcome::{
@@ -72,7 +73,7 @@ pub use outcome::{
 pub use plan::{Plan, ReplaySource};
 pub use policy::Policy;
 pub use run::run;
-pub use selection::{ObjectSelection, RecordFilter};
+pub use selection::RecordFilter;
 pub use settings::{JournalMode, Replay, ResumableRun, find_resumable_run};
 pub use table_swap::{SwapOptions, replay_into_new_table, shadow_table_name};
 pub use throttle::{ReloadLimits, ThrottleLimits, ThrottleSettings};

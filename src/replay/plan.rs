@@ -8,9 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::journal_entries::RunHeader;
 use super::outcome::{Outcome, ReplayOptions};
 use super::policy::Policy;
-use super::selection::{ObjectSelection, RecordFilter};
-use crate::reader::{Age, Cutoff, ReadSettings, Reader};
-use crate::reader::{Empty, why_empty};
+use super::selection::RecordFilter;
+use crate::parts::{Parts, PartsMode, PartsStats};
+use crate::reader::{Age, Cutoff, Empty, ObjectSelection, ReadSettings, Reader, why_empty};
 use pipeline::lake::{self, Lake, ObjectMeta, Partition, ReadHints, Span, Strays, scan_partitions};
 use pipeline::warehouse::BulkWarehouse;
 
@@ -31,12 +31,21 @@ pub struct ReplaySource {
     pub filter: RecordFilter,
     /// If set, the lake is read in its state at that time.
     pub as_of: Option<DateTime<Utc>>,
+    /// Whether records are read from parts.
+    pub parts: PartsMode,
 }
 
 impl ReplaySource {
     /// Returns the source for a complete lake.
     pub fn of(lake: Arc<dyn Lake>) -> Self {
-        Self { lake, span: Span::default(), only: None, filter: RecordFilter::default(), as_of: None }
+        Self {
+            lake,
+            span: Span::default(),
+            only: None,
+            filter: RecordFilter::default(),
+            as_of: None,
+            parts: PartsMode::default(),
+        }
     }
 }
 
@@ -54,6 +63,8 @@ pub struct Plan {
     pub(super) filter: RecordFilter,
     span: Span,
     as_of: Option<DateTime<Utc>>,
+    /// Parts of the lake. `None` if they must not be used.
+    parts: Option<Arc<Parts>>,
     /// If set, older objects (by the store's time) are not read.
     since: Option<DateTime<Utc>>,
     /// Position among runs that catch up with one another.
@@ -124,6 +135,7 @@ impl Plan {
     /// Returns an error if the lake cannot be reached or listed.
     pub async fn new(source: ReplaySource) -> Result<Self, lake::Error> {
         let cutoff = Cutoff::of(&*source.lake).await?;
+        let parts = Parts::open(&*source.lake, source.parts).await?;
         let lake = match source.as_of {
             Some(at) => source.lake.as_of(at).await?,
             None => Arc::clone(&source.lake),
@@ -147,6 +159,7 @@ impl Plan {
             filter,
             span,
             as_of,
+            parts,
             since: None,
             round: None,
         })
@@ -172,10 +185,16 @@ impl Plan {
             only: self.only.as_deref().cloned(),
             filter: self.filter,
             as_of: None,
+            parts: self.parts.as_ref().map_or(PartsMode::Never, |parts| parts.mode()),
         };
         let updated = Self::new(source).await?;
         let round = self.round.as_ref().map(|round| round.next(since, last));
         Ok(Self { unrecognized: Strays::default(), since: Some(since), round, ..updated })
+    }
+
+    /// Returns where the objects that were read came from. `None` if parts must not be used.
+    pub(super) fn parts_stats(&self) -> Option<PartsStats> {
+        self.parts.as_ref().map(|parts| parts.stats())
     }
 
     /// Returns true if the plan reads a past state of the lake, which does not change.
@@ -264,6 +283,7 @@ impl Plan {
     pub(super) fn reader(&self, reads: usize) -> Reader {
         let choice = self.planned_objects();
         Reader::new(Arc::clone(&self.lake), ReadSettings { concurrency: reads, cutoff: self.cutoff })
+            .with_parts(self.parts.clone())
             .filtered(move |object| choice.takes(object))
     }
 

@@ -12,17 +12,21 @@ use sha2::{Digest, Sha256};
 use testkit::Scene;
 use testkit::elf::{Elf, need};
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 15] = [
     "DEPLOY.md",
     "SHA256SUMS",
     "bootstrap.zip",
     "sbom.cdx.json",
     "sql/accounts.sql",
+    "sql/athena.sql",
+    "sql/duckdb.sql",
     "sql/mysql/0001_table.sql",
     "sql/mysql/0002_index_cod_cliente_data.sql",
     "sql/mysql/0003_view_lote_dia.sql",
     "sql/mysql/0004_view_fazenda_dia.sql",
     "sql/mysql/0005_view_repetidas.sql",
+    "sql/spark.sql",
+    "sql/trino.sql",
     "template.yaml",
 ];
 
@@ -100,6 +104,10 @@ fn a_bundle_has_its_files_and_the_hash_that_lambda_reports() {
     assert_eq!(authorities.matches("Amazon RDS sa-east-1 Root CA").count(), 3);
     for words in ["`FunctionResponseTypes: [ReportBatchItemFailures]`", "at most 64 characters"] {
         assert!(page.contains(words), "{words}: {page}");
+    }
+    for engine in ["athena", "duckdb", "spark", "trino"] {
+        let tables = text(&scene, &format!("bundle/sql/{engine}.sql"));
+        assert!(tables.contains("s3://BUCKET/partes") && tables.contains("historico_consumo_lote_dia"), "{tables}");
     }
     let index = text(&scene, "bundle/sql/mysql/0002_index_cod_cliente_data.sql");
     assert!(index.contains("`historico_consumo`") && index.ends_with(";\n"), "{index}");

@@ -12,12 +12,13 @@ fn the_demo_ends_clean_and_so_does_its_second_run() {
         ran.expect(0, &[]);
         assert_eq!(ran.json["clean"].as_bool(), Some(true), "{ran:?}");
         let steps = ran.json["steps"].as_array().unwrap();
-        assert_eq!(steps.len(), 10);
-        let audit = &steps[5]["outcome"];
+        assert_eq!(steps.len(), 11);
+        let (replay, audit) = (&steps[4]["outcome"], &steps[6]["outcome"]);
+        assert_eq!(replay["from_parts"]["rows"], replay["listed"], "{replay}");
         let found =
             ["lake_only", "differing", "warehouse_only", "unreadable"].map(|kind| audit[kind].as_u64().unwrap());
         assert_eq!(found, [5, 3, 2, 1], "{audit}");
-        for file in ["audit.html", "drift.ndjson", "warehouse.db", "lake", "histories", "quarentena"] {
+        for file in ["audit.html", "drift.ndjson", "warehouse.db", "lake", "histories", "quarentena", "partes"] {
             assert!(scene.path("demo").join(file).exists(), "{file}");
         }
     }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundle;
 mod bundle_source;
+mod compact;
 mod compressed_lake;
 mod conditional;
 mod config;
@@ -22,6 +23,7 @@ mod input_parquet;
 mod input_rejected;
 mod input_values;
 mod interrupt_and_resume;
+mod inventory;
 mod limits;
 mod local_topic;
 mod mistyped;

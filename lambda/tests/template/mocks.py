@@ -124,6 +124,17 @@ def security_group_egress(name, properties):
     return name
 
 
+def glue_database(_, properties):
+    properties["DatabaseInput"] = dict(properties["DatabaseInput"])
+    client("glue").create_database(**properties)
+    return properties["DatabaseInput"]["Name"]
+
+
+def glue_table(_, properties):
+    client("glue").create_table(**properties)
+    return properties["TableInput"]["Name"]
+
+
 KEPT = [
     stand_in("AWS::SNS::Subscription", subscription),
     stand_in("AWS::SQS::QueuePolicy", queue_policy),
@@ -135,6 +146,8 @@ KEPT = [
     stand_in("AWS::SecretsManager::RotationSchedule", rotation_schedule),
     stand_in("AWS::CloudWatch::Dashboard", dashboard),
     stand_in("AWS::EC2::SecurityGroupEgress", security_group_egress),
+    stand_in("AWS::Glue::Database", glue_database),
+    stand_in("AWS::Glue::Table", glue_table),
 ]
 
 

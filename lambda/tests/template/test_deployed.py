@@ -131,6 +131,44 @@ class Existing(Shape):
         self.assertEqual(rules(group_of_endpoint, "IpPermissions"), [(443, 443, [group], [])])
 
 
+class Catalogued(Shape):
+    """With tables for Athena over an existing lake."""
+
+    @classmethod
+    def before(cls):
+        client("s3").create_bucket(
+            Bucket="historico-consumo-fazendas", CreateBucketConfiguration={"LocationConstraint": REGION}
+        )
+        return {
+            "ExistingLakeBucket": "historico-consumo-fazendas",
+            "DatabaseSecretArn": secret(),
+            "GlueDatabase": "fazendas",
+            "GlueFarms": "fazenda_um,fazenda_dois",
+            "GlueFirstDay": "2023/04/01",
+        }
+
+    def test_the_tables_are_over_the_lake_and_its_parts(self):
+        tables = {one["Name"]: one for one in client("glue").get_tables(DatabaseName="fazendas")["TableList"]}
+        lake, parts = (tables[f"historico_consumo_{one}"] for one in ("lago", "partes"))
+        self.assertEqual(len(tables), 2)
+        self.assertEqual({one["Type"] for one in lake["StorageDescriptor"]["Columns"]}, {"string"})
+        columns = {one["Name"]: one["Type"] for one in parts["StorageDescriptor"]["Columns"]}
+        self.assertEqual((columns["peso_medio"], columns["row_ts"], columns["tamanho"]), ("double", "timestamp", "bigint"))
+        root = "s3://historico-consumo-fazendas"
+        for table, folder, below, unit in (
+            (lake, "historico_diario", "${fazenda}/${dia}", "dia"),
+            (parts, "partes", "fazenda=${fazenda}/mes=${mes}", "mes"),
+        ):
+            self.assertEqual(table["StorageDescriptor"]["Location"], f"{root}/{folder}/")
+            self.assertEqual([one["Name"] for one in table["PartitionKeys"]], ["fazenda", unit])
+            parameters = table["Parameters"]
+            self.assertEqual(parameters["storage.location.template"], f"{root}/{folder}/{below}/")
+            self.assertEqual(parameters["projection.fazenda.type"], "enum")
+            self.assertEqual(parameters["projection.fazenda.values"], "fazenda_um,fazenda_dois")
+        self.assertEqual(lake["Parameters"]["projection.dia.range"], "2023/04/01,NOW")
+        self.assertEqual(parts["Parameters"]["projection.mes.range"], "2023-04,NOW")
+
+
 class ByIam(Shape):
     """Logs in to an existing database by IAM; the database's security group lets the function in."""
 

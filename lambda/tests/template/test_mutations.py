@@ -79,6 +79,8 @@ MUTATIONS = [
     (CONTRADICTIONS, "!Equals [!Ref DatabaseSslMode, VERIFY_IDENTITY]]", "!Equals [!Ref DatabaseSslMode, REQUIRED]]"),
     (CONTRADICTIONS, "RuleCondition: !Equals [!Ref LakeSse, AES256]", 'RuleCondition: !Equals [!Ref LakeSse, "aws:kms"]'),
     (CONTRADICTIONS, "[!Ref LakePrefix, quarentena]", "[!Ref LakePrefix, quarantine]"),
+    (CONTRADICTIONS, "[!Ref LakePrefix, partes]", "[!Ref LakePrefix, parts]"),
+    ("test_deployed.Catalogued.test_the_tables_are_over_the_lake_and_its_parts", "fazenda=${!fazenda}", "${!fazenda}"),
     (SENSE, "!Ref LakePrefix, quarentena]", "!Ref LakePrefix, quarentena_2]"),
     (VALUES, "MinValue: 0.0001", "MinValue: 0"),
     (VALUES, "MaxValue: 0.9999", "MaxValue: 1"),

@@ -37,6 +37,8 @@ class Rules(unittest.TestCase):
             {**IAM, "DatabaseSslMode": "VERIFY_IDENTITY"},
             {**GIVEN, "LakeSse": "aws:kms", "LakeSseKmsKeyId": KEY, "DatabaseSslMode": "VERIFY_CA"},
             {**GIVEN, "LakeSse": "AES256", "LakeSseKmsKeyId": ""},
+            {**GIVEN, "GlueDatabase": "fazendas", "GlueFarms": "fazenda_um,fazenda_2", "GlueFirstDay": "2023/12/31"},
+            {**GIVEN, "GlueDatabase": "_f1", "LakePrefix": "Partes"},
             {**GIVEN, "HttpsProxy": "http://proxy.example:3128", "NoProxy": "10.0.0.0/8,.example", "AwsCaBundle": "/var/task/ca.pem"},
             CREATED,
             {**CREATED, "RotationFunctionArn": ROTATION, "RotationDays": "1000"},
@@ -65,6 +67,8 @@ class Rules(unittest.TestCase):
             ({**CREATED, "DatabaseResourceId": "db-ABC123"}, "leave those of an existing database empty"),
             ({**IAM, "DatabaseSecretKmsKeyArn": KEY}, "goes with DatabaseSecretArn"),
             ({**GIVEN, "LakePrefix": "quarentena"}, "is the quarantine's folder"),
+            ({**GIVEN, "LakePrefix": "partes"}, "is the folder of the lake's parts"),
+            ({**GIVEN, "GlueFarms": "fazenda_um"}, "GlueFarms needs GlueDatabase"),
             ({**GIVEN, "VpcId": "vpc-0a"}, "VpcId needs SubnetIds"),
             ({**GIVEN, "SubnetIds": VPC["SubnetIds"]}, "SubnetIds needs VpcId"),
             ({**GIVEN, "EndpointRouteTableIds": "rtb-0a"}, "EndpointRouteTableIds needs VpcId"),
@@ -88,6 +92,12 @@ class Rules(unittest.TestCase):
             ("LakePrefix", "a/b"),  # the quarantine would lie in a/
             ("LakePrefix", ""),
             ("LakeSse", "sse-c"),
+            ("GlueDatabase", "Fazendas"),  # Glue has lower case only
+            ("GlueDatabase", "fazendas-1"),
+            ("GlueFarms", "fazenda_um, fazenda_dois"),
+            ("GlueFarms", "fazenda_um,"),
+            ("GlueFirstDay", "2023-01-01"),
+            ("GlueFirstDay", "2023/13/01"),
             ("DatabaseSslMode", "true"),
             ("HttpsProxy", "http://ana:segredo@proxy.example:3128"),  # anyone who may view the function could read it
             ("HttpsProxy", "socks5://proxy.example:1080"),

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 
 use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, ReadHints, Reason};
 
+mod files;
 mod listing;
 mod stat;
 mod write;
@@ -166,6 +168,16 @@ impl Lake for Dir {
             Ok(bodies) => bodies,
             Err(e) => vec![Err(e); count],
         }
+    }
+
+    async fn get_range(&self, listed: &ObjectMeta, range: Range<u64>) -> Result<Bytes, Error> {
+        let (this, listed) = (self.clone(), listed.clone());
+        blocking(move || this.read_range(&listed, range)).await
+    }
+
+    async fn put_file(&self, key: &str, file: &Path, replaces: Option<&str>) -> Result<ChangeResult, Error> {
+        let (this, key, file, replaces) = (self.clone(), key.to_owned(), file.to_owned(), replaces.map(str::to_owned));
+        blocking(move || this.copy_in(&key, &file, replaces.as_deref())).await
     }
 
     fn read_hints(&self) -> ReadHints {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass};
@@ -129,6 +129,11 @@ impl Lake for Memory {
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
         Ok(Utc::now())
+    }
+
+    /// The token is a hash of the body.
+    fn token_precision(&self) -> TimeDelta {
+        TimeDelta::zero()
     }
 
     fn sibling(&self, name: &str) -> Arc<dyn Lake> {

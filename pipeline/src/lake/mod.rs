@@ -5,6 +5,8 @@
 //! replay and reconcile is in the toolkit; [`crate::record`] defines the records.
 
 use std::fmt;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +19,9 @@ use crate::record::MAX_OBJECT_BYTES;
 mod conditional;
 pub mod dir;
 mod encryption;
+mod files;
 mod key;
+mod listing;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 mod partition;
@@ -29,6 +33,7 @@ mod url;
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use encryption::{Encryption, SseAlgorithm};
 pub use key::Key;
+pub use listing::{head, list_all, list_whole};
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use storage_class::StorageClass;
 pub use strays::Strays;
@@ -154,6 +159,15 @@ pub trait Lake: Send + Sync + fmt::Debug {
         bodies
     }
 
+    /// Returns a range of the bytes of a listed object, only if it still has the listed change token.
+    ///
+    /// # Errors
+    /// Returns [`Reason::NotFound`] if the object changed or disappeared, or another error if the range is not in the
+    /// object, or if the store cannot be reached or rejects the request.
+    async fn get_range(&self, listed: &ObjectMeta, range: Range<u64>) -> Result<Bytes, Error> {
+        files::slice(listed, &self.get(&listed.key).await?, range)
+    }
+
     /// Returns how the lake should be read; by default as a store behind a network.
     fn read_hints(&self) -> ReadHints {
         ReadHints { concurrent_listings: 16, batch_size: 1, concurrent_reads: 256 }
@@ -180,6 +194,16 @@ pub trait Lake: Send + Sync + fmt::Debug {
         Err(Error::new(Reason::ReadOnly, key, "this lake can be read only"))
     }
 
+    /// Writes a file as an object, without loading it into memory. Without a change token the key must not exist; with
+    /// one, the object must still have it.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read, if the store does not check these conditions itself, cannot be
+    /// reached or rejects the request.
+    async fn put_file(&self, key: &str, file: &Path, replaces: Option<&str>) -> Result<ChangeResult, Error> {
+        files::put(self, key, file, replaces).await
+    }
+
     /// Returns the store's support for conditional writes, as far as it is known.
     fn conditions(&self) -> Conditions {
         Conditions::default()
@@ -204,6 +228,12 @@ pub trait Lake: Send + Sync + fmt::Debug {
         TimeDelta::zero()
     }
 
+    /// Returns how old an object must be so that no later write can have its change token; by default the precision of
+    /// the coarsest clocks of file systems, because a token may be a time and a size.
+    fn token_precision(&self) -> TimeDelta {
+        TimeDelta::seconds(2)
+    }
+
     /// Returns a read-only view of the lake as it was at `at`.
     ///
     /// # Errors
@@ -215,6 +245,11 @@ pub trait Lake: Send + Sync + fmt::Debug {
             self.address(),
             "keeps no earlier versions: only an S3 bucket with versioning does",
         ))
+    }
+
+    /// Returns a text that identifies the lake on every host: its identity without the endpoint of its store.
+    fn location(&self) -> String {
+        self.identity()
     }
 
     /// Returns the folder `name` next to the lake's prefix, as a separate lake.
@@ -343,37 +378,5 @@ impl Error {
             Reason::Other,
         ];
         reasons.contains(&self.reason)
-    }
-}
-
-/// Returns an object's current listing entry; `None` if it does not exist.
-///
-/// # Errors
-/// Returns an error if [`Lake::list`] fails.
-pub async fn head(lake: &dyn Lake, key: &str) -> Result<Option<ObjectMeta>, Error> {
-    let page = lake.list(key, Depth::Recursive, None).await?;
-    Ok(page.objects.into_iter().find(|meta| meta.key == key))
-}
-
-/// Returns every object below a prefix.
-///
-/// # Errors
-/// Returns an error if [`Lake::list`] fails.
-pub async fn list_all(lake: &dyn Lake, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
-    Ok(list_whole(lake, prefix, Depth::Recursive).await?.objects)
-}
-
-/// Returns all pages of a listing as one page.
-pub async fn list_whole(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<ListPage, Error> {
-    let mut whole = ListPage::default();
-    let mut after = None;
-    loop {
-        let page = lake.list(prefix, depth, after.as_deref()).await?;
-        whole.objects.extend(page.objects);
-        whole.folders.extend(page.folders);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => return Ok(whole),
-        }
     }
 }

@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::key::{self, LEGACY_CATCH_ALL};
 use super::{Depth, Error, Lake, Strays};
-use crate::record::Slug;
+use crate::record::{PARTS, QUARANTINE, Slug};
 
 /// Maximum number of concurrent listings.
 const LISTINGS: usize = 16;
@@ -197,7 +197,7 @@ fn step(dir: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
     let stray = |prefix| ChildKind::Stray(prefix);
     match (dir.year, dir.month) {
         _ if dir.farm.is_empty() => {
-            if name == crate::record::QUARANTINE || !span.has_farm(&name) {
+            if [QUARANTINE, PARTS].contains(&&*name) || !span.has_farm(&name) {
                 ChildKind::Outside
             } else if key::is_farm_folder(&name) {
                 ChildKind::Down(PathPrefix { prefix, farm: name, year: None, month: None })
@@ -252,6 +252,8 @@ mod tests {
             "Old Stuff/x/y.json",
             "readme.txt",
             "quarentena/2023/01/01/x.json",
+            "partes/fazenda=fazenda_um/mes=2023-01/parte.parquet",
+            "partes/_partes.json",
         ] {
             lake.put_new(key, Bytes::new()).await.unwrap();
         }

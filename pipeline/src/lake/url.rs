@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::place;
-use crate::record::QUARANTINE;
+use crate::record::{PARTS, QUARANTINE};
 
 /// Hint on valid lake URLs, for error messages.
 const EXAMPLE: &str = "write s3://bucket/prefix or a directory";
@@ -30,8 +30,12 @@ impl FromStr for LakeUrl {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = place::tidy(text).map_err(|e| format!("the lake's address {e}: {EXAMPLE}"))?;
         // The quarantine is next to the lake. Used as a lake, it would mix rejected messages with records.
-        if text.trim_end_matches('/').rsplit('/').next() == Some(QUARANTINE) {
+        let last = text.trim_end_matches('/').rsplit('/').next();
+        if last == Some(QUARANTINE) {
             return Err(format!("{text:?} is the quarantine's folder, which is next to the lake: use another name"));
+        }
+        if last == Some(PARTS) {
+            return Err(format!("{text:?} is the folder of the lake's parts, which is next to it: use another name"));
         }
         if let Some(rest) = text.strip_prefix("s3://") {
             return s3(text, rest);
@@ -181,6 +185,7 @@ mod tests {
         for text in ["s3://bucket/quarentena", "s3://bucket/a/quarentena/", "quarentena", "/tmp/x/quarentena"] {
             assert!(text.parse::<LakeUrl>().unwrap_err().contains("quarantine"), "{text}");
         }
+        assert!("s3://bucket/partes/".parse::<LakeUrl>().unwrap_err().contains("parts"));
         assert!("s3://quarentena/historico_diario".parse::<LakeUrl>().is_ok());
     }
 

@@ -170,6 +170,20 @@ impl Record {
         Ok(out)
     }
 
+    /// Returns the members of an object that are neither columns nor the mark of a repair, as a JSON object; `None` if
+    /// there are none.
+    pub fn unknown_members(object: &[u8]) -> Option<String> {
+        let object = compressed::plain(object, MAX_OBJECT_BYTES).ok()?;
+        let members: Members = serde_json::from_slice(without_mark(&object)).ok()?;
+        let is_known = |name: &str| name == REPAIRED_ID || Column::from_name(name).is_some();
+        let mut out = Vec::new();
+        for (name, value) in members.0.iter().filter(|(name, _)| !is_known(name)) {
+            push_member(&mut out, name, value.get());
+        }
+        out.push(b'}');
+        String::from_utf8(out).ok().filter(|text| text.starts_with('{'))
+    }
+
     fn push_mark(&self, out: &mut Vec<u8>) {
         if let Some(id) = &self.repaired_id {
             push_member(out, REPAIRED_ID, &serde_json::Value::from(id.as_str()).to_string());

@@ -34,4 +34,4 @@ pub use reading::Reading;
 pub use record_id::RecordId;
 pub use rejection::{Rejection, is_impossible_day};
 pub use rules::Rules;
-pub use slug::{InvalidFarmName, QUARANTINE, Slug};
+pub use slug::{InvalidFarmName, PARTS, QUARANTINE, Slug};

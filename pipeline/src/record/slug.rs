@@ -15,6 +15,9 @@ const MAX_BYTES: usize = 200;
 /// Name of the quarantine folder next to the lake. No farm or lake may use it.
 pub const QUARANTINE: &str = "quarentena";
 
+/// Name of the folder next to the lake for its Parquet parts. No farm or lake may use it.
+pub const PARTS: &str = "partes";
+
 /// Folder name of a farm: `FazendaUm` → `fazenda_um`, with accents transliterated; only `a-z`, `0-9` and `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slug(String);
@@ -39,7 +42,7 @@ impl Slug {
     ///
     /// # Errors
     /// Returns an error if the name contains control characters or `..` path parts, has no letter or digit, is reserved
-    /// for the quarantine, or is too long.
+    /// for the quarantine or the parts, or is too long.
     pub fn of(cod_cliente: &str) -> Result<Self, InvalidFarmName> {
         KNOWN.with_borrow_mut(|known| {
             if let Some(slug) = known.get(cod_cliente) {
@@ -71,6 +74,9 @@ impl Slug {
         }
         if slug == QUARANTINE {
             return refuse("that folder is the quarantine's");
+        }
+        if slug == PARTS {
+            return refuse("that folder is that of the Parquet parts");
         }
         Ok(Self(slug))
     }

@@ -8,6 +8,8 @@
 //! and state that is not displayed is in [`Carry`](super::Carry).
 
 use super::Outcome;
+use crate::inventory::InventoryInfo;
+use crate::parts::PartsStats;
 use crate::reader::cache::CacheStats;
 
 impl Outcome {
@@ -22,6 +24,8 @@ impl Outcome {
         merge_some(&mut self.truth, other.truth, |mine, theirs| mine.merge(theirs));
         self.quick |= other.quick;
         merge_some(&mut self.cache, other.cache, |mine, theirs| add_served(mine, &theirs));
+        PartsStats::merge_some(&mut self.from_parts, other.from_parts);
+        InventoryInfo::merge_some(&mut self.listing, other.listing);
         self.snapshots += other.snapshots;
         self.parts = self.parts.max(1) + other.parts.max(1);
         self.repaired.merge(other.repaired);

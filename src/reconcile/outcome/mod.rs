@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::finding::Finding;
 use super::verdict::{Counter, DriftKind, Side};
 use super::{Budget, Drift, FarmDays, Gap, LATE, Pattern, gaps};
+use crate::inventory::InventoryInfo;
 use crate::outcome::{Counter as _, Counts, Exit, Problems, counters};
+use crate::parts::PartsStats;
 use crate::reader::Skip;
 use crate::reader::cache::CacheStats;
 use pipeline::record::Column;
@@ -81,6 +83,12 @@ pub struct Outcome {
     pub quick: bool,
     /// Cache statistics. `None` without a cache.
     pub cache: Option<CacheStats>,
+    /// Where the objects came from. `None` if parts were not to be used.
+    #[serde(default)]
+    pub from_parts: Option<PartsStats>,
+    /// Inventory that the lake was listed from. `None` if it was listed itself.
+    #[serde(default)]
+    pub listing: Option<InventoryInfo>,
     /// Number of snapshots of the warehouse: 1, plus 1 for each time that the snapshot was lost.
     pub snapshots: u64,
     /// Number of audits that it was merged from; 0 for a single audit.

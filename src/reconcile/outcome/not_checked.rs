@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
-use crate::outcome::Counter as _;
+use crate::outcome::{Counter as _, duration};
 use crate::reader::Skip;
 use crate::reconcile::Counter;
 
@@ -67,6 +67,20 @@ impl Outcome {
                 "Fix the object first.",
             ),
         ]);
+        items.extend(self.listing.as_ref().map(|listing| {
+            NotChecked {
+                item: "Objects listed from an inventory".into(),
+                count: listing.objects,
+                reason: format!(
+                    "The inventory was {} old ({}): what was written or deleted since in days before {} was not seen.",
+                    duration(listing.age_seconds.max(0) as f64),
+                    listing.created.format("%F %T UTC"),
+                    listing.tail_from
+                )
+                .into(),
+                action: "Audit without `--listing`, or with a newer inventory.".into(),
+            }
+        }));
         items
     }
 
@@ -116,7 +130,7 @@ fn skipped(skip: Skip) -> (&'static str, &'static str, &'static str) {
     words.unwrap_or((skip.spec().title, skip.spec().help, "See the reason for each."))
 }
 
-const SKIPPED: [(Skip, &str, &str, &str); 3] = [
+const SKIPPED: [(Skip, &str, &str, &str); 4] = [
     (
         Skip::Unrecognized,
         "Unrecognized names",
@@ -134,5 +148,11 @@ const SKIPPED: [(Skip, &str, &str, &str); 3] = [
         "Dated in the future",
         "Their time is later than the lake's clock, so it is unknown whether they were written before the audit started.",
         "Set the files' time to now (`touch`), or copy the S3 objects onto themselves, then audit again.",
+    ),
+    (
+        Skip::NotInPart,
+        "Not in a part",
+        "`--parts only` fetches no object, and no part proves these.",
+        "Run `ruminate compact`, or audit without `--parts only`.",
     ),
 ];

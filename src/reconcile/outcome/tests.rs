@@ -120,6 +120,8 @@ fn every_field_of_an_outcome_comes_back_from_its_json() {
     outcome.stores = StoreInfo::of(&TableSchema::standard(), [("sql_mode".to_owned(), String::new())].into());
     outcome.max_drift = "0.1%".parse().ok();
     outcome.cache = Some(CacheStats { hits: 3, ..CacheStats::default() });
+    outcome.from_parts = Some(PartsStats { rows: 7, ..PartsStats::default() });
+    outcome.listing = Some(InventoryInfo::sample());
     outcome.since_baseline = Some(BaselineDiff { new: 1, ..BaselineDiff::default() });
     let mut truth =
         TruthResult { ingest_path: Some(crate::reconcile::IngestPath::SendInvalid), ..TruthResult::default() };
@@ -135,6 +137,9 @@ fn every_field_of_an_outcome_comes_back_from_its_json() {
     assert_eq!(serde_json::to_value(&back).unwrap(), written);
     assert_eq!((back.parts, back.repaired[RepairCounter::Inserted]), (2, 4));
     assert_eq!(back.truth.unwrap()[TruthCounter::Expected], 14);
+    assert_eq!(back.from_parts.unwrap().rows, 14);
+    let listed = back.not_checked.iter().find(|item| item.item.contains("inventory")).unwrap();
+    assert!(listed.count == 7 && listed.reason.contains("5 h"), "{listed:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
 use crate::reconcile::{Counter, Drift, DriftKind, Outcome, Side};
+use crate::render::parts::FromParts;
 use crate::render::{LabelledRows, count, counted, duration, one_line};
 
 mod pattern;
@@ -63,6 +64,7 @@ impl fmt::Display for Outcome {
         }
         patterns(self, f)?;
         gaps(self, f)?;
+        write!(f, "{}", FromParts(self.from_parts.as_ref()))?;
         if self.quick {
             writeln!(f, "  not checked (--quick): values, and ids against the content of objects")?;
         }

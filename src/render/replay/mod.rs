@@ -4,6 +4,7 @@ use std::fmt;
 
 use pipeline::lake::ThrottleStats;
 
+use super::parts::FromParts;
 use super::{LabelledRows, between, count, counted, duration, one_line, password_hint, rate};
 use crate::outcome::{Counter as _, Role};
 use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
@@ -50,6 +51,7 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let retries = counted(retries, "lake request", "lake requests");
         writeln!(f, "{retries} retried ({} throttled{limit})", count(slow_downs))?;
     }
+    write!(f, "{}", FromParts(outcome.from_parts.as_ref()))?;
     for Pause { reason, count: times, seconds } in &outcome.pauses {
         let (took, why) = (duration(*seconds), why_paused(reason));
         match times {

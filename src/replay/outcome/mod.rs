@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
+use crate::inventory::InventoryInfo;
 use crate::outcome::{Counter as _, Exit, Problems, Role, Spec, counted};
+use crate::parts::PartsStats;
 use pipeline::lake::ThrottleStats;
 
 mod counts;
@@ -71,6 +73,10 @@ pub struct Outcome {
     pub stopped: Option<String>,
     /// Throttling by the lake in this session.
     pub lake_throttling: ThrottleStats,
+    /// Where the objects of this session came from. `None` if parts were not to be used.
+    pub from_parts: Option<PartsStats>,
+    /// Inventory that the lake was listed from. `None` if it was listed itself.
+    pub listing: Option<InventoryInfo>,
     /// Records loaded in this session; the counts include those of earlier sessions.
     pub session_records: u64,
     /// Transactions committed by this run.
@@ -133,6 +139,8 @@ impl Outcome {
         self.newest_row_ts = self.newest_row_ts.max(other.newest_row_ts);
         self.newest_data = self.newest_data.max(other.newest_data);
         self.lake_throttling.merge(other.lake_throttling);
+        PartsStats::merge_some(&mut self.from_parts, other.from_parts);
+        InventoryInfo::merge_some(&mut self.listing, other.listing);
         self.resumed |= other.resumed;
         other.pauses.into_iter().for_each(|pause| self.waited(pause));
         for (place, counts) in &other.days {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::outcome::{Unread, read_back, through_json};
+use crate::parts::PartsStats;
 use crate::reader::Skip;
 
 /// Returns an outcome in which every field differs from its default.
@@ -43,6 +44,8 @@ fn full() -> Outcome {
         resumed: true,
         stopped: Some("why".into()),
         lake_throttling: ThrottleStats { slow_downs: 1, retries: 2, min_concurrency: Some(3) },
+        from_parts: Some(PartsStats { rows: 7, fetched: 1, parts: 1, ..PartsStats::default() }),
+        listing: Some(InventoryInfo::sample()),
         transactions: 4,
         reading_seconds: 0.25,
         loading_seconds: 0.75,
@@ -106,6 +109,7 @@ fn merged_outcomes_add_up_by_counter_day_and_pause() {
     assert_eq!(merged.problems.of("rejected"), 2);
     assert_eq!(merged.earlier_undo_files, ["earlier"]);
     assert_eq!(merged.table_swap.unwrap().caught_up, 2);
+    assert_eq!(merged.from_parts.unwrap().rows, 14);
     assert_eq!(merged.lake_throttling, ThrottleStats { slow_downs: 2, retries: 4, min_concurrency: Some(3) });
 }
 

@@ -70,14 +70,19 @@ fn real_outcomes_have_no_field_that_the_page_lacks() {
         }
     }
     let stores = ["--lake", "demo/lake", "--warehouse", "sqlite:demo/warehouse.db"];
-    let further: [(&str, &[&str]); 4] = [
+    let further: [(&str, &[&str]); 5] = [
         ("replay --dry-run", &["replay", "--dry-run"]),
         ("backfill", &["backfill", "demo/histories/FazendaUm_Consumo_20260101.json"]),
+        ("restore", &["restore", "--to", "restored"]),
         ("doctor", &["doctor"]),
         ("init", &["init"]),
     ];
     for (name, args) in further {
-        let of_the_lake = if name == "init" { &stores[2..] } else { &stores[..] };
+        let of_the_lake = match name {
+            "init" => &stores[2..],
+            "restore" => &stores[..2],
+            _ => &stores[..],
+        };
         outcomes.push((name, scene.run(&[args, of_the_lake].concat()).json));
     }
     assert!(outcomes.len() >= 7, "{outcomes:?}");

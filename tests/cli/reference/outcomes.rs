@@ -16,7 +16,7 @@ value. [Accounting](../accounting.md) shows which counts add up, and [exit codes
 ";
 
 /// Commands with the type of their outcome.
-const OUTCOMES: [(&str, &str); 12] = [
+const OUTCOMES: [(&str, &str); 14] = [
     ("generate", "ruminate::generate::outcome"),
     ("publish", "ruminate::publish::outcome"),
     ("backfill", "ruminate::backfill::outcome"),
@@ -25,6 +25,8 @@ const OUTCOMES: [(&str, &str); 12] = [
     ("replay --dry-run", "ruminate::replay::outcome::preview"),
     ("reconcile", "ruminate::reconcile::outcome"),
     ("undo", "ruminate::undo::outcome"),
+    ("compact", "ruminate::compact::outcome"),
+    ("restore", "ruminate::restore::outcome"),
     ("bundle", "ruminate::bundle::outcome"),
     ("doctor", "ruminate::doctor::outcome"),
     ("init", "ruminate::init"),
@@ -32,7 +34,7 @@ const OUTCOMES: [(&str, &str); 12] = [
 ];
 
 /// Commands of the demo whose outcomes are compared with the page.
-pub const NAMES: [&str; 4] = ["generate", "publish", "replay", "reconcile"];
+pub const NAMES: [&str; 5] = ["generate", "publish", "compact", "replay", "reconcile"];
 
 fn rows(name: &str) -> Vec<Row> {
     let (_, module) = OUTCOMES.iter().find(|(known, _)| *known == name).unwrap();

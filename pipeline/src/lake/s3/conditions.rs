@@ -31,6 +31,8 @@ pub(super) struct Support {
     trusted: bool,
     create: Verdict,
     change: Verdict,
+    /// True if a test showed that `If-Match` is checked when an object is replaced, even if not when one is deleted.
+    pub(super) replaces: AtomicBool,
     /// Held during a test, so that only one runs.
     test: Mutex<()>,
     /// True after a test with an object outside the lake.
@@ -73,6 +75,7 @@ impl Support {
             trusted: endpoint.is_none_or(is_aws),
             create: Verdict::default(),
             change: Verdict::default(),
+            replaces: AtomicBool::new(false),
             test: Mutex::default(),
             tested: AtomicBool::new(false),
             hasher: RandomState::new(),
@@ -270,6 +273,7 @@ impl S3 {
             }
         };
         let put = self.send(key, OTHER, body()).await?;
+        self.support.replaces.store(matches!(put, Sent::Refused), Ordering::SeqCst);
         let delete = self.send(key, OTHER, None).await;
         Ok((create, matches!((put, delete), (Sent::Refused, Ok(Sent::Refused)))))
     }

@@ -7,6 +7,8 @@
 //! local stores require, except for access points, which have their own host name.
 
 use std::fmt::Debug;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,6 +35,7 @@ mod conditions;
 #[cfg(feature = "direct")]
 mod direct;
 mod error;
+mod files;
 #[cfg(feature = "direct")]
 mod url_encode;
 mod versions;
@@ -271,6 +274,10 @@ impl Lake for S3 {
         format!("{}{}", self.address(), endpoint.unwrap_or_default())
     }
 
+    fn location(&self) -> String {
+        self.address()
+    }
+
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
         self.with_retry(|_| self.list_once(prefix, depth, after)).await
     }
@@ -289,6 +296,14 @@ impl Lake for S3 {
             bodies.push(self.get_wanted(GetTarget::listed(meta)).await);
         }
         bodies
+    }
+
+    async fn get_range(&self, listed: &ObjectMeta, range: Range<u64>) -> Result<Bytes, Error> {
+        self.with_retry(|_| self.get_range_once(listed, range.clone())).await
+    }
+
+    async fn put_file(&self, key: &str, file: &Path, replaces: Option<&str>) -> Result<ChangeResult, Error> {
+        self.with_retry(|_| self.put_file_once(key, file, replaces)).await
     }
 
     async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {

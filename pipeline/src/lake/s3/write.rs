@@ -54,7 +54,7 @@ impl S3 {
             Some(body) => {
                 let put = self.client.put_object().bucket(&self.bucket).key(self.path(key));
                 let put = put.set_if_none_match(none_match).set_if_match(only_match);
-                let put = encrypted(self.checked(put, &body), &self.encryption);
+                let put = self.prepared(put, || base64::encode(Md5::digest(&body)));
                 let sent = put.content_type("application/json").body(ByteStream::from(body)).send().await;
                 self.judged(key, condition, sent.map(|put| put.e_tag))
             }
@@ -66,13 +66,14 @@ impl S3 {
         }
     }
 
-    /// Adds a checksum of the body.
-    fn checked(&self, put: PutObjectFluentBuilder, body: &Bytes) -> PutObjectFluentBuilder {
-        if self.bucket.ends_with(DIRECTORY_BUCKET) {
+    /// Adds a checksum of the body and the encryption headers. `md5` is called only if it is needed.
+    pub(super) fn prepared(&self, put: PutObjectFluentBuilder, md5: impl FnOnce() -> String) -> PutObjectFluentBuilder {
+        let put = if self.bucket.ends_with(DIRECTORY_BUCKET) {
             put.checksum_algorithm(ChecksumAlgorithm::Crc32)
         } else {
-            put.content_md5(base64::encode(Md5::digest(body)))
-        }
+            put.content_md5(md5())
+        };
+        encrypted(put, &self.encryption)
     }
 
     fn judged<E>(

@@ -25,6 +25,8 @@ pub async fn check(lake: &dyn Lake) {
     listings_page_and_fold(lake).await;
     one_of_many_writers_wins(lake).await;
     only_the_object_that_is_meant_is_changed(lake).await;
+    a_range_of_a_listed_object_is_read(lake).await;
+    a_file_is_written_once_and_replaced_under_its_token(lake).await;
     the_sibling_folder_is_outside(lake).await;
 }
 
@@ -109,6 +111,59 @@ async fn only_the_object_that_is_meant_is_changed(lake: &dyn Lake) {
     assert_eq!(head(lake, key).await.unwrap(), None);
     assert_eq!(lake.change_if_match(key, &second, to("from nothing")).await.unwrap(), ChangeResult::Conflict);
     assert_eq!(lake.get(key).await.unwrap_err().reason, Reason::NotFound);
+}
+
+async fn a_range_of_a_listed_object_is_read(lake: &dyn Lake) {
+    let key = "range/são joão 1:2.json";
+    let body: Vec<u8> = (0..100_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    lake.put_new(key, Bytes::from(body.clone())).await.unwrap();
+    let listed = head(lake, key).await.unwrap().unwrap();
+    let size = listed.size;
+    for range in [0..0, 0..1, 0..size, 99..70_001, size - 1..size, size..size] {
+        let expected = &body[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
+        assert_eq!(lake.get_range(&listed, range.clone()).await.unwrap(), expected, "{range:?}");
+    }
+    for range in [size - 1..size + 1, size + 1..size + 2] {
+        assert!(lake.get_range(&listed, range.clone()).await.is_err(), "{range:?}");
+    }
+    // Not a mix of two objects.
+    lake.change_if_match(key, &listed.etag, Some(Bytes::from_static(b"other"))).await.unwrap();
+    assert_eq!(lake.get_range(&listed, 0..2).await.unwrap_err().reason, Reason::NotFound);
+    let other = head(lake, key).await.unwrap().unwrap();
+    assert_eq!(lake.get_range(&other, 1..3).await.unwrap(), "th");
+    lake.change_if_match(key, &other.etag, None).await.unwrap();
+    assert_eq!(lake.get_range(&other, 0..2).await.unwrap_err().reason, Reason::NotFound);
+}
+
+async fn a_file_is_written_once_and_replaced_under_its_token(lake: &dyn Lake) {
+    let key = "file/são joão 1:2.parquet";
+    let dir = tempfile::tempdir().unwrap();
+    let file = |content: &[u8]| {
+        let path = dir.path().join(content.len().to_string());
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let (large, small) = (vec![7; 3_000_000], b"{}".to_vec());
+    match lake.put_file(key, &file(&large), None).await {
+        // Files are not written to a store that does not check conditions.
+        Err(e) if e.reason == Reason::Unconditional => {
+            assert_eq!(head(lake, key).await.unwrap(), None);
+            return;
+        }
+        put => assert_eq!(put.unwrap(), ChangeResult::Done),
+    }
+    assert_eq!(lake.get(key).await.unwrap(), large);
+    assert_eq!(lake.put_file(key, &file(&small), None).await.unwrap(), ChangeResult::Conflict);
+    let first = head(lake, key).await.unwrap().unwrap().etag;
+    assert_eq!(lake.put_file(key, &file(&small), Some(&first)).await.unwrap(), ChangeResult::Done);
+    assert_eq!(lake.put_file(key, &file(&large), Some(&first)).await.unwrap(), ChangeResult::Conflict);
+    assert_eq!(lake.get(key).await.unwrap(), small);
+    let second = head(lake, key).await.unwrap().unwrap().etag;
+    lake.change_if_match(key, &second, None).await.unwrap();
+    assert_eq!(lake.put_file(key, &file(&large), Some(&second)).await.unwrap(), ChangeResult::Conflict);
+    assert_eq!(head(lake, key).await.unwrap(), None);
+    assert!(lake.put_file(key, &dir.path().join("missing"), None).await.is_err());
+    assert_eq!(head(lake, key).await.unwrap(), None);
 }
 
 async fn the_sibling_folder_is_outside(lake: &dyn Lake) {

@@ -1,0 +1,60 @@
+//! `ruminate compact`: writes the lake as Parquet parts next to it.
+
+use super::Context;
+use super::flags::{LakeFlags, SpanFlags, read_concurrency};
+use super::write_flags::EncryptionFlags;
+use crate::compact::{self, Bodies, Compaction, MONTH_ROWS, OnDeleted, Verification};
+use crate::render::Rendered;
+
+/// Write the lake as Parquet parts next to it, incrementally
+///
+/// One file per farm and month. `replay` and `reconcile` read parts in place of objects while the listing proves that the
+/// objects have not changed; Athena, Spark, Trino and DuckDB read them as a table. Objects are never changed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    lake: LakeFlags,
+    #[command(flatten)]
+    span: SpanFlags,
+    /// Show what would be read and written, without doing it
+    #[arg(long)]
+    dry_run: bool,
+    /// Read every part back, and compare a sample of its objects
+    #[arg(long)]
+    verify: bool,
+    /// Also compare every body with its ETag, if that is an MD5
+    #[arg(long)]
+    deep: bool,
+    /// Keep only the fields that are no columns, not the original objects; they cannot be restored then
+    #[arg(long)]
+    without_bodies: bool,
+    /// Drop the rows of objects that no longer exist; without it, such parts are left as they are
+    #[arg(long)]
+    drop_deleted: bool,
+    #[command(flatten)]
+    encryption: EncryptionFlags,
+    /// Concurrent object reads [default: 256; 64 for a directory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    concurrency: Option<u32>,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
+    let lake = args.lake.open_for(args.encryption.options()?).await?;
+    let compaction = Compaction {
+        reads: read_concurrency(args.concurrency, lake.read_hints()),
+        lake,
+        span: args.span.span()?,
+        bodies: if args.without_bodies { Bodies::ExtraFields } else { Bodies::Keep },
+        verification: match (args.deep, args.verify) {
+            (true, _) => Verification::Deep,
+            (false, true) => Verification::Sample,
+            (false, false) => Verification::None,
+        },
+        on_deleted: if args.drop_deleted { OnDeleted::Drop } else { OnDeleted::Hold },
+        dry_run: args.dry_run,
+        allow_empty: args.span.allow_empty,
+        month_rows: MONTH_ROWS,
+        temp_dir: std::env::temp_dir(),
+    };
+    Ok(Rendered::of(&compact::run(&compaction, &context.progress, &context.cancel).await?))
+}

@@ -1,0 +1,60 @@
+//! `ruminate ddl`: SQL that makes the lake and its parts tables of a query engine.
+
+use super::flags::slug;
+use super::times::day;
+use crate::ddl::{self, Engine, Tables};
+use crate::render::Rendered;
+use chrono::NaiveDate;
+use pipeline::lake::Lake as _;
+use pipeline::lake::LakeUrl;
+use pipeline::lake::dir::Dir;
+use pipeline::record::{PARTS, Slug};
+use pipeline::warehouse::TableName;
+
+/// Print SQL that makes the lake and its parts tables of Athena, Trino, Spark or DuckDB
+///
+/// A table over the JSON objects with all columns as text, a table over the parts, typed views of both, and the views of
+/// the warehouse under their names.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Query engine
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    engine: Engine,
+    /// Lake URL: s3://bucket/prefix or a directory
+    #[arg(long, value_name = "URL")]
+    lake: LakeUrl,
+    /// Farms of the table's partitions (repeatable) [default: a query must name its farm]
+    #[arg(long = "farm", value_name = "SLUG", value_parser = slug)]
+    farms: Vec<Slug>,
+    /// First day of the table's partitions
+    #[arg(long, value_name = "DATE", default_value_t = ddl::FIRST_DAY, value_parser = day)]
+    since: NaiveDate,
+    /// Name of the view with the records; other tables and views begin with it
+    #[arg(long, value_name = "NAME", default_value_t)]
+    table: TableName,
+    /// Database or schema of the tables
+    #[arg(long, value_name = "NAME", default_value = "fazendas")]
+    database: String,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Rendered> {
+    let (lake, parts) = match &args.lake {
+        LakeUrl::S3 { bucket, prefix } => {
+            let parent = prefix.rsplit_once('/').map(|(parent, _)| format!("{parent}/")).unwrap_or_default();
+            (args.lake.to_string(), format!("s3://{bucket}/{parent}{PARTS}"))
+        }
+        LakeUrl::Dir(path) => {
+            let lake = Dir::new(path);
+            (lake.identity(), lake.sibling(PARTS).address())
+        }
+    };
+    let tables = Tables {
+        lake,
+        parts,
+        farms: args.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
+        since: args.since,
+        table: args.table.to_string(),
+        database: args.database.clone(),
+    };
+    Ok(Rendered::verbatim(ddl::sql(args.engine, &tables)?))
+}
