@@ -21,15 +21,15 @@
 //! cli                                the commands: flags, settings, choice of back ends
 //! demo                               the whole loop with no server
 //! render                             outcomes as text, JSON and HTML
-//! endpoint · evidence                jobs that build on another job
+//! endpoint · evidence · fleet        jobs that build on another job
 //! backfill · bundle · doctor · init · process · publish · reconcile · replay
 //!                                    the jobs: each owns its plan, its run and its outcome
 //! generate                           histories as files
 //! history                            input files
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
-//! compression · parquet · progress · sort
-//!                                    compression, live display, sorting on disk
+//! compression · exchange · job_range · parquet · progress · sort
+//!                                    compression, jobs in parts, live display, sorting on disk
 //! outcome                            counters, problems and exit codes of every outcome
 //! terminal                           width of the terminal, wrapped text
 //! cancellation · charset · multiset_hash · units
@@ -56,6 +56,7 @@
 //! - [`doctor`]: checks of everything a run needs, one line per check.
 //! - [`bundle`]: the Lambda as a directory to deploy: build, check, zip, template, checksums.
 //! - [`evidence`]: an audit as files that others can check.
+//! - [`fleet`]: a job planned once, run in shards anywhere, and merged.
 //!
 //! What the jobs share:
 //!
@@ -67,6 +68,8 @@
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`compression`]: gzip and zstd.
 //! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
+//! - [`exchange`]: named streams of entries that a part of a job leaves to the step that combines all parts.
+//! - [`job_range`]: the objects and rows that a part of a job covers.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
 //! - [`terminal`]: the terminal's width, and text that is wrapped or cut to it.
@@ -124,10 +127,13 @@ pub mod demo;
 pub mod doctor;
 pub mod endpoint;
 pub mod evidence;
+pub mod exchange;
+pub mod fleet;
 pub mod generate;
 pub mod herd;
 pub mod history;
 pub mod init;
+pub mod job_range;
 pub mod multiset_hash;
 pub mod outcome;
 mod parquet;

@@ -16,6 +16,7 @@ use crate::render::{OutputFormat, Rendered};
 use command_line::CommandLine;
 use config::{Config, Typed};
 
+mod audit_result;
 mod backfill;
 mod bundle;
 mod command_line;
@@ -32,12 +33,16 @@ mod init;
 mod input_files;
 mod log;
 mod man;
+mod merge;
+mod plan;
 mod process;
 mod publish;
 mod reconcile;
 mod renamed;
 mod replay;
 mod report;
+mod run_flags;
+mod shard;
 mod sort_flags;
 mod throttle;
 mod times;
@@ -74,6 +79,9 @@ enum Command {
     Replay(replay::Args),
     Reconcile(reconcile::Args),
     Undo(undo::Args),
+    Plan(plan::Args),
+    Shard(shard::Args),
+    Merge(merge::Args),
     Bundle(bundle::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -131,6 +139,22 @@ pub fn main() -> Exit {
     }
 }
 
+/// Runs a command in a program of another kind: without progress, without a config file, and without printing.
+///
+/// # Errors
+/// Returns an error if the words are not valid, or if the command cannot run.
+pub async fn run_words(words: &[String], cancel: CancellationToken) -> anyhow::Result<Rendered> {
+    let words: Vec<String> = std::iter::once("ruminate".to_owned()).chain(words.iter().cloned()).collect();
+    let config = Config::default();
+    let (cli, command_line) = parse_from(&words, &config).map_err(|e| anyhow::anyhow!("{}", e.render()))?;
+    cli.command.run(&Context { progress: Progress::Silent, cancel, command_line, config }).await
+}
+
+/// Opens the files at an address, as the commands open a lake or a run.
+pub async fn open_files(url: &pipeline::lake::LakeUrl) -> std::sync::Arc<dyn pipeline::lake::Lake> {
+    flags::LakeFlags::of(url.clone()).open().await
+}
+
 /// Closes open warehouse files on every exit, including errors and panics.
 struct Closing;
 
@@ -166,8 +190,7 @@ fn parse_from<T: Clone + Into<OsString>>(args: &[T], config: &Config) -> Result<
     let matches = match command.try_get_matches_from_mut(args) {
         Ok(matches) => matches,
         Err(e) => {
-            let name = typed.subcommand().map(|(command, _)| command.get_name()).unwrap_or_default();
-            return Err(usage::explained(e, name, &command, config, &words));
+            return Err(usage::explained(e, &typed.names(), &command, config, &words));
         }
     };
     let command_line = CommandLine::of(&command, &matches, config);
@@ -204,6 +227,9 @@ impl Command {
             Self::Replay(args) => replay::run(args, context).await,
             Self::Reconcile(args) => reconcile::run(args, context).await,
             Self::Undo(args) => undo::run(args, context).await,
+            Self::Plan(args) => plan::run(args, context).await,
+            Self::Shard(args) => shard::run(args, context).await,
+            Self::Merge(args) => merge::run(args, context).await,
             Self::Process(args) => process::run(args, context).await,
             Self::Bundle(args) => bundle::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),

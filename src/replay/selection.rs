@@ -45,13 +45,18 @@ impl ObjectSelection {
             let member = |name| value.get(name).and_then(serde_json::Value::as_str);
             findings_only &= member("kind").is_some();
             if let Some(key) = member("key") {
-                selection.0.entry(Partition::of_key(key)).or_default().insert(xxh3_128(key.as_bytes()));
+                selection.insert(key);
             }
         }
         if selection.is_empty() && !findings_only {
             return Err("no line names a key".into());
         }
         Ok(selection)
+    }
+
+    /// Adds an object.
+    pub(super) fn insert(&mut self, key: &str) {
+        self.0.entry(Partition::of_key(key)).or_default().insert(xxh3_128(key.as_bytes()));
     }
 
     /// Returns true if the run is limited to no object at all.

@@ -11,6 +11,7 @@ mod cutoff;
 mod demo;
 mod docs;
 mod empty_side;
+mod fleet;
 mod generate;
 mod generate_truth;
 mod input_dialects;

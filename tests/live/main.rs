@@ -21,6 +21,7 @@ macro_rules! on_both {
 
 mod bulk_load;
 mod end_to_end;
+mod fleet;
 mod kill_and_resume;
 mod legacy_lake;
 mod moto;

@@ -16,7 +16,7 @@ value. [Accounting](../accounting.md) shows which counts add up, and [exit codes
 ";
 
 /// Commands with the type of their outcome.
-const OUTCOMES: [(&str, &str); 12] = [
+const OUTCOMES: [(&str, &str); 14] = [
     ("generate", "ruminate::generate::outcome"),
     ("publish", "ruminate::publish::outcome"),
     ("backfill", "ruminate::backfill::outcome"),
@@ -25,6 +25,8 @@ const OUTCOMES: [(&str, &str); 12] = [
     ("replay --dry-run", "ruminate::replay::outcome::preview"),
     ("reconcile", "ruminate::reconcile::outcome"),
     ("undo", "ruminate::undo::outcome"),
+    ("plan", "ruminate::fleet::outcome"),
+    ("shard", "ruminate::fleet::outcome"),
     ("bundle", "ruminate::bundle::outcome"),
     ("doctor", "ruminate::doctor::outcome"),
     ("init", "ruminate::init"),
@@ -36,7 +38,12 @@ pub const NAMES: [&str; 4] = ["generate", "publish", "replay", "reconcile"];
 
 fn rows(name: &str) -> Vec<Row> {
     let (_, module) = OUTCOMES.iter().find(|(known, _)| *known == name).unwrap();
-    let root = if module.ends_with("preview") { "Preview" } else { "Outcome" };
+    let root = match name {
+        "plan" => "PlanOutcome",
+        "shard" => "ShardReport",
+        _ if module.ends_with("preview") => "Preview",
+        _ => "Outcome",
+    };
     Sources::read(&repository("")).rows(module, root)
 }
 
