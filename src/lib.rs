@@ -21,7 +21,7 @@
 //! cli                                the commands: flags, settings, choice of back ends
 //! demo                               the whole loop with no server
 //! render                             outcomes as text, JSON and HTML
-//! endpoint · evidence                jobs that build on another job
+//! endpoint · evidence · fleet        jobs that build on another job
 //! backfill · bundle · compact · doctor · init · process · publish · reconcile · replay · restore
 //!                                    the jobs: each owns its plan, its run and its outcome
 //! generate                           histories as files
@@ -29,8 +29,8 @@
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
 //! inventory · parts                  listings from S3 Inventory, Parquet snapshots that prove themselves
-//! compression · ddl · parquet · progress · sort
-//!                                    compression, SQL of query engines, live display, sorting on disk
+//! compression · ddl · exchange · job_range · parquet · progress · sort
+//!                                    compression, SQL of query engines, jobs in parts, live display, sorting on disk
 //! outcome                            counters, problems and exit codes of every outcome
 //! terminal                           width of the terminal, wrapped text
 //! cancellation · charset · multiset_hash · units
@@ -59,6 +59,7 @@
 //! - [`doctor`]: checks of everything a run needs, one line per check.
 //! - [`bundle`]: the Lambda as a directory to deploy: build, check, zip, template, checksums.
 //! - [`evidence`]: an audit as files that others can check.
+//! - [`fleet`]: a job planned once, run in shards anywhere, and merged.
 //!
 //! What the jobs share:
 //!
@@ -73,6 +74,8 @@
 //! - [`compression`]: gzip and zstd.
 //! - [`ddl`]: SQL that makes the lake and its parts tables of a query engine.
 //! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
+//! - [`exchange`]: named streams of entries that a part of a job leaves to the step that combines all parts.
+//! - [`job_range`]: the objects and rows that a part of a job covers.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
 //! - [`terminal`]: the terminal's width, and text that is wrapped or cut to it.
@@ -133,11 +136,14 @@ pub mod demo;
 pub mod doctor;
 pub mod endpoint;
 pub mod evidence;
+pub mod exchange;
+pub mod fleet;
 pub mod generate;
 pub mod herd;
 pub mod history;
 pub mod init;
 pub mod inventory;
+pub mod job_range;
 pub mod multiset_hash;
 pub mod outcome;
 mod parquet;

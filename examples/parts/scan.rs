@@ -4,7 +4,7 @@ use anyhow::ensure;
 use futures::StreamExt as _;
 use pipeline::retry::RetryPolicy;
 use pipeline::warehouse::mysql::MySql;
-use pipeline::warehouse::{BulkWarehouse as _, TableName, Warehouse as _};
+use pipeline::warehouse::{BulkWarehouse as _, IdRange, TableName, Warehouse as _};
 
 use crate::{Measured, Watch};
 
@@ -24,7 +24,7 @@ impl Scan {
         let warehouse = MySql::new(&self.warehouse, TableName::default(), 1, RetryPolicy::default())?;
         let schema = warehouse.table_schema().await?;
         let mut snapshot = warehouse.snapshot(&schema).await?;
-        let mut pages = snapshot.scan(None, u32::MAX, 4_000, &[]);
+        let mut pages = snapshot.scan(IdRange::default(), u32::MAX, 4_000, &[]);
         let mut rows = 0;
         while let Some(page) = pages.next().await {
             rows += page?.len() as u64;

@@ -10,12 +10,9 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use serde::Deserialize;
 
 use super::glibc::Glibc;
-use super::workspace::PACKAGE;
-use super::{Arch, BuildOptions, Linker, rustflags};
+use super::{Arch, BuildOptions, Linker, Program, rustflags};
 use crate::cancellation::CancellationToken;
 
-/// Name of the program that Lambda's OS-only runtimes start.
-const BIN: &str = "bootstrap";
 /// Interval between two checks for cancellation.
 const EVERY: Duration = Duration::from_millis(50);
 
@@ -26,7 +23,13 @@ const EVERY: Duration = Duration::from_millis(50);
 ///
 /// Returns an error if a tool is missing, flags would make the program specific to this machine, or the build failed.
 /// Cargo has printed the reason to stderr.
-pub(super) fn build(root: &Path, build: &BuildOptions, cancel: &CancellationToken) -> anyhow::Result<Option<PathBuf>> {
+pub(super) fn build(
+    root: &Path,
+    program: Program,
+    build: &BuildOptions,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Option<PathBuf>> {
+    let (package, binary) = (program.package(), program.binary());
     let (arch, linker) = (build.arch, build.linker());
     rustflags::check(root, arch.target())?;
     check_toolchain(root, arch, linker)?;
@@ -35,19 +38,19 @@ pub(super) fn build(root: &Path, build: &BuildOptions, cancel: &CancellationToke
         Linker::Zig => format!("{}.{}", arch.target(), Glibc::LAMBDA),
     };
     let mut command = cargo(root, linker);
-    command.args(["--profile", "lambda", "-p", PACKAGE, "--bin", BIN, "--target", &target, "--locked"]);
+    command.args(["--profile", "lambda", "-p", package, "--bin", binary, "--target", &target, "--locked"]);
     command.arg("--message-format=json-render-diagnostics");
     if build.quiet {
         command.arg("--quiet");
     }
     // Otherwise aws-lc may collect jitter entropy on each cold start, for up to a second.
     command.env("AWS_LC_SYS_NO_JITTER_ENTROPY", "1");
-    tracing::info!("building {PACKAGE} for {target} in {}", root.display());
+    tracing::info!("building {package} for {target} in {}", root.display());
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|e| cannot_start("cargo", &e))?;
-    match watch(&mut child, cancel)? {
+    match watch(&mut child, program, cancel)? {
         BuildResult::Stopped => Ok(None),
         BuildResult::Failed(status) => {
-            bail!("cargo could not build {PACKAGE} for {target} ({status}): see its output above")
+            bail!("cargo could not build {package} for {target} ({status}): see its output above")
         }
         BuildResult::Built(path) => Ok(Some(path)),
     }
@@ -108,8 +111,8 @@ enum BuildResult {
 ///
 /// In a terminal, Ctrl-C has reached all processes already. If only this process was signalled, cargo is killed. Its
 /// remaining child processes end at their next write to the closed stdout.
-fn watch(child: &mut Child, cancel: &CancellationToken) -> anyhow::Result<BuildResult> {
-    let programs = programs(child);
+fn watch(child: &mut Child, program: Program, cancel: &CancellationToken) -> anyhow::Result<BuildResult> {
+    let programs = programs(child, program.binary());
     let mut built = None;
     let status = loop {
         if cancel.is_cancelled() {
@@ -127,7 +130,10 @@ fn watch(child: &mut Child, cancel: &CancellationToken) -> anyhow::Result<BuildR
         }
     };
     if status.success() {
-        let path = built.with_context(|| format!("cargo built no binary {BIN}: does {PACKAGE} have one of that name?"));
+        let path = built.with_context(|| {
+            let (package, binary) = (program.package(), program.binary());
+            format!("cargo built no binary {binary}: does {package} have one of that name?")
+        });
         return path.map(BuildResult::Built);
     }
     std::thread::sleep(EVERY); // the Ctrl-C that ended cargo may not have been processed yet
@@ -155,14 +161,14 @@ struct Target {
 }
 
 /// Reads the child's stdout in a separate thread, and returns the paths of the programs built.
-fn programs(child: &mut Child) -> Receiver<PathBuf> {
+fn programs(child: &mut Child, binary: &'static str) -> Receiver<PathBuf> {
     let (sender, receiver) = channel();
     let lines = child.stdout.take().map(|stdout| BufReader::new(stdout).split(b'\n'));
     std::thread::spawn(move || {
         for line in lines.into_iter().flatten().map_while(Result::ok) {
             match serde_json::from_slice(&line) {
                 Ok(Message::CompilerArtifact { target, executable: Some(path) })
-                    if target.name == BIN && target.kind.iter().any(|kind| kind == "bin") =>
+                    if target.name == binary && target.kind.iter().any(|kind| kind == "bin") =>
                 {
                     let _ = sender.send(path); // after an interruption nothing receives
                 }

@@ -23,12 +23,12 @@ struct DeployGuide<'a> {
 /// # Errors
 ///
 /// Returns an error if the template cannot be rendered, which is a bug in this program.
-pub(super) fn render(made: &Bundle) -> Result<String, minijinja::Error> {
+pub(super) fn render(guide: &'static str, made: &Bundle) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates
         .set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?);
-    templates.add_template("deploy.md", include_str!("deploy.md.j2"))?;
+    templates.add_template("deploy.md", guide)?;
     templates.get_template("deploy.md")?.render(Serde(DeployGuide {
         arch: &made.arch,
         zip_bytes: count(made.zip_bytes),

@@ -20,6 +20,7 @@ mod glibc;
 mod incompatibility;
 mod outcome;
 mod output_dir;
+mod program;
 mod rds_ca;
 mod read_file;
 mod rustflags;
@@ -29,6 +30,7 @@ mod workspace;
 
 pub use arch::Arch;
 pub use outcome::{Bundle, BundleFile, Outcome};
+pub use program::Program;
 
 use self::archive::{MAX_UNZIPPED_BYTES, ZipEntry};
 use self::executable::Executable;
@@ -42,7 +44,6 @@ use pipeline::record::PARTS;
 use pipeline::warehouse::{RDS_AUTHORITIES, TableName, mysql_accounts, mysql_files};
 
 const ZIP: &str = "bootstrap.zip";
-const TEMPLATE: &str = "template.yaml";
 const DEPLOY: &str = "DEPLOY.md";
 const ACCOUNTS: &str = "sql/accounts.sql";
 
@@ -55,7 +56,9 @@ const BUCKET: &str = "BUCKET";
 /// What to bundle, and where.
 #[derive(Debug, Clone)]
 pub struct BundleOptions {
-    /// The program.
+    /// Which program it is.
+    pub program: Program,
+    /// Where it comes from.
     pub bootstrap: Bootstrap,
     /// A PEM file with the database's certificate authorities; `None` for those of RDS that this program contains.
     pub rds_ca: Option<PathBuf>,
@@ -115,14 +118,15 @@ impl BuildOptions {
 pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let dir = OutputDir::new(order.out.clone(), order.existing);
-    let sql = sql()?;
-    dir.check(sql.keys().map(String::as_str).chain([ZIP, TEMPLATE, DEPLOY, sbom::NAME]))?;
+    let what = order.program;
+    let sql = if what == Program::Intake { sql()? } else { BundleFiles::new() };
+    dir.check(sql.keys().map(String::as_str).chain([ZIP, what.template_name(), DEPLOY, sbom::NAME]))?;
     let authorities = match &order.rds_ca {
         Some(path) => rds_ca::read(path)?,
         None => RDS_AUTHORITIES.as_bytes().to_vec(),
     };
     let out = order.out.display().to_string();
-    let Some((program, executable)) = program(&order.bootstrap, cancel)? else {
+    let Some((program, executable)) = program(order, cancel)? else {
         return Ok(Outcome { made: None, out, stopped: Some("interrupted".into()), seconds: seconds(started) });
     };
     let zip = zip(&program, &authorities)?;
@@ -141,8 +145,9 @@ pub fn run(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<
         warnings: executable.hints.into_iter().chain(unlisted).collect(),
     };
     let mut files = sql;
-    files.insert(TEMPLATE.into(), template::render(executable.arch)?.into_bytes());
-    files.insert(DEPLOY.into(), deploy_guide::render(&made)?.into_bytes());
+    let template = template::render(what.template(), executable.arch)?;
+    files.insert(what.template_name().into(), template.into_bytes());
+    files.insert(DEPLOY.into(), deploy_guide::render(what.guide(), &made)?.into_bytes());
     files.insert(ZIP.into(), zip);
     files.insert(sbom::NAME.into(), sbom.json);
     let written = dir.write(&files)?;
@@ -157,12 +162,13 @@ fn seconds(since: Instant) -> f64 {
 }
 
 /// The program's bytes and what they are; nothing where the build was interrupted.
-fn program(bootstrap: &Bootstrap, cancel: &CancellationToken) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
+fn program(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
+    let bootstrap = &order.bootstrap;
     let (path, wanted) = match bootstrap {
         Bootstrap::File { path, arch } => (path.clone(), *arch),
         Bootstrap::Source(build) => {
             let root = workspace::find(build.source.as_deref())?;
-            match cargo::build(&root, build, cancel)? {
+            match cargo::build(&root, order.program, build, cancel)? {
                 Some(path) => (path, Some(build.arch)),
                 None => return Ok(None),
             }

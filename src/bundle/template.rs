@@ -4,20 +4,18 @@ use anyhow::ensure;
 
 use super::{Arch, rds_ca};
 
-/// The template in the repository.
-const TEMPLATE: &str = include_str!("../../lambda/template.yaml");
 /// Mark of the line with the default architecture.
 const ARCHITECTURE: &str = "# bundle: architecture";
 /// Mark of the line with the default path of RDS's authorities.
 const RDS_CA_FILE: &str = "# bundle: rds-ca-file";
 
-/// Renders the template for a zip of that architecture with certificate authorities in it.
+/// Renders a template for a zip of that architecture with certificate authorities in it.
 ///
 /// # Errors
 ///
 /// Returns an error if the template does not have exactly one line per default, which is a bug in this program.
-pub(super) fn render(arch: Arch) -> anyhow::Result<String> {
-    with_default(&with_default(TEMPLATE, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, rds_ca::ON_LAMBDA)
+pub(super) fn render(template: &str, arch: Arch) -> anyhow::Result<String> {
+    with_default(&with_default(template, ARCHITECTURE, &arch.to_string())?, RDS_CA_FILE, rds_ca::ON_LAMBDA)
 }
 
 /// Sets the value in the line `Default: … <mark>`.
@@ -42,21 +40,26 @@ mod tests {
     use super::*;
     use crate::parts::PartColumn;
     use pipeline::record::Column;
+    use crate::bundle::Program;
 
     #[test]
-    fn the_embedded_template_has_one_line_for_each_default() {
-        for mark in [ARCHITECTURE, RDS_CA_FILE] {
-            assert_eq!(TEMPLATE.matches(mark).count(), 1, "{mark}");
+    fn an_embedded_template_has_one_line_for_each_default() {
+        for program in [Program::Intake, Program::Fanout] {
+            let template = program.template();
+            for mark in [ARCHITECTURE, RDS_CA_FILE] {
+                assert_eq!(template.matches(mark).count(), 1, "{mark}");
+            }
+            let text = render(template, Arch::Arm64, true).unwrap();
+            assert!(text.contains("Default: arm64 # bundle: architecture\n"), "{text}");
+            assert!(text.contains("Default: /var/task/rds-ca.pem # bundle: rds-ca-file\n"), "{text}");
+            assert_eq!(render(template, Arch::X86_64, false).unwrap(), template, "these are its own defaults");
+            assert_eq!(text.lines().count(), template.lines().count());
         }
-        let text = render(Arch::Arm64).unwrap();
-        assert!(text.contains("Default: arm64 # bundle: architecture\n"), "{text}");
-        assert!(text.contains("Default: /var/task/rds-ca.pem # bundle: rds-ca-file\n"), "{text}");
-        assert_eq!(text.lines().count(), TEMPLATE.lines().count());
     }
 
     #[test]
     fn the_tables_of_the_template_have_the_columns_of_records_and_parts() {
-        let (_, tables) = TEMPLATE.split_once("CatalogLake:").unwrap();
+        let (_, tables) = Program::Intake.template().split_once("CatalogLake:").unwrap();
         let (lake, rest) = tables.split_once("CatalogParts:").unwrap();
         let (parts, _) =
             rest.split_once("PartitionKeys").map(|(_, after)| after.split_once("Location:").unwrap()).unwrap();

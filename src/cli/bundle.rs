@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Context;
 use super::flags::a_path;
-use crate::bundle::{self, Arch, Bootstrap, BuildOptions, BundleOptions};
+use crate::bundle::{self, Arch, Bootstrap, BuildOptions, BundleOptions, Program};
 use crate::generate::IfExists;
 use crate::progress::Progress;
 use crate::render::Rendered;
@@ -15,6 +15,9 @@ use crate::render::Rendered;
 /// another architecture, needs libraries other than glibc's or a glibc newer than 2.34, or if the zip exceeds 50 MB.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Bundle the toolkit as a Lambda for shards of a run, with its state machine, in place of the streaming Lambda
+    #[arg(long)]
+    fanout: bool,
     /// Target architecture: x86_64 or arm64 [default: that of --bootstrap, otherwise the host's]
     #[arg(long, value_enum, value_name = "ARCH", hide_possible_values = true)]
     arch: Option<Arch>,
@@ -49,7 +52,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         }),
     };
     let existing = if args.force { IfExists::Replace } else { IfExists::Fail };
-    let order = BundleOptions { bootstrap, rds_ca: args.rds_ca, out: args.out, existing };
+    let program = if args.fanout { Program::Fanout } else { Program::Intake };
+    let order = BundleOptions { program, bootstrap, rds_ca: args.rds_ca, out: args.out, existing };
     let cancel = context.cancel.clone();
     let outcome = tokio::task::spawn_blocking(move || bundle::run(&order, &cancel)).await??;
     Ok(Rendered::of(&outcome))

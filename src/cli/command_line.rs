@@ -35,13 +35,20 @@ struct Given {
 impl CommandLine {
     /// Returns the command line of these matches. The command must have been built, which parsing does.
     pub(super) fn of(command: &Command, matches: &ArgMatches, config: &Config) -> Self {
-        let Some((name, matches)) = matches.subcommand() else { return Self::default() };
-        let mut line = Self { command: name.to_owned(), ..Self::default() };
-        let args = command.find_subcommand(name).into_iter().flat_map(Command::get_arguments);
+        let (mut command, mut matches, mut names) = (Some(command), matches, Vec::new());
+        while let Some((name, inner)) = matches.subcommand() {
+            (command, matches) = (command.and_then(|command| command.find_subcommand(name)), inner);
+            names.push(name);
+        }
+        if names.is_empty() {
+            return Self::default();
+        }
+        let mut line = Self { command: names.join(" "), ..Self::default() };
+        let args = command.into_iter().flat_map(Command::get_arguments);
         for arg in args.filter(|arg| !arg.is_global_set()) {
             let values = || values(arg, matches);
             match (arg.get_long(), arg.get_action()) {
-                _ if !is_given(arg, name, matches, config) => {}
+                _ if !is_given(arg, &names, matches, config) => {}
                 (None, _) => line.operands = values(),
                 (Some(flag), ArgAction::SetTrue) if matches.get_flag(arg.get_id().as_str()) => line.add(flag, vec![]),
                 (Some(flag), ArgAction::Set | ArgAction::Append) => line.add(flag, values()),
@@ -77,7 +84,8 @@ impl CommandLine {
 
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut words = vec!["ruminate".to_owned(), self.command.clone()];
+        let mut words = vec!["ruminate".to_owned()];
+        words.extend(self.command.split(' ').map(str::to_owned));
         // An operand that looks like a flag must follow `--`, after all flags.
         let late = self.operands.iter().any(|operand| operand.starts_with('-') && operand != "-");
         if !late {
@@ -104,10 +112,10 @@ impl fmt::Display for CommandLine {
 }
 
 /// Returns true if the user gave a value: typed, in the environment, or in the config file.
-fn is_given(arg: &Arg, command: &str, matches: &ArgMatches, config: &Config) -> bool {
+fn is_given(arg: &Arg, commands: &[&str], matches: &ArgMatches, config: &Config) -> bool {
     match matches.value_source(arg.get_id().as_str()) {
         Some(ValueSource::CommandLine | ValueSource::EnvVariable) => true,
-        Some(_) => arg.get_long().is_some_and(|flag| config.value(command, flag).is_some()),
+        Some(_) => arg.get_long().is_some_and(|flag| config.value_in(commands, flag).is_some()),
         None => false,
     }
 }
@@ -218,6 +226,8 @@ mod tests {
             "backfill" => &["a.json", "b c.csv", "--lake", "l"],
             "publish" => &["a.json", "b c.csv", "--topic", "local"],
             "undo" => &["u.ndjson"],
+            "plan reconcile" | "plan replay" => &["--lake", "l", "--out", "r"],
+            "shard" | "merge" => &["r"],
             "completions" => &["bash"],
             _ => &[],
         }
@@ -233,6 +243,7 @@ mod tests {
             "farm" => "fazenda_um",
             "from" | "to" | "start" | "data-from" | "data-to" => "2026-02-03",
             "processed-until" | "as-of" => "2026-11-22T18:00:00Z",
+            "stop-before" => "14m",
             "linger"
             | "watch-timeout"
             | "max-replica-lag"
@@ -287,6 +298,10 @@ mod tests {
             "seed",
             "threads",
             "max-messages",
+            "shards",
+            "shard",
+            "shards-at-once",
+            "objects-per-shard",
         ];
         numbers.contains(&flag)
     }
@@ -308,20 +323,22 @@ mod tests {
         let parse =
             |words: &[String]| parse_from(words, &Config::default()).unwrap_or_else(|e| panic!("{words:?}: {e}"));
         let mut flags = 0;
-        for sub in super::super::command().get_subcommands() {
-            let name = sub.get_name();
+        for (name, sub) in super::super::help::commands(&super::super::command()) {
+            let name = &*name;
             let own = sub.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_global_set());
             for (flag, action) in own.filter_map(|arg| Some((arg.get_long()?, arg.get_action()))) {
                 let needed = match flag {
                     "generate" => &["--topic", "local"][..],
                     "lake" if name == "backfill" => &["a.json"],
                     "lake" if matches!(name, "replay" | "reconcile" | "process") => &[],
+                    "lake" if name.starts_with("plan ") => &["--out", "r"],
+                    "out" if name.starts_with("plan ") => &["--lake", "l"],
                     "topic" if name == "publish" => &["-"],
                     _ => needed(name),
                 };
                 let extra = if name == "replay" && flag == "undo-file" { &[] } else { with(flag) };
-                let mut words: Vec<String> =
-                    ["ruminate", name].iter().chain(needed).chain(extra).map(ToString::to_string).collect();
+                let mut words: Vec<String> = ["ruminate"].map(str::to_owned).to_vec();
+                words.extend(name.split(' ').chain(needed.iter().chain(extra).copied()).map(str::to_owned));
                 words.push(format!("--{flag}"));
                 if action.takes_values() {
                     words.push(sample(name, flag).to_owned());

@@ -153,20 +153,27 @@ impl Config {
 
     /// Returns the values of a command's flag. `None` if the file has none.
     pub(super) fn value(&self, command: &str, flag: &str) -> Option<&[String]> {
-        self.entry(command, flag).map(|entry| &*entry.values)
+        self.value_in(&[command], flag)
     }
 
-    /// Returns the file and the key that a value of a command's flag comes from. `None` if the file has none.
-    pub(super) fn origin(&self, command: &str, flag: &str) -> Option<String> {
-        let entry = self.entry(command, flag)?;
+    /// Returns the values of a flag at the top level and in these sections.
+    pub(super) fn value_in(&self, sections: &[&str], flag: &str) -> Option<&[String]> {
+        self.entry(sections, flag).map(|entry| &*entry.values)
+    }
+
+    /// Returns the file and the key that a value of a flag at the top level and in these sections comes from. `None` if
+    /// the file has none.
+    pub(super) fn origin(&self, sections: &[&str], flag: &str) -> Option<String> {
+        let entry = self.entry(sections, flag)?;
         let path = if self.path.as_os_str().is_empty() { Path::new(FILE) } else { &self.path };
         let section = entry.section.as_deref().map(|section| format!(" in [{section}]")).unwrap_or_default();
         Some(format!("{}, key {}{section}", path.display(), flag.replace('-', "_")))
     }
 
-    fn entry(&self, command: &str, flag: &str) -> Option<&Entry> {
-        let is_meant =
-            |entry: &&Entry| entry.flag == flag && entry.section.as_deref().is_none_or(|section| section == command);
+    fn entry(&self, sections: &[&str], flag: &str) -> Option<&Entry> {
+        let is_meant = |entry: &&Entry| {
+            entry.flag == flag && entry.section.as_deref().is_none_or(|section| sections.contains(&section))
+        };
         self.entries.iter().rfind(is_meant)
     }
 
@@ -174,11 +181,11 @@ impl Config {
     pub(super) fn apply(&self, command: Command, typed: &Typed) -> Command {
         let selected = typed.subcommand().map(|(command, _)| command.get_name().to_owned()).unwrap_or_default();
         let is_target = |arg: &Arg| arg.get_id() == super::restore::TARGET;
-        let value = |command: &str, arg: &Arg| match arg.get_long() {
-            Some(flag) if !is_target(arg) => self.value(command, flag).map(<[_]>::to_vec),
+        let value = |sections: &[&str], arg: &Arg| match arg.get_long() {
+            Some(flag) if !is_target(arg) => self.value_in(sections, flag),
             _ => None,
         };
-        let set = |command: &str, arg: Arg| match value(command, &arg) {
+        let set = |sections: &[&str], arg: Arg| match value(sections, &arg) {
             Some(values) => {
                 let arg = arg.required(false).default_values(values);
                 // A value of the file may be an address with a password, which must not appear in the help.
@@ -186,9 +193,15 @@ impl Config {
             }
             None => arg,
         };
-        command.mut_args(|arg| set(&selected, arg)).mut_subcommands(|sub| {
+        let set_all = |outer: Option<&str>, sub: Command| {
             let name = sub.get_name().to_owned();
-            sub.mut_args(|arg| if name == selected && typed.excludes(&arg) { arg } else { set(&name, arg) })
+            let sections: Vec<&str> = outer.into_iter().chain([name.as_str()]).collect();
+            sub.mut_args(|arg| if name == selected && typed.excludes(&arg) { arg } else { set(&sections, arg) })
+        };
+        command.mut_args(|arg| set(&[&selected], arg)).mut_subcommands(|sub| {
+            // The plan of a job has the values of that job's section.
+            let outer = sub.get_name().to_owned();
+            set_all(None, sub).mut_subcommands(|job| set_all(Some(&outer), job))
         })
     }
 }
@@ -256,7 +269,8 @@ fn commands_with(command: &Command, flag: &str) -> Vec<String> {
     if has(command) {
         return vec![String::new()];
     }
-    command.get_subcommands().filter(|sub| has(sub)).map(|sub| sub.get_name().to_owned()).collect()
+    let has = |sub: &&Command| has(sub) || sub.get_subcommands().any(has);
+    command.get_subcommands().filter(has).map(|sub| sub.get_name().to_owned()).collect()
 }
 
 /// Returns a suggestion for an unknown key.
@@ -347,6 +361,7 @@ mod tests {
             ("[lake]\nx = 1", &["lake is a flag, not a section"]),
             ("profile = 'x'", &["write [profile.NAME]"]),
             ("[profile.other]\nlakke = 'x'", &["unknown key lakke"]),
+            ("[reconcile]\nshards = 4", &["shards in [reconcile]", "--shards is a flag of plan"]),
             ("[profile.other.replay]\nmax_drift = 1", &["a flag of reconcile"]),
             ("yes = true", &["--yes is accepted on the command line only"]),
             ("[reconcile]\nrepair = 'both'", &["repair in [reconcile]", "command line only"]),
@@ -374,6 +389,18 @@ mod tests {
         let args = ["ruminate", "publish", "x", "--topic", "local", "--stages", "hold:5/s:1s"];
         let (_, line) = super::super::parse_from(&args, &config).unwrap();
         assert_eq!(line.to_string(), "ruminate publish x --stages hold:5/s:1s --topic local");
+    }
+
+    #[test]
+    fn the_plan_of_a_job_has_the_values_of_its_own_section_and_of_the_job_s() {
+        let text = "lake = 'top'\n[reconcile]\nlake = 'l'\nquick = true\n[replay]\nverify = true\n[plan]\nshards = 4";
+        let config = Config::parse(text, None).unwrap();
+        let line = |job: &str| {
+            let args = ["ruminate", "plan", job, "--out", "run"];
+            super::super::parse_from(&args, &config).unwrap().1.to_string()
+        };
+        assert_eq!(line("reconcile"), "ruminate plan reconcile --lake l --quick --shards 4 --out run");
+        assert_eq!(line("replay"), "ruminate plan replay --lake top --verify --shards 4 --out run");
     }
 
     #[test]

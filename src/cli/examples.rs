@@ -170,6 +170,25 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "plan",
+        &[
+            (
+                "An audit in shards of at most 100,000 objects",
+                "ruminate plan reconcile --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas \
+                 --objects-per-shard 100000 --out s3://bucket/runs/2026-11-22",
+            ),
+            (
+                "An audit in 16 shards, on this machine",
+                "ruminate plan reconcile --lake lake --warehouse sqlite:warehouse.db --shards 16 --out run",
+            ),
+            (
+                "A replay of which 8 shards run at once, with 4,000 rows per second in all",
+                "ruminate plan replay --lake lake --warehouse sqlite:warehouse.db --shards 64 --shards-at-once 8 \
+                 --rows-per-second 4000 --out run",
+            ),
+        ],
+    ),
+    (
         "restore",
         &[
             ("Restore a month of objects that were deleted", "ruminate restore --lake lake --to lake --month 2026-11"),
@@ -192,10 +211,64 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "plan reconcile",
+        &[
+            (
+                "An audit in 16 shards",
+                "ruminate plan reconcile --lake lake --warehouse sqlite:warehouse.db --shards 16 --out run",
+            ),
+            (
+                "November, ids only",
+                "ruminate plan reconcile --lake lake --warehouse sqlite:warehouse.db --from 2026-11-01 --to 2026-11-30 \
+                 --quick --out run",
+            ),
+            (
+                "Into a bucket",
+                "ruminate plan reconcile --lake s3://bucket/prefix --warehouse mysql://user:pass@db.example:3306/fazendas \
+                 --out s3://bucket/runs/2026-11-22",
+            ),
+        ],
+    ),
+    (
+        "plan replay",
+        &[
+            (
+                "A replay in 16 shards",
+                "ruminate plan replay --lake lake --warehouse sqlite:warehouse.db --shards 16 --out run",
+            ),
+            (
+                "Read every row back",
+                "ruminate plan replay --lake lake --warehouse sqlite:warehouse.db --verify --out run",
+            ),
+            (
+                "At most 4,000 rows per second in all, by 8 shards at once",
+                "ruminate plan replay --lake lake --warehouse sqlite:warehouse.db --rows-per-second 4000 --shards-at-once 8 \
+                 --out run",
+            ),
+        ],
+    ),
+    (
+        "shard",
+        &[
+            ("Run shard 3", "ruminate shard run --shard 3"),
+            ("In an array job, whose number is the shard's", "ruminate shard s3://bucket/runs/2026-11-22"),
+            ("In a function that is ended after 15 minutes", "ruminate shard run --shard 3 --stop-before 14m"),
+        ],
+    ),
+    (
+        "merge",
+        &[
+            ("Conclude", "ruminate merge run"),
+            ("With evidence", "ruminate merge s3://bucket/runs/2026-11-22 --evidence audit-2026-11-22"),
+            ("Show what a repair would change", "ruminate merge run --repair both --dry-run"),
+        ],
+    ),
+    (
         "bundle",
         &[
             ("Build and bundle the Lambda", "ruminate bundle --out bundle"),
             ("For Graviton, with cargo-zigbuild", "ruminate bundle --arch arm64 --zigbuild --out bundle"),
+            ("The toolkit for shards of a run", "ruminate bundle --fanout --out fanout"),
             ("A prebuilt binary", "ruminate bundle --bootstrap bootstrap --rds-ca global-bundle.pem"),
         ],
     ),

@@ -154,10 +154,10 @@ pub(super) struct PartsFlags {
 }
 
 /// Default number of warehouse connections.
-const CONNECTIONS: u32 = 4;
+pub(super) const CONNECTIONS: u32 = 4;
 
 /// Default of --connect-timeout. Aurora Serverless needs about 15 s to resume.
-const CONNECT_TIMEOUT: &str = "30s";
+pub(super) const CONNECT_TIMEOUT: &str = "30s";
 
 /// The warehouse.
 #[derive(Debug, Clone, Args)]

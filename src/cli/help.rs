@@ -33,7 +33,18 @@ const SHORT: &[(&str, &[&str])] = &[
     ),
     ("restore", &["lake", "to", "farm", "month", "only", "dry-run"]),
     ("ddl", &["engine", "lake", "farm", "since", "table", "database"]),
-    ("bundle", &["arch", "bootstrap", "source", "zigbuild", "rds-ca", "out", "force"]),
+    ("plan", &[]),
+    (
+        "plan reconcile",
+        &["lake", "warehouse", "table", "farm", "from", "to", "quick", "max-drift", "objects-per-shard", "shards", "out"],
+    ),
+    (
+        "plan replay",
+        &["lake", "warehouse", "table", "farm", "from", "to", "verify", "rows-per-second", "objects-per-shard", "shards", "out"],
+    ),
+    ("shard", &["shard", "stop-before", "lake", "warehouse", "concurrency"]),
+    ("merge", &["lake", "warehouse", "repair", "dry-run", "drift", "report", "evidence", "baseline"]),
+    ("bundle", &["fanout", "arch", "bootstrap", "source", "zigbuild", "rds-ca", "out", "force"]),
     ("completions", &[]),
     ("man", &["out"]),
 ];
@@ -94,6 +105,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
     ("Loading", &["on-conflict", "verify", "load-method", "into-new-table", "max-missing"]),
     ("Comparison", &["quick", "tolerance", "truth", "ingest-path", "baseline", "cache", "max-drift", "halt-after"]),
     ("Repair", &["repair", "trust", "max-repairs"]),
+    ("Shards", &["objects-per-shard", "shards", "shards-at-once", "shard", "stop-before"]),
     ("Checks", &["fail-if", "watch", "watch-timeout"]),
     (
         "Throttling (can be changed in the config file while running)",
@@ -112,7 +124,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
         &["out", "dir", "keep", "compress", "force", "undo-file", "report", "drift", "evidence", "dead-letters", "hdr"],
     ),
     ("Query engine", &["engine", "database"]),
-    ("Build", &["arch", "bootstrap", "source", "zigbuild", "rds-ca"]),
+    ("Build", &["fanout", "arch", "bootstrap", "source", "zigbuild", "rds-ca"]),
     ("Resources", &["concurrency", "threads", "sort-memory", "sort-dir"]),
 ];
 
@@ -131,13 +143,30 @@ pub(super) fn with_help(command: Command) -> Command {
     let command = command.mut_args(|arg| arg_of("", &SHORT_GLOBAL, arg));
     command.mut_subcommands(|sub| {
         let name = sub.get_name().to_owned();
-        let short = of(SHORT, &name);
-        let examples = of(EXAMPLES, &name);
-        let lines: String = examples.iter().map(|(what, line)| format!("  {what}:\n    {line}\n")).collect();
-        sub.mut_args(|arg| arg_of(&name, short, arg))
-            .after_help(format!("All flags and examples: ruminate {name} --help"))
-            .after_long_help(format!("Examples:\n{lines}"))
+        let sub = help_of(&name, sub);
+        sub.mut_subcommands(|job| help_of(&format!("{name} {}", job.get_name()), job))
     })
+}
+
+fn help_of(name: &str, command: Command) -> Command {
+    let short = of(SHORT, name);
+    let examples = of(EXAMPLES, name);
+    let lines: String = examples.iter().map(|(what, line)| format!("  {what}:\n    {line}\n")).collect();
+    command
+        .mut_args(|arg| arg_of(name, short, arg))
+        .after_help(format!("All flags and examples: ruminate {name} --help"))
+        .after_long_help(format!("Examples:\n{lines}"))
+}
+
+/// Returns all commands with their names, such as `plan reconcile`.
+#[cfg(test)]
+pub(super) fn commands(command: &Command) -> Vec<(String, Command)> {
+    let of = |sub: &Command| {
+        let name = sub.get_name().to_owned();
+        let jobs = sub.get_subcommands().map(|job| (format!("{name} {}", job.get_name()), job.clone()));
+        std::iter::once((name.clone(), sub.clone())).chain(jobs.collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    command.get_subcommands().flat_map(of).collect()
 }
 
 fn of<T>(table: &[(&str, &'static [T])], command: &str) -> &'static [T] {
@@ -211,13 +240,13 @@ mod tests {
         let mut command = built();
         let help = command.render_help().to_string();
         assert!(help.lines().count() <= MOST_LINES, "{help}");
-        for sub in command.get_subcommands_mut() {
+        for (name, mut sub) in commands(&command) {
             let help = sub.render_help().to_string();
             assert!(help.lines().count() <= MOST_LINES, "{} lines:\n{help}", help.lines().count());
             let is_shown = |arg: &&Arg| !arg.is_global_set() && !arg.is_hide_short_help_set() && !arg.is_positional();
             let flags = sub.get_arguments().filter(is_shown).count();
-            assert!(flags <= MOST_FLAGS, "{}: {flags} flags", sub.get_name());
-            assert!(help.contains(&format!("ruminate {} --help", sub.get_name())), "{help}");
+            assert!(flags <= MOST_FLAGS, "{name}: {flags} flags");
+            assert!(help.contains(&format!("ruminate {name} --help")), "{help}");
         }
     }
 
@@ -225,9 +254,8 @@ mod tests {
     fn the_tables_name_flags_that_exist_and_every_flag_has_a_heading() {
         let command = built();
         let mut headed = Vec::new();
-        for sub in command.get_subcommands() {
-            let name = sub.get_name();
-            let short = SHORT.iter().find(|(command, _)| *command == name).map(|(_, flags)| *flags);
+        for (name, sub) in &commands(&command) {
+            let short = SHORT.iter().find(|(command, _)| command == name).map(|(_, flags)| *flags);
             for flag in short.unwrap_or_else(|| panic!("{name} has no short help")) {
                 assert!(sub.get_arguments().any(|arg| arg.get_long() == Some(flag)), "{name} --{flag}");
             }
@@ -243,14 +271,13 @@ mod tests {
 
     #[test]
     fn every_command_has_examples_that_parse() {
-        for sub in built().get_subcommands_mut() {
-            let name = sub.get_name().to_owned();
+        for (name, mut sub) in commands(&built()) {
             let examples = of(EXAMPLES, &name);
             assert!((3..=4).contains(&examples.len()), "{name}");
             let help = sub.render_long_help().to_string();
             for (_, line) in examples {
                 let words = shlex::split(line).unwrap();
-                assert_eq!(words[1], name);
+                assert_eq!(words[1], name.split(' ').next().unwrap());
                 if let Err(e) = parse_from(&words, &Config::default()) {
                     panic!("{line}: {e}");
                 }
@@ -264,12 +291,12 @@ mod tests {
     fn a_flag_has_one_meaning_in_all_commands() {
         let command = built();
         let mut texts: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
-        for sub in command.get_subcommands() {
+        for (name, sub) in commands(&command) {
             for arg in sub.get_arguments().filter(|arg| !arg.is_global_set()) {
                 let Some(flag) = arg.get_long() else { continue };
                 let values = arg.get_value_names().map(|names| names.join(" ")).unwrap_or_default();
                 let text = format!("{values}: {}", arg.get_help().map(ToString::to_string).unwrap_or_default());
-                texts.entry(flag.to_owned()).or_default().push((sub.get_name().to_owned(), text));
+                texts.entry(flag.to_owned()).or_default().push((name.clone(), text));
             }
         }
         for (flag, uses) in &texts {

@@ -10,7 +10,7 @@ use super::flags::LakeFlags;
 use super::write_flags::WriteFlags;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::{Depth, Lake, LakeUrl};
-use pipeline::warehouse::BulkWarehouse;
+use pipeline::warehouse::{BulkWarehouse, IdRange};
 
 /// Whether the lake may be empty although the warehouse has rows.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
@@ -64,6 +64,6 @@ async fn refuse_second_lake(url: &LakeUrl, lake: &dyn Lake, warehouse: &dyn Bulk
 async fn has_rows(warehouse: &dyn BulkWarehouse) -> anyhow::Result<bool> {
     let schema = warehouse.table_schema().await?;
     let mut snapshot = warehouse.snapshot(&schema).await?;
-    let mut pages = snapshot.scan(None, 1, 1, &[]);
+    let mut pages = snapshot.scan(IdRange::default(), 1, 1, &[]);
     Ok(pages.next().await.transpose()?.is_some_and(|page| !page.is_empty()))
 }

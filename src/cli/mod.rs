@@ -16,6 +16,7 @@ use crate::render::{OutputFormat, Rendered};
 use command_line::CommandLine;
 use config::{Config, Typed};
 
+mod audit_result;
 mod backfill;
 mod bundle;
 mod command_line;
@@ -35,6 +36,8 @@ mod input_files;
 mod listing;
 mod log;
 mod man;
+mod merge;
+mod plan;
 mod process;
 mod publish;
 mod reconcile;
@@ -42,6 +45,8 @@ mod renamed;
 mod replay;
 mod report;
 mod restore;
+mod run_flags;
+mod shard;
 mod sort_flags;
 mod throttle;
 mod times;
@@ -81,6 +86,9 @@ enum Command {
     Compact(compact::Args),
     Restore(restore::Args),
     Ddl(ddl::Args),
+    Plan(plan::Args),
+    Shard(shard::Args),
+    Merge(merge::Args),
     Bundle(bundle::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -138,6 +146,22 @@ pub fn main() -> Exit {
     }
 }
 
+/// Runs a command in a program of another kind: without progress, without a config file, and without printing.
+///
+/// # Errors
+/// Returns an error if the words are not valid, or if the command cannot run.
+pub async fn run_words(words: &[String], cancel: CancellationToken) -> anyhow::Result<Rendered> {
+    let words: Vec<String> = std::iter::once("ruminate".to_owned()).chain(words.iter().cloned()).collect();
+    let config = Config::default();
+    let (cli, command_line) = parse_from(&words, &config).map_err(|e| anyhow::anyhow!("{}", e.render()))?;
+    cli.command.run(&Context { progress: Progress::Silent, cancel, command_line, config }).await
+}
+
+/// Opens the files at an address, as the commands open a lake or a run.
+pub async fn open_files(url: &pipeline::lake::LakeUrl) -> std::sync::Arc<dyn pipeline::lake::Lake> {
+    flags::LakeFlags::of(url.clone()).open().await
+}
+
 /// Closes open warehouse files on every exit, including errors and panics.
 struct Closing;
 
@@ -173,8 +197,7 @@ fn parse_from<T: Clone + Into<OsString>>(args: &[T], config: &Config) -> Result<
     let matches = match command.try_get_matches_from_mut(args) {
         Ok(matches) => matches,
         Err(e) => {
-            let name = typed.subcommand().map(|(command, _)| command.get_name()).unwrap_or_default();
-            return Err(usage::explained(e, name, &command, config, &words));
+            return Err(usage::explained(e, &typed.names(), &command, config, &words));
         }
     };
     let command_line = CommandLine::of(&command, &matches, config);
@@ -214,6 +237,9 @@ impl Command {
             Self::Compact(args) => compact::run(args, context).await,
             Self::Restore(args) => restore::run(args, context).await,
             Self::Ddl(args) => ddl::run(&args),
+            Self::Plan(args) => plan::run(args, context).await,
+            Self::Shard(args) => shard::run(args, context).await,
+            Self::Merge(args) => merge::run(args, context).await,
             Self::Process(args) => process::run(args, context).await,
             Self::Bundle(args) => bundle::run(args, context).await,
             Self::Completions(args) => Ok(completions::run(&args)),

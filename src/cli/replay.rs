@@ -182,6 +182,7 @@ impl Args {
                 replicas: self.gentle.open(&self.warehouse)?,
                 unavailable_timeout: self.gentle.unavailable_timeout,
             },
+            left: None,
         };
         if !self.into_new_table {
             return crate::replay::run(replay, progress, cancel).await;

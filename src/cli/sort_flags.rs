@@ -19,6 +19,12 @@ pub(super) struct SortFlags {
     pub sort_dir: Option<PathBuf>,
 }
 
+impl Default for SortFlags {
+    fn default() -> Self {
+        Self { sort_memory: ByteSize::mb(64), sort_dir: None }
+    }
+}
+
 /// Default memory limit for sorting.
 const SORT_MEMORY: &str = "64MB";
 

@@ -13,11 +13,12 @@ const PREFIX: &str = "RUMINATE_";
 /// Variables with the prefix that are not flags: settings of the tests, and of the Lambda in the same environment.
 const OTHER_VARIABLES: [&str; 2] = ["RUMINATE_TEST_", "RUMINATE_RELEASE_"];
 
-/// Adds hints to an error in the command line of a command.
-pub(super) fn explained(e: Error, name: &str, command: &Command, config: &Config, typed: &[String]) -> Error {
+/// Adds hints to an error in the command line of a command. A command has one name, or two such as `plan reconcile`.
+pub(super) fn explained(e: Error, names: &[&str], command: &Command, config: &Config, typed: &[String]) -> Error {
+    let name = &*names.join(" ");
     match e.kind() {
         ErrorKind::UnknownArgument => unknown_flag(e, name, command),
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => with_origin(e, name, config, typed),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => with_origin(e, names, config, typed),
         ErrorKind::ArgumentConflict => with_stages(e),
         ErrorKind::MissingRequiredArgument if name == "publish" => with_generate(e),
         _ => e,
@@ -69,7 +70,7 @@ fn of_others(command: &Command, name: &str, flag: &str) -> Option<String> {
 }
 
 /// Names the variable or the config file that an invalid value comes from, and the form of a number.
-fn with_origin(mut e: Error, name: &str, config: &Config, typed: &[String]) -> Error {
+fn with_origin(mut e: Error, names: &[&str], config: &Config, typed: &[String]) -> Error {
     let arg = named(&e, ContextKind::InvalidArg);
     let Some(flag) = arg.strip_prefix("--").and_then(|flag| flag.split(['=', ' ']).next()) else { return e };
     if e.to_string().contains("invalid digit found in string") {
@@ -82,7 +83,7 @@ fn with_origin(mut e: Error, name: &str, config: &Config, typed: &[String]) -> E
         e
     } else if std::env::var_os(&variable).is_some() {
         tip(e, format!("the value comes from the environment variable {variable}"))
-    } else if let Some(place) = config.origin(name, flag) {
+    } else if let Some(place) = config.origin(names, flag) {
         tip(e, format!("the value comes from {place}"))
     } else {
         e
@@ -151,9 +152,11 @@ mod tests {
     #[test]
     fn a_flag_of_other_commands_is_not_suggested_as_a_file_name() {
         let e = error(&["backfill", "x", "--lake", "l", "--dry-run"], "");
-        assert!(e.contains("backfill has no --dry-run: it is a flag of replay, reconcile and undo"), "{e}");
+        assert!(e.contains("backfill has no --dry-run: it is a flag of replay, reconcile, undo and merge"), "{e}");
         let e = error(&["backfill", "x", "--lake", "l", "--zzz"], "");
         assert!(e.contains("unexpected argument '--zzz'") && !e.contains("as a value"), "{e}");
+        let e = error(&["plan", "reconcile", "--lake", "l", "--out", "run", "--cache", "c"], "");
+        assert!(e.contains("plan reconcile has no --cache: it is a flag of reconcile"), "{e}");
         let e = error(&["replay", "--lake", "l", "--verfy"], "");
         assert!(e.contains("'--verify'"), "{e}");
     }
@@ -172,6 +175,8 @@ mod tests {
         assert!(e.contains("--concurrency is a whole number"), "{e}");
         let e = error(&["replay", "--lake", "l"], "[replay]\nconcurrency = 'many'");
         assert!(e.contains("ruminate.toml, key concurrency in [replay]"), "{e}");
+        let e = error(&["plan", "replay", "--lake", "l", "--out", "run"], "[plan]\nshards = 'many'");
+        assert!(e.contains("ruminate.toml, key shards in [plan]"), "{e}");
         let e = error(&["replay", "--lake", "l", "--concurrency", "many"], "concurrency = 'few'");
         assert!(!e.contains("comes from"), "{e}");
     }

@@ -80,6 +80,11 @@ impl Merge<'_> {
     }
 
     fn compare_group(&mut self, id: &OrderedId, group: &mut Vec<LakeEntry>, row: Option<Row>) -> anyhow::Result<()> {
+        if let Some(unjudged) = self.findings.unjudged()
+            && !unjudged.has_all_evidence(id, group, row.as_ref())
+        {
+            return unjudged.leave(id, group.drain(..), row, self.inside.as_ref()).context(FULL);
+        }
         // By far the most frequent case.
         if let ([LakeEntry { key, state: ObjectState::Record(record), .. }], Some(row)) = (group.as_slice(), &row)
             && self.is_plain(key, record, row)
@@ -108,10 +113,7 @@ impl Merge<'_> {
                 Ok(())
             }
             ([], [], Some(row)) => self.findings.add_candidate(Candidate::of_row(row)).context(FULL),
-            ([], [name], Some(row)) => {
-                self.findings.present(name, &row);
-                Ok(())
-            }
+            ([], [name], Some(row)) => self.findings.present(name, &row),
             ([(key, record)], [], Some(row)) if self.is_plain(key, record, &row) => {
                 self.findings.matched(key, record, &row)
             }

@@ -9,9 +9,20 @@ use crate::reader::{Empty, Skip, why_empty};
 use crate::reconcile::{Counter, Outcome};
 use pipeline::lake::{Partition, PartitionScan, Span, scan_partitions};
 use pipeline::record::row::TableSchema;
+use pipeline::warehouse::IdRange;
 
 /// Hint for an audit in which an empty side is intended.
 const MEANT: &str = "if that is intended, add --allow-empty";
+
+/// Checks that neither side of an audit is empty, before it is planned.
+///
+/// # Errors
+/// Returns an error if one is empty or cannot be read.
+pub async fn refuse_empty(audit: &Audit, wide: &Span) -> anyhow::Result<()> {
+    let schema = audit.warehouse.table_schema().await?;
+    refuse_warehouse(audit, &schema).await?;
+    refuse_lake(audit, wide, &scan_partitions(&*audit.lake, wide).await?).await
+}
 
 /// Checks that the warehouse is not empty, before either side is read.
 ///
@@ -78,6 +89,6 @@ async fn why(
 /// Returns true if the warehouse has any row, of any farm and day.
 async fn has_rows(audit: &Audit, schema: &TableSchema) -> anyhow::Result<bool> {
     let mut snapshot = audit.warehouse.snapshot(schema).await?;
-    let mut pages = snapshot.scan(None, 1, 1, &[]);
+    let mut pages = snapshot.scan(IdRange::default(), 1, 1, &[]);
     Ok(pages.next().await.transpose()?.is_some_and(|page| !page.is_empty()))
 }

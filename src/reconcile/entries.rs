@@ -106,8 +106,13 @@ impl<'a> Packed<'a> {
 
 impl Serialize for SpooledRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.0.each_ref().map(Packed::of).serialize(serializer)
+        packed(&self.0).serialize(serializer)
     }
+}
+
+/// Returns the serialized form of a row, which is that of its [`SpooledRow`].
+pub(super) fn packed(row: &Row) -> [Packed<'_>; Column::COUNT] {
+    row.0.each_ref().map(Packed::of)
 }
 
 impl<'de> Deserialize<'de> for SpooledRow {

@@ -10,7 +10,7 @@ use super::finding::Finding;
 use super::findings::{FindingCollector, FindingDay};
 use super::verdict::{Counter, DriftKind};
 use super::window::PathDateVotes;
-use super::{Audit, emptiness};
+use super::{Audit, AuditPart, emptiness};
 use crate::cancellation::CancellationToken;
 use crate::outcome::Counter as _;
 use crate::parts::Parts;
@@ -31,6 +31,8 @@ pub(super) struct LakeSide {
     pub entries: Sorted<LakeEntry>,
     /// Which date the paths of legacy names follow.
     pub votes: PathDateVotes,
+    /// Number of listed objects.
+    pub listed: u64,
     /// True if the audit was cancelled while reading.
     pub stopped: bool,
 }
@@ -38,21 +40,34 @@ pub(super) struct LakeSide {
 /// Unreadable objects that are retried together.
 const DOUBTS: usize = 500;
 
-/// Reads the lake side of an audit.
+/// Reads the lake side of an audit, or of a part of it.
 pub(super) async fn read(
     audit: &Audit,
+    part: Option<&AuditPart>,
     mut sorter: Sorter<LakeEntry>,
     findings: &mut FindingCollector,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<LakeSide> {
     const FULL: &str = "cannot sort lake records on disk: set --sort-dir to a directory with free space";
-    let cutoff = Cutoff::of(&*audit.lake).await?;
+    let cutoff = match part {
+        None => Cutoff::of(&*audit.lake).await?,
+        Some(part) => part.cutoff(&*audit.lake).await?,
+    };
     findings.outcome.cutoff = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
-    let found = scan_partitions(&*audit.lake, &wide).await?;
-    emptiness::refuse_lake(audit, &wide, &found).await?;
     let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
+    let found = match part {
+        None => scan_partitions(&*audit.lake, &wide).await?,
+        Some(part) => {
+            let range = part.range.clone();
+            reader = reader.filtered(move |object| range.has_object(&object.key));
+            part.scan(&*audit.lake, &wide).await?
+        }
+    };
+    if part.is_none() {
+        emptiness::refuse_lake(audit, &wide, &found).await?;
+    }
     if audit.quick {
         reader = reader.ids_only();
     }
@@ -60,8 +75,8 @@ pub(super) async fn read(
     let parts = Parts::open(&*audit.lake, audit.parts).await?;
     reader = reader.with_cache(cache.clone()).with_parts(parts.clone());
     let stage = progress.stage("lake", "objects", None);
-    let (days, mut closed) = (found.days().len(), 0);
     let strays = &found.unrecognized;
+    let (days, mut closed, mut listed) = (found.days().len(), 0, strays.count());
     strays.keys().for_each(|key| skipped(findings, key.to_owned(), Skip::Unrecognized));
     findings.outcome[Counter::LakeObjects] += strays.count();
     findings.outcome[Skip::Unrecognized] += strays.unnamed();
@@ -76,6 +91,7 @@ pub(super) async fn read(
         match step? {
             ReadEvent::Object(found) => {
                 stage.add(1);
+                listed += 1;
                 if let Some(entry) = collector.take(*found)? {
                     sorter.push(entry).context(FULL)?;
                 }
@@ -100,10 +116,10 @@ pub(super) async fn read(
     collector.findings.outcome.cache = cache.map(|cache| cache.stats());
     collector.findings.outcome.from_parts = parts.map(|parts| parts.stats());
     let mut votes = collector.votes;
-    if !stopped && votes.is_empty() && !audit.span.is_everything() {
+    if !stopped && votes.is_empty() && !audit.span.is_everything() && part.is_none() {
         votes = sample_path_dates(audit, cutoff).await?;
     }
-    Ok(LakeSide { entries: sorter.finish().context(FULL)?, votes, stopped })
+    Ok(LakeSide { entries: sorter.finish().context(FULL)?, votes, listed, stopped })
 }
 
 /// Opens the cache of earlier audits' objects; `None` if no directory is configured.
@@ -116,7 +132,7 @@ fn open_cache(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<Option<Arc<Cache>
 
 /// Determines which date the paths of legacy names follow from days of the complete lake; used if the window's objects
 /// are not conclusive.
-async fn sample_path_dates(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<PathDateVotes> {
+pub(super) async fn sample_path_dates(audit: &Audit, cutoff: Cutoff) -> anyhow::Result<PathDateVotes> {
     let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
     let everywhere = scan_partitions(&*audit.lake, &Span::default()).await?.partitions;
     let distance = (everywhere.len() / SAMPLES).max(1);

@@ -54,7 +54,7 @@ impl Candidate {
 }
 
 /// Current state of both sides.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Observation {
     /// Object that is compared, with its record.
     pub primary: Option<(String, Record)>,
@@ -63,6 +63,7 @@ pub(super) struct Observation {
     /// Objects that no longer contain this record, with the reason.
     pub lost: Vec<(String, LostObject)>,
     /// Row of the warehouse.
+    #[serde(with = "spooled")]
     pub row: Option<Row>,
     /// Differently spelled id that the warehouse considers equal.
     pub id_variant: Option<String>,
@@ -71,7 +72,7 @@ pub(super) struct Observation {
 }
 
 /// Reason why an object no longer contains a record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum LostObject {
     /// The object is in an archive tier.
     Archived,
@@ -79,6 +80,21 @@ pub(super) enum LostObject {
     Unreadable(String),
     /// The object contains an invalid or another record.
     Rejected(String),
+}
+
+/// Serialized row, without loss.
+mod spooled {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Row, SpooledRow};
+
+    pub(super) fn serialize<S: Serializer>(row: &Option<Row>, serializer: S) -> Result<S::Ok, S::Error> {
+        row.clone().map(SpooledRow).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Row>, D::Error> {
+        Ok(Option::<SpooledRow>::deserialize(deserializer)?.map(|row| row.0))
+    }
 }
 
 /// Rechecks candidates until they are stable.

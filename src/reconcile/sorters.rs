@@ -5,6 +5,7 @@ use std::io;
 use super::entries::{LakeEntry, NaturalKeyEntry, WarehouseEntry};
 use super::one_sided::{OneSided, OneSidedEntry};
 use super::truth_entries::{HashEntry, IdEntry, QuarantinedHash, Unresolved};
+use super::unjudged::FindingEntry;
 use crate::sort::{SortDir, SortOrder, SortSettings, Sorter};
 
 /// Number of sorters filled at the same time; the lake's sorter is done before those of findings start.
@@ -49,6 +50,14 @@ impl Sorters {
 
     pub(super) fn naturals(&self) -> io::Result<Sorter<NaturalKeyEntry>> {
         self.of(220)
+    }
+
+    pub(super) fn rows(&self) -> io::Result<Sorter<WarehouseEntry>> {
+        self.of(900)
+    }
+
+    pub(super) fn findings(&self) -> io::Result<Sorter<FindingEntry>> {
+        self.of(1_000)
     }
 
     pub(super) fn told_ids(&self) -> io::Result<Sorter<IdEntry>> {

@@ -42,7 +42,7 @@ impl Scene {
         self.object_at(&Key::of(record).unwrap().to_string(), record);
     }
 
-    fn object_at(&self, key: &str, record: &Record) {
+    pub(super) fn object_at(&self, key: &str, record: &Record) {
         self.lake.overwrite(key, record.object_from_values());
     }
 

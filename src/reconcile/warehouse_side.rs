@@ -16,7 +16,7 @@ use super::entries::{SpooledRow, WarehouseEntry};
 use super::window::AuditWindow;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::record::row::TableSchema;
-use pipeline::warehouse::{BulkWarehouse, Error, TimeWindow};
+use pipeline::warehouse::{BulkWarehouse, Error, IdRange, TimeWindow};
 
 use super::spool::Spool;
 
@@ -41,17 +41,18 @@ pub(super) struct WarehouseScan {
 }
 
 impl WarehouseScan {
-    /// Starts to read the rows of these windows; an empty list reads all rows.
+    /// Starts to read the rows of a range of ids and of these windows; an empty list reads all rows of the range.
     pub(super) fn begin(
         warehouse: Arc<dyn BulkWarehouse>,
         schema: TableSchema,
+        ids: IdRange,
         windows: Vec<TimeWindow>,
         dir: PathBuf,
     ) -> Self {
         let (spool, snapshots) = (Spool::in_folder(dir), Arc::new(AtomicU64::new(0)));
         let (into, count) = (spool.clone(), Arc::clone(&snapshots));
         let task = tokio::spawn(async move {
-            let scanned = scan(&*warehouse, &schema, &windows, &into, &count).await;
+            let scanned = scan(&*warehouse, &schema, (&ids, &windows), &into, &count).await;
             into.end();
             scanned
         });
@@ -82,7 +83,7 @@ impl Drop for WarehouseScan {
 async fn scan(
     warehouse: &dyn BulkWarehouse,
     schema: &TableSchema,
-    windows: &[TimeWindow],
+    (ids, windows): (&IdRange, &[TimeWindow]),
     spool: &Spool<SpooledRow>,
     count: &AtomicU64,
 ) -> anyhow::Result<()> {
@@ -91,7 +92,7 @@ async fn scan(
         let mut snapshot = warehouse.snapshot(schema).await?;
         count.fetch_add(1, Ordering::Relaxed);
         let e: Error = 'session: loop {
-            let mut pages = snapshot.scan(after.clone(), CHUNK, PAGE, windows);
+            let mut pages = snapshot.scan(ids.after(after.clone()), CHUNK, PAGE, windows);
             let mut rows = 0;
             while let Some(page) = pages.next().await {
                 let page = match page {
@@ -126,6 +127,25 @@ pub(super) struct RowStream {
 }
 
 impl RowStream {
+    /// Returns rows that are sorted already, and inside of the window.
+    pub(super) fn of_sorted(rows: Sorted<WarehouseEntry>, inside: Option<AuditWindow>) -> Self {
+        let (to, from) = mpsc::channel(AHEAD);
+        let feed = tokio::task::spawn_blocking(move || {
+            let mut rows = rows.filter(|row| match (row, &inside) {
+                (Ok(row), Some(inside)) => inside.has_row(&row.row.0),
+                _ => true,
+            });
+            loop {
+                let batch: std::io::Result<Vec<_>> = rows.by_ref().take(BATCH).collect();
+                let is_last = batch.as_ref().map_or(true, Vec::is_empty);
+                if to.blocking_send(batch.context("sorted rows cannot be read back")).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Self { batch: Vec::new().into_iter(), from, feed, snapshots: Arc::default() }
+    }
+
     /// Returns the number of snapshots: more than 1 if a connection was lost.
     pub(super) fn snapshots(&self) -> u64 {
         self.snapshots.load(Ordering::Relaxed)

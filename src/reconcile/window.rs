@@ -8,6 +8,7 @@
 //! | any other row | as a legacy name |
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime};
+use serde::{Deserialize, Serialize};
 
 use pipeline::lake::{Key, Span};
 use pipeline::record::row::Row;
@@ -15,7 +16,7 @@ use pipeline::record::{Column, Record, RecordId, Slug};
 use pipeline::warehouse::TimeWindow;
 
 /// Number of records whose path follows each date, for legacy names.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PathDateVotes {
     pub data: u64,
     pub row_ts: u64,
@@ -38,6 +39,13 @@ impl PathDateVotes {
         }
     }
 
+    /// Adds the votes of another part.
+    pub(super) fn merge(&mut self, other: Self) {
+        self.data += other.data;
+        self.row_ts += other.row_ts;
+        self.older += other.older;
+    }
+
     /// Returns true if no record is conclusive.
     pub(super) fn is_empty(&self) -> bool {
         self.data + self.row_ts == 0
@@ -52,6 +60,8 @@ pub(super) struct AuditWindow {
     until: Option<NaiveDateTime>,
     /// Column that decides for legacy names.
     older: Column,
+    /// False if that column is not known, because only a part of the lake was read.
+    is_decided: bool,
 }
 
 impl AuditWindow {
@@ -61,8 +71,13 @@ impl AuditWindow {
         let until = span.to.and_then(|day| day.checked_add_days(Days::new(1)));
         let until = until.filter(|day| day.year() <= 9999).map(midnight); // DATETIME has no later value
         let older = if votes.row_ts > votes.data { Column::RowTs } else { Column::Data };
-        let inside = || Self { span: span.clone(), from: span.from.map(midnight), until, older };
+        let inside = || Self { span: span.clone(), from: span.from.map(midnight), until, older, is_decided: true };
         (!span.is_everything()).then(inside)
+    }
+
+    /// Returns the window of a part of an audit, which has every row that another column could select.
+    pub(super) fn undecided(span: &Span) -> Option<Self> {
+        Some(Self { is_decided: false, ..Self::of(span, PathDateVotes::default())? })
     }
 
     /// Returns the time windows that contain every row of a span, for either column; empty if the span has no days.
@@ -109,6 +124,9 @@ impl AuditWindow {
             return of_farm;
         }
         let made_here = RecordId::new(row.id()).is_made_here();
+        if !made_here && !self.is_decided {
+            return of_farm;
+        }
         let column = if made_here { Column::Data } else { self.older };
         of_farm && row.instant(column).is_some_and(|at| self.window(column).has(at))
     }

@@ -20,6 +20,7 @@ pub mod backfill;
 pub mod bundle;
 pub mod compact;
 pub mod doctor;
+pub mod fleet;
 pub mod generate;
 pub mod html;
 pub mod init;
@@ -65,6 +66,16 @@ impl Rendered {
     /// Returns empty output, for a command that has written its own.
     pub fn nothing() -> Self {
         Self::verbatim(String::new())
+    }
+
+    /// Returns the outcome as text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the outcome as JSON.
+    pub const fn json(&self) -> &serde_json::Value {
+        &self.json
     }
 
     /// Prints to stdout; a closed stdout is not an error.

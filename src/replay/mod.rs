@@ -18,6 +18,7 @@
 //! | `entry_hash` | Hash of the objects that a replay read |
 //! | `journal_entries` | Journal of a run in the warehouse, written in the same transactions as the rows it describes |
 //! | `journal_counts` | Counts in the journal's format: with short names, and only if they are not 0 |
+//! | `left` | Records that a part of a replay leaves to its end, because another part may load the same id |
 //! | `load` | Loads a batch of records into the warehouse; each part and its journal entries share one transaction |
 //! | `load_error` | Reasons why a batch was not loaded |
 //! | `matching` | Matches the records that a resumed run reads with the batches of an earlier session |
@@ -43,6 +44,7 @@ mod days;
 mod entry_hash;
 mod journal_counts;
 mod journal_entries;
+mod left;
 mod load;
 mod load_error;
 mod matching;
@@ -66,14 +68,16 @@ mod workers;
 
 pub use crate::reader::ObjectSelection;
 pub use crate::sort::SortSettings;
+pub use left::LeftObjects;
 pub(crate) use outcome::SKIPPED;
 pub use outcome::{
     ClassCounts, Counter, DayCounts, Days, ObjectCounts, Outcome, Pause, Preview, ReadSample, ReplayOptions, TableSwap,
 };
-pub use plan::{Plan, ReplaySource};
+pub use plan::{Plan, ReplayPart, ReplaySource};
 pub use policy::Policy;
+pub(crate) use preview::{LISTING_PRICE, read_price};
 pub use run::run;
 pub use selection::RecordFilter;
-pub use settings::{JournalMode, Replay, ResumableRun, find_resumable_run};
+pub use settings::{JournalMode, Replay, ResumableRun, find_resumable_run, journal_of_run};
 pub use table_swap::{SwapOptions, replay_into_new_table, shadow_table_name};
 pub use throttle::{ReloadLimits, ThrottleLimits, ThrottleSettings};

@@ -9,9 +9,10 @@ use super::journal_entries::RunHeader;
 use super::outcome::{Outcome, ReplayOptions};
 use super::policy::Policy;
 use super::selection::RecordFilter;
+use crate::job_range::JobRange;
 use crate::parts::{Parts, PartsMode, PartsStats};
 use crate::reader::{Age, Cutoff, Empty, ObjectSelection, ReadSettings, Reader, why_empty};
-use pipeline::lake::{self, Lake, ObjectMeta, Partition, ReadHints, Span, Strays, scan_partitions};
+use pipeline::lake::{self, Lake, ObjectMeta, Partition, PartitionScan, ReadHints, Span, Strays, scan_partitions};
 use pipeline::warehouse::BulkWarehouse;
 
 /// Age at a run's cutoff of objects that the next catch-up run reads again. Store times have whole seconds, and clocks
@@ -69,6 +70,19 @@ pub struct Plan {
     since: Option<DateTime<Utc>>,
     /// Position among runs that catch up with one another.
     round: Option<CatchUpRound>,
+    /// Part of the lake, if the replay runs in parts.
+    part: Option<ReplayPart>,
+}
+
+/// Part of a replay: its range, the cutoff of all parts, and its name.
+#[derive(Debug, Clone)]
+pub struct ReplayPart {
+    /// Objects of the part.
+    pub range: Arc<JobRange>,
+    /// Cutoff of the replay.
+    pub cutoff: DateTime<Utc>,
+    /// Name for the journal.
+    pub name: String,
 }
 
 /// Objects close to the cutoff that were read, by the store's time and key.
@@ -89,11 +103,13 @@ struct PlannedObjects {
     since: Option<DateTime<Utc>>,
     cutoff: Cutoff,
     round: Option<CatchUpRound>,
+    range: Option<Arc<JobRange>>,
 }
 
 impl PlannedObjects {
     fn has(&self, object: &ObjectMeta) -> bool {
-        self.only.as_ref().is_none_or(|only| only.contains(&object.key))
+        self.range.as_ref().is_none_or(|range| range.has_object(&object.key))
+            && self.only.as_ref().is_none_or(|only| only.contains(&object.key))
             && self.since.is_none_or(|since| object.last_modified >= since)
     }
 
@@ -162,7 +178,51 @@ impl Plan {
             parts,
             since: None,
             round: None,
+            part: None,
         })
+    }
+
+    /// Creates the plan of a part of the lake.
+    ///
+    /// # Errors
+    /// Returns an error for the reasons of [`Plan::new`].
+    pub async fn of_part(source: ReplaySource, part: ReplayPart) -> Result<Self, lake::Error> {
+        let lake = Arc::clone(&source.lake);
+        let mut found = PartitionScan::default();
+        for span in part.range.spans(&source.span) {
+            found.partitions.extend(scan_partitions(&*lake, &span).await?.partitions);
+        }
+        if part.range.strays {
+            found.unrecognized = scan_partitions(&*lake, &source.span).await?.unrecognized;
+        }
+        found.partitions.sort();
+        found.partitions.dedup();
+        Ok(Self {
+            cutoff: Cutoff::at(lake.clock().await?).resumed(part.cutoff),
+            parts: Parts::open(&*lake, source.parts).await?,
+            lake,
+            partitions: found.partitions,
+            unrecognized: found.unrecognized,
+            only: None,
+            outside: 0,
+            filter: source.filter,
+            span: source.span,
+            as_of: None,
+            since: None,
+            round: None,
+            part: Some(part),
+        })
+    }
+
+    /// Returns the plan with the cutoff of a replay that ran in parts.
+    #[must_use]
+    pub fn with_cutoff(self, cutoff: DateTime<Utc>) -> Self {
+        Self { cutoff: self.cutoff.resumed(cutoff), ..self }
+    }
+
+    /// Returns the range of a part. `None` if the plan is not that of a part.
+    pub(super) fn range(&self) -> Option<Arc<JobRange>> {
+        self.part.as_ref().map(|part| Arc::clone(&part.range))
     }
 
     /// Returns the same plan for a run that a catch-up run follows: objects newer than its cutoff are left to that run.
@@ -205,6 +265,7 @@ impl Plan {
     /// Returns true if the plan includes every object of the lake.
     pub fn is_whole(&self) -> bool {
         self.span.is_everything()
+            && self.part.is_none()
             && self.only.is_none()
             && self.filter.data_from.is_none()
             && self.filter.data_to.is_none()
@@ -258,6 +319,7 @@ impl Plan {
             selected_objects: self.only.as_ref().map(|only| only.len() + self.outside),
             selected_out_of_span: self.outside,
             on_conflict: policy.to_string(),
+            shard: self.part.as_ref().map(|part| part.name.clone()),
         }
     }
 
@@ -276,7 +338,13 @@ impl Plan {
     }
 
     fn planned_objects(&self) -> PlannedObjects {
-        PlannedObjects { only: self.only.clone(), since: self.since, cutoff: self.cutoff, round: self.round.clone() }
+        PlannedObjects {
+            only: self.only.clone(),
+            since: self.since,
+            cutoff: self.cutoff,
+            round: self.round.clone(),
+            range: self.range(),
+        }
     }
 
     /// Returns a reader of the planned objects.

@@ -21,10 +21,10 @@ const SAMPLE: usize = 2_000;
 const SAMPLE_TIME: Duration = Duration::from_secs(5);
 
 /// US dollars per 1,000 list requests, in every class (S3's price list for us-east-1, 2025).
-const LISTING_PRICE: f64 = 0.005;
+pub(crate) const LISTING_PRICE: f64 = 0.005;
 
 /// Returns US dollars per 1,000 reads and per gigabyte read, by storage class (S3's price list for us-east-1, 2025).
-fn read_price(class: &str) -> (f64, f64) {
+pub(crate) fn read_price(class: &str) -> (f64, f64) {
     match class {
         "STANDARD_IA" | "ONEZONE_IA" => (0.001, 0.01),
         "GLACIER_IR" => (0.01, 0.03),

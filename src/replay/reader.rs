@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use futures::StreamExt;
 use tokio::sync::mpsc::Sender;
 
+use super::left::LeftRecords;
 use super::order::{IdOrder, ReplayEntry, Sorters};
 use super::selection::RecordFilter;
 use super::tally::Tally;
@@ -75,6 +76,8 @@ pub(super) struct LakeReader {
     pub places: Arc<Vec<Partition>>,
     pub filter: RecordFilter,
     pub sorters: Sorters,
+    /// Records that this part of a replay leaves.
+    pub left: Option<LeftRecords>,
     pub cancel: CancellationToken,
     /// Cancelled if the loading side cannot continue.
     pub halt: CancellationToken,
@@ -82,14 +85,15 @@ pub(super) struct LakeReader {
 
 impl LakeReader {
     /// Reads everything, and sends each day once it is read; stops if the receiver is dropped.
-    pub(super) async fn run(self, parts: Sender<ReaderEvent>) {
-        let started = Instant::now();
+    pub(super) async fn run(mut self, parts: Sender<ReaderEvent>) {
+        let (started, left) = (Instant::now(), self.left.take());
         let mut run = ReaderState {
             numbers: self.places.iter().enumerate().map(|(at, place)| (place.clone(), at as u32)).collect(),
             open: BTreeMap::new(),
             unordered: None,
             waiting: HashMap::new(),
             seen: 0,
+            left,
             reading: &self,
         };
         let error = run.read(&parts).await.err();
@@ -125,6 +129,7 @@ struct ReaderState<'a> {
     unordered: Option<Sorter<ReplayEntry>>,
     waiting: HashMap<u32, u64>,
     seen: u64,
+    left: Option<LeftRecords>,
 }
 
 impl ReaderState<'_> {
@@ -170,6 +175,12 @@ impl ReaderState<'_> {
         }
         let id = OrderedId::new(&record.id_treated_data);
         let order = IdOrder::of(&id, place.day);
+        if let Some(left) = &mut self.left
+            && left.takes(&id, order)
+        {
+            self.seen -= 1;
+            return left.write(id, meta.key);
+        }
         let number = *self.numbers.get(&place).unwrap_or(&0);
         let entry = ReplayEntry { id, key: meta.key, place: number, record };
         match order {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::coordinator::ReplayRun;
+use super::left::LeftRecords;
 use super::load::Loader;
 use super::order::Sorters;
 use super::outcome::Outcome;
@@ -64,7 +65,9 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
     };
     let (stop, halt) = (cancel.clone(), CancellationToken::default());
     let reader = plan.reader(replay.read_concurrency);
-    let reader = LakeReader { reader, places, filter: plan.filter, sorters, cancel: stop.clone(), halt: halt.clone() };
+    let left = plan.range().zip(replay.left).map(|(range, to)| LeftRecords::new(to, range.ids));
+    let (filter, cancel) = (plan.filter, stop.clone());
+    let reader = LakeReader { reader, places, filter, sorters, left, cancel, halt: halt.clone() };
     let mut run = ReplayRun::new(loader, replay.load_concurrency, session, outcome, (stage, stop)).await;
     run.count_unrecognized(&plan.unrecognized);
     run.take_all(reader, &halt).await?;
@@ -72,7 +75,7 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
 }
 
 fn warn_of_nothing(plan: &Plan, journal: Option<&JournalMode>) {
-    if plan.partitions.is_empty() && !matches!(journal, Some(JournalMode::Resume(_))) {
+    if plan.partitions.is_empty() && plan.range().is_none() && !matches!(journal, Some(JournalMode::Resume(_))) {
         tracing::warn!("the lake has no partition in this span: check --lake, --farm, --from and --to");
     }
 }

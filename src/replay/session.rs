@@ -39,6 +39,10 @@ impl Session {
                 bulk.open_journal(true).await?;
                 (Some(Journal::new(header.started_at)), None)
             }
+            Some(JournalMode::Named(run)) => {
+                bulk.open_journal(true).await?;
+                (Some(Journal::session(run)), None)
+            }
             Some(JournalMode::Resume(earlier)) => (Some(earlier.0.journal.clone()), Some(earlier.0)),
         };
         let mut session = Self { journal, resume, header, earlier_undo_files: Vec::new() };

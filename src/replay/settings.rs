@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
+use super::journal_entries::RunHeader;
 use super::plan::Plan;
 use super::policy::Policy;
 use super::resume::{ResumeState, find_unfinished_run};
 use super::throttle::ThrottleSettings;
+use crate::exchange::ExchangeWriter;
 use crate::sort::SortSettings;
 use crate::undo::UndoFile;
 use pipeline::warehouse::BulkWarehouse;
@@ -32,6 +36,8 @@ pub struct Replay {
     pub journal: Option<JournalMode>,
     /// Limits that the run must not exceed.
     pub throttle: ThrottleSettings,
+    /// Receives the records that only the end of a replay in parts may load. `None` if the replay has one part.
+    pub left: Option<Box<dyn ExchangeWriter>>,
 }
 
 impl Replay {
@@ -48,6 +54,7 @@ impl Replay {
             undo_file: None,
             journal: Some(JournalMode::New),
             throttle: ThrottleSettings::default(),
+            left: None,
         }
     }
 }
@@ -57,6 +64,8 @@ impl Replay {
 pub enum JournalMode {
     /// Journal of a new run.
     New,
+    /// Journal of a new run with this id.
+    Named(Uuid),
     /// Journal of a run that is resumed.
     Resume(Box<ResumableRun>),
 }
@@ -64,6 +73,23 @@ pub enum JournalMode {
 /// Earlier session of a run, read from the journal.
 #[derive(Debug)]
 pub struct ResumableRun(pub(super) Arc<ResumeState>);
+
+/// Returns the journal of the run with this id: of a new one, or of an earlier session that did not end.
+///
+/// # Errors
+/// Returns an error if the journal cannot be read.
+pub async fn journal_of_run(bulk: &dyn BulkWarehouse, run: Uuid, verify: bool) -> anyhow::Result<JournalMode> {
+    bulk.open_journal(true).await?;
+    let header = bulk.run_headers().await?.into_iter().find(|entry| entry.run_id == run);
+    let header = header.and_then(|entry| serde_json::from_str::<RunHeader>(&entry.text).ok());
+    match header.filter(|header| header.ended.is_none()) {
+        None => Ok(JournalMode::Named(run)),
+        Some(header) => {
+            let state = ResumeState::read(bulk, run, header, verify).await?;
+            Ok(JournalMode::Resume(Box::new(ResumableRun(Arc::new(state)))))
+        }
+    }
+}
 
 /// Returns the run that `--resume` continues: the newest unfinished run of that lake and table.
 ///

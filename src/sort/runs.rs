@@ -38,6 +38,11 @@ impl SortDir {
         lock.try_lock().map_err(io::Error::other)?; // no other process checks a lock this new
         Ok(Self(Arc::new(LockedDir { dir, _lock: lock })))
     }
+
+    /// Returns the path, for other temporary files that must not outlive the process.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.dir.path()
+    }
 }
 
 /// Removes the directories of ended processes, whose locks are no longer held.

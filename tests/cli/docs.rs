@@ -57,7 +57,8 @@ fn code(page: &str) -> Vec<String> {
 fn every_flag_and_command_that_the_pages_name_exists() {
     let root = ruminate::cli::command();
     let commands: BTreeSet<_> = root.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    let arguments = root.get_subcommands().chain([&root]).flat_map(clap::Command::get_arguments);
+    let jobs = root.get_subcommands().flat_map(clap::Command::get_subcommands);
+    let arguments = root.get_subcommands().chain(jobs).chain([&root]).flat_map(clap::Command::get_arguments);
     let mut flags: BTreeSet<_> = arguments.filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect();
     flags.extend(["--help".to_owned(), "--version".to_owned()]);
     flags.extend(OTHERS.split_whitespace().map(str::to_owned));

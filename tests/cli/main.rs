@@ -13,6 +13,7 @@ mod demo;
 mod docs;
 mod empty_side;
 mod forged;
+mod fleet;
 mod generate;
 mod generate_truth;
 mod hostile_text;

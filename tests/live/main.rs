@@ -22,6 +22,7 @@ macro_rules! on_both {
 mod accounts;
 mod bulk_load;
 mod end_to_end;
+mod fleet;
 mod kill_and_resume;
 mod legacy_lake;
 mod moto;

@@ -46,7 +46,7 @@ pub use rds::Rds;
 pub use rds_authorities::RDS_AUTHORITIES;
 pub use schema::{mysql_accounts, mysql_files};
 #[cfg(feature = "bulk")]
-pub use snapshot::{Pages, Snapshot, TimeWindow};
+pub use snapshot::{IdRange, Pages, Snapshot, TimeWindow};
 pub use table_name::TableName;
 pub use tls_mode::{TlsMode, is_this_machine};
 pub use url::WarehouseUrl;

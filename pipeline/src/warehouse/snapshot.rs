@@ -25,9 +25,26 @@ impl TimeWindow {
     }
 }
 
-/// Returns the SQL condition for rows in any of the windows and after an id, with `?` for the times and then the id.
-/// The condition is empty if there are no limits.
-pub(super) fn filter(windows: &[TimeWindow], after: bool) -> (String, Vec<NaiveDateTime>) {
+/// Range of ids in the server's order; without limits, all ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdRange {
+    /// Start of the range, exclusive. `None` for no limit.
+    pub after: Option<String>,
+    /// End of the range, inclusive. `None` for no limit.
+    pub until: Option<String>,
+}
+
+impl IdRange {
+    /// Returns the ids of this range after another id.
+    #[must_use]
+    pub fn after(&self, id: Option<String>) -> Self {
+        Self { after: id.or_else(|| self.after.clone()), until: self.until.clone() }
+    }
+}
+
+/// Returns the SQL condition for rows in any of the windows and in a range of ids, with `?` for the times and then the
+/// limits of the range. The condition is empty if there are no limits.
+pub(super) fn filter(windows: &[TimeWindow], ids: &IdRange) -> (String, Vec<NaiveDateTime>) {
     let mut times = Vec::new();
     let mut edge = |column, sign, at: Option<NaiveDateTime>| {
         times.push(at?);
@@ -42,8 +59,9 @@ pub(super) fn filter(windows: &[TimeWindow], after: bool) -> (String, Vec<NaiveD
         })
         .collect();
     let window = (!any.is_empty()).then(|| format!("({})", any.join(" OR ")));
-    let after = after.then(|| "id_treated_data > ?".to_owned());
-    let conditions: Vec<String> = window.into_iter().chain(after).collect();
+    let after = ids.after.as_ref().map(|_| "id_treated_data > ?".to_owned());
+    let until = ids.until.as_ref().map(|_| "id_treated_data <= ?".to_owned());
+    let conditions: Vec<String> = window.into_iter().chain(after).chain(until).collect();
     (if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) }, times)
 }
 
@@ -52,10 +70,10 @@ pub type Pages<'a> = BoxStream<'a, Result<Vec<Row>, Error>>;
 
 /// Snapshot of a table; it ends with its connection.
 pub trait Snapshot: Send {
-    /// Reads at most `limit` rows with ids after `after` in any of the windows, in pages of at most `page` rows.
-    /// Without windows, it reads all rows.
+    /// Reads at most `limit` rows with ids in the range and in any of the windows, in pages of at most `page` rows.
+    /// Without windows, it reads all rows of the range.
     ///
     /// An error is the last item. If the connection is lost, the snapshot is lost too, and another one shows a later
     /// point in time.
-    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_>;
+    fn scan(&mut self, ids: IdRange, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_>;
 }

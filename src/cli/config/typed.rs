@@ -23,9 +23,25 @@ impl Typed {
         self.matches.as_ref()?.try_get_one::<T>(id).ok().flatten().cloned()
     }
 
-    pub(in crate::cli) fn subcommand(&self) -> Option<(&Command, &ArgMatches)> {
-        let (name, matches) = self.matches.as_ref()?.subcommand()?;
-        Some((self.command.find_subcommand(name)?, matches))
+    /// Returns the command that was typed; of `plan reconcile`, the inner one.
+    pub(super) fn subcommand(&self) -> Option<(&Command, &ArgMatches)> {
+        let (mut command, mut matches) = (&self.command, self.matches.as_ref()?);
+        matches.subcommand()?;
+        while let Some((name, inner)) = matches.subcommand() {
+            (command, matches) = (command.find_subcommand(name)?, inner);
+        }
+        Some((command, matches))
+    }
+
+    /// Returns the names of the command that was typed: one, or two such as `plan reconcile`; none without a command.
+    pub(in crate::cli) fn names(&self) -> Vec<&str> {
+        let mut matches = self.matches.as_ref();
+        let next = || {
+            let (name, inner) = matches?.subcommand()?;
+            matches = Some(inner);
+            Some(name)
+        };
+        std::iter::from_fn(next).collect()
     }
 
     /// Returns true if an argument conflicts with a typed one, so that the file's value must be ignored.

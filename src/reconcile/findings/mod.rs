@@ -17,6 +17,7 @@ use super::one_sided::OneSided;
 use super::outcome::{Outcome, Store};
 use super::recheck::Candidate;
 use super::sorters::{FULL, Sorters};
+use super::unjudged::{FindingEntry, NaturalFilter, Unjudged};
 use super::verdict::Counter;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::record::Record;
@@ -40,16 +41,55 @@ pub(super) struct FindingCollector {
     one_sided: OneSided,
     naturals: Sorter<NaturalKeyEntry>,
     sorters: Sorters,
+    /// Receives everything that is not counted here, because only a part of both sides is known.
+    unjudged: Option<Unjudged>,
+    /// Natural keys that were added, if those of the parts' judged ids are not among them.
+    natural_filter: Option<NaturalFilter>,
 }
 
 impl FindingCollector {
     pub(super) fn new(outcome: Outcome, sink: DriftWriter, sorters: Sorters) -> io::Result<Self> {
         let (one_sided, naturals) = (sorters.unpaired()?, sorters.naturals()?);
-        Ok(Self { outcome, sink, found: 0, candidates: Vec::new(), one_sided, naturals, sorters })
+        let candidates = Vec::new();
+        Ok(Self {
+            outcome,
+            sink,
+            found: 0,
+            candidates,
+            one_sided,
+            naturals,
+            sorters,
+            unjudged: None,
+            natural_filter: None,
+        })
+    }
+
+    /// Returns the findings of a part of an audit: only ids with all their evidence in the part are counted.
+    pub(super) fn of_part(outcome: Outcome, sorters: Sorters, unjudged: Unjudged) -> io::Result<Self> {
+        Ok(Self { unjudged: Some(unjudged), ..Self::new(outcome, DriftWriter::new(None)?, sorters)? })
+    }
+
+    /// Returns the findings with a filter that collects all natural keys.
+    pub(super) fn with_natural_filter(self, filter: NaturalFilter) -> Self {
+        Self { natural_filter: Some(filter), ..self }
+    }
+
+    /// Returns the receiver of evidence that this part cannot judge. `None` if both sides are known completely.
+    pub(super) fn unjudged(&mut self) -> Option<&mut Unjudged> {
+        self.unjudged.as_mut()
+    }
+
+    /// Completes the part: returns its counts, and the receiver of what it leaves.
+    pub(super) fn into_part(self) -> (Outcome, Option<Unjudged>) {
+        (self.outcome, self.unjudged)
     }
 
     /// Reports a finding: counts it, stores it as a sample, and writes it to the drift file.
     pub(super) fn report(&mut self, finding: Finding, place: Option<FindingDay>) -> anyhow::Result<()> {
+        if let Some(unjudged) = &mut self.unjudged {
+            let place = place.map(|place| (place.farm, place.day));
+            return unjudged.leave_finding(FindingEntry { finding, place }).context(FULL);
+        }
         self.found += 1;
         let drift = Drift::from(&finding);
         self.outcome.count(&drift, place.map(|place| (place.farm, place.day)));
@@ -75,14 +115,38 @@ impl FindingCollector {
     pub(super) fn matched(&mut self, key: &str, record: &Record, row: &Row) -> anyhow::Result<()> {
         self.saw_both(row);
         self.outcome[Counter::Matched] += 1;
-        self.natural(record, Some(key))
+        match &mut self.unjudged {
+            Some(unjudged) => unjudged.judged(row, Some(natural_key(record))).context(FULL),
+            None => self.natural(record, Some(key)),
+        }
     }
 
     /// Counts a row with an unopened object. No value was compared, so it is not in the totals.
-    pub(super) fn present(&mut self, key: &str, row: &Row) {
+    pub(super) fn present(&mut self, key: &str, row: &Row) -> anyhow::Result<()> {
         self.count_record(FindingDay::of_key(key).as_ref());
         self.count_row(FindingDay::of_row(row).as_ref());
         self.outcome[Counter::Present] += 1;
+        match &mut self.unjudged {
+            Some(unjudged) => unjudged.judged(row, None).context(FULL),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts again an id that a part judged, without its natural key.
+    pub(super) fn count_judged(outcome: &mut Outcome, row: &Row) {
+        let place = FindingDay::of_row(row);
+        let verdict = if outcome.quick { Counter::Present } else { Counter::Matched };
+        if !outcome.quick {
+            outcome.add_matched(row, place.as_ref().map(FindingDay::named));
+        }
+        for counter in [verdict, Counter::LakeObjects, Counter::LakeRecords, Counter::WarehouseRows] {
+            outcome[counter] += 1;
+        }
+        if let Some(place) = place {
+            let cell = outcome.cell(&place.farm, place.day);
+            cell.lake += 1;
+            cell.warehouse += 1;
+        }
     }
 
     /// Counts a row whose object exists and cannot be compared.
@@ -127,8 +191,21 @@ impl FindingCollector {
     }
 
     fn natural(&mut self, record: &Record, key: Option<&str>) -> anyhow::Result<()> {
-        let id = OrderedId::new(&record.id_treated_data);
-        self.naturals.push(NaturalKeyEntry { hash: natural_key(record), id, key: key.map(str::to_owned) }).context(FULL)
+        let (id, hash) = (OrderedId::new(&record.id_treated_data), natural_key(record));
+        if let Some(filter) = &mut self.natural_filter {
+            filter.add(record.reading.data.timestamp_millis(), hash);
+        }
+        self.add_natural(NaturalKeyEntry { hash, id, key: key.map(str::to_owned) })
+    }
+
+    /// Adds a natural key.
+    pub(super) fn add_natural(&mut self, entry: NaturalKeyEntry) -> anyhow::Result<()> {
+        self.naturals.push(entry).context(FULL)
+    }
+
+    /// Takes the filter of natural keys.
+    pub(super) fn take_natural_filter(&mut self) -> Option<NaturalFilter> {
+        self.natural_filter.take()
     }
 
     /// Completes the findings, and returns the outcome with the writer of the finding files.

@@ -77,13 +77,16 @@ impl FindingCollector {
 
     async fn recheck(&mut self, audit: &Audit, schema: &TableSchema, candidates: Vec<Candidate>) -> anyhow::Result<()> {
         for (candidate, observation) in recheck(audit, schema, candidates).await? {
-            self.resolve_candidate(audit, schema, &candidate, observation)?;
+            match &mut self.unjudged {
+                Some(unjudged) => unjudged.leave_rechecked(&candidate, &observation).context(FULL)?,
+                None => self.resolve_candidate(audit, schema, &candidate, observation)?,
+            }
         }
         Ok(())
     }
 
     /// Reports the result of a candidate, and counts the current state.
-    fn resolve_candidate(
+    pub(in crate::reconcile) fn resolve_candidate(
         &mut self,
         audit: &Audit,
         schema: &TableSchema,

@@ -15,12 +15,11 @@ use crate::reader::cache::CacheStats;
 impl Outcome {
     /// Adds the outcome of another part of the same stores.
     pub fn merge(&mut self, other: Self) {
+        self.add_counts(&other);
         self.cutoff = [self.cutoff, other.cutoff].into_iter().flatten().min();
         if self.window_column.is_empty() {
             self.window_column = other.window_column;
         }
-        self.counts += &other.counts;
-        self.skips += &other.skips;
         merge_some(&mut self.truth, other.truth, |mine, theirs| mine.merge(theirs));
         self.quick |= other.quick;
         merge_some(&mut self.cache, other.cache, |mine, theirs| add_served(mine, &theirs));
@@ -33,20 +32,26 @@ impl Outcome {
         self.stopped = first(self.stopped.take(), other.stopped);
         self.halted = first(self.halted.take(), other.halted);
         merge_some(&mut self.since_baseline, other.since_baseline, |mine, theirs| mine.merge(&theirs));
-        self.control.merge(&other.control);
-        self.days.merge(&other.days, |mine, theirs| mine.merge(theirs));
-        for (cause, n) in other.causes {
-            *self.causes.entry(cause).or_default() += n;
-        }
-        self.carry.merge(&other.carry);
-        self.samples.merge(&other.samples);
-        self.problems.merge(other.problems);
         if self.is_whole() {
             self.find_gaps();
         } else {
             self.gaps.clear();
         }
         self.finalize();
+    }
+
+    /// Adds the counts of another part, and nothing that is derived from them or belongs to its run.
+    pub(in crate::reconcile) fn add_counts(&mut self, other: &Self) {
+        self.counts += &other.counts;
+        self.skips += &other.skips;
+        self.control.merge(&other.control);
+        self.days.merge(&other.days, |mine, theirs| mine.merge(theirs));
+        for (cause, n) in &other.causes {
+            *self.causes.entry(cause.clone()).or_default() += n;
+        }
+        self.carry.merge(&other.carry);
+        self.samples.merge(&other.samples);
+        self.problems.merge(other.problems.clone());
     }
 }
 

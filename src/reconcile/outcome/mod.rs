@@ -44,7 +44,7 @@ pub use day_counts::DayCounts;
 pub use not_checked::NotChecked;
 pub use reasons::{Reason, Reasons};
 pub use repair::{Action, RepairCounter, RepairOutcome};
-pub use run_info::{AuditOptions, AuditSettings, RunInfo, StoreInfo};
+pub use run_info::{AuditOptions, AuditSettings, RunInfo, ShardRun, StoreInfo};
 pub use samples::Samples;
 pub use totals::{ColumnTotal, Store, Totals};
 pub use truth::{TruthCounter, TruthResult};

@@ -14,7 +14,7 @@ use pipeline::record::row::{ColumnType, TableSchema};
 
 /// Run of the program. In addition to the cutoff and the duration, only this differs between reports of the same
 /// inputs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
     /// UUID of the run (version 7: ordered by time); empty if not requested.
     pub id: String,
@@ -22,11 +22,31 @@ pub struct RunInfo {
     pub started_at: Option<DateTime<Utc>>,
     /// Version of the program.
     pub version: Cow<'static, str>,
+    /// Shards of the run, if it was merged from shards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardRun>,
+}
+
+/// Run of a shard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShardRun {
+    /// Number of listed objects.
+    pub objects: u64,
+    /// Start time, by the clock of its machine.
+    pub started_at: DateTime<Utc>,
+    /// Duration, in seconds.
+    pub seconds: f64,
+    /// Number of attempts, of which one was the first to end.
+    pub attempts: u64,
+    /// Number of lake requests that were repeated.
+    pub retries: u64,
+    /// What started it: a scheduler, or the command line.
+    pub source: String,
 }
 
 impl Default for RunInfo {
     fn default() -> Self {
-        Self { id: String::new(), started_at: None, version: env!("CARGO_PKG_VERSION").into() }
+        Self { id: String::new(), started_at: None, version: env!("CARGO_PKG_VERSION").into(), shards: Vec::new() }
     }
 }
 

@@ -27,4 +27,7 @@ pub struct ReplayOptions {
     pub selected_out_of_span: u64,
     /// Handling of conflicts: `keep`, `overwrite` or `fail`.
     pub on_conflict: String,
+    /// Shard, if the replay runs in shards: the start of its plan's id, and its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
 }

@@ -26,7 +26,10 @@ pub fn page() -> String {
     page.push_str("\n## Global options\n");
     table(&mut page, &global.iter().collect::<Vec<_>>());
     for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
-        section(&mut page, &root, command);
+        section(&mut page, &root, command, command.get_name());
+        for job in command.get_subcommands().filter(|job| job.get_name() != "help") {
+            section(&mut page, &root, job, &format!("{} {}", command.get_name(), job.get_name()));
+        }
     }
     page
 }
@@ -35,8 +38,8 @@ fn is_shown(arg: &Arg) -> bool {
     !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version")
 }
 
-fn section(page: &mut String, root: &Command, command: &Command) {
-    write!(page, "\n## ruminate {}\n", command.get_name()).unwrap();
+fn section(page: &mut String, root: &Command, command: &Command, name: &str) {
+    write!(page, "\n## ruminate {name}\n").unwrap();
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     for paragraph in about.split("\n\n") {
         write!(page, "\n{}.\n", cell(paragraph).trim_end_matches('.')).unwrap();

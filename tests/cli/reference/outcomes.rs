@@ -16,7 +16,7 @@ value. [Accounting](../accounting.md) shows which counts add up, and [exit codes
 ";
 
 /// Commands with the type of their outcome.
-const OUTCOMES: [(&str, &str); 14] = [
+const OUTCOMES: [(&str, &str); 16] = [
     ("generate", "ruminate::generate::outcome"),
     ("publish", "ruminate::publish::outcome"),
     ("backfill", "ruminate::backfill::outcome"),
@@ -27,6 +27,8 @@ const OUTCOMES: [(&str, &str); 14] = [
     ("undo", "ruminate::undo::outcome"),
     ("compact", "ruminate::compact::outcome"),
     ("restore", "ruminate::restore::outcome"),
+    ("plan", "ruminate::fleet::outcome"),
+    ("shard", "ruminate::fleet::outcome"),
     ("bundle", "ruminate::bundle::outcome"),
     ("doctor", "ruminate::doctor::outcome"),
     ("init", "ruminate::init"),
@@ -38,7 +40,12 @@ pub const NAMES: [&str; 5] = ["generate", "publish", "compact", "replay", "recon
 
 fn rows(name: &str) -> Vec<Row> {
     let (_, module) = OUTCOMES.iter().find(|(known, _)| *known == name).unwrap();
-    let root = if module.ends_with("preview") { "Preview" } else { "Outcome" };
+    let root = match name {
+        "plan" => "PlanOutcome",
+        "shard" => "ShardReport",
+        _ if module.ends_with("preview") => "Preview",
+        _ => "Outcome",
+    };
     Sources::read(&repository("")).rows(module, root)
 }
 

@@ -6,6 +6,7 @@
 //! - [`servers`] and [`private_mariadb`]: databases on real servers, whose addresses are in environment variables.
 //! - [`samples`]: the real readings and the legacy lake of the repository.
 //! - [`planted_drift`]: drift planted in a lake and its table, with what an audit must find.
+//! - [`evidence`]: comparison of the evidence of two audits.
 //! - [`conformance`]: the suites that every back end of a lake and of a warehouse passes.
 //! - [`faulty_lake`]: a lake that fails when an object's content requests it.
 //! - [`lambda`]: events, the Runtime API and a sandbox for the Lambda.
@@ -26,6 +27,8 @@ pub mod tcp;
 pub mod conformance;
 #[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
 pub mod elf;
+#[allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "support of tests")]
+pub mod evidence;
 #[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
 pub mod faulty_lake;
 #[allow(clippy::unwrap_used, missing_docs, reason = "support of tests")]
@@ -45,6 +48,7 @@ pub mod servers;
 #[allow(clippy::unwrap_used, missing_docs, clippy::missing_panics_doc, reason = "support of tests")]
 pub mod tls;
 
+pub use evidence::assert_same_evidence;
 pub use private_mariadb::PrivateMariaDb;
 pub use samples::{old_lake, real_files, real_readings, with_real};
 pub use scene::{BUCKET, PREFIX, Ran, Scene, built, moment, ruminate};

@@ -13,7 +13,7 @@ pub const BUCKET: &str = "historico-consumo-fazendas";
 pub const PREFIX: &str = "historico_diario";
 
 /// How the variables begin that mean something to the binary, or to the cargo that it starts.
-const OURS: [&str; 14] = [
+const OURS: [&str; 18] = [
     "RUMINATE_",
     "AWS_",
     "RDS_",
@@ -28,6 +28,10 @@ const OURS: [&str; 14] = [
     "http_proxy",
     "https_proxy",
     "no_proxy",
+    "BATCH_TASK_INDEX",
+    "CLOUD_RUN_TASK_INDEX",
+    "JOB_COMPLETION_INDEX",
+    "SLURM_ARRAY_TASK_ID",
 ];
 
 /// A run of the binary: its exit code, its JSON and its stderr.

@@ -11,7 +11,7 @@ use super::pool::Session;
 use super::values::{decode, select_list};
 use crate::record::row::TableSchema;
 use crate::warehouse::snapshot::filter;
-use crate::warehouse::{Error, Pages, Snapshot, TimeWindow};
+use crate::warehouse::{Error, IdRange, Pages, Snapshot, TimeWindow};
 
 /// Statements that start a snapshot; the first applies to the next transaction only.
 const BEGIN: [&str; 2] =
@@ -37,12 +37,13 @@ impl MySql {
 }
 
 impl Snapshot for SnapshotSession {
-    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_> {
-        let (filter, times) = filter(windows, after.is_some());
+    fn scan(&mut self, ids: IdRange, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_> {
+        let (filter, times) = filter(windows, &ids);
         let (list, table) = (select_list(&self.schema), &self.of.table);
         let sql: Arc<str> = format!("SELECT {list} FROM `{table}` {filter} ORDER BY id_treated_data LIMIT ?").into();
         let query = times.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind);
-        let query = after.into_iter().fold(query, sqlx::query::Query::bind).bind(limit);
+        let limits = ids.after.into_iter().chain(ids.until);
+        let query = limits.fold(query, sqlx::query::Query::bind).bind(limit);
         let (of, schema) = (&self.of, &self.schema);
         let rows = query.fetch(self.session.connection()).map(|row| row.and_then(|row| decode(&row, schema)));
         rows.try_chunks(page).map_err(|e| of.sessions.failure(&e.1)).boxed()

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use super::{Sqlite, closing, columns, decode};
 use crate::record::row::TableSchema;
 use crate::warehouse::snapshot::filter;
-use crate::warehouse::{Error, Pages, Reason, Snapshot, TimeWindow};
+use crate::warehouse::{Error, IdRange, Pages, Reason, Snapshot, TimeWindow};
 
 /// Connection in a read-only transaction.
 struct SnapshotConnection {
@@ -34,12 +34,13 @@ impl Sqlite {
 }
 
 impl Snapshot for SnapshotConnection {
-    fn scan(&mut self, after: Option<String>, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_> {
-        let (filter, times) = filter(windows, after.is_some());
+    fn scan(&mut self, ids: IdRange, limit: u32, page: usize, windows: &[TimeWindow]) -> Pages<'_> {
+        let (filter, times) = filter(windows, &ids);
         let (list, table) = (columns(), &self.of.table);
         let sql = format!("SELECT {list} FROM \"{table}\" {filter} ORDER BY id_treated_data LIMIT ?");
         let query = times.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), sqlx::query::Query::bind);
-        let query = after.into_iter().fold(query, sqlx::query::Query::bind).bind(limit);
+        let limits = ids.after.into_iter().chain(ids.until);
+        let query = limits.fold(query, sqlx::query::Query::bind).bind(limit);
         let (of, schema) = (&self.of, &self.schema);
         let rows = query.fetch(&mut self.connection).map(|row| row.and_then(|row| decode(&row, schema)));
         let pages = rows.try_chunks(page).map_err(|e| of.failure(&e.1));

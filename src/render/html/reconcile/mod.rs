@@ -16,6 +16,7 @@ mod labels;
 mod page_head;
 mod repair;
 mod run_details;
+mod shards;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -41,6 +42,8 @@ struct Audit {
     /// Statements that the audit does not prove, one sentence each.
     limitations: Vec<String>,
     about: run_details::RunDetails,
+    /// Shards of a merged audit.
+    shards: Option<shards::Shards>,
     aside: ProblemList,
     repair: repair::Repair,
     repeat: ReproduceCommand,
@@ -66,6 +69,7 @@ impl Page for Outcome {
             not_checked: repair::not_checked(self),
             limitations: self.limitations().iter().map(|message| sanitize::shown(message, sanitize::VALUE)).collect(),
             about: run_details::RunDetails::of(self),
+            shards: shards::Shards::of(self),
             aside: ProblemList::of(&self.problems, |_| true),
             repair: repair::Repair::of(self),
             repeat: ReproduceCommand::of(&self.options.command),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::reader::Skip;
 use crate::reconcile::{
-    AuditOptions, AuditSettings, Counter, Outcome, RunInfo, Store, StoreInfo, TruthCounter, TruthResult,
+    AuditOptions, AuditSettings, Counter, Outcome, RunInfo, ShardRun, Store, StoreInfo, TruthCounter, TruthResult,
 };
 use crate::reconcile::{Drift, DriftKind, Pattern, PatternKind};
 use crate::render::html::{MOST_BYTES, render, write};
@@ -50,6 +50,31 @@ fn clean() -> Outcome {
         outcome.add_matched(&record.to_row(&TableSchema::standard()), Some(("fazenda_um", day("2023-01-01"))));
     }
     outcome
+}
+
+#[test]
+fn a_merged_audit_has_a_strip_of_its_shards_and_a_single_one_none() {
+    let mut outcome = clean();
+    assert!(!render(&outcome).unwrap().contains("id=\"shards\""));
+    let shard = |n: u64| ShardRun {
+        objects: 1_000 * n,
+        started_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+        seconds: 10.0 * n as f64,
+        attempts: if n == 2 { 3 } else { 1 },
+        retries: n,
+        source: "aws_batch<b>".into(),
+    };
+    outcome.run.shards = (1..=3).map(shard).collect();
+    let page = render(&outcome).unwrap();
+    for text in [
+        "3 shards: 10.00 s to 30.00 s each (the longest is shard 2); 1 was tried again.",
+        "<rect class=\"again\" x=\"4\" y=\"33\" width=\"3\" height=\"67\">",
+        "aws batch&lt;b&gt;",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    outcome.run.shards = (1..=600).map(shard).collect();
+    assert!(render(&outcome).unwrap().contains("of 100 more"));
 }
 
 /// Returns an outcome with one finding of each kind, with `text` in all places for data.

@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use super::record;
 use pipeline::record::Column;
 use pipeline::record::row::{Row, TableSchema, Value};
-use pipeline::warehouse::{BulkWarehouse, ChangeSet, InsertResult, Snapshot, TimeWindow};
+use pipeline::warehouse::{BulkWarehouse, ChangeSet, IdRange, InsertResult, Snapshot, TimeWindow};
 
 /// Rows that are there.
 const ROWS: u32 = 2_345;
@@ -19,6 +19,7 @@ pub(super) async fn check(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
     pages_come_in_the_order_of_ids(warehouse, schema, &rows).await;
     windows_hold(warehouse, schema).await;
+    ranges_have_every_row_once(warehouse, schema, &rows).await;
     later_writes_are_not_visible(warehouse, schema, &rows).await;
 }
 
@@ -26,8 +27,8 @@ pub(super) async fn check(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
 async fn all(snapshot: &mut dyn Snapshot, limit: u32, windows: &[TimeWindow]) -> Vec<Row> {
     let (mut all, page): (Vec<Row>, usize) = (Vec::new(), (limit / 7).max(1) as usize);
     loop {
-        let after = all.last().map(|row| row.id().to_owned());
-        let pages: Vec<Vec<Row>> = snapshot.scan(after, limit, page, windows).try_collect().await.unwrap();
+        let ids = IdRange::default().after(all.last().map(|row| row.id().to_owned()));
+        let pages: Vec<Vec<Row>> = snapshot.scan(ids, limit, page, windows).try_collect().await.unwrap();
         assert!(pages.iter().all(|rows| rows.len() <= page));
         let rows: Vec<Row> = pages.into_iter().flatten().collect();
         if rows.is_empty() {
@@ -68,9 +69,32 @@ async fn windows_hold(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     }
 }
 
+/// Ranges that share their limits, one of them empty, and one of them between two ids.
+async fn ranges_have_every_row_once(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
+    let id = |at: usize| Some(rows[at].id().to_owned());
+    let between = rows[1_500].id().replace('-', "");
+    let between = format!("{}-{}", &between[..8], &between[8..10]);
+    let limits = [None, id(0), id(700), id(700), Some(between), id(rows.len() - 1), None];
+    let mut snapshot = warehouse.snapshot(schema).await.unwrap();
+    let mut found = Vec::new();
+    for limits in limits.windows(2) {
+        let ids = IdRange { after: limits[0].clone(), until: limits[1].clone() };
+        let part = snapshot.scan(ids.clone(), u32::MAX, 1_000, &[]).try_concat().await.unwrap();
+        assert!(limits[0].is_none() || limits[0] != limits[1] || part.is_empty(), "{ids:?}");
+        found.extend(part);
+    }
+    assert!(found == rows, "{} of {}", found.len(), rows.len());
+    let day = record(0).reading.data.naive_utc();
+    let window = TimeWindow { column: Column::Data, from: Some(day), until: day.checked_add_days(Days::new(1)) };
+    let ids = IdRange { after: id(30), until: id(2_000) };
+    let part = snapshot.scan(ids, u32::MAX, 1_000, &[window]).try_concat().await.unwrap();
+    let inside = |row: &&Row| row.instant(Column::Data).is_some_and(|at| window.has(at));
+    assert!(part == rows[31..=2_000].iter().filter(inside).cloned().collect::<Vec<_>>(), "a window in a range");
+}
+
 async fn later_writes_are_not_visible(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
     let mut snapshot = warehouse.snapshot(schema).await.unwrap();
-    let first = snapshot.scan(None, 10, 100, &[]).try_concat().await.unwrap();
+    let first = snapshot.scan(IdRange::default(), 10, 100, &[]).try_concat().await.unwrap();
     assert!(first == rows[..10]);
     let last = rows.last().unwrap();
     let mut changed = last.clone();
@@ -79,7 +103,7 @@ async fn later_writes_are_not_visible(warehouse: &dyn BulkWarehouse, schema: &Ta
     let replace = [(last.clone(), changed.clone())];
     let change = ChangeSet { insert: &new, replace: &replace, ..ChangeSet::default() };
     assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
-    let after = first.last().map(|row| row.id().to_owned());
+    let after = IdRange::default().after(first.last().map(|row| row.id().to_owned()));
     let rest = snapshot.scan(after, 5_000, 1_000, &[]).try_concat().await.unwrap();
     assert!(rest == rows[10..], "as it was when the reading began");
     let mut later = warehouse.snapshot(schema).await.unwrap();

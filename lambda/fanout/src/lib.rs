@@ -1,0 +1,158 @@
+//! The toolkit as a Lambda: a state machine plans a run, runs each shard as an invocation, and merges.
+//!
+//! | event | command |
+//! | --- | --- |
+//! | `{"run": RUN, "plan": ["reconcile", …]}` | `ruminate plan reconcile … --out RUN` |
+//! | `{"run": RUN, "shard": K}` | `ruminate shard RUN --shard K`, which stops in time before the function is ended |
+//! | `{"run": RUN, "merge": […]}` | `ruminate merge RUN …`; its evidence is written to the run |
+//!
+//! Stores come from the variables of the function, as everywhere. The response has the exit code and the counts of the
+//! outcome. Errors have two names, so that a state machine knows what to retry: `Interrupted` and `CannotRun`.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use pipeline::lake::LakeUrl;
+use ruminate::cancellation::CancellationToken;
+use ruminate::cli;
+use ruminate::outcome::Exit;
+use ruminate::render::Rendered;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// Time that a shard has left when it stops, to end its requests and answer.
+const MARGIN: Duration = Duration::from_secs(45);
+
+/// Event of the function: a run, and one of three steps.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Address of the run.
+    pub run: String,
+    /// Job to plan, with its flags.
+    #[serde(default)]
+    pub plan: Option<Vec<String>>,
+    /// Number of the shard to run.
+    #[serde(default)]
+    pub shard: Option<u32>,
+    /// Flags of the merge.
+    #[serde(default)]
+    pub merge: Option<Vec<String>>,
+}
+
+/// Failure of an event, by its name in a state machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The step was interrupted: a retry can succeed.
+    Interrupted(String),
+    /// The step cannot run: a retry cannot succeed.
+    CannotRun(String),
+}
+
+impl From<Failure> for Diagnostic {
+    fn from(failure: Failure) -> Self {
+        let (name, message) = match failure {
+            Failure::Interrupted(message) => ("Interrupted", message),
+            Failure::CannotRun(message) => ("CannotRun", message),
+        };
+        Self { error_type: name.to_owned(), error_message: message }
+    }
+}
+
+/// Answers an event of the runtime.
+///
+/// # Errors
+/// Returns the failure of the step.
+pub async fn serve(event: LambdaEvent<Value>) -> Result<Value, Failure> {
+    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    answer(event.payload, left).await
+}
+
+/// Answers an event, with that much time left.
+///
+/// # Errors
+/// Returns the failure of the step.
+pub async fn answer(payload: Value, left: Duration) -> Result<Value, Failure> {
+    let event: Event =
+        serde_json::from_value(payload).map_err(|e| Failure::CannotRun(format!("the event is not valid: {e}")))?;
+    match (&event.plan, event.shard, &event.merge) {
+        (Some(job), None, None) => {
+            let words = [&["plan".to_owned()], &job[..], &["--out".to_owned(), event.run.clone()]].concat();
+            summary(&run(&words, left).await?, &event.run)
+        }
+        (None, Some(shard), None) => {
+            let stop = left.saturating_sub(MARGIN).max(Duration::from_secs(1));
+            let words = ["shard", &event.run, "--shard", &shard.to_string(), "--stop-before", &format!("{}s", stop.as_secs())];
+            summary(&run(&words.map(str::to_owned), left).await?, &event.run)
+        }
+        (None, None, Some(flags)) => merge(&event.run, flags, left).await,
+        _ => Err(Failure::CannotRun("the event has not exactly one of plan, shard and merge".to_owned())),
+    }
+}
+
+/// Merges, and writes the evidence of an audit to the run.
+async fn merge(run_url: &str, flags: &[String], left: Duration) -> Result<Value, Failure> {
+    let dir = tempfile::tempdir().map_err(|e| Failure::CannotRun(format!("no temporary directory: {e}")))?;
+    let evidence = dir.path().join("evidence");
+    let named = evidence.display().to_string();
+    let words = [&["merge".to_owned(), run_url.to_owned()], flags].concat();
+    let of_an_audit = [&words[..], &["--evidence".to_owned(), named]].concat();
+    let rendered = match run(&of_an_audit, left).await {
+        Err(Failure::CannotRun(why)) if why.contains("this run is a replay") => run(&words, left).await?,
+        ran => ran?,
+    };
+    let mut summary = summary(&rendered, run_url)?;
+    if evidence.is_dir() {
+        let id = rendered.json().pointer("/run/id").and_then(Value::as_str).unwrap_or("merge");
+        let name = format!("evidence/{id}");
+        upload(&evidence, run_url, &name).await.map_err(|e| Failure::Interrupted(format!("{e:#}")))?;
+        summary["evidence"] = json!(format!("{}/{name}", run_url.trim_end_matches('/')));
+    }
+    Ok(summary)
+}
+
+/// Writes the files of a directory to the run.
+async fn upload(dir: &std::path::Path, run_url: &str, name: &str) -> anyhow::Result<()> {
+    let url: LakeUrl = run_url.parse().map_err(|e: String| anyhow::anyhow!(e))?;
+    let store = cli::open_files(&url).await;
+    let mut files = tokio::fs::read_dir(dir).await.context("the evidence cannot be read back")?;
+    while let Some(file) = files.next_entry().await? {
+        let content = tokio::fs::read(file.path()).await?;
+        store.put_new(&format!("{name}/{}", file.file_name().to_string_lossy()), content.into()).await?;
+    }
+    Ok(())
+}
+
+/// Runs a command of the toolkit; ends it in time.
+async fn run(words: &[String], left: Duration) -> Result<Rendered, Failure> {
+    let Some(time) = left.checked_sub(MARGIN / 2) else {
+        return Err(Failure::Interrupted("the function has too little time: set its timeout to 15 minutes".to_owned()));
+    };
+    let cancel = CancellationToken::default();
+    let timer = cancel.clone();
+    let timer = tokio::spawn(async move {
+        tokio::time::sleep(time).await;
+        timer.cancel();
+    });
+    let ran = cli::run_words(words, cancel).await;
+    timer.abort();
+    let rendered = ran.map_err(|e| Failure::CannotRun(format!("{e:#}")))?;
+    match rendered.exit {
+        Exit::Clean | Exit::Findings => Ok(rendered),
+        Exit::Stopped => Err(Failure::Interrupted(rendered.text().trim_end().to_owned())),
+        Exit::CouldNotRun => Err(Failure::CannotRun(rendered.text().trim_end().to_owned())),
+    }
+}
+
+/// Returns the exit code and the counts of an outcome; a response has a limited size.
+fn summary(rendered: &Rendered, run: &str) -> Result<Value, Failure> {
+    let mut summary = Map::new();
+    if let Value::Object(outcome) = rendered.json() {
+        let counts = outcome.iter().filter(|(_, value)| value.is_number() || value.is_string() || value.is_boolean());
+        summary.extend(counts.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    summary.insert("run".to_owned(), json!(run));
+    summary.insert("exit".to_owned(), json!(rendered.exit.code()));
+    Ok(Value::Object(summary))
+}

@@ -1,0 +1,81 @@
+//! The real binary with a test Runtime API: an audit planned, run shard by shard, and merged by events.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::lambda::sandbox::Sandbox;
+use testkit::planted_drift::{World, to_folder};
+use testkit::{Scene, built};
+
+fn scene() -> Scene {
+    let scene = Scene::embedded();
+    let world = World::of(&scene, 2, 6, 10);
+    to_folder(&scene.path("lake"), &world.objects());
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["replay"]).expect(0, &[]);
+    scene.sql("DELETE FROM historico_consumo WHERE substr(id_treated_data, -1) = '3'");
+    scene
+}
+
+async fn sandbox(scene: &Scene) -> Sandbox {
+    let env = [
+        ("RUMINATE_LAKE", scene.path("lake").display().to_string()),
+        ("RUMINATE_WAREHOUSE", format!("sqlite:{}", scene.path("w.db").display())),
+    ];
+    Sandbox::start(&built("fanout"), &env.map(|(name, value)| (name.to_owned(), value))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_planned_run_and_merged_by_events() {
+    let scene = tokio::task::spawn_blocking(scene).await.unwrap();
+    let function = sandbox(&scene).await;
+    let run = scene.path("run").display().to_string();
+    let invoke = async |event: Value| function.api.invoke_within(event.to_string(), Duration::from_secs(900)).await.0;
+    let planned = invoke(json!({"run": run, "plan": ["reconcile", "--shards", "5"]})).await.unwrap();
+    assert_eq!((&planned["shards"], &planned["exit"], &planned["run"]), (&json!(5), &json!(0), &json!(run)));
+    // A shard twice, and one past the end.
+    for shard in [3, 0, 1, 2, 3, 4, 5] {
+        let ran = invoke(json!({"run": run, "shard": shard})).await.unwrap();
+        assert_eq!(ran["shard"], shard, "{ran}");
+    }
+    let merged = invoke(json!({"run": run, "merge": []})).await.unwrap();
+    assert_eq!(merged["exit"], 1, "{merged}");
+    let evidence = merged["evidence"].as_str().unwrap().to_owned();
+    let compared = tokio::task::spawn_blocking(move || {
+        let single = scene.run(&["reconcile", "--evidence", "single"]);
+        assert_eq!(single.json["lake_only"], merged["lake_only"]);
+        for name in ["drift.ndjson", "totals.csv", "hashes.csv", "days.csv", "SHA256SUMS"] {
+            let of_function = std::fs::read(std::path::Path::new(&evidence).join(name)).unwrap();
+            let at_once = std::fs::read(scene.path("single").join(name)).unwrap();
+            assert!(of_function == at_once || name == "SHA256SUMS", "{name}");
+        }
+    });
+    compared.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_have_the_names_that_a_state_machine_knows() {
+    let scene = tokio::task::spawn_blocking(scene).await.unwrap();
+    let function = sandbox(&scene).await;
+    let run = scene.path("run").display().to_string();
+    let fails = async |event: Value, time: u64| {
+        let error = function.api.invoke_within(event.to_string(), Duration::from_secs(time)).await.0.unwrap_err();
+        (error["errorType"].as_str().unwrap().to_owned(), error["errorMessage"].as_str().unwrap().to_owned())
+    };
+    let (name, why) = fails(json!({"run": run, "shard": 0}), 900).await;
+    assert!(name == "CannotRun" && why.contains("no plan.json"), "{name}: {why}");
+    let (name, why) = fails(json!({"run": run}), 900).await;
+    assert!(name == "CannotRun" && why.contains("exactly one of"), "{name}: {why}");
+    let (name, why) = fails(json!({"run": run, "shard": 1, "colour": 2}), 900).await;
+    assert!(name == "CannotRun" && why.contains("colour"), "{name}: {why}");
+    let (name, why) = fails(json!({"run": run, "plan": ["publish"]}), 900).await;
+    assert!(name == "CannotRun" && why.contains("publish"), "{name}: {why}");
+    let plan = json!({"run": run, "plan": ["reconcile", "--shards", "2"]});
+    function.api.invoke_within(plan.to_string(), Duration::from_secs(900)).await.0.unwrap();
+    let (name, why) = fails(json!({"run": run, "merge": []}), 900).await;
+    assert!(name == "CannotRun" && why.contains("2 of 2 shards are missing"), "{name}: {why}");
+    // So little time that a shard cannot begin.
+    let (name, why) = fails(json!({"run": run, "shard": 0}), 1).await;
+    assert!(name == "Interrupted", "{name}: {why}");
+}

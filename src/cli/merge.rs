@@ -1,0 +1,75 @@
+//! `ruminate merge`: combines the shards of a run.
+
+use anyhow::bail;
+
+use super::Context;
+use super::audit_result::ResultFlags;
+use super::flags::endpoint;
+use super::run_flags::{RunStoreFlags, open_run_store, run_url};
+use super::write_flags::WriteFlags;
+use crate::fleet::{AuditJob, JobSettings, ReplayJob, Run, merge_audit, merge_replay};
+use crate::reconcile::AuditOptions;
+use crate::render::Rendered;
+use pipeline::lake::{Conditions, LakeUrl};
+
+/// Combine the shards of a run into the outcome of its job; exits as the job does
+///
+/// If shards are missing it exits with 2 and prints the command for each: there is no partial outcome.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Run: a directory or s3://bucket/prefix
+    #[arg(value_name = "RUN", value_parser = run_url)]
+    run: LakeUrl,
+    #[command(flatten)]
+    results: ResultFlags,
+    #[command(flatten)]
+    stores: RunStoreFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
+    args.results.check()?;
+    let run = Run::open(open_run_store(&args.run, &args.writes).await?).await?;
+    match &run.plan.job {
+        JobSettings::Reconcile(job) => args.audit(&run, job, context).await,
+        JobSettings::Replay(job) => args.replay(&run, job, context).await,
+    }
+}
+
+impl Args {
+    async fn audit(&self, run: &Run, job: &AuditJob, context: &Context) -> anyhow::Result<Rendered> {
+        let stores = self.stores.open(run, &self.writes).await?;
+        if self.results.writes_lake() {
+            self.writes.demand(&*stores.lake, Conditions::weakest).await?;
+        }
+        if self.results.writes_warehouse() {
+            stores.warehouse.check_writable().await?;
+        }
+        let (sink, files) = self.results.begin()?;
+        let (progress, cancel) = (&context.progress, &context.cancel);
+        let (audit, mut outcome, sink) = merge_audit(run, job, &stores, sink, progress, cancel).await?;
+        let drift_file = self.results.drift.as_ref().map(|path| path.display().to_string());
+        let command = context.command_line.to_string();
+        outcome.options = AuditOptions { command, drift_file, ..outcome.options };
+        outcome.lake_endpoint = endpoint(&*stores.lake);
+        let named = &run.plan.stores;
+        let warehouse = self.stores.warehouse(run)?.url()?;
+        let undo = context.command_line.clone().or("lake", &named.lake).or("warehouse", warehouse);
+        let undo = undo.or("table", &named.table);
+        self.results.finish(&audit, (outcome, sink), files, (&undo, named.table.clone()), context).await
+    }
+
+    async fn replay(&self, run: &Run, job: &ReplayJob, context: &Context) -> anyhow::Result<Rendered> {
+        if let Some(flag) = self.results.of_an_audit() {
+            bail!("{flag} is for an audit, and this run is a replay");
+        }
+        self.results.report.check()?;
+        let stores = self.stores.open(run, &self.writes).await?;
+        let mut outcome = merge_replay(run, job, &stores, &context.progress, &context.cancel).await?;
+        outcome.command = context.command_line.to_string();
+        outcome.lake_endpoint = endpoint(&*stores.lake);
+        self.results.report.write_or_log(&outcome);
+        Ok(Rendered::of(&outcome))
+    }
+}

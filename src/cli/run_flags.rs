@@ -1,0 +1,191 @@
+//! Flags of `plan`, `shard` and `merge` for the files of a run and for its stores.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use pipeline::lake::dir::Dir;
+
+use super::flags::{CONNECT_TIMEOUT, CONNECTIONS, LakeFlags, WarehouseFlags, open_lake, read_concurrency};
+use super::sort_flags::SortFlags;
+use super::write_flags::WriteFlags;
+use crate::fleet::{Run, RunStore, ShardSize, ShardStores, Stores};
+use crate::units;
+use pipeline::lake::{Lake, LakeUrl};
+use pipeline::retry::RetryPolicy;
+use pipeline::warehouse::WarehouseUrl;
+
+/// Default number of objects per shard: a few minutes of one machine.
+const OBJECTS: u64 = 250_000;
+
+/// Where a plan is written, and how it is divided.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct DivisionFlags {
+    /// Maximum number of objects per shard
+    #[arg(long, value_name = "N", default_value_t = OBJECTS, value_parser = clap::value_parser!(u64).range(1..))]
+    objects_per_shard: u64,
+    /// Exact number of shards, in place of --objects-per-shard
+    #[arg(long, value_name = "N", conflicts_with = "objects_per_shard", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    shards: Option<u32>,
+    /// Where the run is written: a directory or s3://bucket/prefix
+    #[arg(long, value_name = "RUN", value_parser = run_url)]
+    out: LakeUrl,
+    #[command(flatten)]
+    writes: WriteFlags,
+}
+
+impl DivisionFlags {
+    /// Opens the run to write it.
+    pub(super) async fn open(&self) -> anyhow::Result<(RunStore, ShardSize)> {
+        if let LakeUrl::Dir(path) = &self.out {
+            Dir::new(path).create().context("--out")?;
+        }
+        let store = open_run_store(&self.out, &self.writes).await?;
+        let size = self.shards.map_or(ShardSize::Objects(self.objects_per_shard), ShardSize::Count);
+        Ok((store, size))
+    }
+}
+
+/// Parses the address of a run.
+pub(super) fn run_url(text: &str) -> Result<LakeUrl, String> {
+    text.parse().map_err(|e: String| e.replace("the lake's address", "the run's address").replace("a lake", "a run"))
+}
+
+/// Opens the files of a run.
+pub(super) async fn open_run_store(run: &LakeUrl, writes: &WriteFlags) -> anyhow::Result<RunStore> {
+    let files = open_lake(run, RetryPolicy::default(), writes.options()?).await?;
+    let store = RunStore::new(files);
+    store.check_conditions(writes.require_conditional_writes).await?;
+    Ok(store)
+}
+
+/// Stores of a run; what is not given comes from the plan.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct RunStoreFlags {
+    /// Lake URL: s3://bucket/prefix or a directory; it must be that of the plan [default: the plan's]
+    #[arg(long, value_name = "URL")]
+    lake: Option<LakeUrl>,
+    /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH; it must be that of the plan
+    ///
+    /// Falls back to DATABASE_URL and RDS_HOST as everywhere, then to the plan's address, which has no password.
+    // Stored as text until it is opened: clap would print a rejected value, including its password.
+    #[arg(long, value_name = "URL", hide_env_values = true)]
+    warehouse: Option<String>,
+    /// Maximum number of warehouse connections
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=64))]
+    connections: u32,
+    /// How long to wait for a connection to the warehouse
+    #[arg(long, value_name = "DURATION", default_value = CONNECT_TIMEOUT, value_parser = units::duration)]
+    connect_timeout: Duration,
+    /// Concurrent object reads [default: 256; 64 for a directory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    concurrency: Option<u32>,
+    #[command(flatten)]
+    sort: SortFlags,
+}
+
+impl RunStoreFlags {
+    /// Returns the warehouse of a run.
+    pub(super) fn warehouse(&self, run: &Run) -> anyhow::Result<WarehouseFlags> {
+        let table = run.plan.stores.table.parse().map_err(|e| anyhow!("the plan's table: {e}"))?;
+        let flags = WarehouseFlags {
+            warehouse: self.warehouse.clone(),
+            table,
+            connections: self.connections,
+            connect_timeout: self.connect_timeout,
+        };
+        if flags.is_named() {
+            return Ok(flags);
+        }
+        Ok(WarehouseFlags { warehouse: Some(run.plan.stores.warehouse.clone()), ..flags })
+    }
+
+    /// Opens the stores of a run, with these settings for writes to the lake.
+    pub(super) async fn open(&self, run: &Run, writes: &WriteFlags) -> anyhow::Result<ShardStores> {
+        let url = match &self.lake {
+            Some(url) => url.clone(),
+            None => run.plan.stores.lake.parse().map_err(|e: String| anyhow!(e)).context("the plan's lake")?,
+        };
+        let lake = LakeFlags::of(url).open_for(writes.options()?).await?;
+        open_stores(lake, &self.warehouse(run)?, self.concurrency, &self.sort).await
+    }
+}
+
+/// Returns opened stores with the settings of this machine.
+pub(super) async fn open_stores(
+    lake: Arc<dyn Lake>,
+    warehouse: &WarehouseFlags,
+    concurrency: Option<u32>,
+    sort: &SortFlags,
+) -> anyhow::Result<ShardStores> {
+    Ok(ShardStores {
+        reads: read_concurrency(concurrency, lake.read_hints()),
+        lake,
+        warehouse: warehouse.open_bulk(None).await?,
+        warehouse_identity: identity(&warehouse.url()?, warehouse.table.as_str()),
+        connections: warehouse.connections as usize,
+        sort: sort.settings(),
+    })
+}
+
+/// Returns the names of the stores in a plan.
+pub(super) fn names(stores: &ShardStores, warehouse: &WarehouseFlags) -> anyhow::Result<Stores> {
+    let address = match warehouse.url()? {
+        WarehouseUrl::Sqlite(path) => {
+            let path = std::path::absolute(&path).unwrap_or(path);
+            WarehouseUrl::Sqlite(path).to_string()
+        }
+        WarehouseUrl::MySql(mut url) => {
+            url.set_password(None).map_err(|()| anyhow!("the warehouse's address has no place for a password"))?;
+            url.to_string()
+        }
+    };
+    let lake = match stores.lake.identity() {
+        // A directory is found again from anywhere on the machine.
+        identity if !stores.lake.address().starts_with("s3://") => identity,
+        _ => stores.lake.address(),
+    };
+    Ok(Stores {
+        lake,
+        lake_identity: stores.lake.identity(),
+        warehouse: address,
+        warehouse_identity: stores.warehouse_identity.clone(),
+        table: warehouse.table.to_string(),
+        columns: Default::default(),
+    })
+}
+
+/// Returns server, database and table of a warehouse, regardless of the account.
+fn identity(url: &WarehouseUrl, table: &str) -> String {
+    match url {
+        WarehouseUrl::Sqlite(path) => {
+            let whole = path.canonicalize().or_else(|_| std::path::absolute(path));
+            format!("sqlite:{} table {table}", whole.unwrap_or_else(|_| path.clone()).display())
+        }
+        WarehouseUrl::MySql(url) => {
+            let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(3306));
+            format!("mysql://{host}:{port}{} table {table}", url.path())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warehouse_is_the_same_for_every_account_and_option() {
+        let of = |text: &str| identity(&text.parse().unwrap(), "t");
+        assert_eq!(of("mysql://ana:x@db/fazendas?ssl-mode=REQUIRED"), "mysql://db:3306/fazendas table t");
+        assert_eq!(of("mysql://ana:x@db/fazendas"), of("mysql://rui@db:3306/fazendas"));
+        assert_ne!(of("mysql://ana@db/fazendas"), of("mysql://ana@db:3307/fazendas"));
+        assert!(of("sqlite:w.db").ends_with("/w.db table t"));
+    }
+
+    #[test]
+    fn a_wrong_address_of_a_run_is_named_as_one() {
+        assert!(run_url("s3://B/x").unwrap_err().contains("bucket"));
+        let e = run_url("ftp://x").unwrap_err();
+        assert!(e.contains("run") && !e.contains("lake of kind"), "{e}");
+    }
+}

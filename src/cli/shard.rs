@@ -1,0 +1,44 @@
+//! `ruminate shard`: runs one shard of a run.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+
+use super::Context;
+use super::flags::variable;
+use super::run_flags::{RunStoreFlags, open_run_store, run_url};
+use super::write_flags::WriteFlags;
+use crate::fleet::{Run, run_shard, shard_index};
+use crate::render::Rendered;
+use crate::units;
+use pipeline::lake::LakeUrl;
+
+/// Run one shard of a run that `plan` wrote; safe to repeat, and to run twice at once
+///
+/// Exit codes: 0 written, whatever was found; 2 cannot run, do not retry; 3 interrupted, retry.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Run: a directory or s3://bucket/prefix
+    #[arg(value_name = "RUN", value_parser = run_url)]
+    run: LakeUrl,
+    /// Number of the shard, from 0 [default: the variable of the scheduler]
+    ///
+    /// AWS_BATCH_JOB_ARRAY_INDEX, JOB_COMPLETION_INDEX, SLURM_ARRAY_TASK_ID, BATCH_TASK_INDEX or CLOUD_RUN_TASK_INDEX.
+    #[arg(long, value_name = "K")]
+    shard: Option<u32>,
+    /// Stop in time to end before this, such as 14m, and exit 3
+    #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+    stop_before: Option<Duration>,
+    #[command(flatten)]
+    stores: RunStoreFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
+}
+
+pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
+    let index = shard_index(args.shard, variable).map_err(|e| anyhow!(e))?;
+    let run = Run::open(open_run_store(&args.run, &args.writes).await?).await?;
+    let open = || args.stores.open(&run, &args.writes);
+    let (progress, cancel) = (&context.progress, &context.cancel);
+    Ok(Rendered::of(&run_shard(&run, index, open, args.stop_before, progress, cancel).await?))
+}

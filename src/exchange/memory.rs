@@ -1,0 +1,48 @@
+//! Exchange in memory, for tests.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use super::{EachEntry, ExchangeReader, ExchangeWriter};
+
+/// Entries by part and stream.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<BTreeMap<(u32, &'static str), Vec<Vec<u8>>>>>);
+
+impl Memory {
+    /// Returns the writer of a part.
+    pub(crate) fn part(&self, part: u32) -> Box<dyn ExchangeWriter> {
+        Box::new(MemoryPart { of: self.clone(), part })
+    }
+
+    /// Returns the number of entries in a stream of all parts.
+    pub(crate) fn count(&self, stream: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|((_, name), _)| *name == stream).map(|(_, entries)| entries.len()).sum()
+    }
+}
+
+struct MemoryPart {
+    of: Memory,
+    part: u32,
+}
+
+impl ExchangeWriter for MemoryPart {
+    fn write(&mut self, stream: &'static str, entry: &[u8]) -> io::Result<()> {
+        self.of.0.lock().unwrap().entry((self.part, stream)).or_default().push(entry.to_vec());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ExchangeReader for Memory {
+    async fn read(&self, stream: &'static str, parts: &[u32], each: &mut EachEntry<'_>) -> anyhow::Result<()> {
+        for part in parts {
+            let entries = self.0.lock().unwrap().get(&(*part, stream)).cloned().unwrap_or_default();
+            entries.iter().try_for_each(|entry| each(*part, entry))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! Attempts at a shard: `outcome.json`, which the first complete attempt writes last, and what a second one compares.
+//!
+//! The outcome has a result, which depends on the plan and the stores alone, and the attempt, which is another each time.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, bail, ensure};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::exchange::{ExchangeFile, shard_folder};
+use super::index::Source;
+use super::plan::{FORMAT, Run};
+use pipeline::lake::ThrottleStats;
+
+/// Name of an outcome in the folder of its shard.
+const OUTCOME: &str = "outcome.json";
+/// Start of the names of attempts in the folder of their shard.
+const ATTEMPT: &str = "attempt-";
+/// Maximum number of differences that are named.
+const SHOWN: usize = 5;
+
+/// Outcome of a shard.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShardOutcome {
+    /// Version of the format.
+    pub format: u32,
+    /// Id of the plan.
+    pub plan_id: String,
+    /// Number of the shard.
+    pub shard: u32,
+    /// What the shard found.
+    pub result: ShardResult,
+    /// The attempt that wrote it.
+    pub attempt: Attempt,
+}
+
+/// What a shard found: the same for every attempt on the same stores.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShardResult {
+    /// Files with what the shard leaves to the merge.
+    pub files: Vec<ExchangeFile>,
+    /// Counts of the shard, in the form of its job.
+    pub counts: Value,
+}
+
+/// Attempt at a shard.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Attempt {
+    /// UUID of the attempt (version 7).
+    pub id: String,
+    /// What started it.
+    pub source: Source,
+    /// Start time, by the local clock.
+    pub started_at: DateTime<Utc>,
+    /// Duration, in seconds.
+    pub seconds: f64,
+    /// Number of snapshots of the warehouse that were lost.
+    #[serde(default)]
+    pub lost_snapshots: u64,
+    /// Throttling by the lake.
+    pub throttle: ThrottleStats,
+    /// What the job did in this attempt, in the form of the job.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub detail: Value,
+}
+
+/// What a job found in a shard.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Counts, the same for every attempt.
+    pub counts: Value,
+    pub objects: u64,
+    pub lost_snapshots: u64,
+    /// What this attempt did.
+    pub detail: Value,
+}
+
+/// Result of a shard's job: found, or interrupted with the reason.
+pub(super) type Ended = Result<Found, String>;
+
+/// Reason of an attempt that was cancelled.
+pub(super) const INTERRUPTED: &str = "interrupted";
+
+impl Attempt {
+    /// Returns an attempt that starts now.
+    pub(super) fn begin(source: Source) -> Self {
+        let started_at = Utc::now();
+        let id = crate::outcome::run_id(started_at).to_string();
+        let throttle = ThrottleStats::default();
+        Self { id, source, started_at, seconds: 0.0, lost_snapshots: 0, throttle, detail: Value::Null }
+    }
+}
+
+/// Result of writing an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Written {
+    /// This attempt was the first.
+    First,
+    /// Another attempt was first, and found the same.
+    Same,
+    /// Another attempt was first, and found something else: these differ.
+    Other(Vec<String>),
+}
+
+fn outcome_name(shard: u32) -> String {
+    format!("{}{OUTCOME}", shard_folder(shard))
+}
+
+/// Records that an attempt starts, so that the number of attempts is known also if they are killed.
+pub(super) async fn record_start(run: &Run, shard: u32, attempt: &Attempt) -> anyhow::Result<()> {
+    let name = format!("{}{ATTEMPT}{}.json", shard_folder(shard), attempt.id);
+    let content = serde_json::to_vec(&serde_json::json!({ "source": attempt.source, "started_at": attempt.started_at }))?;
+    run.store.create(&name, content.into()).await.map(drop)
+}
+
+/// Returns the outcome of a shard. `None` if no attempt was completed.
+///
+/// # Errors
+/// Returns an error if it cannot be read, or belongs to another plan.
+pub(super) async fn read(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOutcome>> {
+    let name = outcome_name(shard);
+    let Some(content) = run.store.read(&name).await? else { return Ok(None) };
+    let address = run.store.address();
+    let again = || format!("remove the folder {} of the run, then run `{}`", shard_folder(shard), run.shard_command(shard));
+    let outcome: ShardOutcome = serde_json::from_slice(&content)
+        .with_context(|| format!("{name} of the run {address} is no outcome of a shard: {}", again()))?;
+    ensure!(
+        outcome.format == FORMAT && outcome.plan_id == run.plan_id && outcome.shard == shard,
+        "{name} of the run {address} belongs to another plan or shard: {}",
+        again()
+    );
+    Ok(Some(outcome))
+}
+
+/// Returns the outcome of a shard if all of its files exist, which one listing shows.
+pub(super) async fn read_complete(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOutcome>> {
+    let Some(outcome) = read(run, shard).await? else { return Ok(None) };
+    let listed: BTreeMap<String, u64> = run.store.list(&shard_folder(shard)).await?.into_iter().collect();
+    let missing = outcome.result.files.iter().find(|file| listed.get(&file.name(shard)) != Some(&file.bytes));
+    if let Some(file) = missing {
+        tracing::warn!("{} is missing or cut: shard {shard} is run again", file.name(shard));
+        return Ok(None);
+    }
+    Ok(Some(outcome))
+}
+
+/// Writes an outcome, unless there is one; in that case, compares both.
+pub(super) async fn write(run: &Run, outcome: &ShardOutcome) -> anyhow::Result<Written> {
+    let mut content = serde_json::to_vec(outcome)?;
+    content.push(b'\n');
+    let is_first = run.store.create(&outcome_name(outcome.shard), content.into()).await?;
+    // Read back in any case: a store that does not honour the condition may have let two attempts write.
+    let Some(there) = read(run, outcome.shard).await? else {
+        bail!("{} of the run {} is gone after it was written", outcome_name(outcome.shard), run.store.address());
+    };
+    Ok(match differences(&there.result, &outcome.result) {
+        _ if is_first && there.attempt.id == outcome.attempt.id => Written::First,
+        differs if differs.is_empty() => Written::Same,
+        differs => Written::Other(differs),
+    })
+}
+
+/// Returns what differs between two results of a shard.
+fn differences(first: &ShardResult, second: &ShardResult) -> Vec<String> {
+    let mut differs = Vec::new();
+    compare("", &first.counts, &second.counts, &mut differs);
+    let streams = |result: &ShardResult| {
+        let mut streams = BTreeMap::<String, Vec<String>>::new();
+        for file in &result.files {
+            streams.entry(file.stream.clone()).or_default().push(file.sha256.clone());
+        }
+        streams
+    };
+    let (first, second) = (streams(first), streams(second));
+    let names: std::collections::BTreeSet<_> = first.keys().chain(second.keys()).collect();
+    differs.extend(names.into_iter().filter(|name| first.get(*name) != second.get(*name)).map(|name| format!("files of {name}")));
+    let more = differs.len().saturating_sub(SHOWN);
+    differs.truncate(SHOWN);
+    if more > 0 {
+        differs.push(format!("{more} more"));
+    }
+    differs
+}
+
+fn compare(path: &str, first: &Value, second: &Value, differs: &mut Vec<String>) {
+    match (first, second) {
+        _ if first == second => {}
+        (Value::Object(first), Value::Object(second)) => {
+            let names: std::collections::BTreeSet<_> = first.keys().chain(second.keys()).collect();
+            for name in names {
+                let of = |map: &serde_json::Map<String, Value>| map.get(name).cloned().unwrap_or_default();
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                compare(&path, &of(first), &of(second), differs);
+            }
+        }
+        (Value::Object(_) | Value::Array(_), _) | (_, Value::Object(_) | Value::Array(_)) => differs.push(path.to_owned()),
+        _ => differs.push(format!("{path} was {first} and is {second}")),
+    }
+}
+
+/// Outcomes of all shards of a run, with the number of attempts at each.
+pub(super) struct Outcomes {
+    pub outcomes: Vec<ShardOutcome>,
+    pub attempts: Vec<u64>,
+}
+
+impl Outcomes {
+    /// Returns the exchange files of all shards.
+    pub(super) fn files(&self) -> BTreeMap<u32, Vec<ExchangeFile>> {
+        self.outcomes.iter().map(|outcome| (outcome.shard, outcome.result.files.clone())).collect()
+    }
+}
+
+/// Returns the outcomes of all shards.
+///
+/// # Errors
+/// Returns an error that names the missing ones, with the command for each.
+pub(super) async fn read_all(run: &Run) -> anyhow::Result<Outcomes> {
+    use futures::stream::{self, StreamExt, TryStreamExt};
+    let (mut done, mut attempts) = (vec![false; run.shards.len()], vec![0; run.shards.len()]);
+    for (name, _) in run.store.list("shards/").await? {
+        let Some((shard, file)) = name.strip_prefix("shards/").and_then(|rest| rest.split_once('/')) else { continue };
+        let Some(shard) = shard.parse::<usize>().ok().filter(|shard| *shard < done.len()) else { continue };
+        done[shard] |= file == OUTCOME;
+        attempts[shard] += u64::from(file.starts_with(ATTEMPT));
+    }
+    let missing: Vec<u32> = (0..).zip(&done).filter(|(_, done)| !**done).map(|(shard, _)| shard).collect();
+    if !missing.is_empty() {
+        bail!("{}", missing_message(run, &missing));
+    }
+    let read_one = |shard: u32| async move {
+        let missing = || anyhow::anyhow!("{}", missing_message(run, &[shard]));
+        read(run, shard).await?.ok_or_else(missing)
+    };
+    let outcomes = stream::iter(0..run.plan.shards).map(read_one).buffered(16).try_collect().await?;
+    Ok(Outcomes { outcomes, attempts })
+}
+
+fn missing_message(run: &Run, missing: &[u32]) -> String {
+    let commands: Vec<String> = missing.iter().map(|shard| format!("  {}", run.shard_command(*shard))).collect();
+    let (is, them) = if missing.len() == 1 { ("shard is", "it") } else { ("shards are", "them") };
+    format!(
+        "{} of {} {is} missing: run {them}, then merge again\n{}",
+        missing.len(),
+        run.plan.shards,
+        commands.join("\n")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn result(counts: Value, files: &[(&str, &str)]) -> ShardResult {
+        let file = |(stream, sha256): &(&str, &str)| ExchangeFile {
+            stream: (*stream).into(),
+            sha256: (*sha256).into(),
+            bytes: 1,
+            entries: 1,
+        };
+        ShardResult { files: files.iter().map(file).collect(), counts }
+    }
+
+    #[test]
+    fn two_attempts_that_differ_are_named_by_what_differs() {
+        let first = result(json!({"left": {"judged": 7}, "days": [1], "votes": 1}), &[("objects", "a"), ("rows", "b")]);
+        assert!(differences(&first, &first.clone()).is_empty());
+        let second = result(json!({"left": {"judged": 8}, "days": [2], "votes": 1}), &[("rows", "c")]);
+        assert_eq!(
+            differences(&first, &second),
+            ["days", "left.judged was 7 and is 8", "files of objects", "files of rows"]
+        );
+        let many = |add: u64| (0..9).map(|n: u64| (n.to_string(), json!(n + add))).collect::<serde_json::Map<_, _>>();
+        let differs = differences(&result(many(0).into(), &[]), &result(many(1).into(), &[]));
+        assert_eq!((differs.len(), &*differs[5]), (6, "4 more"));
+    }
+}

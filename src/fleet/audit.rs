@@ -1,0 +1,134 @@
+//! Audits in shards.
+
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::attempt::{self, Ended, Found, INTERRUPTED};
+use super::clock;
+use super::exchange::{FileWriter, RunExchange};
+use super::job::{AuditJob, JobSettings};
+use super::layout::{ShardSize, divide};
+use super::machine::{ShardStores, columns};
+use super::outcome::PlanOutcome;
+use super::plan::{Run, RunPlan, Stores};
+use super::store::RunStore;
+use super::survey::Survey;
+use crate::cancellation::CancellationToken;
+use crate::job_range::JobRange;
+use crate::progress::Progress;
+use crate::reader::Cutoff;
+use crate::reconcile::{
+    Audit, AuditPart, DriftWriter, Outcome, Parts, ShardRun, TruthAsked, combine, judge_part, refuse_empty,
+};
+use pipeline::record::Rules;
+
+impl AuditJob {
+    /// Returns the audit on these stores.
+    fn audit(&self, stores: &ShardStores) -> anyhow::Result<Audit> {
+        Ok(Audit {
+            lake: stores.lake.clone(),
+            warehouse: stores.warehouse.clone(),
+            span: self.span()?,
+            rules: Rules { meta_rate: self.options.meta_rate },
+            reads: stores.reads,
+            halt_after: None,
+            quick: self.quick,
+            tolerances: self.tolerances()?,
+            sort: stores.sort.clone(),
+            cache: None,
+            truth: TruthAsked::default(),
+            allow_empty: self.allow_empty,
+        })
+    }
+}
+
+/// Plans an audit: lists the lake, divides it, and writes the run.
+///
+/// # Errors
+/// Returns an error if a side is empty, a store cannot be read, or the run has a plan already or cannot be written.
+pub async fn plan_audit(
+    stores: &ShardStores,
+    job: AuditJob,
+    named: Stores,
+    (store, size): (RunStore, ShardSize),
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> anyhow::Result<PlanOutcome> {
+    let started = Instant::now();
+    let audit = job.audit(stores)?;
+    let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
+    let schema = audit.warehouse.table_schema().await?;
+    refuse_empty(&audit, &wide).await?;
+    clock::check(&*audit.lake, None).await?;
+    let cutoff = Cutoff::of(&*audit.lake).await?.instant();
+    let Some(survey) = Survey::of(&*audit.lake, &wide, progress, cancel).await? else {
+        return Ok(PlanOutcome { stopped: Some(INTERRUPTED.into()), ..PlanOutcome::default() });
+    };
+    let shards = divide(&survey, size);
+    let named = Stores { columns: columns(&schema), ..named };
+    let plan = RunPlan::new(JobSettings::Reconcile(job), named, cutoff, survey.listing, shards.len());
+    let run = Run::create(store, plan, shards).await?;
+    Ok(PlanOutcome::of(&run, started.elapsed().as_secs_f64()))
+}
+
+/// Judges a shard of an audit.
+pub(super) async fn run_part(
+    run: &Run,
+    job: &AuditJob,
+    stores: &ShardStores,
+    (range, files): (&JobRange, FileWriter),
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Ended> {
+    let audit = job.audit(stores)?;
+    let part = AuditPart { range: range.clone(), cutoff: run.plan.cutoff };
+    let Some((counts, snapshots)) = judge_part(&audit, &part, Box::new(files), progress, cancel).await? else {
+        return Ok(Err(INTERRUPTED.into()));
+    };
+    let lost_snapshots = snapshots.saturating_sub(1);
+    Ok(Ok(Found { counts: json!(counts), objects: counts.listed, lost_snapshots, ..Found::default() }))
+}
+
+/// Concludes an audit whose shards are all done. Returns the audit too, for a repair.
+///
+/// # Errors
+/// Returns an error if shards are missing, with the command for each, or if files of the run do not belong together.
+pub async fn merge_audit(
+    run: &Run,
+    job: &AuditJob,
+    stores: &ShardStores,
+    sink: DriftWriter,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> anyhow::Result<(Audit, Outcome, DriftWriter)> {
+    let outcomes = attempt::read_all(run).await?;
+    stores.check(&run.plan).await?;
+    let audit = job.audit(stores)?;
+    let runs = runs(&outcomes);
+    let exchange = RunExchange::new(run.clone(), outcomes.files());
+    let parts = Parts {
+        ranges: run.shards.iter().map(|shard| shard.range.ids).collect(),
+        exchange: &exchange,
+        cutoff: run.plan.cutoff,
+        lost_snapshots: outcomes.outcomes.iter().map(|outcome| outcome.attempt.lost_snapshots).sum(),
+    };
+    let (mut outcome, sink) = combine(&audit, &parts, sink, progress, cancel).await?;
+    outcome.run.shards = runs;
+    outcome.options = job.options.clone();
+    outcome.max_drift = job.max_drift;
+    Ok((audit, outcome, sink))
+}
+
+/// Returns what a report shows of the shards.
+fn runs(outcomes: &attempt::Outcomes) -> Vec<ShardRun> {
+    let runs = outcomes.outcomes.iter().zip(&outcomes.attempts).map(|(outcome, attempts)| ShardRun {
+        objects: outcome.result.counts["listed"].as_u64().unwrap_or(0),
+        started_at: outcome.attempt.started_at,
+        seconds: outcome.attempt.seconds,
+        attempts: *attempts,
+        retries: outcome.attempt.throttle.retries,
+        source: json!(outcome.attempt.source).as_str().unwrap_or_default().to_owned(),
+    });
+    runs.collect()
+}

@@ -1,0 +1,64 @@
+//! Jobs on a fleet: planned once, run in shards anywhere, and merged. There is no scheduler here; any can start a shard.
+//!
+//! A run is a directory or a prefix in a bucket:
+//!
+//! | file | content | written by |
+//! | --- | --- | --- |
+//! | `plan.json` | job, settings, stores, cutoff, totals, cost | `plan`, last |
+//! | `shards.jsonl` | one line per shard: its range of ids and days, objects, bytes | `plan` |
+//! | `shards/<K>/<stream>-<sha256>.zst` | what a shard leaves to the merge | `shard` |
+//! | `shards/<K>/outcome.json` | counts of a shard, and its files | `shard`, last, if it does not exist |
+//! | `shards/<K>/attempt-<id>.json` | an attempt that started | `shard` |
+//!
+//! This module owns these files, the division into shards, and the protocol of attempts. A job knows only that it covers a
+//! range ([`crate::job_range`]) and that it leaves entries ([`crate::exchange`]).
+//!
+//! # Files
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `attempt` | Attempts at a shard: the outcome, which the first complete attempt writes last, and what a second one compares |
+//! | `audit` | Audits in shards |
+//! | `clock` | Check of the clocks of a machine and of the lake |
+//! | `exchange` | Exchange files of a run: the entries that shards leave to the merge, named by their content |
+//! | `index` | Number of the shard to run: from the flag, or from the variable of the scheduler that started the program |
+//! | `job` | Jobs that can run in shards, with the settings that determine their result |
+//! | `layout` | Division of a listing into shards |
+//! | `machine` | Stores of a run as one machine opens them, with the settings of that machine |
+//! | `outcome` | Outcomes of `plan` and `shard` |
+//! | `plan` | Plan of a run, which every shard and the merge read first |
+//! | `replay` | Replays in shards |
+//! | `shards` | List of the shards of a run |
+//! | `step` | A shard from its number to its outcome, whatever its job |
+//! | `store` | Files of a run: in a directory, or in a bucket |
+//! | `survey` | Listing of a lake for a plan: how many objects there are, and how their ids and days are distributed |
+
+mod attempt;
+mod audit;
+mod clock;
+mod exchange;
+mod index;
+mod job;
+mod layout;
+mod machine;
+mod outcome;
+mod plan;
+mod replay;
+mod shards;
+mod step;
+mod store;
+mod survey;
+
+pub use attempt::{Attempt, ShardOutcome, ShardResult};
+pub use audit::{merge_audit, plan_audit};
+pub use exchange::ExchangeFile;
+pub use index::{Source, shard_index};
+pub use job::{AuditJob, JobSettings, ReplayJob};
+pub use layout::ShardSize;
+pub use machine::ShardStores;
+pub use outcome::{PlanOutcome, ShardReport, ShardState};
+pub use plan::{Listing, Run, RunPlan, Stores};
+pub use replay::{merge_replay, plan_replay};
+pub use shards::Shard;
+pub use step::run_shard;
+pub use store::RunStore;

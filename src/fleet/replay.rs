@@ -1,0 +1,177 @@
+//! Replays in shards: each loads the objects of its range, with a journal of its own and its share of the rate.
+//!
+//! The merge loads what the shards left, and adds up their outcomes. Existing rows are always kept, because the undo file
+//! of a shard would remain on its machine.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::attempt::{self, Ended, Found};
+use super::clock;
+use super::exchange::{FileWriter, RunExchange};
+use super::job::{JobSettings, ReplayJob};
+use super::layout::{ShardSize, divide};
+use super::machine::{ShardStores, columns};
+use super::outcome::PlanOutcome;
+use super::plan::{Run, RunPlan, Stores};
+use super::store::RunStore;
+use super::survey::Survey;
+use crate::cancellation::CancellationToken;
+use crate::exchange::ExchangeWriter;
+use crate::job_range::JobRange;
+use crate::progress::Progress;
+use crate::reader::Cutoff;
+use crate::replay::{
+    Counter, JournalMode, LeftObjects, Outcome, Plan, Policy, Replay, ReplayPart, ReplaySource, ThrottleLimits,
+    ThrottleSettings, journal_of_run, run as replay,
+};
+
+/// Number of objects that the merge loads in one replay.
+const LEFT_AT_ONCE: usize = 200_000;
+
+impl ReplayJob {
+    fn source(&self, stores: &ShardStores) -> anyhow::Result<ReplaySource> {
+        Ok(ReplaySource { span: self.span()?, filter: self.filter(), ..ReplaySource::of(stores.lake.clone()) })
+    }
+
+    fn replay(&self, plan: Plan, stores: &ShardStores, journal: JournalMode, rate: Option<u64>) -> Replay {
+        let limits = ThrottleLimits { rows_per_second: rate, ..ThrottleLimits::default() };
+        Replay {
+            verify: self.verify,
+            policy: Policy::Keep,
+            read_concurrency: stores.reads,
+            load_concurrency: stores.connections,
+            sort: stores.sort.clone(),
+            journal: Some(journal),
+            throttle: ThrottleSettings { limits, ..ThrottleSettings::default() },
+            ..Replay::new(plan, stores.warehouse.clone())
+        }
+    }
+}
+
+/// Plans a replay: lists the lake, divides it, and writes the run.
+///
+/// # Errors
+/// Returns an error if the lake is empty, a store cannot be read, or the run has a plan already or cannot be written.
+pub async fn plan_replay(
+    stores: &ShardStores,
+    job: ReplayJob,
+    named: Stores,
+    (store, size): (RunStore, ShardSize),
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> anyhow::Result<PlanOutcome> {
+    let started = Instant::now();
+    let schema = stores.warehouse.table_schema().await?;
+    if !job.allow_empty && let Some(empty) = Plan::new(job.source(stores)?).await?.empty().await? {
+        bail!("nothing to replay from lake \"{}\": {empty}; if that is intended, add --allow-empty", stores.lake.address());
+    }
+    clock::check(&*stores.lake, None).await?;
+    let cutoff = Cutoff::of(&*stores.lake).await?.instant();
+    let Some(survey) = Survey::of(&*stores.lake, &job.span()?, progress, cancel).await? else {
+        return Ok(PlanOutcome { stopped: Some(attempt::INTERRUPTED.into()), ..PlanOutcome::default() });
+    };
+    let shards = divide(&survey, size);
+    let named = Stores { columns: columns(&schema), ..named };
+    let plan = RunPlan::new(JobSettings::Replay(job), named, cutoff, survey.listing, shards.len());
+    let run = Run::create(store, plan, shards).await?;
+    Ok(PlanOutcome::of(&run, started.elapsed().as_secs_f64()))
+}
+
+/// Returns the id of a shard's run in the journal, the same for every attempt.
+fn run_id(run: &Run, part: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(format!("{}/{part}", run.plan_id))[..16]);
+    uuid::Builder::from_bytes(bytes).with_variant(uuid::Variant::RFC4122).with_version(uuid::Version::Custom).into_uuid()
+}
+
+/// Loads a shard of a replay.
+pub(super) async fn run_part(
+    run: &Run,
+    (shard, job): (u32, &ReplayJob),
+    stores: &ShardStores,
+    (range, files): (&JobRange, FileWriter),
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Ended> {
+    let name = format!("{}/{shard}", run.plan_id.get(..12).unwrap_or(&run.plan_id));
+    let part = ReplayPart { range: Arc::new(range.clone()), cutoff: run.plan.cutoff, name };
+    let plan = Plan::of_part(job.source(stores)?, part).await?;
+    let journal = journal_of_run(&*stores.warehouse, run_id(run, &shard.to_string()), job.verify).await?;
+    let files: Box<dyn ExchangeWriter> = Box::new(files);
+    let loading = Replay { left: Some(files), ..job.replay(plan, stores, journal, job.rate_of_a_shard(run.plan.shards)) };
+    let outcome = replay(loading, progress, cancel).await?;
+    if let Some(why) = outcome.stopped {
+        return Ok(Err(why));
+    }
+    // Rows that this attempt inserted are identical for the next.
+    let counts = json!({
+        "listed": outcome.counts[Counter::Listed],
+        "recovered": outcome.counts.recovered(),
+        "conflicting": outcome.counts[Counter::Conflicting],
+        "rejected": outcome.counts[Counter::Rejected],
+        "archived": outcome.counts[Counter::Archived],
+        "unreadable": outcome.counts[Counter::Unreadable],
+        "skipped": outcome.counts.skipped(),
+    });
+    let objects = outcome.counts[Counter::Listed];
+    Ok(Ok(Found { counts, objects, detail: serde_json::to_value(&outcome)?, ..Found::default() }))
+}
+
+/// Loads what the shards left, and returns the outcome of the complete replay.
+///
+/// # Errors
+/// Returns an error if shards are missing, with the command for each, or if files of the run do not belong together.
+pub async fn merge_replay(
+    run: &Run,
+    job: &ReplayJob,
+    stores: &ShardStores,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Outcome> {
+    let outcomes = attempt::read_all(run).await?;
+    stores.check(&run.plan).await?;
+    let (began, mut seconds) = (Instant::now(), 0.0_f64);
+    let mut merged: Option<Outcome> = None;
+    for outcome in &outcomes.outcomes {
+        let part: Outcome = serde_json::from_value(outcome.attempt.detail.clone())
+            .with_context(|| format!("the outcome of shard {} is not that of a replay", outcome.shard))?;
+        seconds = seconds.max(part.seconds);
+        match &mut merged {
+            None => merged = Some(part),
+            Some(merged) => merged.merge(part),
+        }
+    }
+    let mut merged = merged.unwrap_or_default();
+    let exchange = RunExchange::new(run.clone(), outcomes.files());
+    let numbers: Vec<u32> = (0..run.plan.shards).collect();
+    let mut left = LeftObjects::read(&exchange, &numbers, &stores.sort).await?;
+    let mut round = 0;
+    while let Some(objects) = left.next(LEFT_AT_ONCE)? {
+        let source = ReplaySource { only: Some(objects), ..job.source(stores)? };
+        let plan = Plan::new(source).await?.with_cutoff(run.plan.cutoff);
+        let journal = journal_of_run(&*stores.warehouse, run_id(run, &format!("merge {round}")), job.verify).await?;
+        let outcome = replay(job.replay(plan, stores, journal, job.rows_per_second), progress, cancel).await?;
+        let is_stopped = outcome.stopped.is_some();
+        merged.merge(outcome);
+        round += 1;
+        if is_stopped {
+            break;
+        }
+    }
+    (merged.options.shard, merged.options.selected_objects, merged.options.selected_out_of_span) = (None, None, 0);
+    merged.run_id.clone_from(&run.plan_id);
+    // A merged replay has no sessions: what a shard continued is its own matter.
+    merged.resumed = false;
+    merged.allow_empty = job.allow_empty;
+    merged.session_records = merged.counts.recovered() + merged.counts.kept();
+    merged.seconds = seconds + began.elapsed().as_secs_f64();
+    merged.problems.sort();
+    merged.check()?;
+    Ok(merged)
+}

@@ -1,0 +1,100 @@
+//! List of the shards of a run: `shards.jsonl`, one line per shard.
+
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::job_range::{DayLimits, IdLimits, JobRange};
+
+/// Shard of a run: what it covers, and how much that was when the run was planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Number of the shard, from 0.
+    pub shard: u32,
+    /// Objects and rows of the shard.
+    #[serde(flatten)]
+    pub range: JobRange,
+    /// Number of its listed objects.
+    pub objects: u64,
+    /// Total size of its objects, in bytes.
+    pub bytes: u64,
+}
+
+/// Returns the lines of the file.
+pub(super) fn to_lines(shards: &[Shard]) -> anyhow::Result<String> {
+    let lines = shards.iter().map(|shard| Ok(serde_json::to_string(shard)? + "\n"));
+    lines.collect()
+}
+
+/// Parses the lines of the file.
+///
+/// # Errors
+/// Returns an error if a line is no shard, or if the shards do not cover everything exactly once.
+pub(super) fn parse(text: &str) -> anyhow::Result<Vec<Shard>> {
+    let shards: Vec<Shard> = text
+        .lines()
+        .enumerate()
+        .map(|(at, line)| serde_json::from_str(line).with_context(|| format!("line {} is no shard", at + 1)))
+        .collect::<anyhow::Result<_>>()?;
+    ensure!(!shards.is_empty(), "there is no shard in it");
+    let (mut ids, mut days) = (IdLimits::default(), DayLimits::default());
+    for (at, shard) in (0..).zip(&shards) {
+        let JobRange { ids: own, days: own_days, strays } = &shard.range;
+        let follows = own.after == ids.until && own_days.from == days.before;
+        let ascends = own.after.zip(own.until).is_none_or(|(after, until)| after <= until)
+            && own_days.from.zip(own_days.before).is_none_or(|(from, before)| from <= before);
+        if shard.shard != at || !follows || !ascends || *strays != (at == 0) {
+            bail!("line {} does not follow the one before it", at + 1);
+        }
+        (ids, days) = (*own, *own_days);
+    }
+    ensure!(ids.until.is_none() && days.before.is_none(), "its last line does not cover the rest");
+    Ok(shards)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shards() -> Vec<Shard> {
+        let id = |text: &str| Some(text.parse().unwrap());
+        let day = |text: &str| Some(text.parse().unwrap());
+        let ends = [(id("01856aa0-c800-8000-8000-000000000000"), day("2023-01-02")), (None, None)];
+        let mut before = (None, None);
+        let shards = (0..).zip(ends).map(|(shard, (until, end))| {
+            let (after, from) = std::mem::replace(&mut before, (until, end));
+            let range = JobRange {
+                ids: IdLimits { after, until },
+                days: DayLimits { from, before: end },
+                strays: shard == 0,
+            };
+            Shard { shard, range, objects: 7, bytes: 70 }
+        });
+        shards.collect()
+    }
+
+    #[test]
+    fn the_list_comes_back_from_its_lines() {
+        let lines = to_lines(&shards()).unwrap();
+        assert_eq!(lines.lines().count(), 2);
+        assert_eq!(parse(&lines).unwrap(), shards());
+    }
+
+    #[test]
+    fn a_list_that_does_not_cover_everything_once_is_an_error() {
+        let lines = to_lines(&shards()).unwrap();
+        let (first, last) = lines.split_once('\n').unwrap();
+        for (text, why) in [
+            (String::new(), "no shard"),
+            (first.to_owned(), "the rest"),
+            (last.to_owned(), "line 1"),
+            (format!("{first}\n{first}\n{last}"), "line 2"),
+            (lines.replace("2023-01-02", "2023-01-0"), "line 1 is no shard"),
+            (lines.replacen("2023-01-02", "2023-01-03", 1), "line 2"),
+            (lines.replace("\"strays\":true", "\"strays\":false"), "line 1"),
+            (lines.replacen("\"until\":null", "\"until\":\"01856aa0-c800-8000-8000-000000000001\"", 1), "the rest"),
+        ] {
+            let e = format!("{:#}", parse(&text).unwrap_err());
+            assert!(e.contains(why), "{text}: {e}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Files of a run: in a directory, or in a bucket next to or apart from the lake.
+//!
+//! A file is created only if its name is free, and never changed. So attempts at the same shard, at once or one after
+//! the other, cannot overwrite each other.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+
+use pipeline::lake::{Lake, PutResult, Reason, list_all};
+
+/// Files of a run.
+#[derive(Debug, Clone)]
+pub struct RunStore {
+    files: Arc<dyn Lake>,
+}
+
+impl RunStore {
+    /// Returns the store for files in a directory or below a prefix.
+    pub fn new(files: Arc<dyn Lake>) -> Self {
+        Self { files }
+    }
+
+    /// Returns the address, without secrets.
+    pub fn address(&self) -> String {
+        self.files.address()
+    }
+
+    /// Returns a file's content. `None` if it does not exist.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be reached or refuses the request.
+    pub async fn read(&self, name: &str) -> anyhow::Result<Option<Bytes>> {
+        match self.files.get(name).await {
+            Ok(content) => Ok(Some(content)),
+            Err(e) if e.reason == Reason::NotFound => Ok(None),
+            Err(e) => Err(e).with_context(|| format!("{name} of the run {} cannot be read", self.address())),
+        }
+    }
+
+    /// Creates a file; returns false if one of that name exists.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be reached or refuses the request.
+    pub async fn create(&self, name: &str, content: Bytes) -> anyhow::Result<bool> {
+        let created = self.files.put_new(name, content).await;
+        let created = created.with_context(|| format!("{name} of the run {} cannot be written", self.address()))?;
+        Ok(created == PutResult::Created)
+    }
+
+    /// Creates a file whose name contains the hash of its content; an existing file of that name has the same content.
+    ///
+    /// # Errors
+    /// Returns an error for the reasons of [`create`](Self::create).
+    pub async fn create_by_content(&self, name: &str, content: Bytes) -> anyhow::Result<()> {
+        self.create(name, content).await.map(drop)
+    }
+
+    /// Returns the names and sizes of all files whose names start with `prefix`.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be reached or refuses the request.
+    pub async fn list(&self, prefix: &str) -> anyhow::Result<Vec<(String, u64)>> {
+        let listed = list_all(&*self.files, prefix).await;
+        let listed = listed.with_context(|| format!("the run {} cannot be listed", self.address()))?;
+        Ok(listed.into_iter().map(|object| (object.key, object.size)).collect())
+    }
+
+    /// Checks that the store does not ignore the condition of a write, or that ignoring it is accepted.
+    ///
+    /// # Errors
+    /// Returns an error if the condition is required and ignored.
+    pub async fn check_conditions(&self, is_required: bool) -> anyhow::Result<()> {
+        use pipeline::lake::ConditionalWrites::Honoured;
+        if is_required && self.files.test_conditions().await?.create != Honoured {
+            bail!(
+                "the store of the run {} does not honour If-None-Match: nothing was written; without \
+                 --require-conditional-writes each file is looked up before it is written, which is safe if no shard runs \
+                 twice at once",
+                self.address()
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Audit in parts, which can run anywhere and in any order, and the step that combines them.
+//!
+//! [`judge_part`] reads a range of both sides. It counts the ids of which it has all evidence, and leaves the rest
+//! ([`unjudged`](super::unjudged)). [`combine`] joins what the parts left, rechecks it and concludes, so that the
+//! outcome is that of a single audit.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Outcome;
+use super::unjudged::LeftCounts;
+use super::window::PathDateVotes;
+use crate::job_range::JobRange;
+use crate::reader::Cutoff;
+use pipeline::lake::{self, Lake, PartitionScan, Span, scan_partitions};
+
+mod combine;
+mod judge;
+mod naturals;
+mod withdrawn;
+
+pub use combine::{Parts, combine};
+pub use judge::judge_part;
+
+/// Part of an audit: its range of both sides, and the cutoff of the audit.
+#[derive(Debug, Clone)]
+pub struct AuditPart {
+    /// Objects and rows of the part.
+    pub range: JobRange,
+    /// Cutoff of the audit.
+    pub cutoff: DateTime<Utc>,
+}
+
+/// Counts of a part, without anything that depends on when or where it ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartCounts {
+    /// Number of listed objects.
+    pub listed: u64,
+    /// What the part left, and judged.
+    pub left: LeftCounts,
+}
+
+/// What a part counted, as the only entry of a stream.
+#[derive(Serialize, Deserialize)]
+struct Counted {
+    /// Objects without a record.
+    read: Outcome,
+    /// Ids that the part judged.
+    judged: Outcome,
+    /// Date that the paths of legacy names follow.
+    votes: PathDateVotes,
+}
+
+impl AuditPart {
+    /// Returns the cutoff with the current time of the lake's clock.
+    pub(super) async fn cutoff(&self, lake: &dyn Lake) -> Result<Cutoff, lake::Error> {
+        Ok(Cutoff::at(lake.clock().await?).resumed(self.cutoff))
+    }
+
+    /// Finds the partitions of the part.
+    pub(super) async fn scan(&self, lake: &dyn Lake, wide: &Span) -> Result<PartitionScan, lake::Error> {
+        let mut found = PartitionScan::default();
+        for span in self.range.spans(wide) {
+            found.partitions.extend(scan_partitions(lake, &span).await?.partitions);
+        }
+        if self.range.strays {
+            found.unrecognized = scan_partitions(lake, wide).await?.unrecognized;
+        }
+        found.partitions.sort();
+        found.partitions.dedup();
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! Natural keys of all parts: those of ids that were concluded, and those of judged ids that may be the same.
+
+use std::collections::HashSet;
+
+use crate::exchange::ExchangeReader;
+use crate::reconcile::entries::NaturalKeyEntry;
+use crate::reconcile::findings::FindingCollector;
+use crate::reconcile::unjudged::{NaturalEntry, canonical_key, decode, judgeable_id, stream};
+use crate::sort::{OrderedId, Sorted};
+
+/// Adds the natural keys of judged ids, except for withdrawn ones, and returns all natural keys in their order.
+pub(super) async fn with_judged(
+    findings: &mut FindingCollector,
+    parts: &[u32],
+    exchange: &dyn ExchangeReader,
+    withdrawn: &HashSet<[u8; 16]>,
+) -> anyhow::Result<Sorted<NaturalKeyEntry>> {
+    let is_withdrawn = |id: &OrderedId| judgeable_id(id).is_some_and(|id| withdrawn.contains(&id));
+    let Some(filter) = findings.take_natural_filter() else { return findings.naturals() };
+    let mut twins = |_: u32, entry: &[u8]| {
+        let entry: NaturalKeyEntry = decode(entry)?;
+        if is_withdrawn(&entry.id) { Ok(()) } else { findings.add_natural(entry) }
+    };
+    exchange.read(stream::TWINS, parts, &mut twins).await?;
+    let mut judged = |_: u32, entry: &[u8]| {
+        let NaturalEntry { id, hash, farm } = decode(entry)?;
+        let hash = u128::from_be_bytes(hash);
+        if withdrawn.contains(&id) || !filter.wants(id, hash) {
+            return Ok(());
+        }
+        findings.add_natural(NaturalKeyEntry { hash, id: OrderedId::Uuid(id), key: Some(canonical_key(&farm, id)) })
+    };
+    exchange.read(stream::NATURALS, &filter.parts(), &mut judged).await?;
+    findings.naturals()
+}

@@ -1,0 +1,238 @@
+//! Audits in shards, compared with a single audit: planted drift of every kind, in every kind of lake, run in every way.
+
+use std::time::{Duration, Instant};
+
+use testkit::planted_drift::{World, to_s3};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Scene, assert_same_evidence};
+
+use super::{Lake, Order, damaged, plan, run_all, shard, stores};
+
+/// Runs an audit at once, and then in shards in every given way, and compares the evidence.
+#[track_caller]
+fn is_same(scene: &Scene, flags: &[&str], ways: &[(u32, Order)]) {
+    let single = scene.run(&[&["reconcile", "--evidence", "single"], flags].concat());
+    assert_eq!(single.code, Some(1), "{single:#?}");
+    for (n, (shards, order)) in ways.iter().enumerate() {
+        let (run, evidence) = (format!("run{n}"), format!("merged{n}"));
+        plan(scene, "reconcile", &run, *shards, flags);
+        run_all(scene, &run, *shards, *order);
+        if *order == Order::Killed {
+            for at in [20, 80, 200] {
+                let killed = format!("{evidence}-killed-{at}");
+                scene.kill(&["merge", &run, "--evidence", &killed], Duration::from_millis(at));
+            }
+        }
+        let merged = scene.run(&["merge", &run, "--evidence", &evidence]);
+        assert_eq!(merged.code, single.code, "{merged:#?}");
+        assert_same_evidence(&scene.path("single"), &scene.path(&evidence), &format!("{shards} shards, {order:?}"));
+        assert_eq!(merged.json["run"]["shards"].as_array().unwrap().len(), *shards as usize);
+    }
+}
+
+const SIZE: (u32, u32, u32) = (3, 20, 30);
+
+#[test]
+fn a_new_lake_in_1_2_7_and_64_shards_is_audited_as_at_once() {
+    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::InOrder));
+    is_same(&damaged(Lake::New, SIZE, 3), &[], &ways);
+}
+
+#[test]
+fn a_legacy_lake_in_1_2_7_and_64_shards_is_audited_as_at_once() {
+    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::InOrder));
+    is_same(&damaged(Lake::Legacy, SIZE, 3), &[], &ways);
+}
+
+#[test]
+fn a_mixed_lake_in_1_2_7_and_64_shards_is_audited_as_at_once() {
+    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::InOrder));
+    is_same(&damaged(Lake::Mixed, SIZE, 3), &[], &ways);
+}
+
+#[test]
+fn shards_run_in_any_way_give_the_same_audit() {
+    let ways = [Order::Shuffled, Order::EachTwice, Order::Killed, Order::TwoAtOnce].map(|order| (7, order));
+    for lake in [Lake::New, Lake::Legacy, Lake::Mixed] {
+        is_same(&damaged(lake, (2, 12, 20), 3), &[], &ways);
+    }
+}
+
+#[test]
+fn shards_of_single_objects_give_the_same_audit() {
+    is_same(&damaged(Lake::Mixed, (2, 8, 8), 1), &[], &[(100, Order::Shuffled)]);
+}
+
+#[test]
+fn windows_names_only_and_tolerances_give_the_same_audit() {
+    let scene = damaged(Lake::Mixed, (3, 12, 20), 2);
+    let flags: [&[&str]; 5] = [
+        &["--quick"],
+        &["--from", "2024-01-05", "--to", "2024-01-12"],
+        &["--from", "2024-01-05", "--farm", "fazenda_um"],
+        &["--tolerance", "peso_medio=0.01", "--tolerance", "data=2s", "--max-drift", "99%"],
+        &["--meta-rate", "0.018"],
+    ];
+    for (n, flags) in flags.iter().enumerate() {
+        let (single, merged, run) = (format!("s{n}"), format!("m{n}"), format!("r{n}"));
+        let at_once = scene.run(&[&["reconcile", "--evidence", &single], *flags].concat());
+        plan(&scene, "reconcile", &run, 5, flags);
+        run_all(&scene, &run, 5, Order::Shuffled);
+        let in_shards = scene.run(&["merge", &run, "--evidence", &merged]);
+        assert_eq!(in_shards.code, at_once.code, "{flags:?}: {in_shards:#?}");
+        assert_same_evidence(&scene.path(&single), &scene.path(&merged), &format!("{flags:?}"));
+    }
+}
+
+#[test]
+fn clean_stores_are_clean_and_a_finished_shard_costs_no_time() {
+    let scene = stores(Lake::New, (2, 12, 20));
+    plan(&scene, "reconcile", "run", 4, &[]);
+    run_all(&scene, "run", 4, Order::InOrder);
+    // The stores are not needed to see that a shard is done.
+    let away = scene.path("away");
+    std::fs::rename(scene.path("w.db"), &away).unwrap();
+    let started = Instant::now();
+    assert_eq!(shard(&scene, "run", 2).json["state"], "already_written");
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    std::fs::rename(away, scene.path("w.db")).unwrap();
+    let merged = scene.run(&["merge", "run"]);
+    merged.expect(0, &[("lake_only", 0), ("differing", 0)]);
+    assert_eq!(merged.json["matched"], merged.json["lake_objects"]);
+    assert_eq!(shard(&scene, "run", 4).json["state"], "nothing_to_do");
+}
+
+#[test]
+fn missing_shards_are_named_with_their_commands_and_nothing_is_concluded() {
+    let scene = damaged(Lake::New, (2, 8, 10), 1);
+    plan(&scene, "reconcile", "run", 5, &[]);
+    for n in [0, 2, 3] {
+        shard(&scene, "run", n);
+    }
+    let merged = scene.text(&["merge", "run", "--drift", "drift.ndjson"]);
+    assert_eq!((merged.code, &*merged.stdout), (Some(2), ""), "{merged:#?}");
+    assert!(merged.stderr.contains("2 of 5 shards are missing"), "{}", merged.stderr);
+    for n in [1, 4] {
+        assert!(merged.stderr.contains(&format!("\n  ruminate shard run --shard {n}\n")), "{}", merged.stderr);
+    }
+    assert!(!scene.path("drift.ndjson").exists());
+    for line in merged.stderr.lines().filter_map(|line| line.trim().strip_prefix("ruminate ")) {
+        scene.run(&line.split(' ').collect::<Vec<_>>()).expect(0, &[]);
+    }
+    scene.run(&["merge", "run"]).expect(1, &[]);
+}
+
+/// The variable of a scheduler gives the number, and the outcome tells it.
+#[test]
+fn the_number_comes_from_the_scheduler() {
+    let scene = stores(Lake::New, (1, 4, 6));
+    plan(&scene, "reconcile", "run", 3, &[]);
+    let schedulers =
+        [("AWS_BATCH_JOB_ARRAY_INDEX", "aws_batch"), ("JOB_COMPLETION_INDEX", "kubernetes"), ("SLURM_ARRAY_TASK_ID", "slurm")];
+    for (n, (variable, source)) in schedulers.iter().enumerate() {
+        let mut command = scene.command(&["shard", "run", "--output", "json"]);
+        let ran = testkit::Ran::by(command.env(variable, n.to_string()));
+        ran.expect(0, &[("shard", n as u64)]);
+        assert_eq!(ran.json["source"], *source);
+    }
+    let merged = scene.run(&["merge", "run"]);
+    merged.expect(0, &[]);
+    let sources: Vec<_> = merged.json["run"]["shards"].as_array().unwrap().iter().map(|s| s["source"].clone()).collect();
+    assert_eq!(sources, schedulers.map(|(_, source)| source));
+    let mut command = scene.command(&["shard", "run", "--shard", "1"]);
+    let ran = testkit::Ran::by(command.env("SLURM_ARRAY_TASK_ID", "2"));
+    assert!(ran.code == Some(2) && ran.stderr.contains("SLURM_ARRAY_TASK_ID is 2"), "{ran:#?}");
+}
+
+/// The repair of a merged audit is that of a single one.
+#[test]
+fn a_merged_audit_repairs_what_a_single_one_would() {
+    let [single, merged] = [(); 2].map(|()| damaged(Lake::New, (2, 12, 20), 2));
+    let at_once = single.run(&["reconcile", "--repair", "both", "--undo-file", "undo.ndjson"]);
+    plan(&merged, "reconcile", "run", 6, &[]);
+    run_all(&merged, "run", 6, Order::InOrder);
+    let dry = merged.run(&["merge", "run", "--repair", "both", "--dry-run"]);
+    let in_shards = merged.run(&["merge", "run", "--repair", "both", "--undo-file", "undo.ndjson"]);
+    for name in ["inserted", "updated", "objects_written", "verified", "failed", "left"] {
+        assert_eq!(in_shards.json["repaired"][name], at_once.json["repaired"][name], "{name}: {in_shards:#?}");
+    }
+    assert!(in_shards.json["repaired"]["inserted"].as_u64().unwrap() > 0);
+    assert_eq!(dry.json["repaired"]["inserted"], in_shards.json["repaired"]["inserted"]);
+    let audits = [&single, &merged].map(|scene| scene.run(&["reconcile", "--drift", "after.ndjson"]).json["samples"].clone());
+    assert_eq!(audits[0], audits[1]);
+    let undo = in_shards.json["repaired"]["undo_command"].as_str().unwrap();
+    let words = undo.strip_prefix("ruminate ").unwrap();
+    merged.run(&words.split(' ').collect::<Vec<_>>()).expect(0, &[]);
+}
+
+/// Lake and run in a bucket, on a store that honours conditions, and on stores that ignore or reject them.
+#[test]
+fn a_run_in_a_bucket_is_merged_as_one_in_a_directory() {
+    for (ignores, rejects) in [(false, false), (true, false), (false, true)] {
+        let s3 = S3Server::with_bucket(BUCKET);
+        s3.dials().change(|dials| (dials.ignore_if_none_match, dials.reject_conditions) = (ignores, rejects));
+        let scene = Scene::embedded().with_s3(&s3);
+        let world = World::of(&scene, 2, 10, 12);
+        to_s3(&s3, &world.objects());
+        scene.run(&["init"]).expect(0, &[]);
+        scene.run(&["replay"]).expect(0, &[("inserted", world.0.len() as u64)]);
+        scene.sql("DELETE FROM historico_consumo WHERE substr(id_treated_data, -1) = '3'");
+        scene.run(&["reconcile", "--evidence", "single"]).expect(1, &[]);
+        let run = format!("s3://{BUCKET}/runs/one");
+        plan(&scene, "reconcile", &run, 4, &[]);
+        run_all(&scene, &run, 4, Order::EachTwice);
+        let merged = scene.run(&["merge", &run, "--evidence", "merged"]);
+        merged.expect(1, &[]);
+        assert_same_evidence(&scene.path("single"), &scene.path("merged"), "in a bucket");
+        let required = scene.text(&["shard", &run, "--shard", "0", "--require-conditional-writes"]);
+        assert_eq!(required.code, Some(if ignores || rejects { 2 } else { 0 }), "{required:#?}");
+    }
+}
+
+/// Objects and rows that come after the plan belong to no shard, and are no findings.
+#[test]
+fn what_is_written_after_the_cutoff_is_left_to_the_next_audit() {
+    let scene = stores(Lake::New, (2, 8, 10));
+    plan(&scene, "reconcile", "run", 3, &[]);
+    shard(&scene, "run", 0);
+    std::thread::sleep(Duration::from_millis(20));
+    let new = scene.history(2, 9, 11);
+    let backfilled = scene.run(&["backfill", "history.json"]);
+    let written = backfilled.json["written"].as_u64().unwrap();
+    assert!(written > 20 && written < new, "{backfilled:#?}");
+    run_all(&scene, "run", 3, Order::InOrder);
+    let merged = scene.run(&["merge", "run"]);
+    merged.expect(0, &[("lake_only", 0), ("warehouse_only", 0)]);
+    let skipped = merged.json["skipped_after_cutoff"].as_u64().unwrap();
+    assert!(skipped > 0 && skipped <= written, "{merged:#?}");
+}
+
+/// SIGTERM ends a shard with 3, and so does the end of its time; the next attempt completes it.
+#[test]
+fn an_interrupted_shard_ends_with_3_and_is_run_again() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    let world = World::of(&scene, 2, 30, 20);
+    to_s3(&s3, &world.objects());
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["replay"]).expect(0, &[]);
+    plan(&scene, "reconcile", "run", 2, &[]);
+    s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
+    let slow = ["shard", "run", "--shard", "1", "--concurrency", "4", "--output", "json"];
+    let child = scene.start(&slow);
+    std::thread::sleep(Duration::from_millis(1_500));
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let ran = testkit::Ran::of(&child.wait_with_output().unwrap());
+    ran.expect(3, &[]);
+    assert_eq!(ran.json["state"], "interrupted");
+    let ran = scene.run(&[&slow[..6], &["--stop-before", "1s"]].concat());
+    ran.expect(3, &[]);
+    let why = ran.json["stopped"].as_str().unwrap();
+    assert!(why.contains("--stop-before (1.00 s)") && why.contains("--objects-per-shard"), "{why}");
+    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    run_all(&scene, "run", 2, Order::InOrder);
+    let merged = scene.run(&["merge", "run"]);
+    merged.expect(0, &[("matched", world.0.len() as u64)]);
+    assert_eq!(merged.json["run"]["shards"][1]["attempts"], 3, "{:?}", merged.json["run"]);
+}
