@@ -1,7 +1,7 @@
-//! Exchange between the parts of a job and the step that combines them: named streams of encoded entries.
+//! Exchange between the shards of a job and the step that combines them: named streams of encoded entries.
 //!
-//! A job that runs in parts writes what a part cannot decide alone, in a fixed order, to an [`ExchangeWriter`]. The step
-//! after all parts reads it from an [`ExchangeReader`]. What an entry is, only the job knows; where the entries are kept,
+//! A job that runs in shards writes what a shard cannot decide alone, in a fixed order, to an [`ExchangeWriter`]. The step
+//! after all shards reads it from an [`ExchangeReader`]. What an entry is, only the job knows; where the entries are kept,
 //! only `fleet`.
 
 use std::io;
@@ -11,7 +11,7 @@ use async_trait::async_trait;
 #[cfg(test)]
 pub(crate) mod memory;
 
-/// Receives the entries of one part of a job.
+/// Receives the entries of one shard of a job.
 pub trait ExchangeWriter: Send + Sync {
     /// Adds an entry to a stream. The entries of a stream are read in the order in which they were added.
     ///
@@ -20,15 +20,15 @@ pub trait ExchangeWriter: Send + Sync {
     fn write(&mut self, stream: &'static str, entry: &[u8]) -> io::Result<()>;
 }
 
-/// Receives an entry with the number of its part.
+/// Receives an entry with the number of its shard.
 pub type EachEntry<'a> = dyn FnMut(u32, &[u8]) -> anyhow::Result<()> + Send + 'a;
 
-/// Entries of all parts of a job.
+/// Entries of all shards of a job.
 #[async_trait]
 pub trait ExchangeReader: Send + Sync {
-    /// Reads a stream of these parts, one part after the other in the given order.
+    /// Reads a stream of these shards, one shard after the other in the given order.
     ///
     /// # Errors
-    /// Returns an error if the entries cannot be read or are not those that the parts wrote, or the error of `each`.
-    async fn read(&self, stream: &'static str, parts: &[u32], each: &mut EachEntry<'_>) -> anyhow::Result<()>;
+    /// Returns an error if the entries cannot be read or are not those that the shards wrote, or the error of `each`.
+    async fn read(&self, stream: &'static str, shards: &[u32], each: &mut EachEntry<'_>) -> anyhow::Result<()>;
 }

@@ -1,4 +1,4 @@
-//! Range of a lake and its table that a part of a job covers.
+//! Range of a lake and its table that a shard of a job covers.
 //!
 //! Ranges that share their limits have every listed object and every row exactly once:
 //!
@@ -91,7 +91,8 @@ pub(crate) fn id_in_place(key: &str, day: NaiveDate) -> Option<[u8; 16]> {
 impl IdLimits {
     /// Returns true if the range has an id.
     pub fn has(&self, id: [u8; 16]) -> bool {
-        self.after.is_none_or(|after| after.into_bytes() < id) && self.until.is_none_or(|until| id <= until.into_bytes())
+        self.after.is_none_or(|after| after.into_bytes() < id)
+            && self.until.is_none_or(|until| id <= until.into_bytes())
     }
 
     /// Returns true if the range has no id.
@@ -230,7 +231,8 @@ mod tests {
 
     #[test]
     fn the_spans_of_a_range_have_its_days_and_few_others() {
-        let span = |from: Option<&str>, to: Option<&str>| Span { from: from.map(day), to: to.map(day), ..Span::default() };
+        let span =
+            |from: Option<&str>, to: Option<&str>| Span { from: from.map(day), to: to.map(day), ..Span::default() };
         let ids = |after: &str, until: &str| IdLimits { after: Some(id(after)), until: Some(id(until)) };
         let days = |from: &str, before: &str| DayLimits { from: Some(day(from)), before: Some(day(before)) };
         let nothing = days("2023-01-01", "2023-01-01");
@@ -259,9 +261,12 @@ mod tests {
 
     #[test]
     fn a_range_has_a_time_if_it_has_any_id_of_it() {
-        let range = IdLimits { after: Some(id(FIRST_ID)), until: Some(id(&format!("{SECOND}-8000-8000-000000000000"))) };
+        let range =
+            IdLimits { after: Some(id(FIRST_ID)), until: Some(id(&format!("{SECOND}-8000-8000-000000000000"))) };
         let first = 1_672_531_200_000;
-        for (millis, has) in [(first - 1, false), (first, true), (first + 86_400_000, true), (first + 86_400_001, false)] {
+        for (millis, has) in
+            [(first - 1, false), (first, true), (first + 86_400_000, true), (first + 86_400_001, false)]
+        {
             assert_eq!(range.has_time(millis), has, "{millis}");
         }
         assert!(!range.has_time(-1) && IdLimits::default().has_time(0));

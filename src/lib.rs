@@ -30,7 +30,7 @@
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
 //! inventory · parts                  listings from S3 Inventory, Parquet snapshots that prove themselves
 //! compression · ddl · exchange · job_range · parquet · progress · sort
-//!                                    compression, SQL of query engines, jobs in parts, live display, sorting on disk
+//!                                    compression, SQL of query engines, jobs in shards, live display, sorting on disk
 //! outcome                            counters, problems and exit codes of every outcome
 //! terminal                           width of the terminal, wrapped text
 //! cancellation · charset · multiset_hash · units
@@ -74,8 +74,8 @@
 //! - [`compression`]: gzip and zstd.
 //! - [`ddl`]: SQL that makes the lake and its parts tables of a query engine.
 //! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
-//! - [`exchange`]: named streams of entries that a part of a job leaves to the step that combines all parts.
-//! - [`job_range`]: the objects and rows that a part of a job covers.
+//! - [`exchange`]: named streams of entries that a shard of a job leaves to the step that combines all shards.
+//! - [`job_range`]: the objects and rows that a shard of a job covers.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
 //! - [`terminal`]: the terminal's width, and text that is wrapped or cut to it.

@@ -178,7 +178,7 @@ impl Checksums {
 
     /// Returns true if it lists the files that every bundle has.
     fn look_like_bundle(&self) -> bool {
-        [super::ZIP, super::TEMPLATE].iter().all(|name| self.0.contains_key(*name))
+        [super::ZIP, super::DEPLOY].iter().all(|name| self.0.contains_key(*name))
     }
 }
 

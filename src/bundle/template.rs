@@ -38,9 +38,9 @@ fn with_default(template: &str, mark: &str, value: &str) -> anyhow::Result<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::Program;
     use crate::parts::PartColumn;
     use pipeline::record::Column;
-    use crate::bundle::Program;
 
     #[test]
     fn an_embedded_template_has_one_line_for_each_default() {

@@ -111,7 +111,8 @@ fn outcome_name(shard: u32) -> String {
 /// Records that an attempt starts, so that the number of attempts is known also if they are killed.
 pub(super) async fn record_start(run: &Run, shard: u32, attempt: &Attempt) -> anyhow::Result<()> {
     let name = format!("{}{ATTEMPT}{}.json", shard_folder(shard), attempt.id);
-    let content = serde_json::to_vec(&serde_json::json!({ "source": attempt.source, "started_at": attempt.started_at }))?;
+    let content =
+        serde_json::to_vec(&serde_json::json!({ "source": attempt.source, "started_at": attempt.started_at }))?;
     run.store.create(&name, content.into()).await.map(drop)
 }
 
@@ -123,7 +124,8 @@ pub(super) async fn read(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOu
     let name = outcome_name(shard);
     let Some(content) = run.store.read(&name).await? else { return Ok(None) };
     let address = run.store.address();
-    let again = || format!("remove the folder {} of the run, then run `{}`", shard_folder(shard), run.shard_command(shard));
+    let again =
+        || format!("remove the folder {} of the run, then run `{}`", shard_folder(shard), run.shard_command(shard));
     let outcome: ShardOutcome = serde_json::from_slice(&content)
         .with_context(|| format!("{name} of the run {address} is no outcome of a shard: {}", again()))?;
     ensure!(
@@ -175,7 +177,9 @@ fn differences(first: &ShardResult, second: &ShardResult) -> Vec<String> {
     };
     let (first, second) = (streams(first), streams(second));
     let names: std::collections::BTreeSet<_> = first.keys().chain(second.keys()).collect();
-    differs.extend(names.into_iter().filter(|name| first.get(*name) != second.get(*name)).map(|name| format!("files of {name}")));
+    differs.extend(
+        names.into_iter().filter(|name| first.get(*name) != second.get(*name)).map(|name| format!("files of {name}")),
+    );
     let more = differs.len().saturating_sub(SHOWN);
     differs.truncate(SHOWN);
     if more > 0 {
@@ -195,7 +199,9 @@ fn compare(path: &str, first: &Value, second: &Value, differs: &mut Vec<String>)
                 compare(&path, &of(first), &of(second), differs);
             }
         }
-        (Value::Object(_) | Value::Array(_), _) | (_, Value::Object(_) | Value::Array(_)) => differs.push(path.to_owned()),
+        (Value::Object(_) | Value::Array(_), _) | (_, Value::Object(_) | Value::Array(_)) => {
+            differs.push(path.to_owned())
+        }
         _ => differs.push(format!("{path} was {first} and is {second}")),
     }
 }

@@ -19,7 +19,7 @@ use crate::job_range::JobRange;
 use crate::progress::Progress;
 use crate::reader::Cutoff;
 use crate::reconcile::{
-    Audit, AuditPart, DriftWriter, Outcome, Parts, ShardRun, TruthAsked, combine, judge_part, refuse_empty,
+    Audit, AuditShard, DriftWriter, Outcome, ShardRun, Shards, TruthAsked, combine, judge_shard, refuse_empty,
 };
 use pipeline::record::Rules;
 
@@ -73,7 +73,7 @@ pub async fn plan_audit(
 }
 
 /// Judges a shard of an audit.
-pub(super) async fn run_part(
+pub(super) async fn run_shard(
     run: &Run,
     job: &AuditJob,
     stores: &ShardStores,
@@ -82,8 +82,8 @@ pub(super) async fn run_part(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Ended> {
     let audit = job.audit(stores)?;
-    let part = AuditPart { range: range.clone(), cutoff: run.plan.cutoff };
-    let Some((counts, snapshots)) = judge_part(&audit, &part, Box::new(files), progress, cancel).await? else {
+    let shard = AuditShard { range: range.clone(), cutoff: run.plan.cutoff };
+    let Some((counts, snapshots)) = judge_shard(&audit, &shard, Box::new(files), progress, cancel).await? else {
         return Ok(Err(INTERRUPTED.into()));
     };
     let lost_snapshots = snapshots.saturating_sub(1);
@@ -107,13 +107,13 @@ pub async fn merge_audit(
     let audit = job.audit(stores)?;
     let runs = runs(&outcomes);
     let exchange = RunExchange::new(run.clone(), outcomes.files());
-    let parts = Parts {
+    let shards = Shards {
         ranges: run.shards.iter().map(|shard| shard.range.ids).collect(),
         exchange: &exchange,
         cutoff: run.plan.cutoff,
         lost_snapshots: outcomes.outcomes.iter().map(|outcome| outcome.attempt.lost_snapshots).sum(),
     };
-    let (mut outcome, sink) = combine(&audit, &parts, sink, progress, cancel).await?;
+    let (mut outcome, sink) = combine(&audit, &shards, sink, progress, cancel).await?;
     outcome.run.shards = runs;
     outcome.options = job.options.clone();
     outcome.max_drift = job.max_drift;

@@ -35,15 +35,14 @@ pub enum Source {
 ///
 /// # Errors
 /// Returns an error if there is no number, if a variable has none, or if two of them differ.
-pub fn shard_index(
-    flag: Option<u32>,
-    variable: impl Fn(&str) -> Option<String>,
-) -> Result<(u32, Source), String> {
+pub fn shard_index(flag: Option<u32>, variable: impl Fn(&str) -> Option<String>) -> Result<(u32, Source), String> {
     let mut found = flag.map(|index| ("--shard", index, Source::CommandLine));
     for (name, source) in VARIABLES {
         let Some(text) = variable(name) else { continue };
-        let index: u32 =
-            text.trim().parse().map_err(|_| format!("{name}={text} is not the number of a shard: write 0, 1, 2 and so on"))?;
+        let index: u32 = text
+            .trim()
+            .parse()
+            .map_err(|_| format!("{name}={text} is not the number of a shard: write 0, 1, 2 and so on"))?;
         match found {
             Some((other, first, _)) if first != index => {
                 return Err(format!("{other} is {first} and {name} is {index}: use one of them"));
@@ -62,7 +61,8 @@ mod tests {
     use super::*;
 
     fn of(flag: Option<u32>, variables: &[(&str, &str)]) -> Result<(u32, Source), String> {
-        let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let value =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         shard_index(flag, value)
     }
 

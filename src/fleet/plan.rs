@@ -198,7 +198,13 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 
 impl RunPlan {
     /// Returns the plan of a job, without its shards.
-    pub(super) fn new(job: JobSettings, stores: Stores, cutoff: DateTime<Utc>, listing: Listing, shards: usize) -> Self {
+    pub(super) fn new(
+        job: JobSettings,
+        stores: Stores,
+        cutoff: DateTime<Utc>,
+        listing: Listing,
+        shards: usize,
+    ) -> Self {
         let shards = u32::try_from(shards).unwrap_or(u32::MAX);
         Self {
             format: FORMAT,

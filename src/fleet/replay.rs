@@ -27,7 +27,7 @@ use crate::job_range::JobRange;
 use crate::progress::Progress;
 use crate::reader::Cutoff;
 use crate::replay::{
-    Counter, JournalMode, LeftObjects, Outcome, Plan, Policy, Replay, ReplayPart, ReplaySource, ThrottleLimits,
+    Counter, JournalMode, LeftObjects, Outcome, Plan, Policy, Replay, ReplayShard, ReplaySource, ThrottleLimits,
     ThrottleSettings, journal_of_run, run as replay,
 };
 
@@ -68,8 +68,13 @@ pub async fn plan_replay(
 ) -> anyhow::Result<PlanOutcome> {
     let started = Instant::now();
     let schema = stores.warehouse.table_schema().await?;
-    if !job.allow_empty && let Some(empty) = Plan::new(job.source(stores)?).await?.empty().await? {
-        bail!("nothing to replay from lake \"{}\": {empty}; if that is intended, add --allow-empty", stores.lake.address());
+    if !job.allow_empty
+        && let Some(empty) = Plan::new(job.source(stores)?).await?.empty().await?
+    {
+        bail!(
+            "nothing to replay from lake \"{}\": {empty}; if that is intended, add --allow-empty",
+            stores.lake.address()
+        );
     }
     clock::check(&*stores.lake, None).await?;
     let cutoff = Cutoff::of(&*stores.lake).await?.instant();
@@ -84,14 +89,17 @@ pub async fn plan_replay(
 }
 
 /// Returns the id of a shard's run in the journal, the same for every attempt.
-fn run_id(run: &Run, part: &str) -> Uuid {
+fn run_id(run: &Run, name: &str) -> Uuid {
     let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Sha256::digest(format!("{}/{part}", run.plan_id))[..16]);
-    uuid::Builder::from_bytes(bytes).with_variant(uuid::Variant::RFC4122).with_version(uuid::Version::Custom).into_uuid()
+    bytes.copy_from_slice(&Sha256::digest(format!("{}/{name}", run.plan_id))[..16]);
+    uuid::Builder::from_bytes(bytes)
+        .with_variant(uuid::Variant::RFC4122)
+        .with_version(uuid::Version::Custom)
+        .into_uuid()
 }
 
 /// Loads a shard of a replay.
-pub(super) async fn run_part(
+pub(super) async fn run_shard(
     run: &Run,
     (shard, job): (u32, &ReplayJob),
     stores: &ShardStores,
@@ -100,11 +108,12 @@ pub(super) async fn run_part(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Ended> {
     let name = format!("{}/{shard}", run.plan_id.get(..12).unwrap_or(&run.plan_id));
-    let part = ReplayPart { range: Arc::new(range.clone()), cutoff: run.plan.cutoff, name };
-    let plan = Plan::of_part(job.source(stores)?, part).await?;
+    let shard = ReplayShard { range: Arc::new(range.clone()), cutoff: run.plan.cutoff, name };
+    let plan = Plan::of_shard(job.source(stores)?, shard).await?;
     let journal = journal_of_run(&*stores.warehouse, run_id(run, &shard.to_string()), job.verify).await?;
     let files: Box<dyn ExchangeWriter> = Box::new(files);
-    let loading = Replay { left: Some(files), ..job.replay(plan, stores, journal, job.rate_of_a_shard(run.plan.shards)) };
+    let loading =
+        Replay { left: Some(files), ..job.replay(plan, stores, journal, job.rate_of_a_shard(run.plan.shards)) };
     let outcome = replay(loading, progress, cancel).await?;
     if let Some(why) = outcome.stopped {
         return Ok(Err(why));

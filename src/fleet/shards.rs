@@ -62,11 +62,8 @@ mod tests {
         let mut before = (None, None);
         let shards = (0..).zip(ends).map(|(shard, (until, end))| {
             let (after, from) = std::mem::replace(&mut before, (until, end));
-            let range = JobRange {
-                ids: IdLimits { after, until },
-                days: DayLimits { from, before: end },
-                strays: shard == 0,
-            };
+            let range =
+                JobRange { ids: IdLimits { after, until }, days: DayLimits { from, before: end }, strays: shard == 0 };
             Shard { shard, range, objects: 7, bytes: 70 }
         });
         shards.collect()

@@ -125,8 +125,8 @@ async fn run_attempt<Opening: Future<Output = anyhow::Result<ShardStores>>>(
     let files = FileWriter::new(dir.path(), &run.plan_id, shard);
     let part = (&run.shards[shard as usize].range, files.clone());
     let ended = match &run.plan.job {
-        JobSettings::Reconcile(job) => audit::run_part(run, job, &stores, part, progress, cancel).await,
-        JobSettings::Replay(job) => replay::run_part(run, (shard, job), &stores, part, progress, cancel).await,
+        JobSettings::Reconcile(job) => audit::run_shard(run, job, &stores, part, progress, cancel).await,
+        JobSettings::Replay(job) => replay::run_shard(run, (shard, job), &stores, part, progress, cancel).await,
     };
     let Found { counts, objects, lost_snapshots, detail } = match ended {
         Ok(Ok(found)) => found,

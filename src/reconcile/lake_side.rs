@@ -10,7 +10,7 @@ use super::finding::Finding;
 use super::findings::{FindingCollector, FindingDay};
 use super::verdict::{Counter, DriftKind};
 use super::window::PathDateVotes;
-use super::{Audit, AuditPart, emptiness};
+use super::{Audit, AuditShard, emptiness};
 use crate::cancellation::CancellationToken;
 use crate::outcome::Counter as _;
 use crate::parts::Parts;
@@ -40,32 +40,32 @@ pub(super) struct LakeSide {
 /// Unreadable objects that are retried together.
 const DOUBTS: usize = 500;
 
-/// Reads the lake side of an audit, or of a part of it.
+/// Reads the lake side of an audit, or of a shard of it.
 pub(super) async fn read(
     audit: &Audit,
-    part: Option<&AuditPart>,
+    shard: Option<&AuditShard>,
     mut sorter: Sorter<LakeEntry>,
     findings: &mut FindingCollector,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<LakeSide> {
     const FULL: &str = "cannot sort lake records on disk: set --sort-dir to a directory with free space";
-    let cutoff = match part {
+    let cutoff = match shard {
         None => Cutoff::of(&*audit.lake).await?,
-        Some(part) => part.cutoff(&*audit.lake).await?,
+        Some(shard) => shard.cutoff(&*audit.lake).await?,
     };
     findings.outcome.cutoff = Some(cutoff.instant());
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
     let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
-    let found = match part {
+    let found = match shard {
         None => scan_partitions(&*audit.lake, &wide).await?,
-        Some(part) => {
-            let range = part.range.clone();
+        Some(shard) => {
+            let range = shard.range.clone();
             reader = reader.filtered(move |object| range.has_object(&object.key));
-            part.scan(&*audit.lake, &wide).await?
+            shard.scan(&*audit.lake, &wide).await?
         }
     };
-    if part.is_none() {
+    if shard.is_none() {
         emptiness::refuse_lake(audit, &wide, &found).await?;
     }
     if audit.quick {
@@ -116,7 +116,7 @@ pub(super) async fn read(
     collector.findings.outcome.cache = cache.map(|cache| cache.stats());
     collector.findings.outcome.from_parts = parts.map(|parts| parts.stats());
     let mut votes = collector.votes;
-    if !stopped && votes.is_empty() && !audit.span.is_everything() && part.is_none() {
+    if !stopped && votes.is_empty() && !audit.span.is_everything() && shard.is_none() {
         votes = sample_path_dates(audit, cutoff).await?;
     }
     Ok(LakeSide { entries: sorter.finish().context(FULL)?, votes, listed, stopped })

@@ -35,7 +35,7 @@
 //! | `comparison` | Merge of both sides in id order; each group is classified by the table in the documentation of this module |
 //! | `one_sided` | Candidates of one side only, collected until both sides were read |
 //! | `outcome` | Outcome of an audit: counts that must add up, control totals, samples, and the results of a repair |
-//! | `part` | Audit in parts, which can run anywhere and in any order, and the step that combines them |
+//! | `shard` | Audit in shards, which can run anywhere and in any order, and the step that combines them |
 //! | `patterns` | Patterns: farms and days in which the findings of a kind or cause are concentrated |
 //! | `recheck` | Rechecks candidates |
 //! | `repair` | Repair: fixes findings in the requested direction, and verifies each by reading it again |
@@ -46,7 +46,7 @@
 //! | `truth` | Truth check: which records the stores and the quarantine must contain, and which they must not |
 //! | `truth_entries` | Entries of truth files that are sorted on disk: ids, hashes of invalid messages, and unresolved ids |
 //! | `truth_location` | Location of a finding in a truth file |
-//! | `unjudged` | Evidence that a part of an audit leaves to the step that combines all parts, and the ids that the part judged |
+//! | `unjudged` | Evidence that a shard of an audit leaves to the step that combines all shards, and the ids that the shard judged |
 //! | `verdict` | Verdicts of an audit: its counters of objects and rows, and the kinds of findings |
 //! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
 //! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |
@@ -67,11 +67,11 @@ mod ingest_path;
 mod lake_side;
 mod one_sided;
 pub mod outcome;
-mod part;
 mod patterns;
 mod recheck;
 mod repair;
 mod run;
+mod shard;
 mod sorters;
 mod spool;
 mod tolerance;
@@ -106,13 +106,13 @@ pub use gaps::{Gap, gaps};
 pub use ingest_path::IngestPath;
 pub use outcome::{
     Action, AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked,
-    Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, ShardRun, Store, StoreInfo, Totals, TruthCounter,
-    TruthResult,
+    Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, ShardRun, Store, StoreInfo, Totals,
+    TruthCounter, TruthResult,
 };
-pub use part::{AuditPart, PartCounts, Parts, combine, judge_part};
 pub use patterns::{FindingCounts, LATE, Pattern, PatternKind};
 pub use repair::{RepairPlan, RepairTarget, Trust, repair};
 pub use run::run;
+pub use shard::{AuditShard, ShardCounts, Shards, combine, judge_shard};
 pub use tolerance::Tolerance;
 pub use truth::TruthOptions as TruthAsked;
 pub use truth_location::TruthLocation;

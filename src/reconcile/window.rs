@@ -39,7 +39,7 @@ impl PathDateVotes {
         }
     }
 
-    /// Adds the votes of another part.
+    /// Adds the votes of another shard.
     pub(super) fn merge(&mut self, other: Self) {
         self.data += other.data;
         self.row_ts += other.row_ts;
@@ -75,7 +75,7 @@ impl AuditWindow {
         (!span.is_everything()).then(inside)
     }
 
-    /// Returns the window of a part of an audit, which has every row that another column could select.
+    /// Returns the window of a shard of an audit, which has every row that another column could select.
     pub(super) fn undecided(span: &Span) -> Option<Self> {
         Some(Self { is_decided: false, ..Self::of(span, PathDateVotes::default())? })
     }

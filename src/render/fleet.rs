@@ -40,7 +40,11 @@ impl fmt::Display for ShardReport {
         let (of, shard) = (self.shards, self.shard);
         match self.state {
             ShardState::NothingToDo => {
-                return writeln!(f, "shard {shard}: nothing to do, the run has {of} shards (0 to {})", of.saturating_sub(1));
+                return writeln!(
+                    f,
+                    "shard {shard}: nothing to do, the run has {of} shards (0 to {})",
+                    of.saturating_sub(1)
+                );
             }
             ShardState::Interrupted => {
                 return writeln!(f, "shard {shard} of {of}: {}", self.stopped.as_deref().unwrap_or("interrupted"));
@@ -50,11 +54,16 @@ impl fmt::Display for ShardReport {
             }
             ShardState::AlreadyWritten => writeln!(f, "shard {shard} of {of}: another attempt had found the same")?,
             ShardState::WrittenDifferently => {
-                writeln!(f, "shard {shard} of {of}: another attempt was first, and its outcome counts. It differs in:")?;
+                writeln!(
+                    f,
+                    "shard {shard} of {of}: another attempt was first, and its outcome counts. It differs in:"
+                )?;
                 self.differs.iter().try_for_each(|differs| writeln!(f, "  {differs}"))?;
                 writeln!(f, "  the stores changed between the two attempts, or one of them is wrong")?;
             }
-            ShardState::Written => writeln!(f, "shard {shard} of {of}: {} done ({})", self.job, duration(self.seconds))?,
+            ShardState::Written => {
+                writeln!(f, "shard {shard} of {of}: {} done ({})", self.job, duration(self.seconds))?
+            }
         }
         let lines = [("objects", count(self.objects)), ("entries for the merge", count(self.left))];
         write!(f, "{}", LabelledRows(&lines))

@@ -1,8 +1,8 @@
-//! Records that a part of a replay leaves to its end, because another part may load the same id.
+//! Records that a shard of a replay leaves to its end, because another shard may load the same id.
 //!
-//! If two objects have one id, the time-ordered one is loaded, and of several the first. A part knows that its object is
+//! If two objects have one id, the time-ordered one is loaded, and of several the first. A shard knows that its object is
 //! the one only if the id is in its own range and in the path of its day. Random ids of legacy lakes are loaded by each
-//! part: an object has its own.
+//! shard: an object has its own.
 
 use std::cmp::Ordering;
 use std::io;
@@ -22,13 +22,13 @@ const UNORDERED: &str = "unordered";
 /// Memory of one entry during the sort, in bytes.
 const ENTRY_BYTES: usize = 250;
 
-/// Receives the records that a part leaves.
+/// Receives the records that a shard leaves.
 pub(super) struct LeftRecords {
     to: Box<dyn ExchangeWriter>,
     ids: IdLimits,
 }
 
-/// Record that a part left.
+/// Record that a shard left.
 #[derive(Debug, Serialize, Deserialize)]
 struct LeftEntry {
     id: OrderedId,
@@ -42,12 +42,12 @@ impl SortOrder for LeftEntry {
 }
 
 impl LeftRecords {
-    /// Returns the receiver of a part with these ids.
+    /// Returns the receiver of a shard with these ids.
     pub(super) fn new(to: Box<dyn ExchangeWriter>, ids: IdLimits) -> Self {
         Self { to, ids }
     }
 
-    /// Returns true if the part must leave a record.
+    /// Returns true if the shard must leave a record.
     pub(super) fn takes(&self, id: &OrderedId, order: IdOrder) -> bool {
         if id_day(id).is_none() {
             return false;
@@ -65,15 +65,15 @@ impl LeftRecords {
     }
 }
 
-/// Objects that all parts left, in the order in which they are loaded.
+/// Objects that all shards left, in the order in which they are loaded.
 pub struct LeftObjects(Sorted<LeftEntry>);
 
 impl LeftObjects {
-    /// Reads what the parts left.
+    /// Reads what the shards left.
     ///
     /// # Errors
     /// Returns an error if it cannot be read or sorted.
-    pub async fn read(exchange: &dyn ExchangeReader, parts: &[u32], sort: &SortSettings) -> anyhow::Result<Self> {
+    pub async fn read(exchange: &dyn ExchangeReader, shards: &[u32], sort: &SortSettings) -> anyhow::Result<Self> {
         const FULL: &str = "cannot sort on disk: set --sort-dir to a directory with free space";
         let dir = SortDir::in_dir(&sort.dir).context(FULL)?;
         let mut sorter = Sorter::in_dir((sort.memory / ENTRY_BYTES).max(1_000), &dir).context(FULL)?;
@@ -81,7 +81,7 @@ impl LeftObjects {
             let entry: LeftEntry = postcard::from_bytes(entry).context("an entry of a shard cannot be decoded")?;
             sorter.push(entry).context(FULL)
         };
-        exchange.read(UNORDERED, parts, &mut each).await?;
+        exchange.read(UNORDERED, shards, &mut each).await?;
         Ok(Self(sorter.finish().context(FULL)?))
     }
 
@@ -111,7 +111,7 @@ mod tests {
             after: own("01856aa0-c800-8000-8000-000000000000"),
             until: own("01856aa0-c800-9000-8000-000000000000"),
         };
-        let mut left = LeftRecords::new(exchange.part(3), ids);
+        let mut left = LeftRecords::new(exchange.shard(3), ids);
         let cases = [
             ("01856aa0-c800-883a-837a-29fe66bbec99", IdOrder::TimeOrdered, false),
             ("01856aa0-c800-883a-837a-29fe66bbec99", IdOrder::Unordered, true),

@@ -71,13 +71,13 @@ pub struct Plan {
     /// Position among runs that catch up with one another.
     round: Option<CatchUpRound>,
     /// Part of the lake, if the replay runs in parts.
-    part: Option<ReplayPart>,
+    shard: Option<ReplayShard>,
 }
 
 /// Part of a replay: its range, the cutoff of all parts, and its name.
 #[derive(Debug, Clone)]
-pub struct ReplayPart {
-    /// Objects of the part.
+pub struct ReplayShard {
+    /// Objects of the shard.
     pub range: Arc<JobRange>,
     /// Cutoff of the replay.
     pub cutoff: DateTime<Utc>,
@@ -178,27 +178,27 @@ impl Plan {
             parts,
             since: None,
             round: None,
-            part: None,
+            shard: None,
         })
     }
 
-    /// Creates the plan of a part of the lake.
+    /// Creates the plan of a shard of the lake.
     ///
     /// # Errors
     /// Returns an error for the reasons of [`Plan::new`].
-    pub async fn of_part(source: ReplaySource, part: ReplayPart) -> Result<Self, lake::Error> {
+    pub async fn of_shard(source: ReplaySource, shard: ReplayShard) -> Result<Self, lake::Error> {
         let lake = Arc::clone(&source.lake);
         let mut found = PartitionScan::default();
-        for span in part.range.spans(&source.span) {
+        for span in shard.range.spans(&source.span) {
             found.partitions.extend(scan_partitions(&*lake, &span).await?.partitions);
         }
-        if part.range.strays {
+        if shard.range.strays {
             found.unrecognized = scan_partitions(&*lake, &source.span).await?.unrecognized;
         }
         found.partitions.sort();
         found.partitions.dedup();
         Ok(Self {
-            cutoff: Cutoff::at(lake.clock().await?).resumed(part.cutoff),
+            cutoff: Cutoff::at(lake.clock().await?).resumed(shard.cutoff),
             parts: Parts::open(&*lake, source.parts).await?,
             lake,
             partitions: found.partitions,
@@ -210,7 +210,7 @@ impl Plan {
             as_of: None,
             since: None,
             round: None,
-            part: Some(part),
+            shard: Some(shard),
         })
     }
 
@@ -220,9 +220,9 @@ impl Plan {
         Self { cutoff: self.cutoff.resumed(cutoff), ..self }
     }
 
-    /// Returns the range of a part. `None` if the plan is not that of a part.
+    /// Returns the range of a shard. `None` if the plan is not that of a shard.
     pub(super) fn range(&self) -> Option<Arc<JobRange>> {
-        self.part.as_ref().map(|part| Arc::clone(&part.range))
+        self.shard.as_ref().map(|shard| Arc::clone(&shard.range))
     }
 
     /// Returns the same plan for a run that a catch-up run follows: objects newer than its cutoff are left to that run.
@@ -265,7 +265,7 @@ impl Plan {
     /// Returns true if the plan includes every object of the lake.
     pub fn is_whole(&self) -> bool {
         self.span.is_everything()
-            && self.part.is_none()
+            && self.shard.is_none()
             && self.only.is_none()
             && self.filter.data_from.is_none()
             && self.filter.data_to.is_none()
@@ -319,7 +319,7 @@ impl Plan {
             selected_objects: self.only.as_ref().map(|only| only.len() + self.outside),
             selected_out_of_span: self.outside,
             on_conflict: policy.to_string(),
-            shard: self.part.as_ref().map(|part| part.name.clone()),
+            shard: self.shard.as_ref().map(|shard| shard.name.clone()),
         }
     }
 

@@ -62,7 +62,16 @@ async fn a_warehouse_that_goes_away(server: Server) {
     let start = |number: u32| {
         let number = number.to_string();
         scene.start(&[
-            "shard", &run(), "--shard", &number, "--warehouse", &url, "--concurrency", "4", "--output", "json",
+            "shard",
+            &run(),
+            "--shard",
+            &number,
+            "--warehouse",
+            &url,
+            "--concurrency",
+            "4",
+            "--output",
+            "json",
         ])
     };
     let children: Vec<_> = (0..8).map(start).collect();

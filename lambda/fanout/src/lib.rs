@@ -83,7 +83,8 @@ pub async fn answer(payload: Value, left: Duration) -> Result<Value, Failure> {
         }
         (None, Some(shard), None) => {
             let stop = left.saturating_sub(MARGIN).max(Duration::from_secs(1));
-            let words = ["shard", &event.run, "--shard", &shard.to_string(), "--stop-before", &format!("{}s", stop.as_secs())];
+            let words =
+                ["shard", &event.run, "--shard", &shard.to_string(), "--stop-before", &format!("{}s", stop.as_secs())];
             summary(&run(&words.map(str::to_owned), left).await?, &event.run)
         }
         (None, None, Some(flags)) => merge(&event.run, flags, left).await,

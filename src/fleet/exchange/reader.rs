@@ -75,19 +75,19 @@ impl RunExchange {
 
 #[async_trait]
 impl ExchangeReader for RunExchange {
-    async fn read(&self, stream: &'static str, parts: &[u32], each: &mut EachEntry<'_>) -> anyhow::Result<()> {
-        let of_part = |part: &u32| {
-            let files = self.files.get(part).map(Vec::as_slice).unwrap_or_default();
+    async fn read(&self, stream: &'static str, shards: &[u32], each: &mut EachEntry<'_>) -> anyhow::Result<()> {
+        let of_shard = |shard: &u32| {
+            let files = self.files.get(shard).map(Vec::as_slice).unwrap_or_default();
             let of_stream = files.iter().filter(move |file| file.stream == stream);
-            let part = *part;
-            (0..).zip(of_stream.cloned()).map(move |(number, file)| (part, number, file)).collect::<Vec<_>>()
+            let shard = *shard;
+            (0..).zip(of_stream.cloned()).map(move |(number, file)| (shard, number, file)).collect::<Vec<_>>()
         };
-        let files: Vec<(u32, u32, ExchangeFile)> = parts.iter().flat_map(of_part).collect();
-        let fetched = stream::iter(files).map(|(part, number, file)| {
+        let files: Vec<(u32, u32, ExchangeFile)> = shards.iter().flat_map(of_shard).collect();
+        let fetched = stream::iter(files).map(|(shard, number, file)| {
             let store = self.run.store.clone();
             async move {
-                let content = store.read(&file.name(part)).await;
-                ((part, number), file, content)
+                let content = store.read(&file.name(shard)).await;
+                ((shard, number), file, content)
             }
         });
         let mut fetched = std::pin::pin!(fetched.buffered(AHEAD));

@@ -65,7 +65,7 @@ impl FindingCollector {
     }
 
     /// Returns the findings of a part of an audit: only ids with all their evidence in the part are counted.
-    pub(super) fn of_part(outcome: Outcome, sorters: Sorters, unjudged: Unjudged) -> io::Result<Self> {
+    pub(super) fn of_shard(outcome: Outcome, sorters: Sorters, unjudged: Unjudged) -> io::Result<Self> {
         Ok(Self { unjudged: Some(unjudged), ..Self::new(outcome, DriftWriter::new(None)?, sorters)? })
     }
 

@@ -25,7 +25,7 @@ impl SortOrder for FindingEntry {
     }
 }
 
-/// Hash of the natural key of an id that a part judged.
+/// Hash of the natural key of an id that a shard judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::reconcile) struct NaturalEntry {
     pub id: [u8; 16],
@@ -35,7 +35,7 @@ pub(in crate::reconcile) struct NaturalEntry {
     pub farm: String,
 }
 
-/// Id that a part rechecked: what it found first, and at the recheck.
+/// Id that a shard rechecked: what it found first, and at the recheck.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::reconcile) struct RecheckedEntry {
     pub candidate: Candidate,

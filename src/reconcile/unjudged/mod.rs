@@ -1,18 +1,18 @@
-//! Evidence that a part of an audit leaves to the step that combines all parts, and the ids that the part judged.
+//! Evidence that a shard of an audit leaves to the step that combines all shards, and the ids that the shard judged.
 //!
-//! A part judges an id only if all its evidence is in the part: an id of version 8 with a row and exactly one object,
-//! whose name is the canonical one. Evidence of such an id may still be in another part, if an object contains another
-//! record than its path shows. Therefore the part also writes what it judged, and the judgement can be withdrawn.
+//! A shard judges an id only if all its evidence is in the shard: an id of version 8 with a row and exactly one object,
+//! whose name is the canonical one. Evidence of such an id may still be in another shard, if an object contains another
+//! record than its path shows. Therefore the shard also writes what it judged, and the judgement can be withdrawn.
 //!
 //! | stream | order | entries |
 //! | --- | --- | --- |
-//! | `objects`, `rows` | id | evidence of ids that the part does not judge |
+//! | `objects`, `rows` | id | evidence of ids that the shard does not judge |
 //! | `rechecked` | id | ids with all evidence that do not simply match, with the state of both sides at the recheck |
 //! | `findings` | kind, id, key | findings about objects without a record |
 //! | `judged` | id | rows of the judged ids; each agrees with its object |
 //! | `naturals` | id | hashes of the natural keys of the judged ids |
-//! | `twins` | hash, id | natural keys that several judged ids of the part have |
-//! | `counts` | | counts of the part, as one entry in JSON |
+//! | `twins` | hash, id | natural keys that several judged ids of the shard have |
+//! | `counts` | | counts of the shard, as one entry in JSON |
 
 use std::io;
 
@@ -47,10 +47,10 @@ pub(super) mod stream {
     pub(in crate::reconcile) const COUNTS: &str = "counts";
 }
 
-/// Number of entries that a part left, and of ids that it judged.
+/// Number of entries that a shard left, and of ids that it judged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftCounts {
-    /// Ids that match, and that no other part is known to have evidence of.
+    /// Ids that match, and that no other shard is known to have evidence of.
     pub judged: u64,
     /// Ids that were rechecked.
     pub rechecked: u64,
@@ -62,7 +62,7 @@ pub struct LeftCounts {
     pub findings: u64,
 }
 
-/// Receives the evidence of a part in id order.
+/// Receives the evidence of a shard in id order.
 pub(super) struct Unjudged {
     to: Box<dyn ExchangeWriter>,
     ids: IdLimits,
@@ -72,7 +72,7 @@ pub(super) struct Unjudged {
 }
 
 impl Unjudged {
-    /// Returns the receiver of a part with these ids.
+    /// Returns the receiver of a shard with these ids.
     pub(super) fn new(
         to: Box<dyn ExchangeWriter>,
         ids: IdLimits,
@@ -81,7 +81,7 @@ impl Unjudged {
         Self { to, ids, findings, naturals, counts: LeftCounts::default() }
     }
 
-    /// Returns true if the part has all evidence of an id, as far as it can know.
+    /// Returns true if the shard has all evidence of an id, as far as it can know.
     pub(super) fn has_all_evidence(&self, id: &OrderedId, group: &[LakeEntry], row: Option<&Row>) -> bool {
         let ([entry], Some(_), Some(bytes)) = (group, row, judgeable_id(id)) else { return false };
         let is_in_place = match &entry.state {
@@ -103,7 +103,7 @@ impl Unjudged {
         let has_no_row = row.is_none() && judgeable_id(id).is_some_and(|bytes| self.ids.has(bytes));
         let is_outside = |entry: &LakeEntry| match (inside, &entry.state) {
             (Some(inside), ObjectState::Record(record)) if has_no_row => {
-                // The day of a legacy name is not known to be that of `data` before all parts are.
+                // The day of a legacy name is not known to be that of `data` before all shards are.
                 Key::parse(&entry.key).is_some_and(|key| key.id.is_some()) && !inside.has_record(&entry.key, record)
             }
             (Some(inside), ObjectState::IdOnly) if has_no_row => !inside.has_name(&entry.key),
@@ -123,7 +123,10 @@ impl Unjudged {
     /// Leaves a candidate that was rechecked.
     pub(super) fn leave_rechecked(&mut self, candidate: &Candidate, observation: &Observation) -> io::Result<()> {
         self.counts.rechecked += 1;
-        self.write(stream::RECHECKED, &RecheckedEntry { candidate: candidate.clone(), observation: observation.clone() })
+        self.write(
+            stream::RECHECKED,
+            &RecheckedEntry { candidate: candidate.clone(), observation: observation.clone() },
+        )
     }
 
     /// Leaves a finding about an object.
@@ -146,7 +149,7 @@ impl Unjudged {
         Ok(())
     }
 
-    /// Writes what must be sorted first, and then the counts of the part. Returns the counts of what was left.
+    /// Writes what must be sorted first, and then the counts of the shard. Returns the counts of what was left.
     pub(super) fn finish(mut self, counts: &[u8]) -> io::Result<LeftCounts> {
         let (to, findings, naturals) = (&mut *self.to, self.findings.finish()?, self.naturals.finish()?);
         for finding in findings {

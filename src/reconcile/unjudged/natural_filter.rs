@@ -1,7 +1,7 @@
 //! Selection of the judged ids whose natural keys must be compared with those of other ids.
 //!
 //! Ids with one natural key have the same `data`. The `data` of a judged id is the time in the id. Therefore the natural
-//! key of another id can only be that of judged ids in the parts that have its time. Two parts can share a time only if
+//! key of another id can only be that of judged ids in the shards that have its time. Two shards can share a time only if
 //! one millisecond is divided between them.
 
 use std::collections::{BTreeSet, HashSet};
@@ -9,17 +9,17 @@ use std::collections::{BTreeSet, HashSet};
 use crate::job_range::{IdLimits, ids_of};
 use pipeline::record::RecordId;
 
-/// Maximum number of hashes in memory, 16 bytes each; with more, all judged ids of the parts are compared.
+/// Maximum number of hashes in memory, 16 bytes each; with more, all judged ids of the shards are compared.
 const HASHES: usize = 1_000_000;
 
 /// Collects the natural keys that were added, and selects judged ids that may have one of them.
 #[derive(Debug)]
 pub(in crate::reconcile) struct NaturalFilter {
-    /// Ids of the parts, in ascending order.
-    parts: Vec<IdLimits>,
-    /// Parts with judged ids to compare.
+    /// Ids of the shards, in ascending order.
+    shards: Vec<IdLimits>,
+    /// Shards with judged ids to compare.
     touched: BTreeSet<u32>,
-    /// Times that several parts have.
+    /// Times that several shards have.
     shared: HashSet<i64>,
     /// Hashes that were added. `None` if they are too many.
     hashes: Option<HashSet<u128>>,
@@ -27,11 +27,11 @@ pub(in crate::reconcile) struct NaturalFilter {
 }
 
 impl NaturalFilter {
-    /// Returns the filter for parts with these ids, in ascending order.
-    pub(in crate::reconcile) fn new(parts: Vec<IdLimits>) -> Self {
+    /// Returns the filter for shards with these ids, in ascending order.
+    pub(in crate::reconcile) fn new(shards: Vec<IdLimits>) -> Self {
         let (touched, shared, hashes) = (BTreeSet::new(), HashSet::new(), Some(HashSet::new()));
-        let mut filter = Self { parts, touched, shared, hashes, last: None };
-        let ends: Vec<u128> = filter.parts.iter().filter_map(|part| Some(part.until?.as_u128())).collect();
+        let mut filter = Self { shards, touched, shared, hashes, last: None };
+        let ends: Vec<u128> = filter.shards.iter().filter_map(|shard| Some(shard.until?.as_u128())).collect();
         for end in ends {
             let Ok(millis) = u64::try_from(end >> 80) else { continue };
             if let (true, Ok(millis)) = (ids_of(millis).1 != end, i64::try_from(millis)) {
@@ -58,14 +58,14 @@ impl NaturalFilter {
 
     fn touch(&mut self, millis: i64) {
         let Some((first, _)) = u64::try_from(millis).ok().map(ids_of) else { return };
-        let start = self.parts.partition_point(|part| part.until.is_some_and(|until| until.as_u128() < first));
-        let parts = (0..).zip(&self.parts).skip(start);
-        let of_time = parts.take_while(|(_, part)| part.is_empty() || part.has_time(millis));
-        self.touched.extend(of_time.filter(|(_, part)| !part.is_empty()).map(|(at, _)| at));
+        let start = self.shards.partition_point(|shard| shard.until.is_some_and(|until| until.as_u128() < first));
+        let shards = (0..).zip(&self.shards).skip(start);
+        let of_time = shards.take_while(|(_, shard)| shard.is_empty() || shard.has_time(millis));
+        self.touched.extend(of_time.filter(|(_, shard)| !shard.is_empty()).map(|(at, _)| at));
     }
 
-    /// Returns the parts with judged ids that must be compared.
-    pub(in crate::reconcile) fn parts(&self) -> Vec<u32> {
+    /// Returns the shards with judged ids that must be compared.
+    pub(in crate::reconcile) fn shards(&self) -> Vec<u32> {
         self.touched.iter().copied().collect()
     }
 
@@ -86,7 +86,7 @@ mod tests {
         Uuid::from_u128((u128::from(millis) << 80) | (8 << 76) | (2 << 62) | hash)
     }
 
-    fn parts(ends: &[u128]) -> Vec<IdLimits> {
+    fn shards(ends: &[u128]) -> Vec<IdLimits> {
         let ends: Vec<_> = ends.iter().map(|end| Some(Uuid::from_u128(*end))).collect();
         let starts = std::iter::once(None).chain(ends.iter().copied());
         starts.zip(ends.iter().copied().chain([None])).map(|(after, until)| IdLimits { after, until }).collect()
@@ -94,23 +94,23 @@ mod tests {
 
     #[test]
     fn only_the_parts_with_the_time_of_a_natural_key_are_compared() {
-        let mut filter = NaturalFilter::new(parts(&[ids_of(10).1, ids_of(20).1, ids_of(20).1, ids_of(30).1]));
-        assert!(filter.parts().is_empty(), "no millisecond is divided");
+        let mut filter = NaturalFilter::new(shards(&[ids_of(10).1, ids_of(20).1, ids_of(20).1, ids_of(30).1]));
+        assert!(filter.shards().is_empty(), "no millisecond is divided");
         filter.add(11, 7);
-        assert_eq!(filter.parts(), [1]);
+        assert_eq!(filter.shards(), [1]);
         filter.add(20, 8);
         filter.add(31, 9);
-        assert_eq!(filter.parts(), [1, 4]);
+        assert_eq!(filter.shards(), [1, 4]);
         assert!(filter.wants(id(11, 1).into_bytes(), 7) && !filter.wants(id(11, 1).into_bytes(), 1));
         filter.add(-1, 10);
-        assert_eq!(filter.parts(), [1, 4]);
+        assert_eq!(filter.shards(), [1, 4]);
     }
 
     #[test]
     fn a_divided_millisecond_is_compared_in_all_of_its_parts() {
         let (low, high) = (id(20, 1 << 40).as_u128(), id(20, 2 << 40).as_u128());
-        let filter = NaturalFilter::new(parts(&[ids_of(10).1, low, high, ids_of(30).1]));
-        assert_eq!(filter.parts(), [1, 2, 3]);
+        let filter = NaturalFilter::new(shards(&[ids_of(10).1, low, high, ids_of(30).1]));
+        assert_eq!(filter.shards(), [1, 2, 3]);
         assert!(filter.wants(id(20, 5).into_bytes(), 1) && !filter.wants(id(21, 5).into_bytes(), 1));
     }
 }

@@ -125,7 +125,8 @@ fn files_and_outcomes_of_another_run_are_not_merged() {
     refused(&scene.run(&["merge", "run"]), &["outcome.json", "belongs to another plan", "--shard 1"]);
     fs::write(scene.path("run").join(outcome), &own).unwrap();
     // An outcome that names files of another shard's content.
-    fs::write(scene.path("run").join(outcome), String::from_utf8(own).unwrap().replace("\"shard\":1", "\"shard\":2")).unwrap();
+    fs::write(scene.path("run").join(outcome), String::from_utf8(own).unwrap().replace("\"shard\":1", "\"shard\":2"))
+        .unwrap();
     refused(&scene.run(&["merge", "run"]), &["belongs to another plan or shard"]);
     fs::write(scene.path("run").join(outcome), "{").unwrap();
     refused(&scene.run(&["merge", "run"]), &["is no outcome of a shard"]);

@@ -127,8 +127,11 @@ fn missing_shards_are_named_with_their_commands_and_nothing_is_concluded() {
 fn the_number_comes_from_the_scheduler() {
     let scene = stores(Lake::New, (1, 4, 6));
     plan(&scene, "reconcile", "run", 3, &[]);
-    let schedulers =
-        [("AWS_BATCH_JOB_ARRAY_INDEX", "aws_batch"), ("JOB_COMPLETION_INDEX", "kubernetes"), ("SLURM_ARRAY_TASK_ID", "slurm")];
+    let schedulers = [
+        ("AWS_BATCH_JOB_ARRAY_INDEX", "aws_batch"),
+        ("JOB_COMPLETION_INDEX", "kubernetes"),
+        ("SLURM_ARRAY_TASK_ID", "slurm"),
+    ];
     for (n, (variable, source)) in schedulers.iter().enumerate() {
         let mut command = scene.command(&["shard", "run", "--output", "json"]);
         let ran = testkit::Ran::by(command.env(variable, n.to_string()));
@@ -137,7 +140,8 @@ fn the_number_comes_from_the_scheduler() {
     }
     let merged = scene.run(&["merge", "run"]);
     merged.expect(0, &[]);
-    let sources: Vec<_> = merged.json["run"]["shards"].as_array().unwrap().iter().map(|s| s["source"].clone()).collect();
+    let sources: Vec<_> =
+        merged.json["run"]["shards"].as_array().unwrap().iter().map(|s| s["source"].clone()).collect();
     assert_eq!(sources, schedulers.map(|(_, source)| source));
     let mut command = scene.command(&["shard", "run", "--shard", "1"]);
     let ran = testkit::Ran::by(command.env("SLURM_ARRAY_TASK_ID", "2"));
@@ -158,7 +162,8 @@ fn a_merged_audit_repairs_what_a_single_one_would() {
     }
     assert!(in_shards.json["repaired"]["inserted"].as_u64().unwrap() > 0);
     assert_eq!(dry.json["repaired"]["inserted"], in_shards.json["repaired"]["inserted"]);
-    let audits = [&single, &merged].map(|scene| scene.run(&["reconcile", "--drift", "after.ndjson"]).json["samples"].clone());
+    let audits =
+        [&single, &merged].map(|scene| scene.run(&["reconcile", "--drift", "after.ndjson"]).json["samples"].clone());
     assert_eq!(audits[0], audits[1]);
     let undo = in_shards.json["repaired"]["undo_command"].as_str().unwrap();
     let words = undo.strip_prefix("ruminate ").unwrap();

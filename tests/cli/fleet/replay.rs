@@ -81,7 +81,11 @@ fn a_shard_gets_its_share_of_the_rate() {
     super::shard(&scene, "run", 1);
     // A quarter of the rows at 200 rows per second; a batch passes before its time is waited for.
     let due = objects as f64 / 4.0 / 200.0 - 1.0;
-    assert!(started.elapsed() > Duration::from_secs_f64(due), "{:?} for {objects} objects, due {due}", started.elapsed());
+    assert!(
+        started.elapsed() > Duration::from_secs_f64(due),
+        "{:?} for {objects} objects, due {due}",
+        started.elapsed()
+    );
 }
 
 #[test]

@@ -15,7 +15,12 @@ pub fn assert_same_evidence(one: &Path, other: &Path, what: &str) {
         let read = |dir: &Path| std::fs::read_to_string(dir.join(name)).unwrap();
         let (one, other) = (read(one), read(other));
         let differs = one.lines().zip(other.lines()).find(|(one, other)| one != other);
-        assert!(one == other, "{what}: {name} has {} and {} lines; {differs:#?}", one.lines().count(), other.lines().count());
+        assert!(
+            one == other,
+            "{what}: {name} has {} and {} lines; {differs:#?}",
+            one.lines().count(),
+            other.lines().count()
+        );
     }
     let audit = |dir: &Path| {
         let mut audit: Value = serde_json::from_slice(&std::fs::read(dir.join("audit.json")).unwrap()).unwrap();

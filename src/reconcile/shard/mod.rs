@@ -1,7 +1,7 @@
-//! Audit in parts, which can run anywhere and in any order, and the step that combines them.
+//! Audit in shards, which can run anywhere and in any order, and the step that combines them.
 //!
-//! [`judge_part`] reads a range of both sides. It counts the ids of which it has all evidence, and leaves the rest
-//! ([`unjudged`](super::unjudged)). [`combine`] joins what the parts left, rechecks it and concludes, so that the
+//! [`judge_shard`] reads a range of both sides. It counts the ids of which it has all evidence, and leaves the rest
+//! ([`unjudged`](super::unjudged)). [`combine`] joins what the shards left, rechecks it and concludes, so that the
 //! outcome is that of a single audit.
 
 use chrono::{DateTime, Utc};
@@ -19,45 +19,45 @@ mod judge;
 mod naturals;
 mod withdrawn;
 
-pub use combine::{Parts, combine};
-pub use judge::judge_part;
+pub use combine::{Shards, combine};
+pub use judge::judge_shard;
 
 /// Part of an audit: its range of both sides, and the cutoff of the audit.
 #[derive(Debug, Clone)]
-pub struct AuditPart {
-    /// Objects and rows of the part.
+pub struct AuditShard {
+    /// Objects and rows of the shard.
     pub range: JobRange,
     /// Cutoff of the audit.
     pub cutoff: DateTime<Utc>,
 }
 
-/// Counts of a part, without anything that depends on when or where it ran.
+/// Counts of a shard, without anything that depends on when or where it ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PartCounts {
+pub struct ShardCounts {
     /// Number of listed objects.
     pub listed: u64,
-    /// What the part left, and judged.
+    /// What the shard left, and judged.
     pub left: LeftCounts,
 }
 
-/// What a part counted, as the only entry of a stream.
+/// What a shard counted, as the only entry of a stream.
 #[derive(Serialize, Deserialize)]
 struct Counted {
     /// Objects without a record.
     read: Outcome,
-    /// Ids that the part judged.
+    /// Ids that the shard judged.
     judged: Outcome,
     /// Date that the paths of legacy names follow.
     votes: PathDateVotes,
 }
 
-impl AuditPart {
+impl AuditShard {
     /// Returns the cutoff with the current time of the lake's clock.
     pub(super) async fn cutoff(&self, lake: &dyn Lake) -> Result<Cutoff, lake::Error> {
         Ok(Cutoff::at(lake.clock().await?).resumed(self.cutoff))
     }
 
-    /// Finds the partitions of the part.
+    /// Finds the partitions of the shard.
     pub(super) async fn scan(&self, lake: &dyn Lake, wide: &Span) -> Result<PartitionScan, lake::Error> {
         let mut found = PartitionScan::default();
         for span in self.range.spans(wide) {

@@ -1,4 +1,4 @@
-//! Tests that parts conclude what a single audit concludes, with in-memory stores.
+//! Tests that shards conclude what a single audit concludes, with in-memory stores.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::reconcile::{Audit, Drift, DriftWriter, run};
 use pipeline::lake::Key;
 use pipeline::record::{Record, RecordId};
 
-/// Runs an audit in parts that end with these ids and days.
-async fn in_parts(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) -> (Outcome, Vec<Drift>, Memory) {
+/// Runs an audit in shards that end with these ids and days.
+async fn in_shards(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) -> (Outcome, Vec<Drift>, Memory) {
     let (exchange, cutoff) = (Memory::default(), Utc::now());
     let mut limits = vec![(None, None)];
     limits.extend(ends.iter().map(|(id, day)| (Some(Uuid::from_u128(*id)), Some(*day))));
@@ -33,13 +33,13 @@ async fn in_parts(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) ->
     let mut is_done = vec![false; ranges.len()];
     for at in order.iter().copied().filter(|at| *at < ranges.len()).chain(0..ranges.len()) {
         if !std::mem::replace(&mut is_done[at], true) {
-            let part = AuditPart { range: ranges[at].clone(), cutoff };
-            let to = exchange.part(u32::try_from(at).unwrap());
+            let shard = AuditShard { range: ranges[at].clone(), cutoff };
+            let to = exchange.shard(u32::try_from(at).unwrap());
             let (silent, cancel) = (Progress::Silent, CancellationToken::default());
-            judge_part(audit, &part, to, &silent, &cancel).await.unwrap().unwrap();
+            judge_shard(audit, &shard, to, &silent, &cancel).await.unwrap().unwrap();
         }
     }
-    let parts = Parts {
+    let shards = Shards {
         ranges: ranges.iter().map(|range| range.ids).collect(),
         exchange: &exchange,
         cutoff,
@@ -47,24 +47,24 @@ async fn in_parts(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) ->
     };
     let sink = DriftWriter::new(None).unwrap();
     let (outcome, sink) =
-        combine(audit, &parts, sink, &Progress::Silent, &CancellationToken::default()).await.unwrap();
+        combine(audit, &shards, sink, &Progress::Silent, &CancellationToken::default()).await.unwrap();
     let found = sink.finish().unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
     (outcome, found, exchange)
 }
 
-/// Asserts that parts conclude what a single audit does, in JSON and finding by finding.
+/// Asserts that shards conclude what a single audit does, in JSON and finding by finding.
 async fn assert_same(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) -> (Outcome, Memory) {
     let sink = DriftWriter::new(None).unwrap();
     let (single, sink) = run(audit, sink, &Progress::Silent, &CancellationToken::default()).await.unwrap();
     let found = sink.finish().unwrap();
     let found = found.read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect::<Vec<_>>();
-    let (combined, found_in_parts, exchange) = in_parts(audit, ends, order).await;
+    let (combined, found_in_shards, exchange) = in_shards(audit, ends, order).await;
     let lines = |found: Vec<Drift>| {
         let mut lines: Vec<_> = found.iter().map(|drift| serde_json::to_string(drift).unwrap()).collect();
         lines.sort();
         lines
     };
-    assert_eq!(lines(found_in_parts), lines(found));
+    assert_eq!(lines(found_in_shards), lines(found));
     let json = |mut outcome: Outcome| {
         (outcome.run, outcome.cutoff, outcome.seconds) = (Default::default(), None, 0.0);
         serde_json::to_value(&outcome).unwrap()
@@ -85,7 +85,7 @@ fn end_of_day(record: &Record) -> (u128, NaiveDate) {
     (ids_of(u64::try_from(midnight).unwrap() - 1).1, day)
 }
 
-/// Limits of five parts. The day of record `n` is `n % 30 + 1` of January.
+/// Limits of five shards. The day of record `n` is `n % 30 + 1` of January.
 fn cuts() -> Vec<(u128, NaiveDate)> {
     let mut cuts = vec![end_of_day(&record(9)), end_of_day(&record(19)), end_of_day(&record(24))];
     // The 15th is divided in the middle of one millisecond.
@@ -114,7 +114,7 @@ async fn clean_stores_leave_nothing_and_need_no_natural_keys_of_undivided_days()
     assert_eq!((exchange.count("judged"), exchange.count("naturals")), (1_000, 1_000));
 }
 
-/// Evidence of one id in two parts, in every way: the judgement of the one that has it in its range is withdrawn.
+/// Evidence of one id in two shards, in every way: the judgement of the one that has it in its range is withdrawn.
 #[tokio::test]
 async fn an_object_in_another_part_withdraws_the_judgement_of_its_id() {
     let scene = scene().await;
@@ -130,12 +130,12 @@ async fn an_object_in_another_part_withdraws_the_judgement_of_its_id() {
     // A legacy name, which precedes the canonical one in key order and fits the record.
     let legacy = Key { id: None, ..Key::of(&record(600)).unwrap() };
     scene.object_at(&legacy.to_string(), &other_values(&record(600)));
-    // An object that was written over with the record of another part.
+    // An object that was written over with the record of another shard.
     scene.object_at(&Key::of(&record(700)).unwrap().to_string(), &record(30));
     // A copy of an id that differs, and of one without a row.
     scene.row(&other_values(&record(40)));
     scene.object_at(&elsewhere(&record(40), &record(800)), &record(40));
-    // An unreadable object with the name of another part's id.
+    // An unreadable object with the name of another shard's id.
     scene.lake.overwrite(&elsewhere(&record(50), &record(29)), b"{".to_vec());
     for cuts in [cuts(), vec![], cuts()[..1].to_vec()] {
         assert_same(&scene.audit(), &cuts, &[2]).await;
@@ -173,7 +173,7 @@ async fn one_natural_key_is_found_in_any_two_parts_and_in_one() {
         twin.id_treated_data = id.to_owned();
         twin
     };
-    // Of a legacy lake, in another part; of the same part; on one side only; and of a divided millisecond.
+    // Of a legacy lake, in another shard; of the same shard; on one side only; and of a divided millisecond.
     let random = twin(120, "0f856aa0-c800-483a-837a-29fe66bbec99");
     scene.object_at("fazenda_dois/2025/06/01/historico_consumo_2025-06-01 12:00:00.500.json", &random);
     scene.row(&random);
@@ -191,7 +191,7 @@ async fn one_natural_key_is_found_in_any_two_parts_and_in_one() {
     assert_eq!(outcome[crate::reconcile::Counter::LogicalDuplicates], 8);
 }
 
-/// A window whose column for legacy names only all parts together show.
+/// A window whose column for legacy names only all shards together show.
 #[tokio::test]
 async fn a_window_is_that_of_the_complete_lake() {
     let scene = scene().await;
@@ -244,5 +244,6 @@ async fn one_sided_ids_spellings_and_strays_are_joined() {
         assert_same(&Audit { quick: true, ..scene.audit() }, &cuts, &[]).await;
     }
     let tolerances = vec!["quantidade_animais=5".parse().unwrap()];
-    assert_same(&Audit { tolerances, lake: Arc::clone(&scene.lake) as Arc<dyn Lake>, ..scene.audit() }, &cuts(), &[]).await;
+    assert_same(&Audit { tolerances, lake: Arc::clone(&scene.lake) as Arc<dyn Lake>, ..scene.audit() }, &cuts(), &[])
+        .await;
 }

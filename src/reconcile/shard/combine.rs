@@ -1,4 +1,4 @@
-//! Combines the parts of an audit: joins the evidence that they left, rechecks it, and concludes.
+//! Combines the shards of an audit: joins the evidence that they left, rechecks it, and concludes.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
-use super::withdrawn::{Contested, Withdrawn};
 use super::naturals;
+use super::withdrawn::{Contested, Withdrawn};
 use crate::cancellation::CancellationToken;
 use crate::exchange::ExchangeReader;
 use crate::job_range::IdLimits;
@@ -28,11 +28,11 @@ use crate::reconcile::{Audit, Outcome, lake_side};
 use crate::sort::{OrderedId, Sorter};
 use pipeline::record::row::TableSchema;
 
-/// All parts of an audit.
-pub struct Parts<'a> {
-    /// Ids of the parts, in ascending order and without gaps.
+/// All shards of an audit.
+pub struct Shards<'a> {
+    /// Ids of the shards, in ascending order and without gaps.
     pub ranges: Vec<IdLimits>,
-    /// What the parts left.
+    /// What the shards left.
     pub exchange: &'a dyn ExchangeReader,
     /// Cutoff of the audit.
     pub cutoff: DateTime<Utc>,
@@ -40,20 +40,20 @@ pub struct Parts<'a> {
     pub lost_snapshots: u64,
 }
 
-impl Parts<'_> {
+impl Shards<'_> {
     fn numbers(&self) -> Vec<u32> {
         (0..).take(self.ranges.len()).collect()
     }
 }
 
-/// Concludes an audit whose parts are all judged.
+/// Concludes an audit whose shards are all judged.
 ///
 /// # Errors
-/// Returns an error if a store cannot be read, if the entries of a part are not those that it wrote, or if the disk
+/// Returns an error if a store cannot be read, if the entries of a shard are not those that it wrote, or if the disk
 /// cannot store them.
 pub async fn combine(
     audit: &Audit,
-    parts: &Parts<'_>,
+    shards: &Shards<'_>,
     sink: DriftWriter,
     progress: &Progress,
     cancel: &CancellationToken,
@@ -70,21 +70,21 @@ pub async fn combine(
         stores: StoreInfo::of(&schema, status.settings),
         run: RunInfo::begin(),
         quick: audit.quick,
-        cutoff: Some(parts.cutoff),
-        snapshots: 1 + parts.lost_snapshots,
+        cutoff: Some(shards.cutoff),
+        snapshots: 1 + shards.lost_snapshots,
         ..Outcome::default()
     };
-    let filter = NaturalFilter::new(parts.ranges.clone());
+    let filter = NaturalFilter::new(shards.ranges.clone());
     let findings = FindingCollector::new(outcome, sink, sorters.clone())?.with_natural_filter(filter);
-    let mut combined = Combined { audit, parts, schema, findings, sorters };
+    let mut combined = Combined { audit, shards, schema, findings, sorters };
     let ended = combined.run(progress, cancel).await?;
     end(audit, combined.findings, ended, started).await
 }
 
-/// Evidence of all parts.
+/// Evidence of all shards.
 struct Combined<'a> {
     audit: &'a Audit,
-    parts: &'a Parts<'a>,
+    shards: &'a Shards<'a>,
     schema: TableSchema,
     findings: FindingCollector,
     sorters: Sorters,
@@ -105,7 +105,7 @@ impl Combined<'_> {
         let (audit, schema) = (self.audit, self.schema);
         let Evidence { objects, rows, withdrawn, mut votes } = self.join().await?;
         if votes.is_empty() && !audit.span.is_everything() {
-            let cutoff = Cutoff::at(audit.lake.clock().await?).resumed(self.parts.cutoff);
+            let cutoff = Cutoff::at(audit.lake.clock().await?).resumed(self.shards.cutoff);
             votes = lake_side::sample_path_dates(audit, cutoff).await?;
         }
         let inside = AuditWindow::of(&audit.span, votes);
@@ -120,30 +120,30 @@ impl Combined<'_> {
             return Ok(false);
         }
         self.findings_of_objects().await?;
-        let (numbers, exchange) = (self.parts.numbers(), self.parts.exchange);
+        let (numbers, exchange) = (self.shards.numbers(), self.shards.exchange);
         let entries = naturals::with_judged(&mut self.findings, &numbers, exchange, &withdrawn).await?;
         natural_keys(entries, &Corrected::default(), &mut self.findings)?;
         Ok(true)
     }
 
-    /// Joins the evidence that the parts left, with that of the judgements which it contests.
+    /// Joins the evidence that the shards left, with that of the judgements which it contests.
     async fn join(&mut self) -> anyhow::Result<Evidence> {
-        let (parts, numbers) = (self.parts, self.parts.numbers());
+        let (shards, numbers) = (self.shards, self.shards.numbers());
         let mut contested = Contested::default();
         let (mut objects, mut rows) = (self.sorters.lake().context(FULL)?, self.sorters.rows().context(FULL)?);
-        let mut object = |part: u32, entry: &[u8]| {
+        let mut object = |shard: u32, entry: &[u8]| {
             let entry: LakeEntry = decode(entry)?;
-            contested.add(part, &entry.id, &parts.ranges);
+            contested.add(shard, &entry.id, &shards.ranges);
             objects.push(entry).context(FULL)
         };
-        parts.exchange.read(stream::OBJECTS, &numbers, &mut object).await?;
+        shards.exchange.read(stream::OBJECTS, &numbers, &mut object).await?;
         let mut row = |_: u32, entry: &[u8]| {
             let row: SpooledRow = decode(entry)?;
             rows.push(WarehouseEntry { id: OrderedId::new(row.0.id()), row }).context(FULL)
         };
-        parts.exchange.read(stream::ROWS, &numbers, &mut row).await?;
+        shards.exchange.read(stream::ROWS, &numbers, &mut row).await?;
         let outcome = &mut self.findings.outcome;
-        let withdrawn = contested.settle(self.audit, &numbers, parts.exchange, outcome).await?;
+        let withdrawn = contested.settle(self.audit, &numbers, shards.exchange, outcome).await?;
         let Withdrawn { objects: of_lake, rows: of_warehouse, ids, votes } = withdrawn;
         of_lake.into_iter().try_for_each(|entry| objects.push(entry)).context(FULL)?;
         of_warehouse.into_iter().try_for_each(|entry| rows.push(entry)).context(FULL)?;
@@ -152,14 +152,14 @@ impl Combined<'_> {
         Ok(evidence)
     }
 
-    /// Counts the ids that a part rechecked; the evidence of contested ones is joined with that of other parts.
+    /// Counts the ids that a shard rechecked; the evidence of contested ones is joined with that of other shards.
     async fn rechecked(&mut self, contested: &Contested, evidence: &mut Evidence) -> anyhow::Result<()> {
         let (audit, schema, findings) = (self.audit, &self.schema, &mut self.findings);
         let Evidence { objects, rows, .. } = evidence;
-        let mut each = |part: u32, entry: &[u8]| {
+        let mut each = |shard: u32, entry: &[u8]| {
             let RecheckedEntry { candidate, observation } = decode(entry)?;
             let id = OrderedId::new(&candidate.id);
-            if !contested.has(part, &id) {
+            if !contested.has(shard, &id) {
                 return findings.resolve_candidate(audit, schema, &candidate, observation);
             }
             let mut record = candidate.record;
@@ -169,7 +169,7 @@ impl Combined<'_> {
             }
             candidate.row.map_or(Ok(()), |row| rows.push(WarehouseEntry { id, row }).context(FULL))
         };
-        self.parts.exchange.read(stream::RECHECKED, &self.parts.numbers(), &mut each).await
+        self.shards.exchange.read(stream::RECHECKED, &self.shards.numbers(), &mut each).await
     }
 
     /// Reports the findings about objects without a record.
@@ -179,6 +179,6 @@ impl Combined<'_> {
             let FindingEntry { finding, place } = decode(entry)?;
             findings.report(finding, place.map(|(farm, day)| FindingDay { farm, day }))
         };
-        self.parts.exchange.read(stream::FINDINGS, &self.parts.numbers(), &mut each).await
+        self.shards.exchange.read(stream::FINDINGS, &self.shards.numbers(), &mut each).await
     }
 }

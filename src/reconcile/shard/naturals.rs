@@ -1,4 +1,4 @@
-//! Natural keys of all parts: those of ids that were concluded, and those of judged ids that may be the same.
+//! Natural keys of all shards: those of ids that were concluded, and those of judged ids that may be the same.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use crate::sort::{OrderedId, Sorted};
 /// Adds the natural keys of judged ids, except for withdrawn ones, and returns all natural keys in their order.
 pub(super) async fn with_judged(
     findings: &mut FindingCollector,
-    parts: &[u32],
+    shards: &[u32],
     exchange: &dyn ExchangeReader,
     withdrawn: &HashSet<[u8; 16]>,
 ) -> anyhow::Result<Sorted<NaturalKeyEntry>> {
@@ -21,7 +21,7 @@ pub(super) async fn with_judged(
         let entry: NaturalKeyEntry = decode(entry)?;
         if is_withdrawn(&entry.id) { Ok(()) } else { findings.add_natural(entry) }
     };
-    exchange.read(stream::TWINS, parts, &mut twins).await?;
+    exchange.read(stream::TWINS, shards, &mut twins).await?;
     let mut judged = |_: u32, entry: &[u8]| {
         let NaturalEntry { id, hash, farm } = decode(entry)?;
         let hash = u128::from_be_bytes(hash);
@@ -30,6 +30,6 @@ pub(super) async fn with_judged(
         }
         findings.add_natural(NaturalKeyEntry { hash, id: OrderedId::Uuid(id), key: Some(canonical_key(&farm, id)) })
     };
-    exchange.read(stream::NATURALS, &filter.parts(), &mut judged).await?;
+    exchange.read(stream::NATURALS, &filter.shards(), &mut judged).await?;
     findings.naturals()
 }

@@ -1,4 +1,4 @@
-//! Withdraws judgements: ids that a part judged, and of which another part has further evidence.
+//! Withdraws judgements: ids that a shard judged, and of which another shard has further evidence.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -16,7 +16,7 @@ use crate::sort::OrderedId;
 use pipeline::lake;
 use pipeline::record::Record;
 
-/// Ids of which a part has evidence that another part cannot have known, by the part that has the id in its range.
+/// Ids of which a shard has evidence that another shard cannot have known, by the shard that has the id in its range.
 ///
 /// Held in memory: such objects were written over with another record, or into the path of another day.
 #[derive(Debug, Default)]
@@ -30,48 +30,48 @@ pub(super) struct Withdrawn {
     pub objects: Vec<LakeEntry>,
     pub rows: Vec<WarehouseEntry>,
     pub ids: HashSet<[u8; 16]>,
-    /// Date that the paths of legacy names follow, in all parts.
+    /// Date that the paths of legacy names follow, in all shards.
     pub votes: PathDateVotes,
 }
 
 impl Contested {
-    /// Adds an object that a part left.
-    pub(super) fn add(&mut self, part: u32, id: &OrderedId, ranges: &[IdLimits]) {
+    /// Adds an object that a shard left.
+    pub(super) fn add(&mut self, shard: u32, id: &OrderedId, ranges: &[IdLimits]) {
         let Some(id) = judgeable_id(id) else { return };
         let home = ranges.partition_point(|range| range.until.is_some_and(|until| until.into_bytes() < id));
         if let Ok(home) = u32::try_from(home)
-            && home != part
+            && home != shard
         {
             self.by_home.entry(home).or_default().insert(id);
         }
     }
 
-    /// Returns true if another part has evidence of an id.
-    pub(super) fn has(&self, part: u32, id: &OrderedId) -> bool {
-        let ids = self.by_home.get(&part);
+    /// Returns true if another shard has evidence of an id.
+    pub(super) fn has(&self, shard: u32, id: &OrderedId) -> bool {
+        let ids = self.by_home.get(&shard);
         judgeable_id(id).zip(ids).is_some_and(|(id, ids)| ids.contains(&id))
     }
 
-    /// Adds the counts of all parts to the outcome, except for contested ids, whose evidence is returned.
+    /// Adds the counts of all shards to the outcome, except for contested ids, whose evidence is returned.
     pub(super) async fn settle(
         &self,
         audit: &Audit,
-        parts: &[u32],
+        shards: &[u32],
         exchange: &dyn ExchangeReader,
         outcome: &mut Outcome,
     ) -> anyhow::Result<Withdrawn> {
         let mut withdrawn = Withdrawn::default();
-        let mut counts = |part: u32, entry: &[u8]| {
+        let mut counts = |shard: u32, entry: &[u8]| {
             let Counted { read, judged, votes } = serde_json::from_slice(entry)?;
             outcome.add_counts(&read);
             withdrawn.votes.merge(votes);
-            if !self.by_home.contains_key(&part) {
+            if !self.by_home.contains_key(&shard) {
                 outcome.add_counts(&judged);
             }
             Ok(())
         };
-        exchange.read(streams::COUNTS, parts, &mut counts).await?;
-        for (part, ids) in &self.by_home {
+        exchange.read(streams::COUNTS, shards, &mut counts).await?;
+        for (shard, ids) in &self.by_home {
             let mut rest = Outcome { cutoff: outcome.cutoff, quick: outcome.quick, ..Outcome::default() };
             let mut each = |_: u32, entry: &[u8]| {
                 let row: SpooledRow = decode(entry)?;
@@ -85,7 +85,7 @@ impl Contested {
                 }
                 Ok(())
             };
-            exchange.read(streams::JUDGED, &[*part], &mut each).await?;
+            exchange.read(streams::JUDGED, &[*shard], &mut each).await?;
             outcome.add_counts(&rest);
         }
         withdrawn.objects = objects(audit, &withdrawn.rows).await?;

@@ -1,10 +1,10 @@
-//! Runs a part of an audit: reads its range of both sides, and judges the ids of which it has all evidence.
+//! Runs a shard of an audit: reads its range of both sides, and judges the ids of which it has all evidence.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::{AuditPart, Counted, PartCounts};
+use super::{AuditShard, Counted, ShardCounts};
 use crate::cancellation::CancellationToken;
 use crate::exchange::ExchangeWriter;
 use crate::progress::Progress;
@@ -16,29 +16,29 @@ use crate::reconcile::warehouse_side::WarehouseScan;
 use crate::reconcile::window::AuditWindow;
 use crate::reconcile::{Audit, Outcome, lake_side};
 
-/// Judges a part of an audit, and writes its counts and the rest to `to`. Returns the number of entries with the number of
+/// Judges a shard of an audit, and writes its counts and the rest to `to`. Returns the number of entries with the number of
 /// snapshots; `None` if it was cancelled.
 ///
 /// # Errors
 /// Returns an error if a store cannot be read, or if the disk cannot store the entries.
-pub async fn judge_part(
+pub async fn judge_shard(
     audit: &Audit,
-    part: &AuditPart,
+    shard: &AuditShard,
     to: Box<dyn ExchangeWriter>,
     progress: &Progress,
     cancel: &CancellationToken,
-) -> anyhow::Result<Option<(PartCounts, u64)>> {
+) -> anyhow::Result<Option<(ShardCounts, u64)>> {
     let sorters = Sorters::new(&audit.sort, false)
         .with_context(|| format!("cannot sort in directory {}: set --sort-dir to another", audit.sort.dir.display()))?;
     let schema = audit.warehouse.table_schema().await?;
     let sorts = (sorters.findings().context(FULL)?, sorters.naturals().context(FULL)?);
-    let unjudged = Unjudged::new(to, part.range.ids, sorts);
-    let empty = || Outcome { cutoff: Some(part.cutoff), quick: audit.quick, ..Outcome::default() };
-    let mut findings = FindingCollector::of_part(empty(), sorters.clone(), unjudged)?;
+    let unjudged = Unjudged::new(to, shard.range.ids, sorts);
+    let empty = || Outcome { cutoff: Some(shard.cutoff), quick: audit.quick, ..Outcome::default() };
+    let mut findings = FindingCollector::of_shard(empty(), sorters.clone(), unjudged)?;
     let (warehouse, dir) = (Arc::clone(&audit.warehouse), audit.sort.dir.clone());
     let windows = AuditWindow::windows(&audit.span);
-    let scan = WarehouseScan::begin(warehouse, schema, part.range.ids.of_rows(), windows, dir);
-    let lake = lake_side::read(audit, Some(part), sorters.lake()?, &mut findings, progress, cancel).await?;
+    let scan = WarehouseScan::begin(warehouse, schema, shard.range.ids.of_rows(), windows, dir);
+    let lake = lake_side::read(audit, Some(shard), sorters.lake()?, &mut findings, progress, cancel).await?;
     if lake.stopped {
         return Ok(None);
     }
@@ -57,5 +57,5 @@ pub async fn judge_part(
     let (judged, unjudged) = findings.into_part();
     let counted = serde_json::to_vec(&Counted { read, judged, votes: lake.votes })?;
     let left = unjudged.map(|unjudged| unjudged.finish(&counted)).transpose().context(FULL)?.unwrap_or_default();
-    Ok(Some((PartCounts { listed: lake.listed, left }, snapshots)))
+    Ok(Some((ShardCounts { listed: lake.listed, left }, snapshots)))
 }
