@@ -178,7 +178,8 @@ impl Checksums {
 
     /// Returns true if it lists the files that every bundle has.
     fn look_like_bundle(&self) -> bool {
-        [super::ZIP, super::DEPLOY].iter().all(|name| self.0.contains_key(*name))
+        let has_template = |program: Program| self.0.contains_key(program.template_name());
+        self.0.contains_key(super::ZIP) && [Program::Intake, Program::Fanout].into_iter().any(has_template)
     }
 }
 
