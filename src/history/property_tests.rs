@@ -15,7 +15,8 @@ fn row() -> impl Strategy<Value = Vec<String>> {
     let day =
         (2000_u32..2030, 1_u32..13, 1_u32..29).prop_map(|(year, month, day)| format!("{year}-{month:02}-{day:02}"));
     // More than one word, for "Na" or "None" alone would be a placeholder.
-    let farm = "(Fazenda|Sítio|Água) [A-ZÀ-Ö][a-zà-öø-ÿ]{1,8}( [A-ZÀ-Ö][a-zà-öø-ÿ]{1,8}|, [A-Z]{2}| \"[A-Z]\"|; x){0,2}";
+    let farm =
+        "(Fazenda|Sítio|Água) [A-ZÀ-Ö][a-zà-öø-ÿ]{1,8}( [A-ZÀ-Ö][a-zà-öø-ÿ]{1,8}|, [A-Z]{2}| \"[A-Z]\"|; x){0,2}";
     (id(), id(), id(), weight(), weight(), day, 0_u32..100, 0_u32..300, weight(), farm).prop_map(
         |(pen, breed, lot, entry, mean, day, head, days, intake, farm)| {
             vec![pen, breed, lot, entry, mean, day, head.to_string(), days.to_string(), intake, farm]
