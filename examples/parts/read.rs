@@ -8,6 +8,7 @@ use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
 use pipeline::lake::{Lake, LakeUrl, Span, ThrottleStats, scan_partitions};
 use pipeline::retry::{RetryPolicy, TimeoutProfile};
+use ruminate::parts::{Parts, PartsMode};
 use ruminate::reader::{Cutoff, ObjectContent, ReadEvent, ReadSettings, Reader};
 
 use crate::{Measured, Watch};
@@ -27,8 +28,11 @@ pub struct Read {
     #[arg(long)]
     sdk: bool,
     /// Listings alone: objects with their ids in their names are not opened
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from_parts")]
     names: bool,
+    /// From the Parquet parts of `ruminate compact`, and from nothing else
+    #[arg(long)]
+    from_parts: bool,
 }
 
 impl Read {
@@ -47,6 +51,8 @@ impl Read {
         let partitions = scan_partitions(&*lake, &Span::default()).await?.partitions;
         let reader = Reader::new(lake, ReadSettings { concurrency: self.concurrency, cutoff });
         let reader = if self.names { reader.ids_only() } else { reader };
+        let mode = if self.from_parts { PartsMode::Only } else { PartsMode::Never };
+        let reader = reader.with_parts(Parts::open(&*requested, mode).await?);
         let found = reader.read(partitions);
         pin_mut!(found);
         let (mut records, mut others, mut first) = (0, 0, String::new());
