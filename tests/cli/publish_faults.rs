@@ -182,9 +182,10 @@ fn a_stall_is_in_the_latency_of_every_message_that_was_due_in_it() {
     assert_eq!((run.code, outcome["published"].as_u64()), (Some(0), Some(4_500)), "{}", run.stderr);
     // A third of the messages was due in a stall, and 1 % of all in its first 15 ms.
     let p99 = outcome["latency_ms"]["p99"].as_f64().unwrap();
-    assert!((p99 - 485.0).abs() < 60.0, "{p99}");
+    // A busy machine adds to both.
+    assert!((425.0..900.0).contains(&p99), "{p99}");
     let p90 = outcome["latency_ms"]["p90"].as_f64().unwrap();
-    assert!((p90 - 350.0).abs() < 60.0, "{p90}");
+    assert!((290.0..700.0).contains(&p90), "{p90}");
 }
 
 #[test]
