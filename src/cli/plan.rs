@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::Context;
-use super::flags::{LakeFlags, RulesFlags, SpanFlags, WarehouseFlags};
+use super::flags::{LakeFlags, PartsFlags, RulesFlags, SpanFlags, WarehouseFlags};
 use super::reconcile::{options_of, settings_of};
 use super::run_flags::{DivisionFlags, names, open_stores};
 use super::sort_flags::SortFlags;
@@ -49,6 +49,8 @@ struct ReconcileArgs {
     #[arg(long = "tolerance", value_name = "COLUMN=AMOUNT")]
     tolerances: Vec<Tolerance>,
     #[command(flatten)]
+    parts: PartsFlags,
+    #[command(flatten)]
     division: DivisionFlags,
 }
 
@@ -80,6 +82,8 @@ struct ReplayArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     shards_at_once: Option<u32>,
     #[command(flatten)]
+    parts: PartsFlags,
+    #[command(flatten)]
     division: DivisionFlags,
 }
 
@@ -104,6 +108,8 @@ impl ReconcileArgs {
             tolerances: self.tolerances.clone(),
             sort: stores.sort.clone(),
             cache: None,
+            parts: self.parts.parts,
+            listing: None,
             truth: TruthAsked::default(),
             allow_empty: self.span.allow_empty,
         };
@@ -113,6 +119,7 @@ impl ReconcileArgs {
             quick: self.quick,
             tolerances: self.tolerances.iter().map(ToString::to_string).collect(),
             max_drift: self.max_drift,
+            parts: self.parts.parts,
             allow_empty: self.span.allow_empty,
         };
         let named = names(&stores, &self.warehouse)?;
@@ -135,6 +142,7 @@ impl ReplayArgs {
             processed_until: self.processed_until,
             data_from: self.data_from,
             data_to: self.data_to,
+            parts: self.parts.parts,
             verify: self.verify,
             allow_empty: self.span.allow_empty,
             rows_per_second: self.rows_per_second,

@@ -91,7 +91,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let (sink, files) = args.results.begin()?;
     let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.cancel).await?;
     let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
-    outcome.options = args.raw_flag_value(&to_audit, &command_line);
+    outcome.options = args.options(&to_audit, &command_line);
     outcome.lake_endpoint = endpoint(&*to_audit.lake);
     outcome.max_drift = args.max_drift;
     let undo = (&command_line, args.warehouse.table.to_string());
@@ -100,7 +100,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
 
 impl Args {
     /// Returns the options of the audit, for the report.
-    fn raw_flag_value(&self, audit: &Audit, command_line: &CommandLine) -> AuditOptions {
+    fn options(&self, audit: &Audit, command_line: &CommandLine) -> AuditOptions {
         let settings = settings_of(audit, self.max_drift)
             .with("halt-after", self.halt_after)
             .with("truth", self.truth_files())

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use anyhow::Context as _;
 use serde_json::json;
 
 use super::attempt::{self, Ended, Found, INTERRUPTED};
@@ -16,6 +17,7 @@ use super::store::RunStore;
 use super::survey::Survey;
 use crate::cancellation::CancellationToken;
 use crate::job_range::JobRange;
+use crate::parts::PartsStats;
 use crate::progress::Progress;
 use crate::reader::Cutoff;
 use crate::reconcile::{
@@ -37,6 +39,8 @@ impl AuditJob {
             tolerances: self.tolerances()?,
             sort: stores.sort.clone(),
             cache: None,
+            parts: self.parts,
+            listing: None,
             truth: TruthAsked::default(),
             allow_empty: self.allow_empty,
         })
@@ -83,11 +87,15 @@ pub(super) async fn run_shard(
 ) -> anyhow::Result<Ended> {
     let audit = job.audit(stores)?;
     let shard = AuditShard { range: range.clone(), cutoff: run.plan.cutoff };
-    let Some((counts, snapshots)) = judge_shard(&audit, &shard, Box::new(files), progress, cancel).await? else {
+    let Some(judged) = judge_shard(&audit, &shard, Box::new(files), progress, cancel).await? else {
         return Ok(Err(INTERRUPTED.into()));
     };
-    let lost_snapshots = snapshots.saturating_sub(1);
-    Ok(Ok(Found { counts: json!(counts), objects: counts.listed, lost_snapshots, ..Found::default() }))
+    Ok(Ok(Found {
+        counts: json!(judged.counts),
+        objects: judged.counts.listed,
+        lost_snapshots: judged.snapshots.saturating_sub(1),
+        detail: json!(judged.from_parts),
+    }))
 }
 
 /// Concludes an audit whose shards are all done. Returns the audit too, for a repair.
@@ -115,9 +123,20 @@ pub async fn merge_audit(
     };
     let (mut outcome, sink) = combine(&audit, &shards, sink, progress, cancel).await?;
     outcome.run.shards = runs;
+    outcome.from_parts = from_parts(&outcomes)?;
     outcome.options = job.options.clone();
     outcome.max_drift = job.max_drift;
     Ok((audit, outcome, sink))
+}
+
+/// Returns where the records of all shards came from. `None` if parts were not used.
+fn from_parts(outcomes: &attempt::Outcomes) -> anyhow::Result<Option<PartsStats>> {
+    let mut sum = None;
+    for outcome in &outcomes.outcomes {
+        let of_shard = serde_json::from_value(outcome.attempt.detail.clone());
+        PartsStats::merge_some(&mut sum, of_shard.context("the statistics of parts in an outcome")?);
+    }
+    Ok(sum)
 }
 
 /// Returns what a report shows of the shards.

@@ -5,6 +5,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::parts::PartsMode;
 use crate::reconcile::{AuditOptions, Budget, Tolerance};
 use crate::replay::RecordFilter;
 use pipeline::lake::Span;
@@ -41,6 +42,9 @@ pub struct AuditJob {
     pub tolerances: Vec<String>,
     /// Accepted drift. `None` if no budget was set.
     pub max_drift: Option<Budget>,
+    /// Whether records are read from parts.
+    #[serde(default)]
+    pub parts: PartsMode,
     /// If true, an empty side is accepted.
     pub allow_empty: bool,
 }
@@ -78,6 +82,9 @@ pub struct ReplayJob {
     pub data_from: Option<NaiveDate>,
     /// Only records whose `data` is on this day or earlier.
     pub data_to: Option<NaiveDate>,
+    /// Whether records are read from parts.
+    #[serde(default)]
+    pub parts: PartsMode,
     /// If true, every loaded row is read back and compared.
     pub verify: bool,
     /// If true, it is accepted that there is nothing to load.

@@ -36,7 +36,8 @@ const LEFT_AT_ONCE: usize = 200_000;
 
 impl ReplayJob {
     fn source(&self, stores: &ShardStores) -> anyhow::Result<ReplaySource> {
-        Ok(ReplaySource { span: self.span()?, filter: self.filter(), ..ReplaySource::of(stores.lake.clone()) })
+        let (span, filter, parts) = (self.span()?, self.filter(), self.parts);
+        Ok(ReplaySource { span, filter, parts, ..ReplaySource::of(stores.lake.clone()) })
     }
 
     fn replay(&self, plan: Plan, stores: &ShardStores, journal: JournalMode, rate: Option<u64>) -> Replay {

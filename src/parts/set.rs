@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
 use super::matching::Matching;
@@ -17,7 +18,8 @@ use pipeline::record::PARTS;
 const OPEN: usize = 128;
 
 /// Whether records are read from parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub enum PartsMode {
     /// From parts if they prove the object, otherwise from the object
     #[default]

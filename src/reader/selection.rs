@@ -38,7 +38,8 @@ impl ObjectSelection {
         Ok(selection)
     }
 
-    fn insert(&mut self, key: &str) {
+    /// Adds an object.
+    pub(crate) fn insert(&mut self, key: &str) {
         self.0.entry(Partition::of_key(key)).or_default().insert(xxh3_128(key.as_bytes()));
     }
 

@@ -112,7 +112,7 @@ pub use outcome::{
 pub use patterns::{FindingCounts, LATE, Pattern, PatternKind};
 pub use repair::{RepairPlan, RepairTarget, Trust, repair};
 pub use run::run;
-pub use shard::{AuditShard, ShardCounts, Shards, combine, judge_shard};
+pub use shard::{AuditShard, Judged, ShardCounts, Shards, combine, judge_shard};
 pub use tolerance::Tolerance;
 pub use truth::TruthOptions as TruthAsked;
 pub use truth_location::TruthLocation;

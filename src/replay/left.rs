@@ -11,9 +11,9 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use super::order::{IdOrder, id_day};
-use super::selection::ObjectSelection;
 use crate::exchange::{ExchangeReader, ExchangeWriter};
 use crate::job_range::IdLimits;
+use crate::reader::ObjectSelection;
 use crate::sort::{OrderedId, SortDir, SortOrder, SortSettings, Sorted, Sorter};
 use pipeline::record::RecordId;
 

@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::{AuditShard, Counted, ShardCounts};
+use super::{AuditShard, Counted, Judged, ShardCounts};
 use crate::cancellation::CancellationToken;
 use crate::exchange::ExchangeWriter;
 use crate::progress::Progress;
+use crate::reconcile::comparison::Merge;
 use crate::reconcile::findings::FindingCollector;
-use crate::reconcile::merge::Merge;
 use crate::reconcile::sorters::{FULL, Sorters};
 use crate::reconcile::unjudged::Unjudged;
 use crate::reconcile::warehouse_side::WarehouseScan;
 use crate::reconcile::window::AuditWindow;
 use crate::reconcile::{Audit, Outcome, lake_side};
 
-/// Judges a shard of an audit, and writes its counts and the rest to `to`. Returns the number of entries with the number of
-/// snapshots; `None` if it was cancelled.
+/// Judges a shard of an audit, and writes its counts and the rest to `to`. `None` if it was cancelled.
 ///
 /// # Errors
 /// Returns an error if a store cannot be read, or if the disk cannot store the entries.
@@ -27,7 +26,7 @@ pub async fn judge_shard(
     to: Box<dyn ExchangeWriter>,
     progress: &Progress,
     cancel: &CancellationToken,
-) -> anyhow::Result<Option<(ShardCounts, u64)>> {
+) -> anyhow::Result<Option<Judged>> {
     let sorters = Sorters::new(&audit.sort, false)
         .with_context(|| format!("cannot sort in directory {}: set --sort-dir to another", audit.sort.dir.display()))?;
     let schema = audit.warehouse.table_schema().await?;
@@ -42,7 +41,8 @@ pub async fn judge_shard(
     if lake.stopped {
         return Ok(None);
     }
-    let read = std::mem::replace(&mut findings.outcome, empty());
+    let mut read = std::mem::replace(&mut findings.outcome, empty());
+    let from_parts = read.from_parts.take();
     let inside = AuditWindow::undecided(&audit.span);
     let mut rows = scan.into_rows(inside.clone(), sorters.late()?);
     let stage = progress.stage("warehouse", "rows", None);
@@ -57,5 +57,5 @@ pub async fn judge_shard(
     let (judged, unjudged) = findings.into_part();
     let counted = serde_json::to_vec(&Counted { read, judged, votes: lake.votes })?;
     let left = unjudged.map(|unjudged| unjudged.finish(&counted)).transpose().context(FULL)?.unwrap_or_default();
-    Ok(Some((ShardCounts { listed: lake.listed, left }, snapshots)))
+    Ok(Some(Judged { counts: ShardCounts { listed: lake.listed, left }, snapshots, from_parts }))
 }

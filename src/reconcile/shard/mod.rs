@@ -11,6 +11,7 @@ use super::Outcome;
 use super::unjudged::LeftCounts;
 use super::window::PathDateVotes;
 use crate::job_range::JobRange;
+use crate::parts::PartsStats;
 use crate::reader::Cutoff;
 use pipeline::lake::{self, Lake, PartitionScan, Span, scan_partitions};
 
@@ -22,7 +23,7 @@ mod withdrawn;
 pub use combine::{Shards, combine};
 pub use judge::judge_shard;
 
-/// Part of an audit: its range of both sides, and the cutoff of the audit.
+/// Shard of an audit: its range of both sides, and the cutoff of the audit.
 #[derive(Debug, Clone)]
 pub struct AuditShard {
     /// Objects and rows of the shard.
@@ -38,6 +39,17 @@ pub struct ShardCounts {
     pub listed: u64,
     /// What the shard left, and judged.
     pub left: LeftCounts,
+}
+
+/// Result of a shard.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Counts, the same for every attempt on the same stores.
+    pub counts: ShardCounts,
+    /// Number of snapshots of the warehouse.
+    pub snapshots: u64,
+    /// Where the records came from. `None` if parts were not used.
+    pub from_parts: Option<PartsStats>,
 }
 
 /// What a shard counted, as the only entry of a stream.
