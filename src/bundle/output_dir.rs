@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use sha2::{Digest, Sha256};
 
-use super::BundleFile;
+use super::{BundleFile, Program};
 use crate::generate::IfExists;
 use pipeline::atomic_file::{folder_of, temp_file_beside, temp_file_in};
 use pipeline::hex::hex;

@@ -154,11 +154,15 @@ pub async fn run_words(words: &[String], cancel: CancellationToken) -> anyhow::R
     let words: Vec<String> = std::iter::once("ruminate".to_owned()).chain(words.iter().cloned()).collect();
     let config = Config::default();
     let (cli, command_line) = parse_from(&words, &config).map_err(|e| anyhow::anyhow!("{}", e.render()))?;
-    cli.command.run(&Context { progress: Progress::Silent, cancel, command_line, config }).await
+    let output = cli.common.output;
+    cli.command.run(&Context { progress: Progress::Silent, cancel, command_line, config, output }).await
 }
 
 /// Opens the files at an address, as the commands open a lake or a run.
-pub async fn open_files(url: &pipeline::lake::LakeUrl) -> std::sync::Arc<dyn pipeline::lake::Lake> {
+///
+/// # Errors
+/// Returns an error if the settings of AWS cannot be used.
+pub async fn open_files(url: &pipeline::lake::LakeUrl) -> anyhow::Result<std::sync::Arc<dyn pipeline::lake::Lake>> {
     flags::LakeFlags::of(url.clone()).open().await
 }
 

@@ -109,9 +109,10 @@ pub(super) async fn run_shard(
     cancel: &CancellationToken,
 ) -> anyhow::Result<Ended> {
     let name = format!("{}/{shard}", run.plan_id.get(..12).unwrap_or(&run.plan_id));
+    let run_id = run_id(run, &shard.to_string());
     let shard = ReplayShard { range: Arc::new(range.clone()), cutoff: run.plan.cutoff, name };
     let plan = Plan::of_shard(job.source(stores)?, shard).await?;
-    let journal = journal_of_run(&*stores.warehouse, run_id(run, &shard.to_string()), job.verify).await?;
+    let journal = journal_of_run(&*stores.warehouse, run_id, job.verify).await?;
     let files: Box<dyn ExchangeWriter> = Box::new(files);
     let loading =
         Replay { left: Some(files), ..job.replay(plan, stores, journal, job.rate_of_a_shard(run.plan.shards)) };

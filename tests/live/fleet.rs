@@ -138,7 +138,9 @@ async fn a_replay_in_shards(server: Server) {
     let number = |n: u32| n.to_string();
     for pair in [[0, 1], [2, 3]] {
         let both = pair.map(|n| scene.start(&["shard", &run(), "--shard", &number(n), "--output", "json"]));
-        both.map(|child| drop(Ran::of(&child.wait_with_output().unwrap()).expect(0, &[])));
+        for child in both {
+            Ran::of(&child.wait_with_output().unwrap()).expect(0, &[]);
+        }
     }
     let merged = scene.run(&["merge", &run()]);
     merged.expect(0, &[("listed", world.0.len() as u64)]);

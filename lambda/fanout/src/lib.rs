@@ -116,7 +116,7 @@ async fn merge(run_url: &str, flags: &[String], left: Duration) -> Result<Value,
 /// Writes the files of a directory to the run.
 async fn upload(dir: &std::path::Path, run_url: &str, name: &str) -> anyhow::Result<()> {
     let url: LakeUrl = run_url.parse().map_err(|e: String| anyhow::anyhow!(e))?;
-    let store = cli::open_files(&url).await;
+    let store = cli::open_files(&url).await?;
     let mut files = tokio::fs::read_dir(dir).await.context("the evidence cannot be read back")?;
     while let Some(file) = files.next_entry().await? {
         let content = tokio::fs::read(file.path()).await?;
