@@ -51,6 +51,9 @@ impl<'a> Dependencies<'a> {
 
 impl<'a> Dependency<'a> {
     fn of(line: &'a str) -> Option<Self> {
+        if line.contains('\0') {
+            return None; // the list was cut short
+        }
         let mut fields = line.split('\t');
         let mut next = || fields.next();
         let found = Self { name: next()?, version: next()?, licence: next()?, sha256: next()?, repository: next()? };

@@ -31,7 +31,7 @@ pub(super) struct Args {
     since: NaiveDate,
     /// Name of the view with the records; other tables and views begin with it
     #[arg(long, value_name = "NAME", default_value_t)]
-    table: TableName,
+    view: TableName,
     /// Database or schema of the tables
     #[arg(long, value_name = "NAME", default_value = "fazendas")]
     database: String,
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Rendered> {
         parts,
         farms: args.farms.iter().map(|farm| farm.as_str().to_owned()).collect(),
         since: args.since,
-        table: args.table.to_string(),
+        table: args.view.to_string(),
         database: args.database.clone(),
     };
     Ok(Rendered::verbatim(ddl::sql(args.engine, &tables)?))

@@ -32,7 +32,7 @@ const SHORT: &[(&str, &[&str])] = &[
         &["lake", "farm", "from", "to", "dry-run", "verify", "deep", "without-bodies", "drop-deleted", "concurrency"],
     ),
     ("restore", &["lake", "to", "farm", "month", "only", "dry-run"]),
-    ("ddl", &["engine", "lake", "farm", "since", "table", "database"]),
+    ("ddl", &["engine", "lake", "farm", "since", "view", "database"]),
     ("plan", &[]),
     (
         "plan reconcile",
@@ -147,7 +147,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
         "Output",
         &["out", "dir", "keep", "compress", "force", "undo-file", "report", "drift", "evidence", "dead-letters", "hdr"],
     ),
-    ("Query engine", &["engine", "database"]),
+    ("Query engine", &["engine", "database", "view"]),
     ("Build", &["fanout", "arch", "bootstrap", "source", "zigbuild", "rds-ca"]),
     ("Resources", &["concurrency", "threads", "sort-memory", "sort-dir"]),
 ];

@@ -66,7 +66,7 @@ struct ReplayArgs {
     /// Only records processed (row_ts) at or before this RFC 3339 timestamp, or on or before this day
     #[arg(long, value_name = "TIMESTAMP|DATE", value_parser = end_of_period)]
     processed_until: Option<DateTime<Utc>>,
-    /// Only records whose field `data` (the reading's date) is on or after this day, whatever their path
+    /// Only records whose field `data` (the reading's date) is on or after this day, regardless of their path
     #[arg(long, value_name = "DATE", value_parser = day)]
     data_from: Option<NaiveDate>,
     /// Only records whose field `data` (the reading's date) is on or before this day

@@ -152,7 +152,12 @@ mod tests {
     #[test]
     fn a_flag_of_other_commands_is_not_suggested_as_a_file_name() {
         let e = error(&["backfill", "x", "--lake", "l", "--dry-run"], "");
-        assert!(e.contains("backfill has no --dry-run: it is a flag of replay, reconcile, undo and merge"), "{e}");
+        assert!(
+            e.contains(
+                "backfill has no --dry-run: it is a flag of replay, reconcile, undo, compact, restore and merge"
+            ),
+            "{e}"
+        );
         let e = error(&["backfill", "x", "--lake", "l", "--zzz"], "");
         assert!(e.contains("unexpected argument '--zzz'") && !e.contains("as a value"), "{e}");
         let e = error(&["plan", "reconcile", "--lake", "l", "--out", "run", "--cache", "c"], "");
@@ -165,7 +170,7 @@ mod tests {
     fn a_renamed_flag_that_this_command_does_not_have_names_those_that_do() {
         let e = error(&["publish", "x", "--attempts", "3"], "");
         assert!(e.contains("--attempts is now --max-attempts, which publish does not have"), "{e}");
-        assert!(e.contains("it is a flag of backfill, process, replay and reconcile"), "{e}");
+        assert!(e.contains("it is a flag of backfill, process, replay, reconcile, compact and restore"), "{e}");
     }
 
     #[test]

@@ -34,7 +34,12 @@ pub(super) fn divide(survey: &Survey, size: ShardSize) -> Vec<Shard> {
     let follows = days * FEW <= ids + days;
     let all = (ids + days).max(1);
     let cuts_of = |per_shard: u64| {
-        let of_ids = share(per_shard, ids * OBJECT + days, all);
+        // The rows of a few legacy objects do not make a shard smaller.
+        let of_ids = if follows {
+            per_shard.saturating_mul(OBJECT).saturating_add(days)
+        } else {
+            share(per_shard, ids * OBJECT + days, all)
+        };
         let cuts = id_cuts(survey, of_ids);
         let days_of = if follows { Vec::new() } else { day_cuts(survey, share(per_shard, days, all)) };
         (cuts, days_of)

@@ -135,13 +135,13 @@ async fn many_at_once_are_all_answered_and_counted() {
     let (lake, rows, intake) = stores().await;
     let settings = Settings { concurrency: 8, ..believing() };
     let endpoint = Running::start(settings, intake).await;
-    let bodies: Vec<String> = REAL.lines().cycle().take(13 * 20).map(notification).collect();
+    let bodies: Vec<String> = REAL.lines().cycle().take(13 * 15).map(notification).collect();
     let answers = futures::future::join_all(bodies.iter().map(|body| endpoint.post(body))).await;
     assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
     let outcome = endpoint.stop().await;
     assert_eq!(
         (outcome.counts[Count::Messages], outcome.counts[Count::Processed], outcome.counts[Count::Duplicates]),
-        (260, 13, 247)
+        (195, 13, 182)
     );
     assert_eq!((lake.keys().len(), count(&rows).await), (13, 13));
 }

@@ -68,7 +68,7 @@ fn outcome(events: &[Event]) -> Outcome {
 /// Returns the JSON of everything that is equal for the complete audit and the merged parts.
 fn json(outcome: &Outcome) -> Json {
     let mut json = serde_json::to_value(outcome).unwrap();
-    for name in ["parts", "snapshots", "seconds", "run", "cutoff", "window_column", "limitations"] {
+    for name in ["parts", "from_parts", "snapshots", "seconds", "run", "cutoff", "window_column", "limitations"] {
         json.as_object_mut().unwrap().remove(name);
     }
     json
