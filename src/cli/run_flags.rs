@@ -65,9 +65,9 @@ pub(super) struct RunStoreFlags {
     /// Lake URL: s3://bucket/prefix or a directory; it must be that of the plan [default: the plan's]
     #[arg(long, value_name = "URL")]
     lake: Option<LakeUrl>,
-    /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH; it must be that of the plan
+    /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
     ///
-    /// Falls back to DATABASE_URL and RDS_HOST as everywhere, then to the plan's address, which has no password.
+    /// It must be that of the plan. Falls back to DATABASE_URL and RDS_HOST as everywhere, then to the plan's address, which has no password.
     // Stored as text until it is opened: clap would print a rejected value, including its password.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     warehouse: Option<String>,
