@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_of_a_job_has_the_values_of_its_own_section_and_of_the_job_s() {
+    fn the_plan_of_a_job_has_the_values_of_its_section_and_of_the_job_s() {
         let text = "lake = 'top'\n[reconcile]\nlake = 'l'\nquick = true\n[replay]\nverify = true\n[plan]\nshards = 4";
         let config = Config::parse(text, None).unwrap();
         let line = |job: &str| {

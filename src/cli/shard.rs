@@ -15,7 +15,7 @@ use pipeline::lake::LakeUrl;
 
 /// Run one shard of a run that `plan` wrote; safe to repeat, and to run twice at once
 ///
-/// Exit codes: 0 written, whatever was found; 2 cannot run, do not retry; 3 interrupted, retry.
+/// Exit codes: 0 written, regardless of what was found; 2 cannot run, do not retry; 3 interrupted, retry.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Run: a directory or s3://bucket/prefix

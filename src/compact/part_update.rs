@@ -25,7 +25,7 @@ pub(super) struct PartUpdate<'a> {
 
 /// Result of an attempt to write a part.
 enum Attempt {
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// Another writer was faster.
     Again,
 }
@@ -40,7 +40,7 @@ impl PartUpdate<'_> {
         let mut listed = self.listed.clone();
         for _ in 0..ATTEMPTS {
             match self.attempt(listed).await? {
-                Attempt::Done(outcome) => return Ok(outcome),
+                Attempt::Done(outcome) => return Ok(*outcome),
                 Attempt::Again => listed = head(&**self.parts, &self.name.key()).await?,
             }
         }
@@ -59,20 +59,20 @@ impl PartUpdate<'_> {
             let survey = self.survey(None).await?;
             let why = "a file that is not of this lake is in its place: move it away";
             tally.merge(self.left(survey, Counter::NotWritten, why));
-            return Ok(Attempt::Done(tally));
+            return Ok(Attempt::Done(Box::new(tally)));
         }
         if existing.part.is_some() || self.settings().dry_run {
             let survey = self.survey(existing.part.as_ref()).await?;
             if let Some(done) = self.conclude(survey, &existing) {
                 tally.merge(done);
-                return Ok(Attempt::Done(tally));
+                return Ok(Attempt::Done(Box::new(tally)));
             }
         }
         let written = self.rewrite.run(&self.name, existing.usable(self.settings())).await?;
         Ok(match self.put(written, &existing).await? {
             Attempt::Done(done) => {
-                tally.merge(done);
-                Attempt::Done(tally)
+                tally.merge(*done);
+                Attempt::Done(Box::new(tally))
             }
             Attempt::Again => Attempt::Again,
         })
@@ -126,11 +126,11 @@ impl PartUpdate<'_> {
         let etag = existing.meta.as_ref().map(|meta| &*meta.etag);
         if footer.rows == 0 {
             return Ok(match etag {
-                None => Attempt::Done(tally),
+                None => Attempt::Done(Box::new(tally)),
                 Some(etag) => match parts.change_if_match(&key, etag, None).await? {
                     ChangeResult::Done => {
                         tally[Counter::Removed] += 1;
-                        Attempt::Done(tally)
+                        Attempt::Done(Box::new(tally))
                     }
                     ChangeResult::Conflict => Attempt::Again,
                 },
@@ -140,7 +140,7 @@ impl PartUpdate<'_> {
         // The same objects give the same bytes: an object that cannot be read does not change the part every day.
         if existing.part.as_ref().is_some_and(|part| *part.footer() == footer) {
             tally[Counter::Unchanged] += 1;
-            return Ok(Attempt::Done(tally));
+            return Ok(Attempt::Done(Box::new(tally)));
         }
         if parts.put_file(&key, file.path(), etag).await? == ChangeResult::Conflict {
             return Ok(Attempt::Again);
@@ -149,7 +149,7 @@ impl PartUpdate<'_> {
         if self.settings().verification != Verification::None {
             self.read_back(&mut tally).await?;
         }
-        Ok(Attempt::Done(tally))
+        Ok(Attempt::Done(Box::new(tally)))
     }
 
     /// Reads a part back that was just written.

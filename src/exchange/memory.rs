@@ -9,8 +9,11 @@ use async_trait::async_trait;
 use super::{EachEntry, ExchangeReader, ExchangeWriter};
 
 /// Entries by shard and stream.
+type Entries = BTreeMap<(u32, &'static str), Vec<Vec<u8>>>;
+
+/// Entries of all shards in memory.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Memory(Arc<Mutex<BTreeMap<(u32, &'static str), Vec<Vec<u8>>>>>);
+pub(crate) struct Memory(Arc<Mutex<Entries>>);
 
 impl Memory {
     /// Returns the writer of a shard.

@@ -16,7 +16,7 @@ use crate::job_range::{DayLimits, IdLimits, JobRange, ids_of};
 
 /// Weight of an object, in weights of a row without its object.
 const OBJECT: u64 = 10;
-/// Share of objects that are divided by day, of all objects, below which they follow the division by id: one of so many.
+/// Objects that are divided by day follow the division by id if they are at most one in this number of objects.
 const FEW: u64 = 100;
 
 /// Size of the shards.

@@ -18,7 +18,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `attempt` | Attempts at a shard: the outcome, which the first complete attempt writes last, and what a second one compares |
-//! | `audit` | Audits in shards |
+//! | `reconcile` | Audits in shards |
 //! | `clock` | Check of the clocks of a machine and of the lake |
 //! | `exchange` | Exchange files of a run: the entries that shards leave to the merge, named by their content |
 //! | `index` | Number of the shard to run: from the flag, or from the variable of the scheduler that started the program |
@@ -29,12 +29,11 @@
 //! | `plan` | Plan of a run, which every shard and the merge read first |
 //! | `replay` | Replays in shards |
 //! | `shards` | List of the shards of a run |
-//! | `step` | A shard from its number to its outcome, whatever its job |
+//! | `step` | A shard of any job, from its number to its outcome |
 //! | `store` | Files of a run: in a directory, or in a bucket |
 //! | `survey` | Listing of a lake for a plan: how many objects there are, and how their ids and days are distributed |
 
 mod attempt;
-mod audit;
 mod clock;
 mod exchange;
 mod index;
@@ -43,6 +42,7 @@ mod layout;
 mod machine;
 mod outcome;
 mod plan;
+mod reconcile;
 mod replay;
 mod shards;
 mod step;
@@ -50,7 +50,6 @@ mod store;
 mod survey;
 
 pub use attempt::{Attempt, ShardOutcome, ShardResult};
-pub use audit::{merge_audit, plan_audit};
 pub use exchange::ExchangeFile;
 pub use index::{Source, shard_index};
 pub use job::{AuditJob, JobSettings, ReplayJob};
@@ -58,6 +57,7 @@ pub use layout::ShardSize;
 pub use machine::ShardStores;
 pub use outcome::{PlanOutcome, ShardReport, ShardState};
 pub use plan::{Listing, Run, RunPlan, Stores};
+pub use reconcile::{merge_audit, plan_audit};
 pub use replay::{merge_replay, plan_replay};
 pub use shards::Shard;
 pub use step::run_shard;

@@ -113,7 +113,7 @@ impl ShardReport {
     }
 }
 
-/// Whatever a shard found, it is clean once its outcome is written: the merge concludes.
+/// A shard is clean once its outcome is written, regardless of what it found: the merge concludes.
 impl CommandOutcome for ShardReport {
     fn exit(&self) -> Exit {
         if self.state == ShardState::Interrupted { Exit::Stopped } else { Exit::Clean }

@@ -1,4 +1,4 @@
-//! Replays in shards: each loads the objects of its range, with a journal of its own and its share of the rate.
+//! Replays in shards: each loads the objects of its range, with its own journal and its share of the rate.
 //!
 //! The merge loads what the shards left, and adds up their outcomes. Existing rows are always kept, because the undo file
 //! of a shard would remain on its machine.

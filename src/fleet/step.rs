@@ -1,4 +1,4 @@
-//! A shard from its number to its outcome, whatever its job.
+//! A shard of any job, from its number to its outcome.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::job::JobSettings;
 use super::machine::ShardStores;
 use super::outcome::{ShardReport, ShardState};
 use super::plan::{FORMAT, Run};
-use super::{audit, replay};
+use super::{reconcile, replay};
 use crate::cancellation::CancellationToken;
 use crate::outcome::duration;
 use crate::progress::Progress;
@@ -125,7 +125,7 @@ async fn run_attempt<Opening: Future<Output = anyhow::Result<ShardStores>>>(
     let files = FileWriter::new(dir.path(), &run.plan_id, shard);
     let part = (&run.shards[shard as usize].range, files.clone());
     let ended = match &run.plan.job {
-        JobSettings::Reconcile(job) => audit::run_shard(run, job, &stores, part, progress, cancel).await,
+        JobSettings::Reconcile(job) => reconcile::run_shard(run, job, &stores, part, progress, cancel).await,
         JobSettings::Replay(job) => replay::run_shard(run, (shard, job), &stores, part, progress, cancel).await,
     };
     let Found { counts, objects, lost_snapshots, detail } = match ended {

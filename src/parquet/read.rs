@@ -164,7 +164,7 @@ impl ReadColumn {
             next += usize::from(level > 0);
             (level > 0).then_some(at)
         };
-        let has_gaps = |levels: &Vec<i16>| levels.iter().any(|level| *level == 0);
+        let has_gaps = |levels: &Vec<i16>| levels.contains(&0);
         let rows = levels.filter(has_gaps).map(|levels| levels.into_iter().map(&mut place).collect());
         Ok(Self { values, times, rows })
     }

@@ -80,10 +80,10 @@ impl Merge<'_> {
     }
 
     fn compare_group(&mut self, id: &OrderedId, group: &mut Vec<LakeEntry>, row: Option<Row>) -> anyhow::Result<()> {
-        if let Some(unjudged) = self.findings.unjudged()
-            && !unjudged.has_all_evidence(id, group, row.as_ref())
+        if let Some(deferred) = self.findings.deferred()
+            && !deferred.has_all_evidence(id, group, row.as_ref())
         {
-            return unjudged.leave(id, group.drain(..), row, self.inside.as_ref()).context(FULL);
+            return deferred.leave(id, group.drain(..), row, self.inside.as_ref()).context(FULL);
         }
         // By far the most frequent case.
         if let ([LakeEntry { key, state: ObjectState::Record(record), .. }], Some(row)) = (group.as_slice(), &row)

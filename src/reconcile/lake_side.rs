@@ -18,7 +18,7 @@ use crate::progress::Progress;
 use crate::reader::cache::Cache;
 use crate::reader::{Cutoff, ObjectContent, ReadEvent, ReadObject, ReadSettings, Reader, Skip};
 use crate::sort::{OrderedId, Sorted, Sorter};
-use pipeline::lake::{self, Depth, Key, Reason, Span, head, scan_partitions};
+use pipeline::lake::{self, Depth, Key, PartitionScan, Reason, Span, head, scan_partitions};
 use pipeline::record::{MAX_OBJECT_BYTES, Record};
 
 /// Objects per day that are examined for the date in their path.
@@ -55,25 +55,10 @@ pub(super) async fn read(
         Some(shard) => shard.cutoff(&*audit.lake).await?,
     };
     findings.outcome.cutoff = Some(cutoff.instant());
-    let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
-    let mut reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
-    let found = match shard {
-        None => scan_partitions(&*audit.lake, &wide).await?,
-        Some(shard) => {
-            let range = shard.range.clone();
-            reader = reader.filtered(move |object| range.has_object(&object.key));
-            shard.scan(&*audit.lake, &wide).await?
-        }
-    };
-    if shard.is_none() {
-        emptiness::refuse_lake(audit, &wide, &found).await?;
-    }
-    if audit.quick {
-        reader = reader.ids_only();
-    }
+    let (reader, found) = reader_of(audit, shard, cutoff).await?;
     let cache = open_cache(audit, cutoff)?;
     let parts = Parts::open(&*audit.lake, audit.parts).await?;
-    reader = reader.with_cache(cache.clone()).with_parts(parts.clone());
+    let reader = reader.with_cache(cache.clone()).with_parts(parts.clone());
     let stage = progress.stage("lake", "objects", None);
     let strays = &found.unrecognized;
     let (days, mut closed, mut listed) = (found.days().len(), 0, strays.count());
@@ -120,6 +105,32 @@ pub(super) async fn read(
         votes = sample_path_dates(audit, cutoff).await?;
     }
     Ok(LakeSide { entries: sorter.finish().context(FULL)?, votes, listed, stopped })
+}
+
+/// Returns the reader of an audit or a shard of it, and the partitions that it reads.
+///
+/// # Errors
+/// Returns an error if the lake cannot be listed, or if it is empty and that was not expected.
+async fn reader_of(
+    audit: &Audit,
+    shard: Option<&AuditShard>,
+    cutoff: Cutoff,
+) -> anyhow::Result<(Reader, PartitionScan)> {
+    let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
+    let reader = Reader::new(Arc::clone(&audit.lake), ReadSettings { concurrency: audit.reads, cutoff });
+    let reader = if audit.quick { reader.ids_only() } else { reader };
+    match shard {
+        None => {
+            let found = scan_partitions(&*audit.lake, &wide).await?;
+            emptiness::refuse_lake(audit, &wide, &found).await?;
+            Ok((reader, found))
+        }
+        Some(shard) => {
+            let range = shard.range.clone();
+            let reader = reader.filtered(move |object| range.has_object(&object.key));
+            Ok((reader, shard.scan(&*audit.lake, &wide).await?))
+        }
+    }
 }
 
 /// Opens the cache of earlier audits' objects; `None` if no directory is configured.

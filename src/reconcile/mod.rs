@@ -46,7 +46,7 @@
 //! | `truth` | Truth check: which records the stores and the quarantine must contain, and which they must not |
 //! | `truth_entries` | Entries of truth files that are sorted on disk: ids, hashes of invalid messages, and unresolved ids |
 //! | `truth_location` | Location of a finding in a truth file |
-//! | `unjudged` | Evidence that a shard of an audit leaves to the step that combines all shards, and the ids that the shard judged |
+//! | `deferred` | Evidence that a shard of an audit leaves to the step that combines all shards, and the ids that the shard judged |
 //! | `verdict` | Verdicts of an audit: its counters of objects and rows, and the kinds of findings |
 //! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
 //! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |
@@ -55,6 +55,7 @@ mod baseline;
 mod budget;
 mod cause;
 mod comparison;
+mod deferred;
 mod drift;
 mod emptiness;
 mod entries;
@@ -78,7 +79,6 @@ mod tolerance;
 mod truth;
 mod truth_entries;
 mod truth_location;
-mod unjudged;
 mod verdict;
 mod warehouse_side;
 mod window;
@@ -97,6 +97,7 @@ use pipeline::warehouse::BulkWarehouse;
 pub use baseline::Baseline;
 pub use budget::Budget;
 pub use cause::Cause;
+pub use deferred::LeftCounts;
 pub use drift::Drift;
 pub use emptiness::refuse_empty;
 pub use farm_days::FarmDays;
@@ -116,7 +117,6 @@ pub use shard::{AuditShard, Judged, ShardCounts, Shards, combine, judge_shard};
 pub use tolerance::Tolerance;
 pub use truth::TruthOptions as TruthAsked;
 pub use truth_location::TruthLocation;
-pub use unjudged::LeftCounts;
 pub use verdict::{Counter, DriftKind, Side};
 
 /// Two stores to compare, with the scope and settings of the audit.

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use super::deferred::FindingEntry;
 use super::entries::{LakeEntry, NaturalKeyEntry, WarehouseEntry};
 use super::one_sided::{OneSided, OneSidedEntry};
 use super::truth_entries::{HashEntry, IdEntry, QuarantinedHash, Unresolved};
-use super::unjudged::FindingEntry;
 use crate::sort::{SortDir, SortOrder, SortSettings, Sorter};
 
 /// Number of sorters filled at the same time; the lake's sorter is done before those of findings start.

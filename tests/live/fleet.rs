@@ -99,7 +99,7 @@ async fn a_warehouse_that_goes_away(server: Server) {
     stores.database.drop().await;
 }
 
-/// Each with a home and a directory of its own, and one of them slow.
+/// Each has its own home and directory, and one of them is slow.
 async fn two_machines_run_the_same_shard(server: Server) {
     let Some(stores) = Stores::of(server, None, (2, 20, 30)).await else { return };
     let Stores { scene, s3, database, .. } = &stores;

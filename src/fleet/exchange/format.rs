@@ -56,7 +56,7 @@ pub(super) struct Decoded {
 pub(super) fn decode(file: &[u8]) -> Option<Decoded> {
     let plain = zstd::decode_all(file).ok()?;
     let mut decoded = Decoded { header: Header::new("", 0, "", 0, 0), plain, at: 0 };
-    decoded.header = postcard::from_bytes(&decoded.next()?.to_vec()).ok()?;
+    decoded.header = postcard::from_bytes(decoded.next()?).ok()?;
     (decoded.header.magic == MAGIC).then_some(decoded)
 }
 

@@ -106,7 +106,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn shards_cover_everything_once_whatever_the_lake(
+    fn shards_cover_every_lake_once(
         days in prop::collection::vec((0..400_u64, 0..300_u64, any::<bool>()), 0..30),
         legacy in prop::collection::btree_map(0..60_u64, 1..200_u64, 0..30),
         size in prop_oneof![(1..500_u64).prop_map(ShardSize::Objects), (1..100_u32).prop_map(ShardSize::Count)],

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Audit;
+use super::deferred::{Deferred, FindingEntry, NaturalFilter};
 use super::drift::Drift;
 use super::entries::NaturalKeyEntry;
 use super::finding::Finding;
@@ -17,7 +18,6 @@ use super::one_sided::OneSided;
 use super::outcome::{Outcome, Store};
 use super::recheck::Candidate;
 use super::sorters::{FULL, Sorters};
-use super::unjudged::{FindingEntry, NaturalFilter, Unjudged};
 use super::verdict::Counter;
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::record::Record;
@@ -42,7 +42,7 @@ pub(super) struct FindingCollector {
     naturals: Sorter<NaturalKeyEntry>,
     sorters: Sorters,
     /// Receives everything that is not counted here, because only a part of both sides is known.
-    unjudged: Option<Unjudged>,
+    deferred: Option<Deferred>,
     /// Natural keys that were added, if those of the parts' judged ids are not among them.
     natural_filter: Option<NaturalFilter>,
 }
@@ -59,14 +59,14 @@ impl FindingCollector {
             one_sided,
             naturals,
             sorters,
-            unjudged: None,
+            deferred: None,
             natural_filter: None,
         })
     }
 
     /// Returns the findings of a part of an audit: only ids with all their evidence in the part are counted.
-    pub(super) fn of_shard(outcome: Outcome, sorters: Sorters, unjudged: Unjudged) -> io::Result<Self> {
-        Ok(Self { unjudged: Some(unjudged), ..Self::new(outcome, DriftWriter::new(None)?, sorters)? })
+    pub(super) fn of_shard(outcome: Outcome, sorters: Sorters, deferred: Deferred) -> io::Result<Self> {
+        Ok(Self { deferred: Some(deferred), ..Self::new(outcome, DriftWriter::new(None)?, sorters)? })
     }
 
     /// Returns the findings with a filter that collects all natural keys.
@@ -75,20 +75,20 @@ impl FindingCollector {
     }
 
     /// Returns the receiver of evidence that this part cannot judge. `None` if both sides are known completely.
-    pub(super) fn unjudged(&mut self) -> Option<&mut Unjudged> {
-        self.unjudged.as_mut()
+    pub(super) fn deferred(&mut self) -> Option<&mut Deferred> {
+        self.deferred.as_mut()
     }
 
     /// Completes the part: returns its counts, and the receiver of what it leaves.
-    pub(super) fn into_part(self) -> (Outcome, Option<Unjudged>) {
-        (self.outcome, self.unjudged)
+    pub(super) fn into_part(self) -> (Outcome, Option<Deferred>) {
+        (self.outcome, self.deferred)
     }
 
     /// Reports a finding: counts it, stores it as a sample, and writes it to the drift file.
     pub(super) fn report(&mut self, finding: Finding, place: Option<FindingDay>) -> anyhow::Result<()> {
-        if let Some(unjudged) = &mut self.unjudged {
+        if let Some(deferred) = &mut self.deferred {
             let place = place.map(|place| (place.farm, place.day));
-            return unjudged.leave_finding(FindingEntry { finding, place }).context(FULL);
+            return deferred.leave_finding(FindingEntry { finding, place }).context(FULL);
         }
         self.found += 1;
         let drift = Drift::from(&finding);
@@ -115,8 +115,8 @@ impl FindingCollector {
     pub(super) fn matched(&mut self, key: &str, record: &Record, row: &Row) -> anyhow::Result<()> {
         self.saw_both(row);
         self.outcome[Counter::Matched] += 1;
-        match &mut self.unjudged {
-            Some(unjudged) => unjudged.judged(row, Some(natural_key(record))).context(FULL),
+        match &mut self.deferred {
+            Some(deferred) => deferred.judged(row, Some(natural_key(record))).context(FULL),
             None => self.natural(record, Some(key)),
         }
     }
@@ -126,8 +126,8 @@ impl FindingCollector {
         self.count_record(FindingDay::of_key(key).as_ref());
         self.count_row(FindingDay::of_row(row).as_ref());
         self.outcome[Counter::Present] += 1;
-        match &mut self.unjudged {
-            Some(unjudged) => unjudged.judged(row, None).context(FULL),
+        match &mut self.deferred {
+            Some(deferred) => deferred.judged(row, None).context(FULL),
             None => Ok(()),
         }
     }

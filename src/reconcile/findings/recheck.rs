@@ -77,8 +77,8 @@ impl FindingCollector {
 
     async fn recheck(&mut self, audit: &Audit, schema: &TableSchema, candidates: Vec<Candidate>) -> anyhow::Result<()> {
         for (candidate, observation) in recheck(audit, schema, candidates).await? {
-            match &mut self.unjudged {
-                Some(unjudged) => unjudged.leave_rechecked(&candidate, &observation).context(FULL)?,
+            match &mut self.deferred {
+                Some(deferred) => deferred.leave_rechecked(&candidate, &observation).context(FULL)?,
                 None => self.resolve_candidate(audit, schema, &candidate, observation)?,
             }
         }

@@ -9,9 +9,9 @@ use crate::cancellation::CancellationToken;
 use crate::exchange::ExchangeWriter;
 use crate::progress::Progress;
 use crate::reconcile::comparison::Merge;
+use crate::reconcile::deferred::Deferred;
 use crate::reconcile::findings::FindingCollector;
 use crate::reconcile::sorters::{FULL, Sorters};
-use crate::reconcile::unjudged::Unjudged;
 use crate::reconcile::warehouse_side::WarehouseScan;
 use crate::reconcile::window::AuditWindow;
 use crate::reconcile::{Audit, Outcome, lake_side};
@@ -31,9 +31,9 @@ pub async fn judge_shard(
         .with_context(|| format!("cannot sort in directory {}: set --sort-dir to another", audit.sort.dir.display()))?;
     let schema = audit.warehouse.table_schema().await?;
     let sorts = (sorters.findings().context(FULL)?, sorters.naturals().context(FULL)?);
-    let unjudged = Unjudged::new(to, shard.range.ids, sorts);
+    let deferred = Deferred::new(to, shard.range.ids, sorts);
     let empty = || Outcome { cutoff: Some(shard.cutoff), quick: audit.quick, ..Outcome::default() };
-    let mut findings = FindingCollector::of_shard(empty(), sorters.clone(), unjudged)?;
+    let mut findings = FindingCollector::of_shard(empty(), sorters.clone(), deferred)?;
     let (warehouse, dir) = (Arc::clone(&audit.warehouse), audit.sort.dir.clone());
     let windows = AuditWindow::windows(&audit.span);
     let scan = WarehouseScan::begin(warehouse, schema, shard.range.ids.of_rows(), windows, dir);
@@ -54,8 +54,8 @@ pub async fn judge_shard(
     if !ended || !findings.recheck_all(audit, &schema, progress, cancel).await? {
         return Ok(None);
     }
-    let (judged, unjudged) = findings.into_part();
+    let (judged, deferred) = findings.into_part();
     let counted = serde_json::to_vec(&Counted { read, judged, votes: lake.votes })?;
-    let left = unjudged.map(|unjudged| unjudged.finish(&counted)).transpose().context(FULL)?.unwrap_or_default();
+    let left = deferred.map(|deferred| deferred.finish(&counted)).transpose().context(FULL)?.unwrap_or_default();
     Ok(Some(Judged { counts: ShardCounts { listed: lake.listed, left }, snapshots, from_parts }))
 }

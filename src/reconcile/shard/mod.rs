@@ -1,14 +1,14 @@
 //! Audit in shards, which can run anywhere and in any order, and the step that combines them.
 //!
 //! [`judge_shard`] reads a range of both sides. It counts the ids of which it has all evidence, and leaves the rest
-//! ([`unjudged`](super::unjudged)). [`combine`] joins what the shards left, rechecks it and concludes, so that the
+//! ([`deferred`](super::deferred)). [`combine`] joins what the shards left, rechecks it and concludes, so that the
 //! outcome is that of a single audit.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
-use super::unjudged::LeftCounts;
+use super::deferred::LeftCounts;
 use super::window::PathDateVotes;
 use crate::job_range::JobRange;
 use crate::parts::PartsStats;

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use crate::exchange::ExchangeReader;
+use crate::reconcile::deferred::{JudgedKeyEntry, canonical_key, decode, judgeable_id, stream};
 use crate::reconcile::entries::NaturalKeyEntry;
 use crate::reconcile::findings::FindingCollector;
-use crate::reconcile::unjudged::{NaturalEntry, canonical_key, decode, judgeable_id, stream};
 use crate::sort::{OrderedId, Sorted};
 
 /// Adds the natural keys of judged ids, except for withdrawn ones, and returns all natural keys in their order.
@@ -17,13 +17,13 @@ pub(super) async fn with_judged(
 ) -> anyhow::Result<Sorted<NaturalKeyEntry>> {
     let is_withdrawn = |id: &OrderedId| judgeable_id(id).is_some_and(|id| withdrawn.contains(&id));
     let Some(filter) = findings.take_natural_filter() else { return findings.naturals() };
-    let mut twins = |_: u32, entry: &[u8]| {
+    let mut shared = |_: u32, entry: &[u8]| {
         let entry: NaturalKeyEntry = decode(entry)?;
         if is_withdrawn(&entry.id) { Ok(()) } else { findings.add_natural(entry) }
     };
-    exchange.read(stream::TWINS, shards, &mut twins).await?;
+    exchange.read(stream::SHARED_KEYS, shards, &mut shared).await?;
     let mut judged = |_: u32, entry: &[u8]| {
-        let NaturalEntry { id, hash, farm } = decode(entry)?;
+        let JudgedKeyEntry { id, hash, farm } = decode(entry)?;
         let hash = u128::from_be_bytes(hash);
         if withdrawn.contains(&id) || !filter.wants(id, hash) {
             return Ok(());

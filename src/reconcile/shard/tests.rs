@@ -181,7 +181,7 @@ async fn one_natural_key_is_found_in_any_two_parts_and_in_one() {
     for n in [130, 131, 494] {
         for hash in ["0000", "ffff"] {
             let id = record(n).id_treated_data;
-            let twin = twin(n, &format!("{}-8{}", &id[..13], format!("{}{}", &hash[1..], "-bfff-ffffffffffff")));
+            let twin = twin(n, &format!("{}-8{}-bfff-ffffffffffff", &id[..13], &hash[1..]));
             scene.object(&twin);
             scene.row(&twin);
         }

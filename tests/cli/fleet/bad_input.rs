@@ -22,7 +22,7 @@ fn refused(ran: &Ran, words: &[&str]) {
 fn finished() -> Scene {
     let scene = damaged(Lake::New, (2, 8, 10), 1);
     plan(&scene, "reconcile", "run", 3, &[]);
-    run_all(&scene, "run", 3, Order::InOrder);
+    run_all(&scene, "run", 3, Order::Ascending);
     scene
 }
 
@@ -118,7 +118,7 @@ fn a_shard_file_that_is_cut_changed_missing_or_of_another_run_is_named() {
 fn files_and_outcomes_of_another_run_are_not_merged() {
     let scene = finished();
     plan(&scene, "reconcile", "other", 3, &[]);
-    run_all(&scene, "other", 3, Order::InOrder);
+    run_all(&scene, "other", 3, Order::Ascending);
     let outcome = "shards/000001/outcome.json";
     let own = fs::read(scene.path("run").join(outcome)).unwrap();
     fs::copy(scene.path("other").join(outcome), scene.path("run").join(outcome)).unwrap();
@@ -171,7 +171,7 @@ fn clocks_that_are_apart_are_named() {
     let before = scene.run(&["shard", "run", "--shard", "0"]);
     refused(&before, &["the lake's clock", "is before the cutoff of the plan", "plan again"]);
     ahead(10);
-    run_all(&scene, "run", 2, Order::InOrder);
+    run_all(&scene, "run", 2, Order::Ascending);
     ahead(60);
     refused(&scene.run(&["merge", "run"]), &["behind the lake's"]);
     ahead(10);

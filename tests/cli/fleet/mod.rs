@@ -28,7 +28,7 @@ pub enum Lake {
 /// How the shards of a run are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    InOrder,
+    Ascending,
     Shuffled,
     EachTwice,
     /// Each is killed first, at another time.
@@ -110,7 +110,7 @@ pub fn run_all(scene: &Scene, run: &str, shards: u32, order: Order) {
         let number = n.to_string();
         let args = ["shard", run, "--shard", &number];
         match order {
-            Order::InOrder | Order::Shuffled => {}
+            Order::Ascending | Order::Shuffled => {}
             Order::EachTwice => {
                 assert_eq!(shard(scene, run, n).json["state"], "written");
                 assert_eq!(shard(scene, run, n).json["state"], "already_written");

@@ -34,19 +34,19 @@ const SIZE: (u32, u32, u32) = (3, 20, 30);
 
 #[test]
 fn a_new_lake_in_1_2_7_and_64_shards_is_audited_as_at_once() {
-    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::InOrder));
+    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::Ascending));
     is_same(&damaged(Lake::New, SIZE, 3), &[], &ways);
 }
 
 #[test]
 fn a_legacy_lake_in_1_2_7_and_64_shards_is_audited_as_at_once() {
-    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::InOrder));
+    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::Ascending));
     is_same(&damaged(Lake::Legacy, SIZE, 3), &[], &ways);
 }
 
 #[test]
 fn a_mixed_lake_in_1_2_7_and_64_shards_is_audited_as_at_once() {
-    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::InOrder));
+    let ways = [1, 2, 7, 64].map(|shards| (shards, Order::Ascending));
     is_same(&damaged(Lake::Mixed, SIZE, 3), &[], &ways);
 }
 
@@ -88,7 +88,7 @@ fn windows_names_only_and_tolerances_give_the_same_audit() {
 fn clean_stores_are_clean_and_a_finished_shard_costs_no_time() {
     let scene = stores(Lake::New, (2, 12, 20));
     plan(&scene, "reconcile", "run", 4, &[]);
-    run_all(&scene, "run", 4, Order::InOrder);
+    run_all(&scene, "run", 4, Order::Ascending);
     // The stores are not needed to see that a shard is done.
     let away = scene.path("away");
     std::fs::rename(scene.path("w.db"), &away).unwrap();
@@ -122,7 +122,7 @@ fn missing_shards_are_named_with_their_commands_and_nothing_is_concluded() {
     scene.run(&["merge", "run"]).expect(1, &[]);
 }
 
-/// The variable of a scheduler gives the number, and the outcome tells it.
+/// The variable of a scheduler gives the number, and the outcome shows it.
 #[test]
 fn the_number_comes_from_the_scheduler() {
     let scene = stores(Lake::New, (1, 4, 6));
@@ -154,7 +154,7 @@ fn a_merged_audit_repairs_what_a_single_one_would() {
     let [single, merged] = [(); 2].map(|()| damaged(Lake::New, (2, 12, 20), 2));
     let at_once = single.run(&["reconcile", "--repair", "both", "--undo-file", "undo.ndjson"]);
     plan(&merged, "reconcile", "run", 6, &[]);
-    run_all(&merged, "run", 6, Order::InOrder);
+    run_all(&merged, "run", 6, Order::Ascending);
     let dry = merged.run(&["merge", "run", "--repair", "both", "--dry-run"]);
     let in_shards = merged.run(&["merge", "run", "--repair", "both", "--undo-file", "undo.ndjson"]);
     for name in ["inserted", "updated", "objects_written", "verified", "failed", "left"] {
@@ -205,7 +205,7 @@ fn what_is_written_after_the_cutoff_is_left_to_the_next_audit() {
     let backfilled = scene.run(&["backfill", "history.json"]);
     let written = backfilled.json["written"].as_u64().unwrap();
     assert!(written > 20 && written < new, "{backfilled:#?}");
-    run_all(&scene, "run", 3, Order::InOrder);
+    run_all(&scene, "run", 3, Order::Ascending);
     let merged = scene.run(&["merge", "run"]);
     merged.expect(0, &[("lake_only", 0), ("warehouse_only", 0)]);
     let skipped = merged.json["skipped_after_cutoff"].as_u64().unwrap();
@@ -236,7 +236,7 @@ fn an_interrupted_shard_ends_with_3_and_is_run_again() {
     let why = ran.json["stopped"].as_str().unwrap();
     assert!(why.contains("--stop-before (1.00 s)") && why.contains("--objects-per-shard"), "{why}");
     s3.dials().change(|dials| dials.latency = Duration::ZERO);
-    run_all(&scene, "run", 2, Order::InOrder);
+    run_all(&scene, "run", 2, Order::Ascending);
     let merged = scene.run(&["merge", "run"]);
     merged.expect(0, &[("matched", world.0.len() as u64)]);
     assert_eq!(merged.json["run"]["shards"][1]["attempts"], 3, "{:?}", merged.json["run"]);

@@ -21,9 +21,9 @@ fn counts(json: &serde_json::Value) -> BTreeMap<String, u64> {
 #[test]
 fn the_rows_of_a_replay_in_shards_are_those_of_a_single_one() {
     for (lake, orders) in [
-        (Lake::New, &[Order::InOrder, Order::Shuffled, Order::Killed][..]),
+        (Lake::New, &[Order::Ascending, Order::Shuffled, Order::Killed][..]),
         (Lake::Legacy, &[Order::Shuffled]),
-        (Lake::Mixed, &[Order::InOrder, Order::Killed]),
+        (Lake::Mixed, &[Order::Ascending, Order::Killed]),
     ] {
         let scene = damaged(lake, (2, 12, 20), 2);
         emptied(&scene);
@@ -65,7 +65,7 @@ fn merging_twice_changes_nothing_and_a_second_run_finds_all_rows() {
     assert_eq!(first.code, second.code);
     assert!(store_state::rows(&scene) == rows);
     plan(&scene, "replay", "again", 3, &[]);
-    run_all(&scene, "again", 3, Order::InOrder);
+    run_all(&scene, "again", 3, Order::Ascending);
     let again = scene.run(&["merge", "again"]);
     again.expect(1, &[("inserted", 0)]);
     assert!(store_state::rows(&scene) == rows);

@@ -11,7 +11,7 @@
 //! | `findings` | kind, id, key | findings about objects without a record |
 //! | `judged` | id | rows of the judged ids; each agrees with its object |
 //! | `naturals` | id | hashes of the natural keys of the judged ids |
-//! | `twins` | hash, id | natural keys that several judged ids of the shard have |
+//! | `shared_keys` | hash, id | natural keys that several judged ids of the shard have |
 //! | `counts` | | counts of the shard, as one entry in JSON |
 
 use std::io;
@@ -32,7 +32,7 @@ mod entry;
 mod natural_filter;
 
 pub(super) use canonical::{canonical_key, judgeable_id};
-pub(super) use entry::{FindingEntry, NaturalEntry, RecheckedEntry, decode};
+pub(super) use entry::{FindingEntry, JudgedKeyEntry, RecheckedEntry, decode};
 pub(super) use natural_filter::NaturalFilter;
 
 /// Names of the streams.
@@ -43,7 +43,7 @@ pub(super) mod stream {
     pub(in crate::reconcile) const FINDINGS: &str = "findings";
     pub(in crate::reconcile) const JUDGED: &str = "judged";
     pub(in crate::reconcile) const NATURALS: &str = "naturals";
-    pub(in crate::reconcile) const TWINS: &str = "twins";
+    pub(in crate::reconcile) const SHARED_KEYS: &str = "shared_keys";
     pub(in crate::reconcile) const COUNTS: &str = "counts";
 }
 
@@ -63,7 +63,7 @@ pub struct LeftCounts {
 }
 
 /// Receives the evidence of a shard in id order.
-pub(super) struct Unjudged {
+pub(super) struct Deferred {
     to: Box<dyn ExchangeWriter>,
     ids: IdLimits,
     findings: Sorter<FindingEntry>,
@@ -71,7 +71,7 @@ pub(super) struct Unjudged {
     counts: LeftCounts,
 }
 
-impl Unjudged {
+impl Deferred {
     /// Returns the receiver of a shard with these ids.
     pub(super) fn new(
         to: Box<dyn ExchangeWriter>,
@@ -143,7 +143,7 @@ impl Unjudged {
         let id = OrderedId::new(row.id());
         if let (OrderedId::Uuid(bytes), Some(farm)) = (&id, canonical::farm_of(row)) {
             let key = canonical_key(&farm, *bytes);
-            self.write(stream::NATURALS, &NaturalEntry { id: *bytes, hash: hash.to_be_bytes(), farm })?;
+            self.write(stream::NATURALS, &JudgedKeyEntry { id: *bytes, hash: hash.to_be_bytes(), farm })?;
             self.naturals.push(NaturalKeyEntry { hash, id, key: Some(key) })?;
         }
         Ok(())
@@ -161,9 +161,9 @@ impl Unjudged {
             match &last {
                 Some(first) if first.hash == entry.hash => {
                     if !std::mem::replace(&mut is_written, true) {
-                        write(to, stream::TWINS, first)?;
+                        write(to, stream::SHARED_KEYS, first)?;
                     }
-                    write(to, stream::TWINS, &entry)?;
+                    write(to, stream::SHARED_KEYS, &entry)?;
                 }
                 _ => is_written = false,
             }

@@ -27,7 +27,7 @@ impl SortOrder for FindingEntry {
 
 /// Hash of the natural key of an id that a shard judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::reconcile) struct NaturalEntry {
+pub(in crate::reconcile) struct JudgedKeyEntry {
     pub id: [u8; 16],
     /// Big-endian.
     pub hash: [u8; 16],
