@@ -10,9 +10,9 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use super::distrust::Distrust;
 use super::layout::{FORMAT, RULES, part_schema};
 use super::name::{Month, PartName};
-use super::part::Distrust;
 use crate::multiset_hash::MultisetHash;
 
 /// Names of the text and of its hash in the metadata of the file.

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use parquet::file::metadata::{FooterTail, ParquetMetaData, ParquetMetaDataReader};
 use tokio::sync::Mutex;
 
+use super::cursor::{OpenWindow, Wanted};
+use super::distrust::Distrust;
 use super::footer::{Chunk, DayFacts, Footer};
 use super::layout::RULES;
 use super::name::PartName;
 use super::spool::Spool;
-use super::windows::OpenWindow;
-use pipeline::lake::{Error, Lake, ObjectMeta, Reason};
+use pipeline::lake::{Lake, ObjectMeta};
 
 /// Bytes that are read from the end of a file at first: enough for the footer of a month.
 const TAIL: u64 = 64 * 1024;
@@ -25,60 +26,6 @@ const MAX_FOOTER: u64 = 64 << 20;
 
 /// Size of the magic bytes and the length at the end of a file.
 const END: u64 = 8;
-
-/// Reason not to trust a part.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Distrust {
-    /// It was replaced while it was read.
-    #[error("it was replaced while it was read")]
-    Replaced,
-    /// It could not be read.
-    #[error("it cannot be read: {0}")]
-    Unreadable(String),
-    /// It is not what was written.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-    /// It belongs to another lake.
-    #[error("it belongs to another lake: {0}")]
-    OtherLake(String),
-    /// It belongs elsewhere in this folder.
-    #[error("it is {0}, copied to another place")]
-    OtherSpan(String),
-    /// It has another version of the format.
-    #[error("it has format {0}, which this version does not read: `ruminate compact` writes it again")]
-    OtherFormat(u32),
-    /// Its records were read by other rules, and it has no original objects.
-    #[error("its records follow other parsing rules ({0}), and it has no bodies: `ruminate compact` writes it again")]
-    OtherRules(String),
-}
-
-impl Distrust {
-    /// Returns true if the part belongs to this lake and place, so that a compaction may replace it.
-    pub const fn is_replaceable(&self) -> bool {
-        !matches!(self, Self::OtherLake(_) | Self::OtherSpan(_) | Self::Unreadable(_))
-    }
-}
-
-impl From<Error> for Distrust {
-    fn from(e: Error) -> Self {
-        if e.reason == Reason::NotFound { Self::Replaced } else { Self::Unreadable(e.to_string()) }
-    }
-}
-
-impl From<std::io::Error> for Distrust {
-    fn from(e: std::io::Error) -> Self {
-        Self::Unreadable(format!("no temporary file for it: {e}"))
-    }
-}
-
-/// Columns of a row group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Wanted {
-    /// Those that a reader of records needs.
-    Data,
-    /// All, with the original objects.
-    Everything,
-}
 
 /// A part whose footer is proved.
 pub struct Part {

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 
+use super::distrust::Distrust;
 use super::matching::Matching;
 use super::name::PartName;
-use super::part::{Distrust, Part};
+use super::part::Part;
 use super::stats::PartsStats;
 use super::windows::{Contents, PartRows, WindowCache};
 use pipeline::lake::{Error, Lake, ObjectMeta, Partition, head, list_all};

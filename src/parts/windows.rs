@@ -7,20 +7,12 @@ use parquet::errors::ParquetError;
 
 use super::columns::{PartColumn, Rows};
 use super::content::Content;
+use super::cursor::{OpenWindow, Wanted};
 use super::known::{KnownObjects, ObjectVersion};
 use super::layout::PAGE_ROWS;
-use super::part::{Part, Wanted};
+use super::part::Part;
 use super::rows::PartRow;
 use crate::parquet::ColumnCursor;
-
-/// Place in a part up to which rows were decoded, with the open readers of its columns.
-pub(super) struct OpenWindow {
-    group: usize,
-    /// Index of the next window in the row group.
-    next: usize,
-    wanted: Wanted,
-    cursor: ColumnCursor,
-}
 
 /// Place of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use futures::stream::{self, StreamExt};
 
+use super::audit_shard::AuditShard;
 use super::entries::{LakeEntry, ObjectState};
 use super::finding::Finding;
 use super::findings::{FindingCollector, FindingDay};
 use super::verdict::{Counter, DriftKind};
 use super::window::PathDateVotes;
-use super::{Audit, AuditShard, emptiness};
+use super::{Audit, emptiness};
 use crate::cancellation::CancellationToken;
 use crate::outcome::Counter as _;
 use crate::parts::Parts;

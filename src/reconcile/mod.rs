@@ -19,6 +19,7 @@
 //!
 //! | file | content |
 //! | --- | --- |
+//! | `audit_shard` | What a shard of an audit reads |
 //! | `baseline` | Compares findings with those of an earlier audit: new, persisting, resolved |
 //! | `budget` | Amount of drift that an audit accepts |
 //! | `cause` | Likely causes of a difference, inferred from the two values alone |
@@ -51,6 +52,7 @@
 //! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
 //! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |
 
+mod audit_shard;
 mod baseline;
 mod budget;
 mod cause;

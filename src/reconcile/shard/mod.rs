@@ -4,33 +4,21 @@
 //! ([`deferred`](super::deferred)). [`combine`] joins what the shards left, rechecks it and concludes, so that the
 //! outcome is that of a single audit.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use super::deferred::LeftCounts;
 use super::window::PathDateVotes;
-use crate::job_range::JobRange;
 use crate::parts::PartsStats;
-use crate::reader::Cutoff;
-use pipeline::lake::{self, Lake, PartitionScan, Span, scan_partitions};
 
 mod combine;
 mod judge;
 mod naturals;
 mod withdrawn;
 
+pub use super::audit_shard::AuditShard;
 pub use combine::{Shards, combine};
 pub use judge::judge_shard;
-
-/// Shard of an audit: its range of both sides, and the cutoff of the audit.
-#[derive(Debug, Clone)]
-pub struct AuditShard {
-    /// Objects and rows of the shard.
-    pub range: JobRange,
-    /// Cutoff of the audit.
-    pub cutoff: DateTime<Utc>,
-}
 
 /// Counts of a shard, without anything that depends on when or where it ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,27 +49,6 @@ struct Counted {
     judged: Outcome,
     /// Date that the paths of legacy names follow.
     votes: PathDateVotes,
-}
-
-impl AuditShard {
-    /// Returns the cutoff with the current time of the lake's clock.
-    pub(super) async fn cutoff(&self, lake: &dyn Lake) -> Result<Cutoff, lake::Error> {
-        Ok(Cutoff::at(lake.clock().await?).resumed(self.cutoff))
-    }
-
-    /// Finds the partitions of the shard.
-    pub(super) async fn scan(&self, lake: &dyn Lake, wide: &Span) -> Result<PartitionScan, lake::Error> {
-        let mut found = PartitionScan::default();
-        for span in self.range.spans(wide) {
-            found.partitions.extend(scan_partitions(lake, &span).await?.partitions);
-        }
-        if self.range.strays {
-            found.unrecognized = scan_partitions(lake, wide).await?.unrecognized;
-        }
-        found.partitions.sort();
-        found.partitions.dedup();
-        Ok(found)
-    }
 }
 
 #[cfg(test)]

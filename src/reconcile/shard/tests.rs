@@ -8,11 +8,13 @@ use uuid::Uuid;
 use super::*;
 use crate::cancellation::CancellationToken;
 use crate::exchange::memory::Memory;
+use crate::job_range::JobRange;
 use crate::job_range::{DayLimits, IdLimits, ids_of};
 use crate::progress::Progress;
 use crate::reconcile::tests::{Scene, record};
 use crate::reconcile::{Audit, Drift, DriftWriter, run};
 use pipeline::lake::Key;
+use pipeline::lake::{Lake, Span};
 use pipeline::record::{Record, RecordId};
 
 /// Runs an audit in shards that end with these ids and days.
