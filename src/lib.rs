@@ -106,7 +106,7 @@
 //! | drift, finding | any disagreement between lake and warehouse; one instance of it |
 //! | conflict | an existing row whose values differ from the record with the same id |
 //! | cutoff | the lake's clock when a run starts; later objects are not part of the run |
-//! | recheck | reading both sides again before a difference is reported |
+//! | run, shard | a job that is planned once; one of its pieces, which any machine can do (`plan`, `shard`, `merge`) |
 //! | outcome | the result of a command: counts that must add up, problems, an exit code |
 //! | evidence | directory with an audit's outcome, findings, totals, report and checksums |
 //! | hash total | order-independent sum of the XXH3-128 hashes of all records of a side |
@@ -114,7 +114,6 @@
 //! | undo file | rows and objects before and after each change, written before the change; read by `undo` |
 //! | shadow table | the table that `--into-new-table` loads and verifies before it is swapped in |
 //! | truth file | file of `generate --truth`: each reading's fault and expected result |
-//! | latency, service time | from scheduled time to response; duration of the successful request alone |
 //!
 //! # Invariants
 //!

@@ -1,4 +1,7 @@
 //! The topic that messages are published to: SNS, the intake in-process (`local`), or an in-memory list.
+//!
+//! Another service, such as SQS, is a folder here with its implementation of [`Topic`], a variant of the address
+//! (`address.rs`), and its arm in `open_service` (`src/cli/topic.rs`).
 
 use std::fmt;
 

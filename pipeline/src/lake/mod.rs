@@ -3,6 +3,19 @@
 //! [`Lake`] is the IO trait, with the back ends [`s3`], [`dir`] and, for tests, `memory`. [`Key`] is the grammar of
 //! object keys, new and legacy. [`Span`] and [`scan_partitions`] select the partitions of a run. The read path of
 //! replay and reconcile is in the toolkit; [`crate::record`] defines the records.
+//!
+//! # Adding a back end
+//!
+//! 1. A folder here with its implementation of [`Lake`]. Methods with a default body are correct but slow for a remote store:
+//!    implement them too.
+//! 2. Its variant of [`LakeUrl`] (`url.rs`), and its arm in the toolkit's `open_lake` (`src/cli/flags.rs`), which chooses the
+//!    back end. The compiler names the other places that match on the variants.
+//!
+//! # Changing every request
+//!
+//! What applies to all requests of every back end, such as a limit on bytes per second or a count of requests, is a [`Lake`]
+//! around another one, in a file here, which `open_lake` puts around the back end. `src/inventory/lake.rs` of the toolkit is
+//! an example. The reader is the wrong place: parts, rechecks and repairs read without it.
 
 use std::fmt;
 use std::ops::Range;

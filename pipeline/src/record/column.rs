@@ -11,6 +11,9 @@
 //! 3. The column in `0001_table.sql` of `sql/mysql/` and `sql/sqlite/`, for new tables. The operator adds it to existing tables
 //!    with ALTER TABLE, before a new Lambda is deployed: a table without the column is rejected.
 //!
+//! 4. A new version of `RULES` in the toolkit's `src/parts/layout.rs`, so that cached records are read again, and the columns of
+//!    the tables in `lambda/template.yaml`. A test fails without the latter.
+//!
 //! A value of a column in `Column::READING` is part of the id (`docs/ids.md`).
 
 use std::fmt;

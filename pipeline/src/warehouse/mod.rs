@@ -3,6 +3,13 @@
 //! [`Warehouse`] is the IO trait with the back ends [`mysql`] and `sqlite`, and `memory` for tests. `BulkWarehouse` adds
 //! the operations that a replay needs. [`mod@load`] loads records into rows, and returns the result of each.
 //! [`crate::record::row`] compares values.
+//!
+//! # Adding a back end
+//!
+//! 1. A folder here with its implementations of [`Warehouse`] and `BulkWarehouse`, and its statements in `sql/NAME/`.
+//! 2. Its variant of [`WarehouseUrl`] (`url.rs`), its steps and type names in `schema.rs`, and its arm in the toolkit's
+//!    `open_url` (`src/cli/flags.rs`). Ids must be ordered byte by byte (collation), which the audit checks.
+//! 3. Checks of its privileges and settings in `src/doctor`, if `doctor` must explain them.
 
 use std::collections::BTreeMap;
 use std::fmt;
