@@ -245,13 +245,13 @@ pub(super) async fn read_all(run: &Run) -> anyhow::Result<Outcomes> {
 }
 
 fn missing_message(run: &Run, missing: &[u32]) -> String {
-    let commands: Vec<String> = missing.iter().map(|shard| format!("  {}", run.shard_command(*shard))).collect();
+    let commands: Vec<String> = missing.iter().map(|shard| format!("`{}`", run.shard_command(*shard))).collect();
     let (is, them) = if missing.len() == 1 { ("shard is", "it") } else { ("shards are", "them") };
     format!(
-        "{} of {} {is} missing: run {them}, then merge again\n{}",
+        "{} of {} {is} missing: run {them}, then merge again: {}",
         missing.len(),
         run.plan.shards,
-        commands.join("\n")
+        commands.join("; ")
     )
 }
 

@@ -25,7 +25,7 @@ fn compare(lake: DateTime<Utc>, here: DateTime<Utc>, cutoff: Option<DateTime<Utc
     let (apart, is) = (here - lake, if here > lake { "ahead of" } else { "behind" });
     ensure!(
         apart.abs() <= APART,
-        "this machine's clock is {} {is} the lake's: synchronise it (NTP), then run again",
+        "this machine's clock is {} {is} the lake's: synchronize it (NTP), then run again",
         crate::outcome::between(lake, here)
     );
     if let Some(cutoff) = cutoff {

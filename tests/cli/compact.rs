@@ -33,16 +33,20 @@ fn age(lake: &Path) {
     }
 }
 
-/// An audit with and without parts: the same drift file, byte for byte, and the same outcome but for where records came from.
+/// An audit with and without parts: the same findings, byte for byte, and the same outcome but for where records came from.
 #[track_caller]
 fn audits_alike(scene: &Scene, more: &[&str]) -> Ran {
     let audit = |mode: &str, drift: &str| {
         let ran = scene.run(&[&["reconcile", "--parts", mode, "--drift", drift], more].concat());
-        (ran, std::fs::read(scene.path(drift)).unwrap())
+        // Findings about single objects are in the order in which a store answers.
+        let text = std::fs::read_to_string(scene.path(drift)).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        (ran, lines)
     };
     let (never, by_objects) = audit("never", "never.ndjson");
     let (auto, by_parts) = audit("auto", "auto.ndjson");
-    assert!(by_objects == by_parts, "{}\n{}", String::from_utf8_lossy(&by_objects), String::from_utf8_lossy(&by_parts));
+    assert_eq!(by_objects, by_parts);
     assert_eq!(stable(&never.json), stable(&auto.json));
     assert_eq!(never.code, auto.code);
     auto
@@ -89,10 +93,12 @@ fn the_real_and_the_legacy_lake_are_compacted_replayed_and_audited_from_parts() 
         replayed.expect(0, &[("listed", count), ("inserted", 52), ("identical", written)]);
         assert_eq!(from_parts(&replayed), (count, 0));
         let audit = audits_alike(&scene, &[]);
-        audit.expect(0, &[("matched", count)]);
+        // The legacy lake has the same readings under other ids.
+        let found = [("matched", count), ("logical_duplicates", 52)];
+        audit.expect(1, &found);
         assert_eq!(from_parts(&audit), (count, 0));
         let only = scene.run(&["reconcile", "--parts", "only"]);
-        only.expect(0, &[("matched", count)]);
+        only.expect(1, &found);
         let verified = scene.run(&["replay", "--verify", "--parts", "only"]);
         verified.expect(0, &[("identical", count), ("verified", count)]);
         let text = scene.text(&["reconcile"]).stdout;
@@ -337,6 +343,7 @@ fn a_lossy_network_gives_the_same_parts() {
     to_s3(&s3, &world.objects());
     let count = world.0.len() as u64;
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
+    scene.run(&["init"]).expect(0, &[]);
     let whole = s3.store().dump(BUCKET, "partes/");
     for key in whole.keys() {
         s3.store().remove(BUCKET, key).unwrap();

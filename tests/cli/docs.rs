@@ -10,7 +10,9 @@ use crate::reference::repository;
 const OTHERS: &str = "--all-targets --arch --architectures --bin --bins --bucket --capabilities --check --example --examples --features \
     --function-name --guided --lib --links --locked --notification-endpoint --no-fail-fast --output-template-file --package --parameter-overrides \
     --path --port --protocol --query --region --release --resolve-s3 --s3-bucket --stack-name --subscribe --template-file --test \
-    --topic-arn --workspace --zip-file --json --no-deps --latency-ms --slow-down --throttle-per-second --any-credentials --open --doc";
+    --topic-arn --workspace --zip-file --init-command --secret-id --array-properties --depends-on --job-definition --job-name \
+    --job-queue --parameters --for --from-literal --platform --push --timeout --array --dependency --export --parsable --requeue \
+    --signal --wrap --input --state-machine-arn --json --no-deps --latency-ms --slow-down --throttle-per-second --any-credentials --open --doc";
 
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<_> = [

@@ -61,7 +61,7 @@ fn nothing_in_names_and_values_reaches_a_terminal_a_page_or_a_table_as_control()
     // Rows without an object.
     scene.sql(
         "INSERT INTO historico_consumo SELECT 'a' || char(27) || '[2J' || char(8238) || char(10) || 'error: forged', \
-         char(155) || '31m', '=1+1', 'a;=HYPERLINK(1)', 1, 1, 1, 1, 1, 1, data, 'x' || char(27), row_ts FROM historico_consumo LIMIT 1",
+         '=1+1', char(155) || '31m', 'a;=HYPERLINK(1)', 1, 1, 1, 1, 1, 1, data, 'x' || char(27), row_ts FROM historico_consumo LIMIT 1",
     );
     all_outputs(&scene, &["replay", "--report", "replay.html"]);
     all_outputs(&scene, &["replay", "--dry-run"]);

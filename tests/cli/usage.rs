@@ -32,7 +32,7 @@ fn help_is_a_command_too() {
 fn a_flag_of_other_commands_names_them() {
     let scene = ready();
     let ran = scene.text(&["backfill", "history.json", "--dry-run"]);
-    refused(&ran, &["backfill has no --dry-run: it is a flag of replay, reconcile and undo"]);
+    refused(&ran, &["backfill has no --dry-run: it is a flag of replay, reconcile, undo, compact, restore and merge"]);
     assert!(!ran.stderr.contains("as a value"), "{}", ran.stderr);
     let ran = scene.text(&["publish", "history.json", "--topic", "local", "--attempts", "3"]);
     refused(&ran, &["--attempts is now --max-attempts, which publish does not have"]);

@@ -163,7 +163,7 @@ fn clocks_that_are_apart_are_named() {
     let ahead = |minutes: u64| s3.dials().change(|dials| dials.clock_ahead = Duration::from_secs(60 * minutes));
     ahead(60);
     let far = scene.run(&["plan", "reconcile", "--out", "run"]);
-    refused(&far, &["this machine's clock is", "behind the lake's", "NTP"]);
+    refused(&far, &["this machine's clock is", "behind the service's", "NTP"]);
     assert!(!scene.path("run/plan.json").exists());
     ahead(10);
     plan(&scene, "reconcile", "run", 2, &[]);

@@ -75,12 +75,12 @@ fn merging_twice_changes_nothing_and_a_second_run_finds_all_rows() {
 fn a_shard_gets_its_share_of_the_rate() {
     let scene = super::stores(Lake::New, (2, 20, 20));
     emptied(&scene);
-    let planned = plan(&scene, "replay", "run", 4, &["--rows-per-second", "400", "--shards-at-once", "2"]);
+    let planned = plan(&scene, "replay", "run", 4, &["--rows-per-second", "200", "--shards-at-once", "2"]);
     let objects = planned["listing"]["objects"].as_u64().unwrap();
     let started = Instant::now();
     super::shard(&scene, "run", 1);
-    // A quarter of the rows at 200 rows per second; a batch passes before its time is waited for.
-    let due = objects as f64 / 4.0 / 200.0 - 1.0;
+    // A quarter of the rows at 100 rows per second; a batch passes before its time is waited for.
+    let due = objects as f64 / 4.0 / 100.0 - 1.0;
     assert!(
         started.elapsed() > Duration::from_secs_f64(due),
         "{:?} for {objects} objects, due {due}",
