@@ -88,8 +88,8 @@ pub struct Listing {
     pub list_requests: u64,
     /// Number of read requests of all shards, without retries.
     pub get_requests: u64,
-    /// Cost of these requests in US dollars (S3 prices, us-east-1), as text with four decimals; zero for self-hosted stores.
-    pub price_usd: String,
+    /// Cost of these requests in US dollars (S3 prices, us-east-1), as text with four decimals; other stores may charge nothing.
+    pub request_cost_usd: String,
 }
 
 /// The file.

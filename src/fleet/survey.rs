@@ -193,7 +193,7 @@ impl Survey {
         // The shards list their objects again.
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let lists = 2.0 * listing.list_requests as f64 / 1_000.0 * LISTING_PRICE;
-        listing.price_usd = format!("{:.4}", reads + lists);
+        listing.request_cost_usd = format!("{:.4}", reads + lists);
     }
 }
 

@@ -23,6 +23,9 @@ pub enum Distrust {
     /// It has another version of the format.
     #[error("it has format {0}, which this version does not read: `ruminate compact` writes it again")]
     OtherFormat(u32),
+    /// It has the columns of another version.
+    #[error("it was written by a version with other columns: `ruminate compact` writes it again")]
+    OtherColumns,
     /// Its records were read by other rules, and it has no original objects.
     #[error("its records follow other parsing rules ({0}), and it has no bodies: `ruminate compact` writes it again")]
     OtherRules(String),

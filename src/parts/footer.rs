@@ -186,7 +186,7 @@ impl Footer {
         }
         let schema = part_schema().map_err(|e| Distrust::Damaged(e.to_string()))?;
         if *file.file_metadata().schema_descr().root_schema() != schema {
-            return damaged("its columns are others");
+            return Err(Distrust::OtherColumns);
         }
         if hash_of_places(file.row_groups()) != self.places || file.num_row_groups() != self.groups.len() {
             return damaged("its columns are in other places");

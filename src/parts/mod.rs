@@ -1,6 +1,6 @@
 //! Parts: Parquet snapshots of a farm's month that prove themselves against the lake's `(key, etag, size)`.
 //!
-//! This module owns the format (columns, footer, file names), and what of a file is trusted; [`crate::parquet`] owns the
+//! This module owns the format (columns, footer, file names), and what of a file is trusted; `crate::parquet` owns the
 //! mapping of values to Parquet, [`crate::reader`] decides between part, cache and object, and [`crate::compact`] and
 //! [`crate::restore`] own the jobs. The audit's cache ([`crate::reader::cache`]) uses the same rows and the same comparison.
 //!

@@ -21,7 +21,7 @@ const FARMS: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Empty {
     /// The lake has no partition.
-    Lake(Unrecognised),
+    Lake(Unrecognized),
     /// It has partitions, but none of these farms.
     Farm {
         /// The requested farms.
@@ -41,18 +41,18 @@ pub enum Empty {
         /// Number of partitions.
         partitions: usize,
         /// The unrecognized objects in them.
-        names: Unrecognised,
+        names: Unrecognized,
     },
 }
 
 /// Objects with unrecognized names: their number, and the first names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Unrecognised {
+pub struct Unrecognized {
     count: u64,
     first: Vec<String>,
 }
 
-impl Unrecognised {
+impl Unrecognized {
     /// Suggests how to fix the address, if the names would be valid without a folder in front of them, or with one.
     fn hint(&self) -> String {
         let below = |name: &str| {
@@ -91,7 +91,7 @@ pub async fn why_empty(
     partitions: &[Partition],
     unrecognized: &Strays,
 ) -> Result<Option<Empty>, Error> {
-    let mut names = Unrecognised::of(unrecognized);
+    let mut names = Unrecognized::of(unrecognized);
     for partition in partitions {
         let (prefix, mut after): (_, Option<String>) = (partition.prefix(), None);
         loop {
@@ -119,7 +119,7 @@ async fn outside(lake: &dyn Lake, span: &Span) -> Result<Empty, Error> {
         found.partitions.iter().filter(|one| span.has_farm(&one.farm)).map(|one| one.day).collect();
     Ok(match (of_farms.first(), of_farms.last()) {
         (Some(&first), Some(&last)) => Empty::Days { first, last },
-        _ if found.partitions.is_empty() => Empty::Lake(Unrecognised::of(&found.unrecognized)),
+        _ if found.partitions.is_empty() => Empty::Lake(Unrecognized::of(&found.unrecognized)),
         _ => {
             let farms: BTreeSet<String> = found.partitions.into_iter().map(|one| one.farm).collect();
             let requested = span.farms.iter().map(|farm| farm.as_str().to_owned()).collect();
@@ -149,7 +149,7 @@ impl fmt::Display for Empty {
     }
 }
 
-impl fmt::Display for Unrecognised {
+impl fmt::Display for Unrecognized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = if self.count == 1 { "object with an unrecognised name" } else { "objects with unrecognised names" };
         write!(f, "{} {of} ({}", count(self.count), self.first.join(", "))?;

@@ -29,7 +29,7 @@ mod walk;
 pub use bodies::MAX_BODY_BYTES;
 use cache::Cache;
 pub use cutoff::{Age, Cutoff};
-pub use empty::{Empty, Unrecognised, why_empty};
+pub use empty::{Empty, Unrecognized, why_empty};
 pub use selection::{ObjectSelection, RecordSelection};
 pub use skip::Skip;
 pub use walk::ReadEvent;

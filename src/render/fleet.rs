@@ -24,7 +24,7 @@ impl fmt::Display for PlanOutcome {
         if let Some((first, last)) = listing.first_day.zip(listing.last_day) {
             lines.push(("days", format!("{first} to {last}")));
         }
-        lines.push(("cost of requests", format!("{} USD at S3 prices", listing.price_usd)));
+        lines.push(("cost of requests", format!("{} USD at S3 prices", listing.request_cost_usd)));
         lines.push(("plan", id.get(..16).unwrap_or(id).to_owned()));
         write!(f, "{}", LabelledRows(&lines))?;
         let last = self.shards.saturating_sub(1);

@@ -16,22 +16,34 @@ impl Outcome {
     /// Adds the outcome of another part of the same stores.
     pub fn merge(&mut self, other: Self) {
         self.add_counts(&other);
-        self.cutoff = [self.cutoff, other.cutoff].into_iter().flatten().min();
+        // Every field is named, so that a new one cannot be forgotten.
+        #[rustfmt::skip]
+        let Self {
+            // Common to all parts.
+            run: _, options: _, lake: _, lake_endpoint: _, warehouse: _, server: _, stores: _, max_drift: _,
+            // Added by `add_counts`.
+            counts: _, skips: _, control: _, days: _, causes: _, carry: _, samples: _, problems: _,
+            // Derived again.
+            patterns: _, gaps: _, not_checked: _, limitations: _,
+            cutoff, window_column, truth, quick, cache, from_parts, listing, snapshots, parts, repaired, seconds,
+            stopped, halted, since_baseline,
+        } = other;
+        self.cutoff = [self.cutoff, cutoff].into_iter().flatten().min();
         if self.window_column.is_empty() {
-            self.window_column = other.window_column;
+            self.window_column = window_column;
         }
-        merge_some(&mut self.truth, other.truth, |mine, theirs| mine.merge(theirs));
-        self.quick |= other.quick;
-        merge_some(&mut self.cache, other.cache, |mine, theirs| add_served(mine, &theirs));
-        PartsStats::merge_some(&mut self.from_parts, other.from_parts);
-        InventoryInfo::merge_some(&mut self.listing, other.listing);
-        self.snapshots += other.snapshots;
-        self.parts = self.parts.max(1) + other.parts.max(1);
-        self.repaired.merge(other.repaired);
-        self.seconds = self.seconds.max(other.seconds);
-        self.stopped = first(self.stopped.take(), other.stopped);
-        self.halted = first(self.halted.take(), other.halted);
-        merge_some(&mut self.since_baseline, other.since_baseline, |mine, theirs| mine.merge(&theirs));
+        merge_some(&mut self.truth, truth, |mine, theirs| mine.merge(theirs));
+        self.quick |= quick;
+        merge_some(&mut self.cache, cache, |mine, theirs| add_served(mine, &theirs));
+        PartsStats::merge_some(&mut self.from_parts, from_parts);
+        InventoryInfo::merge_some(&mut self.listing, listing);
+        self.snapshots += snapshots;
+        self.parts = self.parts.max(1) + parts.max(1);
+        self.repaired.merge(repaired);
+        self.seconds = self.seconds.max(seconds);
+        self.stopped = first(self.stopped.take(), stopped);
+        self.halted = first(self.halted.take(), halted);
+        merge_some(&mut self.since_baseline, since_baseline, |mine, theirs| mine.merge(&theirs));
         if self.is_whole() {
             self.find_gaps();
         } else {

@@ -4,8 +4,8 @@
 //! | --- | --- | --- | --- |
 //! | stored | in both stores | the same | the same |
 //! | quarantined | in no store: it is not sent | in the quarantine | in the quarantine |
-//! | `refused` (oversized) | in no store | the same | in both stores: files have no such limit |
-//! | `never` (undelivered) | in no store | the same | the same |
+//! | `oversized` | in no store | the same | in both stores: files have no such limit |
+//! | `undelivered` | in no store | the same | the same |
 //!
 //! Ids and hashes are sorted on disk like those of the lake and use the same merge, so only one batch of them is in
 //! memory. If the ingest path ([`IngestPath`]) is not given, it is inferred from the stores.

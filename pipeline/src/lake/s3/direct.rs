@@ -38,7 +38,7 @@ pub(super) struct DirectReadSetup {
 
 impl fmt::Debug for DirectReadSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opening").finish_non_exhaustive()
+        f.debug_struct("DirectReadSetup").finish_non_exhaustive()
     }
 }
 
