@@ -38,7 +38,7 @@ async fn planted_drift_in_shards(server: Server) {
     let Some(stores) = Stores::of(server, None, (3, 25, 40)).await else { return };
     let Stores { scene, world, .. } = &stores;
     let damage = stores.damaged(1, 2).await;
-    scene.run(&["reconcile", "--evidence", "single"]).expect(1, &[]);
+    scene.run(&["reconcile", "--evidence", "single", "--drift", "merged.ndjson"]).expect(1, &[]);
     plan(scene, "reconcile", 7);
     for number in [3, 0, 6, 1, 5, 2, 4] {
         shard(scene, number).expect(0, &[]);

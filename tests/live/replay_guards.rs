@@ -62,13 +62,13 @@ async fn a_query_that_only_reads(server: Server) {
         "SELECT 0 INTO OUTFILE '/tmp/ruminate-throttle-query'",
         "SELECT 1 INTO @x",
         "/*!50000 DELETE FROM alvo */",
+        "SELECT n FROM alvo FOR UPDATE",
     ] {
         let ran = scene.run(&["replay", "--throttle-query", query]);
         assert_eq!(ran.code, Some(2), "{query}: {ran:?}");
         assert_eq!(database.count("SELECT COUNT(*) FROM alvo").await, 1, "{query}");
     }
-    scene.run(&["replay", "--throttle-query", "SELECT n FROM alvo FOR UPDATE"]);
-    scene.run(&["replay", "--throttle-query", "SELECT n FROM alvo"]).expect(0, &[("identical", count)]);
+    scene.run(&["replay", "--throttle-query", "SELECT n FROM alvo"]).expect(0, &[("inserted", count)]);
     database.drop().await;
 }
 
