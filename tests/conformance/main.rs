@@ -15,6 +15,7 @@ use testkit::conformance::lake as conformance;
 use testkit::s3::{ACCESS_KEY, Fault, Op, REGION, S3Server, SECRET_KEY, StorageClass, Versioning};
 
 mod conditional;
+mod listings;
 
 const BUCKET: &str = "lake";
 const QUICK: RetryPolicy =

@@ -167,6 +167,7 @@ pub async fn scan_partitions(lake: &dyn Lake, span: &Span) -> Result<PartitionSc
         }
     }
     scan.partitions.sort();
+    scan.partitions.dedup(); // a store may list a folder on two pages
     Ok(scan)
 }
 

@@ -3,7 +3,7 @@
 //! Retries are this toolkit's own ([`RetryPolicy`], by kind of error). The SDK's retries are off, so that there is a
 //! single retry layer. A limiter below it follows the store's slowdown requests. If enabled and applicable, `direct`
 //! reads objects at a fraction of the SDK's cost; the SDK does everything else. `conditions` prevents overwrites, also
-//! on stores that ignore conditions; `write` sends the writes. If an endpoint is configured, addressing is path-style, as
+//! on stores that ignore conditions; `write` sends the writes, `listing` reads listings. If an endpoint is configured, addressing is path-style, as
 //! local stores require, except for access points, which have their own host name.
 
 use std::fmt::Debug;
@@ -17,14 +17,12 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::types::{EncodingType, ObjectStorageClass, OptionalObjectAttributes};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use percent_encoding::percent_decode_str;
 
 use super::{
-    ChangeResult, Conditions, Depth, Encryption, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass,
-    ThrottleStats, Unconditional,
+    ChangeResult, Conditions, Depth, Encryption, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, ThrottleStats,
+    Unconditional,
 };
 use crate::aws;
 use crate::retry::RetryPolicy;
@@ -36,6 +34,8 @@ mod conditions;
 mod direct;
 mod error;
 mod files;
+mod listing;
+mod response_end;
 #[cfg(feature = "direct")]
 mod url_encode;
 mod versions;
@@ -134,50 +134,6 @@ impl S3 {
             }
         };
         self.retry.run_with_backoff(Error::kind, pause, one).await
-    }
-
-    async fn list_once(&self, prefix: &str, depth: Depth, token: Option<&str>) -> Result<ListPage, Error> {
-        let listed = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(format!("{}{prefix}", self.prefix))
-            .set_delimiter((depth == Depth::OneLevel).then(|| "/".to_owned()))
-            .set_continuation_token(token.map(str::to_owned))
-            .encoding_type(EncodingType::Url)
-            .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
-            .send()
-            .await
-            .map_err(|e| self.failure(prefix, &e))?;
-        let below = |key| self.relative_key(key);
-        let objects = listed.contents().iter().filter_map(|object| {
-            let modified = object.last_modified().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
-            let class = StorageClass::of(object.storage_class().map(ObjectStorageClass::as_str));
-            // Uses the restore status and not only the class: a restored object is readable (s5cmd #206).
-            let restored = object.restore_status().is_some_and(|status| status.restore_expiry_date().is_some());
-            Some(ObjectMeta {
-                key: below(object.key())?,
-                size: object.size().unwrap_or_default().unsigned_abs(),
-                etag: object.e_tag().unwrap_or_default().trim_matches('"').to_owned(),
-                last_modified: modified.unwrap_or(DateTime::UNIX_EPOCH),
-                archived: class.is_archive() && !restored,
-                class,
-                restored,
-                version: None,
-            })
-        });
-        Ok(ListPage {
-            objects: objects.collect(),
-            folders: listed.common_prefixes().iter().filter_map(|folder| below(folder.prefix())).collect(),
-            next: listed.next_continuation_token().map(str::to_owned),
-        })
-    }
-
-    /// Converts a URL-encoded key of a listing to a lake key; `None` for the prefix itself.
-    fn relative_key(&self, key: Option<&str>) -> Option<String> {
-        let plain = key?.replace('+', "%20"); // form encoding: a plus in a key arrives as %2B
-        let key = percent_decode_str(&plain).decode_utf8_lossy().into_owned();
-        key.strip_prefix(&self.prefix).filter(|key| !key.is_empty()).map(str::to_owned)
     }
 
     async fn get_once(&self, wanted: GetTarget<'_>, this: Attempt) -> Result<Bytes, Error> {

@@ -17,8 +17,10 @@ use aws_sdk_s3::types::{
 };
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
 
+use super::listing::{ListedNames, PagesSeen, goes_on};
+use super::response_end::ResponseEnd;
 use super::{GetTarget, S3};
 use crate::lake::{
     Conditions, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, ReadHints, Reason, StorageClass, ThrottleStats,
@@ -45,7 +47,7 @@ impl AsOfLake {
 
     async fn list_once(&self, prefix: &str, depth: Depth, after: Option<&VersionCursor>) -> Result<ListPage, Error> {
         let s3 = &self.s3;
-        let order = ResponseOrder::default();
+        let (order, end) = (ResponseOrder::default(), ResponseEnd::default());
         let listed = s3
             .client
             .list_object_versions()
@@ -58,44 +60,48 @@ impl AsOfLake {
             .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
             .customize()
             .interceptor(order.clone())
+            .interceptor(end.clone())
             .send()
             .await
             .map_err(|e| s3.failure(prefix, &e))?;
-        let encoded = listed.encoding_type() == Some(&EncodingType::Url);
-        let plain = |text: &str| {
-            if encoded {
-                // Form encoding: a plus in a key arrives as %2B.
-                percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().into_owned()
-            } else {
-                text.to_owned()
-            }
-        };
-        let below = |key: &str| plain(key).strip_prefix(&s3.prefix).filter(|key| !key.is_empty()).map(str::to_owned);
-        let mut page = ListPage {
-            folders: listed.common_prefixes().iter().filter_map(|it| below(it.prefix()?)).collect(),
-            ..ListPage::default()
-        };
+        s3.check_end(prefix, &end)?;
+        let names = ListedNames { s3, prefix, encoded: listed.encoding_type() == Some(&EncodingType::Url) };
+        let mut page = ListPage::default();
+        for folder in listed.common_prefixes() {
+            page.folders.extend(names.relative(folder.prefix())?);
+        }
         // A key that the previous page has resolved is skipped.
         let resolved = after.filter(|token| token.resolved).map(|token| token.key.as_str());
-        let goes_on = listed.is_truncated() == Some(true);
-        let broken_off = goes_on.then(|| plain(listed.next_key_marker().unwrap_or_default()));
+        let broken_off = next_key(s3, prefix, &listed)?.map(|key| names.plain(key));
         let mut last_key_is_resolved = false;
         for (key, versions) in by_key(&listed, &order.read()) {
-            let full = plain(key);
+            let full = names.plain(key);
             let was_resolved = resolved == Some(&full);
             let then = versions.into_iter().find(|version| version.at() <= self.at).filter(|_| !was_resolved);
             last_key_is_resolved |= broken_off.as_ref() == Some(&full) && (was_resolved || then.is_some());
-            if let (Some(VersionEntry::Object(object)), Some(key)) = (then, below(key)) {
+            if let (Some(VersionEntry::Object(object)), Some(key)) = (then, names.relative(Some(key))?) {
                 page.objects.push(describe(key, object));
             }
         }
         page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key)); // they were grouped by their encoded keys
-        page.next = broken_off.map(|key| {
-            VersionCursor { key, version: listed.next_version_id_marker.clone(), resolved: last_key_is_resolved }
-                .to_string()
-        });
+        if let Some(key) = broken_off {
+            let version = listed.next_version_id_marker.clone();
+            let seen = s3.check_progress(prefix, after.map(|after| after.seen), &(&key, &version))?;
+            let cursor = VersionCursor { key, version, resolved: last_key_is_resolved, seen };
+            page.next = Some(serde_json::to_string(&cursor).expect("texts and numbers are JSON"));
+        }
         Ok(page)
     }
+}
+
+/// Returns the key at which the next page starts; `None` on the last page.
+fn next_key<'a>(s3: &S3, prefix: &str, listed: &'a ListObjectVersionsOutput) -> Result<Option<&'a str>, Error> {
+    let entries = listed.versions().len() + listed.delete_markers().len() + listed.common_prefixes().len();
+    if !goes_on(listed.is_truncated(), entries, listed.max_keys()) {
+        return Ok(None);
+    }
+    let key = listed.next_key_marker().filter(|key| !key.is_empty());
+    key.map(Some).ok_or_else(|| s3.endless_page(prefix, "ListObjectVersions"))
 }
 
 async fn keeps_versions(s3: &S3) -> Result<bool, Error> {
@@ -179,28 +185,13 @@ fn time(at: Option<&Stamp>) -> Option<DateTime<Utc>> {
 }
 
 /// Start of the next page of a version listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct VersionCursor {
     key: String,
     version: Option<String>,
     /// True if the key's state at that time is already known.
     resolved: bool,
-}
-
-impl std::fmt::Display for VersionCursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (resolved, version) = (u8::from(self.resolved), self.version.as_deref().unwrap_or_default());
-        write!(f, "{resolved} {version} {}", self.key)
-    }
-}
-
-impl VersionCursor {
-    fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, ' ');
-        let resolved = parts.next()? == "1";
-        let version = parts.next().filter(|version| !version.is_empty()).map(str::to_owned);
-        Some(Self { key: parts.next()?.to_owned(), version, resolved })
-    }
+    seen: PagesSeen,
 }
 
 /// Returns the order of versions and delete markers in a response: true for a version.
@@ -250,7 +241,9 @@ impl Lake for AsOfLake {
     }
 
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
-        let after = after.and_then(VersionCursor::parse);
+        let after: Option<VersionCursor> = after
+            .map(|after| serde_json::from_str(after).map_err(|e| self.s3.error(prefix, Reason::Other, e.to_string())))
+            .transpose()?;
         self.s3.with_retry(|_| self.list_once(prefix, depth, after.as_ref())).await
     }
 
@@ -314,16 +307,6 @@ impl Lake for AsOfLake {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_survives_a_round_trip_for_any_key() {
-        for (key, version, resolved) in
-            [("a b/c", Some("null"), true), (" x\n", None, false), ("", Some("v+/="), false)]
-        {
-            let token = VersionCursor { key: key.into(), version: version.map(str::to_owned), resolved };
-            assert_eq!(VersionCursor::parse(&token.to_string()), Some(token));
-        }
-    }
 
     #[test]
     fn the_answer_s_own_order_decides_within_a_second() {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use testkit::s3::{ACCESS_KEY, Config, Fault, Policy, REGION, S3Server, SECRET_KEY, Settings};
+use testkit::s3::{ACCESS_KEY, Config, Fault, ListingFault, Policy, REGION, S3Server, SECRET_KEY, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// In-memory mock of Amazon S3 for tests, with path-style addresses and configurable faults
@@ -122,6 +122,8 @@ impl From<FaultArgs> for Settings {
             forbid_get: args.forbid_get.into_iter().collect(),
             vanish: args.vanish.into_iter().collect(),
             policy: Policy::default(),
+            listing: ListingFault::None,
+            page_keys: None,
         }
     }
 }

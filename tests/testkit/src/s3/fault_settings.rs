@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use crate::s3::listing_fault::ListingFault;
 use crate::s3::policy::Policy;
 use crate::s3::stats::{Injected, Op};
 
@@ -36,6 +37,10 @@ pub struct Settings {
     pub outage_after: Option<u64>,
     /// PUT ignores `If-None-Match: *` and overwrites, as Garage does.
     pub ignore_if_none_match: bool,
+    /// What is wrong with every listing.
+    pub listing: ListingFault,
+    /// Maximum number of keys per page of a listing; 1,000 if not set.
+    pub page_keys: Option<usize>,
     /// Listings show the times of objects to the millisecond, as Garage does.
     pub listed_milliseconds: bool,
     /// Time by which the store's clock is ahead of that of this machine.

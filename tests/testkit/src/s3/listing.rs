@@ -23,6 +23,8 @@ pub struct Query<'a> {
     pub continuation: Option<&'a str>,
     /// At most this many keys and common prefixes; 1,000 however many are asked.
     pub max_keys: Option<usize>,
+    /// The page starts with the last key of the page before, as a faulty store does.
+    pub overlap: bool,
 }
 
 /// What a page holds.
@@ -47,7 +49,12 @@ pub(crate) fn page(objects: &Objects, query: &Query<'_>) -> Page {
     let limit = query.max_keys.unwrap_or(MAX_KEYS).min(MAX_KEYS);
     let mut page = Page::default();
     let mut last = first_stop(query);
-    'seek: while let Some(from) = seek(last.as_ref(), query.prefix) {
+    let mut overlap = query.overlap;
+    'seek: while let Some(mut from) = seek(last.as_ref(), query.prefix) {
+        from = match from {
+            Bound::Excluded(key) if std::mem::take(&mut overlap) => Bound::Included(key),
+            from => from,
+        };
         let keys = objects.range::<str, _>((from.as_ref().map(String::as_str), Bound::Unbounded));
         for (key, object) in keys.take_while(|(key, _)| key.starts_with(query.prefix)) {
             if page.is_full(limit) {

@@ -41,6 +41,7 @@ impl Respond for Front {
         let id = format!("{:016X}", self.requests.fetch_add(1, Relaxed) + 1);
         let op = classify(&request);
         let waits = request.headers().contains_key(EXPECT);
+        let is_listing = op == Op::List || request.uri().query().is_some_and(|query| query.contains("versions"));
         let _open = Open::enter(self.dials.tally(), op);
         let mut fault = self.meet(&request, op).await;
         let mut response = match fault {
@@ -51,6 +52,9 @@ impl Respond for Front {
             Some(Injected::Reset) => Response::default(),
             Some(kind) => failed(kind, &id),
         };
+        if is_listing {
+            self.dials.settings().listing.apply(&mut response).await?;
+        }
         if fault == Some(Injected::Truncated) && !cut_in_half(&mut response).await? {
             fault = None;
         }

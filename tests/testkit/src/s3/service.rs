@@ -9,6 +9,7 @@ use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 use crate::s3::REGION;
 use crate::s3::fault_control::Dials;
 use crate::s3::listing::{self, MAX_KEYS, Query};
+use crate::s3::listing_fault::ListingFault;
 use crate::s3::object::{Object as Stored, Restore};
 use crate::s3::stats::Injected;
 use crate::s3::store::Store;
@@ -90,9 +91,11 @@ impl S3 for Service {
     }
 
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> Answer<ListObjectsV2Output> {
-        let input = req.input;
+        let (mut input, settings) = (req.input, self.dials.settings());
+        let fault = settings.listing;
+        input.encoding_type = input.encoding_type.filter(|_| fault != ListingFault::NotEncoded);
         let max_keys = match usize::try_from(input.max_keys.unwrap_or(MAX_KEYS as i32)) {
-            Ok(requested) => requested.min(MAX_KEYS),
+            Ok(requested) => requested.min(settings.page_keys.unwrap_or(MAX_KEYS)),
             Err(_) => {
                 return Err(s3_error!(InvalidArgument, "Argument maxKeys must be an integer between 0 and 2147483647"));
             }
@@ -104,11 +107,11 @@ impl S3 for Service {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref(),
             start_after: input.start_after.as_deref(),
-            continuation: input.continuation_token.as_deref(),
+            continuation: input.continuation_token.as_deref().filter(|_| fault != ListingFault::IgnoredToken),
             max_keys: Some(max_keys),
+            overlap: fault == ListingFault::Overlap,
         };
         let page = self.store.page(&input.bucket, &query).ok_or_else(no_such_bucket)?;
-        let settings = self.dials.settings();
         let times = Times { milliseconds: settings.listed_milliseconds, ahead: settings.clock_ahead };
         ok(listed(input, max_keys, page, times))
     }
@@ -148,17 +151,20 @@ impl S3 for Service {
     }
 
     async fn list_object_versions(&self, req: S3Request<ListObjectVersionsInput>) -> Answer<ListObjectVersionsOutput> {
-        let input = req.input;
+        let (mut input, settings) = (req.input, self.dials.settings());
+        let fault = settings.listing;
+        input.encoding_type = input.encoding_type.filter(|_| fault != ListingFault::NotEncoded);
+        let goes_on = fault != ListingFault::IgnoredToken;
         let query = versions::Query {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
-            key_marker: input.key_marker.as_deref().filter(|marker| !marker.is_empty()),
-            version_marker: input.version_id_marker.as_deref().filter(|marker| !marker.is_empty()),
+            key_marker: input.key_marker.as_deref().filter(|marker| goes_on && !marker.is_empty()),
+            version_marker: input.version_id_marker.as_deref().filter(|marker| goes_on && !marker.is_empty()),
             max_keys: input
                 .max_keys
                 .and_then(|requested| usize::try_from(requested).ok())
                 .unwrap_or(MAX_KEYS)
-                .min(MAX_KEYS),
+                .min(settings.page_keys.unwrap_or(MAX_KEYS)),
         };
         let page = self.store.version_page(&input.bucket, &query).ok_or_else(no_such_bucket)?;
         ok(listed_versions(input, page))
