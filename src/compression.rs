@@ -116,14 +116,42 @@ pub fn decompress(
     let format = match begin {
         [0x1f, 0x8b, ..] => CompressionFormat::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] => CompressionFormat::Zstd,
+        _ if starts_with_skippable_frame(begin) => CompressionFormat::Zstd,
         _ => return Ok((CompressionFormat::None, Box::new(input))),
     };
     let (input, used) = Counted::new(input);
     let content: Box<dyn Read + Send> = match format {
-        CompressionFormat::Zstd => Box::new(zstd::Decoder::with_buffer(input)?),
+        CompressionFormat::Zstd => Box::new(ZstdFrames(zstd::Decoder::with_buffer(input)?)),
         CompressionFormat::Gzip | CompressionFormat::None => Box::new(GzipMembers(Some(GzDecoder::new(input)))),
     };
     Ok((format, Box::new(BufReader::with_capacity(ROOM, Limited::new(content, used, max)))))
+}
+
+/// Returns true if the data starts with a skippable frame of zstd, as pzstd writes it. Those of lz4 are the same, and a frame
+/// of lz4 follows.
+fn starts_with_skippable_frame(mut data: &[u8]) -> bool {
+    let mut any = false;
+    while let [0x50..=0x5f, 0x2a, 0x4d, 0x18, a, b, c, d, rest @ ..] = data {
+        any = true;
+        let length = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX);
+        data = rest.get(length..).unwrap_or_default();
+    }
+    any && !data.starts_with(b"\x04\x22\x4d\x18")
+}
+
+/// The content of zstd frames, with an error that shows what to do if they need more memory than the decoder allows.
+struct ZstdFrames<R>(R);
+
+impl<R: Read> Read for ZstdFrames<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read(out).map_err(|e| {
+            if e.to_string().contains("too much memory") {
+                let why = "it was compressed with zstd --long: decompress it (zstd -d --long=31) and pass the result";
+                return io::Error::new(io::ErrorKind::Unsupported, why);
+            }
+            e
+        })
+    }
 }
 
 /// The content of consecutive gzip members; `None` after the last one.
@@ -220,6 +248,33 @@ mod tests {
             compression.compress(&zeros[..50 * MIB], &mut small).unwrap();
             assert_eq!(read(small).0.len(), 50 * MIB, "{compression:?}: a small content needs no limit");
         }
+    }
+
+    #[test]
+    fn skippable_frames_of_zstd_are_skipped_wherever_they_are() {
+        let skippable = |content: &[u8]| {
+            [b"\x50\x2a\x4d\x18", &u32::try_from(content.len()).unwrap().to_le_bytes()[..], content].concat()
+        };
+        let mut frame = Vec::new();
+        CompressionFormat::Zstd.compress(b"one\n", &mut frame).unwrap();
+        let data = [skippable(b"abcd"), skippable(b""), frame.clone(), skippable(&[7; 100]), frame].concat();
+        let (format, mut content) = decompress(io::Cursor::new(data), MaxExpansion::DEFAULT).unwrap();
+        let mut found = Vec::new();
+        content.read_to_end(&mut found).unwrap();
+        assert_eq!((format, &found[..]), (CompressionFormat::Zstd, &b"one\none\n"[..]));
+        let lz4 = [&skippable(b"ab")[..], b"\x04\x22\x4d\x18"].concat();
+        assert!(!starts_with_skippable_frame(&lz4) && !starts_with_skippable_frame(b"PQRS"));
+    }
+
+    #[test]
+    fn a_zstd_window_that_is_too_large_names_the_command() {
+        let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.window_log(28).unwrap();
+        encoder.write_all(b"one\n").unwrap();
+        encoder.flush().unwrap(); // otherwise the window is that of the content
+        let (_, done) = read(encoder.finish().unwrap());
+        let e = done.unwrap_err();
+        assert!(e.kind() == io::ErrorKind::Unsupported && e.to_string().contains("--long=31"), "{e}");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::fmt;
 /// Number of first bytes in which a text has no NUL.
 const TEXT_BYTES: usize = 512;
 
+/// Minimum length of a chunk of an upload that is not the last one.
+const CHUNK_BYTES: usize = 8 * 1024;
+
 /// Kind of a file that cannot be read, with what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unsupported {
@@ -22,6 +25,7 @@ pub(super) enum Unsupported {
     SqlDump,
     GitLfs,
     Utf32,
+    UploadFraming,
     Binary,
 }
 
@@ -74,6 +78,7 @@ impl Unsupported {
             () if head.starts_with(b"\x1f\x8b") || head.starts_with(b"\x28\xb5\x2f\xfd") => Self::CompressedTwice,
             () if head.get(257..262) == Some(b"ustar") => Archive("tar", "tar xf"),
             () if is_markup(text) => Self::Markup,
+            () if is_upload_framing(head) => Self::UploadFraming,
             () if is_binary(head) => Binary,
             () => return None,
         })
@@ -94,6 +99,28 @@ fn is_markup(text: &[u8]) -> bool {
         || begins(b"<!doctype")
         || begins(b"<?xml")
         || begins(b"<!--")
+}
+
+/// Returns true for the framing of an upload (aws-chunked) that a store kept as a part of the file: the length of the first
+/// chunk in hexadecimal, perhaps with a signature, and the chunk.
+fn is_upload_framing(head: &[u8]) -> bool {
+    let Some(end) = memchr::memmem::find(head, b"\r\n") else { return false };
+    let (length, signature) = match memchr::memmem::find(&head[..end], b";chunk-signature=") {
+        Some(at) => (&head[..at], true),
+        None => (&head[..end], false),
+    };
+    let length = str::from_utf8(length).ok().filter(|length| length.bytes().all(|b| b.is_ascii_hexdigit()));
+    let Some(length) = length.and_then(|length| usize::from_str_radix(length, 16).ok()).filter(|n| *n > 0) else {
+        return false;
+    };
+    // A line may be a number by chance, but not one that is the length of what follows it.
+    let chunk = &head[end + 2..];
+    signature || chunk.get(length..).is_some_and(|rest| rest.starts_with(b"\r\n0")) || is_cut_chunk(chunk, length)
+}
+
+/// Returns true if a chunk is longer than the first bytes of the file, and starts like readings.
+fn is_cut_chunk(chunk: &[u8], length: usize) -> bool {
+    length > chunk.len() && length >= CHUNK_BYTES && chunk.first().is_some_and(|byte| !byte.is_ascii_digit())
 }
 
 fn is_binary(head: &[u8]) -> bool {
@@ -125,6 +152,9 @@ impl fmt::Display for Unsupported {
             ),
             SqlDump => f.write_str("it is an SQL dump: load it into a database, export the table as CSV and pass that"),
             GitLfs => f.write_str("it is a pointer of Git LFS and not the file itself: run `git lfs pull`"),
+            Self::UploadFraming => f.write_str(
+                "it contains the framing of its upload (aws-chunked): upload it again with AWS_REQUEST_CHECKSUM_CALCULATION=when_required",
+            ),
             Utf32 => f.write_str("it is UTF-32: convert it (iconv -f UTF-32 -t UTF-8) and run again"),
             Binary => f.write_str("it is binary data in an unknown format: pass NDJSON, CSV or Parquet"),
         }
@@ -163,6 +193,21 @@ mod tests {
         ];
         for (head, expected) in cases {
             assert!(shown(head).contains(expected), "{expected}: {}", shown(head));
+        }
+    }
+
+    #[test]
+    fn the_framing_of_an_upload_is_recognized() {
+        let signature = "0".repeat(64);
+        let signed = format!("12c;chunk-signature={signature}\r\n{{");
+        let plain = "7\r\n{\"a\":1}\r\n0\r\nx-amz-checksum-crc32:+H0IvQ==\r\n\r\n";
+        let long = format!("10000\r\n{{{}", " ".repeat(9_000));
+        for text in [&signed, plain, &long] {
+            assert!(shown(text.as_bytes()).contains("aws-chunked"), "{text:?}");
+        }
+        for text in ["7\r\n{\"a\":1}\r\n", "7\r\n8\r\n", "12c\n{", "abc\r\n1;2", "a,b\r\n1,2\r\n", "20000\r\n30000\r\n"]
+        {
+            assert_eq!(Unsupported::of(text.as_bytes(), false), None, "{text:?}");
         }
     }
 

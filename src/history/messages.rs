@@ -31,6 +31,8 @@ pub(super) struct Messages<R> {
     dead_letters: bool,
     /// Remaining messages of a line with several.
     ready: VecDeque<Line>,
+    /// Line of the last array that is not closed.
+    open_array: Option<u64>,
 }
 
 /// Reader for the layout of a file.
@@ -55,6 +57,7 @@ impl<R: BufRead> Messages<R> {
             rewritten: false,
             dead_letters: false,
             ready: VecDeque::new(),
+            open_array: None,
         }
     }
 
@@ -86,7 +89,13 @@ impl<R: BufRead> Messages<R> {
     pub(super) fn next(&mut self) -> Option<Result<InputMessage, Cause>> {
         let line = match self.ready.pop_front() {
             Some(line) => Ok(line),
-            None => self.line()?,
+            None => match self.line() {
+                Some(line) => line,
+                None => {
+                    let line = self.open_array.take()?;
+                    return Some(Err(Cause::Broken { line, why: objects::open_array() }));
+                }
+            },
         };
         Some(line.and_then(|line| self.message(line)))
     }
@@ -104,6 +113,9 @@ impl<R: BufRead> Messages<R> {
             };
             // A JSON line is a message in any file; in NDJSON, so is every line except CSV headers and rows.
             if line.is_json() {
+                if objects::is_open_array(&line.text) {
+                    self.open_array = Some(line.number);
+                }
                 let parts = objects::split(&line.text);
                 let part = |text: &[u8]| Line { number: line.number, text: text.to_vec() };
                 self.ready.extend(parts.into_iter().map(part));

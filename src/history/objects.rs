@@ -131,9 +131,20 @@ pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
     }
 }
 
-/// Returns true for white space, commas, and the bytes of a byte order mark, which may be between objects.
+/// Returns true if a line starts an array of objects and does not end it: the rest of the array is missing.
+pub(super) fn is_open_array(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"[") && !line.trim_ascii_end().ends_with(b"]")
+}
+
+/// Returns the error for an input that ends within an array.
+pub(super) fn open_array() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the ] of its array is missing")
+}
+
+/// Returns true for white space, commas, the bytes of a byte order mark, and the end of a DOS file, which may be between
+/// objects.
 fn is_between(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || matches!(byte, b',' | b'\xef' | b'\xbb' | b'\xbf')
+    byte.is_ascii_whitespace() || matches!(byte, b',' | b'\xef' | b'\xbb' | b'\xbf' | b'\x1a')
 }
 
 /// Objects of an input, read one by one in bounded memory.
@@ -144,11 +155,13 @@ pub(super) struct Objects<R> {
     /// Current line, from 1.
     line: u64,
     ended: bool,
+    /// Arrays that were opened and not closed.
+    open: u64,
 }
 
 impl<R: BufRead> Objects<R> {
     pub(super) fn new(input: R, decoder: LineDecoder) -> Self {
-        Self { input, decoder, line: 1, ended: false }
+        Self { input, decoder, line: 1, ended: false, open: 0 }
     }
 
     /// Returns the next object, or other content up to the end of its line; `None` after an error.
@@ -173,7 +186,9 @@ impl<R: BufRead> Objects<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<Line>> {
-        let Some(first) = self.skip_between()? else { return Ok(None) };
+        let Some(first) = self.skip_between()? else {
+            return if self.open == 0 { Ok(None) } else { Err(open_array()) };
+        };
         let (number, is_object) = (self.line, first == b'{');
         let (mut text, mut scan, mut line_begins) = (Vec::new(), Scan::default(), false);
         while let Some(byte) = self.peek()? {
@@ -196,10 +211,11 @@ impl<R: BufRead> Objects<R> {
     /// Skips the bytes between objects, and returns the byte that follows.
     fn skip_between(&mut self) -> io::Result<Option<u8>> {
         while let Some(byte) = self.peek()? {
-            let between =
-                byte.is_ascii_whitespace() || matches!(byte, b',' | b'[' | b']' | b'\xef' | b'\xbb' | b'\xbf');
-            if !between {
-                return Ok(Some(byte));
+            match byte {
+                b'[' => self.open += 1,
+                b']' => self.open = self.open.saturating_sub(1),
+                _ if is_between(byte) => {}
+                _ => return Ok(Some(byte)),
             }
             self.line += u64::from(byte == b'\n');
             self.input.consume(1);
@@ -243,6 +259,27 @@ mod tests {
             all("{\n  \"a\": 1\n}\n{\n  \"b\": 2\n}"),
             [(1, "{\n  \"a\": 1\n}".into()), (4, "{\n  \"b\": 2\n}".into())]
         );
+    }
+
+    #[test]
+    fn an_array_without_its_end_is_an_error_after_its_objects() {
+        let read = |text: &str| {
+            let mut objects = Objects::new(text.as_bytes(), LineDecoder::default());
+            let found: Vec<_> = std::iter::from_fn(|| objects.next()).collect();
+            (found.iter().filter(|found| found.is_ok()).count(), found.last().is_some_and(Result::is_err))
+        };
+        for (text, cut) in [
+            ("[{\"a\":1},\n{\"b\":2},\n", true),
+            ("[{\"a\":1},{\"b\":2}", true),
+            ("[{\"a\":1}]\n[{\"b\":2}", true),
+            ("[{\"a\":1}]\n[{\"b\":2}]", false),
+            ("[{\"a\":1},{\"b\":[2]}]\x1a", false),
+            ("{\"a\":1}]{\"b\":2}", false),
+        ] {
+            assert_eq!(read(text), (2, cut), "{text}");
+        }
+        assert_eq!(read("["), (0, true));
+        assert!(is_open_array(b" [{\"a\":1}, ") && !is_open_array(b"[{}] ") && !is_open_array(b"{\"a\":[1"));
     }
 
     #[test]

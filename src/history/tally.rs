@@ -11,6 +11,9 @@ use crate::outcome::count;
 /// Number of messages with the same reason from which on a file is rejected, if they are at least half of its messages.
 const UNIFORM: u64 = 10;
 
+/// Part of the messages, one in so many, from which on a file is rejected whose values were damaged when it was written.
+const DAMAGED_SHARE: u64 = 50;
+
 /// Serial numbers of days in spreadsheets, about 1954 to 2064.
 const SERIAL_DAYS: std::ops::Range<f64> = 20_000.0..60_000.0;
 
@@ -59,8 +62,9 @@ impl Tally {
     /// Returns why the file must be rejected as a whole; `None` if its messages are judged one by one.
     pub(super) fn uniform(&self) -> Option<String> {
         let Sample { count: n, line, why } = self.invalid.values().max_by_key(|sample| sample.count)?;
-        let has_remedy = matches!(why, Rejection::AmbiguousDate { .. });
-        if n * 2 < self.messages || (*n < UNIFORM && !has_remedy) {
+        let is_half = n * 2 >= self.messages && (*n >= UNIFORM || has_remedy(why));
+        let is_damage = is_damage(why) && *n >= UNIFORM && n * DAMAGED_SHARE >= self.messages;
+        if !is_half && !is_damage {
             return None;
         }
         let share = match self.messages {
@@ -83,6 +87,16 @@ impl Tally {
     }
 }
 
+/// Returns true for a fault of the file that its sender can remove, so that even a single message shows it.
+fn has_remedy(why: &Rejection) -> bool {
+    matches!(why, Rejection::AmbiguousDate { .. }) || is_damage(why)
+}
+
+/// Returns true for values that were damaged when the file was written: those of its other rows may be damaged too.
+fn is_damage(why: &Rejection) -> bool {
+    matches!(why, Rejection::OtherId { .. } | Rejection::Garbled { .. })
+}
+
 fn is_serial_day(found: &str) -> bool {
     found.trim_matches('"').parse().is_ok_and(|days: f64| SERIAL_DAYS.contains(&days))
 }
@@ -101,6 +115,27 @@ mod tests {
             tally.add(&InputMessage { file: "f".into(), line, body: body.into() });
         }
         tally.uniform()
+    }
+
+    /// Returns why a file is rejected that has messages of these farms.
+    fn uniform_farms(farms: &[(&str, usize)]) -> Option<String> {
+        let mut tally = Tally::default();
+        for (farm, line) in farms.iter().flat_map(|(farm, n)| std::iter::repeat_n(*farm, *n)).zip(1..) {
+            let body = format!(
+                r#"{{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450.5,"peso_medio":451,"data":"2023-01-01","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"{farm}"}}"#
+            );
+            tally.add(&InputMessage { file: "f".into(), line, body: body.into() });
+        }
+        tally.uniform()
+    }
+
+    #[test]
+    fn a_file_with_damaged_text_is_rejected_although_most_of_its_rows_have_none() {
+        let why = uniform_farms(&[("Fazenda Um", 300), ("S\u{c3}\u{a3}o", 10)]).unwrap();
+        assert!(why.starts_with("10 of its 310 messages") && why.contains("export it again as UTF-8"), "{why}");
+        assert!(uniform_farms(&[("S\u{c3}\u{a3}o", 1)]).is_some());
+        assert_eq!(uniform_farms(&[("Fazenda Um", 300), ("S\u{c3}\u{a3}o", 9)]), None);
+        assert_eq!(uniform_farms(&[("Fazenda Um", 900), ("S\u{c3}\u{a3}o", 10)]), None);
     }
 
     #[test]

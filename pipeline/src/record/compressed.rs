@@ -23,11 +23,16 @@ const MAX_WINDOW_LOG: u32 = 23;
 pub(super) fn plain(object: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Rejection> {
     if object.starts_with(GZIP) {
         expand(MultiGzDecoder::new(object), limit)
-    } else if object.starts_with(ZSTD) {
+    } else if object.starts_with(ZSTD) || is_skippable_frame(object) {
         zstd(object).map_err(|e| damaged(&e)).and_then(|frames| expand(frames, limit))
     } else {
         Ok(Cow::Borrowed(object))
     }
+}
+
+/// Returns true for the start of a frame without content, with which pzstd starts a file.
+fn is_skippable_frame(object: &[u8]) -> bool {
+    matches!(object, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 fn zstd(object: &[u8]) -> io::Result<impl Read> {

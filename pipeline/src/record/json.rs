@@ -12,8 +12,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::placeholder::is_placeholder;
 use super::spelling::{self, Lost};
-use super::{Column, Rejection, Slug, Source, date_order, timestamp};
+use super::{Column, Rejection, Slug, Source, date_order, garbled, timestamp};
 use crate::printable;
 
 /// Maximum size of a message, in bytes: the SNS and SQS limit of 256 KiB.
@@ -80,19 +81,38 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Returns the id that a message states for itself, as an export of the warehouse or a lake object does; `None` if it
+    /// has none.
+    pub(super) fn stated_id(&self) -> Option<String> {
+        let raw = self.slots[Column::IdTreatedData.index()]?.get();
+        let text: String = serde_json::from_str(raw).ok()?;
+        let tidy = spelling::tidy(&text);
+        (!tidy.is_empty() && !is_placeholder(&tidy)).then(|| tidy.into_owned())
+    }
+
     /// Returns the canonical spelling of a text.
     ///
     /// # Errors
-    /// Returns an error if the text is a placeholder, or an id whose digits are lost, grouped or mixed with others.
+    /// Returns an error if the text is damaged or a placeholder, or an id whose digits are lost, grouped or mixed with
+    /// others.
     fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
+        if let Some(why) = garbled::damage(&text) {
+            return Err(Rejection::Garbled { field, found: quoted(&text), why });
+        }
         let tidy = match text {
             Cow::Borrowed(text) => spelling::tidy(text),
             Cow::Owned(text) => Cow::Owned(spelling::tidy(&text).into_owned()),
         };
-        if spelling::is_placeholder(&tidy) {
+        let is_id = matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote);
+        let is_empty_id = is_id && !tidy.is_empty() && !tidy.contains(char::is_alphanumeric);
+        if is_placeholder(&tidy) || is_empty_id {
             return Err(Rejection::Placeholder { field, found: quoted(&tidy) });
         }
-        if !matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote) {
+        let hidden = || Rejection::Hidden { field, found: quoted(&tidy.escape_debug().to_string()) };
+        if !is_id && spelling::has_invisible(&tidy) {
+            return Err(hidden());
+        }
+        if !is_id && !spelling::is_numeric(&tidy) {
             return Ok(tidy);
         }
         match spelling::id(&tidy) {
@@ -100,7 +120,8 @@ impl<'a> Fields<'a> {
             Ok(id) => Ok(Cow::Owned(id.to_owned())),
             Err(Lost::Digits) => Err(Rejection::LostDigits { field, found: quoted(&tidy) }),
             Err(Lost::Grouping) => Err(Rejection::GroupedDigits { field, found: quoted(&tidy) }),
-            Err(Lost::Hidden) => Err(Rejection::Hidden { field, found: quoted(&tidy.escape_debug().to_string()) }),
+            Err(Lost::Digitlike) => Err(Rejection::Digitlike { field, found: quoted(&tidy) }),
+            Err(Lost::Hidden) => Err(hidden()),
         }
     }
 
@@ -160,6 +181,9 @@ impl Source for Fields<'_> {
     /// Reads a count of head or days: integral, not negative, within the range of an INT column.
     fn count(&mut self, field: Column) -> Result<i32, Rejection> {
         let value = self.number(field)?;
+        if self.slots[field.index()].is_some_and(|raw| has_grouped_zeros(raw.get())) {
+            return Err(Rejection::GroupedDigits { field, found: self.quoted(field) });
+        }
         if value.fract() != 0.0 {
             return Err(Rejection::NotWhole { field, found: self.quoted(field) });
         }
@@ -201,6 +225,13 @@ fn unquote(raw: &str, field: Column) -> Result<Cow<'_, str>, Rejection> {
     }
     let text: Text = serde_json::from_str(raw).map_err(|_| Rejection::NotText { field, found: quoted(raw) })?;
     Ok(text.0)
+}
+
+/// Returns true for a text such as `"1.000"`, which is one or a thousand. A JSON number has no grouped digits.
+fn has_grouped_zeros(raw: &str) -> bool {
+    let text = raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')).map(str::trim);
+    let whole = text.and_then(|text| text.trim_start_matches('+').strip_suffix(".000"));
+    whole.is_some_and(|whole| matches!(whole.len(), 1..=3) && whole.trim_start_matches('0').len() == whole.len())
 }
 
 /// Returns the digits of an id sent as a number, including forms such as `9000001.0` that spreadsheets write.

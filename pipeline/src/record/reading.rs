@@ -2,9 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::json::{Fields, MAX_MESSAGE_BYTES, Origin};
-use super::{Column, FieldType, Rejection, Slug, Source};
+use super::{Column, FieldType, Rejection, Slug, Source, reading_id};
+use crate::printable;
+
+/// Maximum length of an invalid id quoted in a rejection, in characters.
+const MAX_ID_CHARS: usize = 60;
 
 /// Feed intake of one lot on one day, as the farm sent it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,12 +38,28 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Parses a message: a JSON object with the 10 fields in any accepted form. Other fields are ignored.
+    /// Parses a message: a JSON object with the 10 fields in any accepted form. Other fields are ignored, except for an
+    /// `id_treated_data`, which must be the id of the reading.
     ///
     /// # Errors
-    /// Returns an error if the message is not a valid reading.
+    /// Returns an error if the message is not a valid reading, or states another id than its own.
     pub fn parse(message: &[u8]) -> Result<Self, Rejection> {
-        Self::read(&mut Fields::parse(message, MAX_MESSAGE_BYTES, Origin::Message)?)
+        let mut fields = Fields::parse(message, MAX_MESSAGE_BYTES, Origin::Message)?;
+        let reading = Self::read(&mut fields)?;
+        match fields.stated_id() {
+            Some(stated) => reading.check_stated(stated),
+            None => Ok(reading),
+        }
+    }
+
+    /// Compares the id that a message states with the one of its values. A copy of a record is then stored once.
+    fn check_stated(self, stated: String) -> Result<Self, Rejection> {
+        let computed = reading_id(&self);
+        if Uuid::try_parse(&stated).is_ok_and(|stated| stated == computed) {
+            return Ok(self);
+        }
+        let stated = printable::line(&stated).chars().take(MAX_ID_CHARS).collect();
+        Err(Rejection::OtherId { stated, computed: computed.to_string() })
     }
 
     /// Reads the fields from a source, in the order in which farms send them.
@@ -151,6 +172,77 @@ mod tests {
         ];
         for (from, to, reason) in cases {
             assert_eq!(refused(from, to), reason);
+        }
+    }
+
+    #[test]
+    fn a_copy_of_a_record_is_its_reading_and_one_with_other_values_is_rejected() {
+        let id = reading_id(&Reading::parse(GOOD.as_bytes()).unwrap()).to_string();
+        let with = |id: &str, from: &str, to: &str| {
+            let copy = GOOD.replacen('{', &format!(r#"{{"id_treated_data":{id},"row_ts":"x","#), 1);
+            Reading::parse(copy.replacen(from, to, 1).as_bytes())
+        };
+        for same in [format!("{id:?}"), format!("{:?}", id.to_uppercase()), "null".into(), "\"\"".into(), "7".into()] {
+            assert!(with(&same, "", "").is_ok(), "{same}");
+        }
+        let shorter = with(&format!("{id:?}"), "9.076451", "9.07645").unwrap_err();
+        assert!(matches!(&shorter, Rejection::OtherId { stated, .. } if *stated == id), "{shorter}");
+        assert!(shorter.to_string().contains("lost digits") && shorter.field() == Some(Column::IdTreatedData));
+        let legacy = with("\"4f1c0f5e-8f7a-4d32-9d6e-0a3c5b7e9f10\"", "", "").unwrap_err();
+        assert!(matches!(legacy, Rejection::OtherId { .. }), "a record with a random id would be stored twice");
+    }
+
+    #[test]
+    fn damaged_or_ambiguous_values_of_a_farm_and_of_counts_are_rejected() {
+        for (from, to, reason) in [
+            (
+                "FazendaUm",
+                "S\u{c3}\u{a3}o",
+                "field cod_cliente is damaged text: SÃ£o; it is UTF-8 that was read as Windows-1252: export it again as UTF-8",
+            ),
+            (
+                "FazendaUm",
+                "S\\ufffdo",
+                "field cod_cliente is damaged text: S\u{fffd}o; characters were lost when it was converted: export it again as UTF-8",
+            ),
+            (
+                "FazendaUm",
+                "S&atilde;o",
+                "field cod_cliente is damaged text: S&atilde;o; it is HTML: write the characters themselves",
+            ),
+            (
+                "FazendaUm",
+                "Fazenda\\u200bUm",
+                "field cod_cliente has control or invisible characters: Fazenda\\u{200b}Um",
+            ),
+            (
+                "FazendaUm",
+                "1.23E+02",
+                "field cod_cliente lost digits in a spreadsheet: 1.23E+02; export the column as text",
+            ),
+            ("28551700000020", "***", "field id_raca has a placeholder and no value: ***"),
+            ("28551700000020", "#NÚM!", "field id_raca has a placeholder and no value: #NÚM!"),
+            (
+                "28551700000020",
+                "２８",
+                "field id_raca has quotes, or digits of another script: ２８; write the digits 0 to 9 alone",
+            ),
+            (
+                "\"51\"",
+                "\"1.000\"",
+                "field quantidade_animais may have grouped digits or a fraction: \"1.000\"; export the column as text",
+            ),
+        ] {
+            assert_eq!(refused(from, to), reason);
+        }
+        let parsed = |from: &str, to: &str| Reading::parse(GOOD.replacen(from, to, 1).as_bytes()).unwrap();
+        for farm in ["123", "123.0", "'123", "\\\"123\\\"", "123."] {
+            assert_eq!(parsed("FazendaUm", farm).cod_cliente, "123", "{farm}");
+        }
+        assert_eq!(parsed("FazendaUm", "Fazenda\\u00a0Um").cod_cliente, "Fazenda Um");
+        for head in ["51.0", "51.00", "1000", "\"51.0\"", "\"51.00\"", "\"1000.000\"", "51.000", "\"0.000\""] {
+            let reading = parsed("\"51\"", head);
+            assert!([0, 51, 1_000].contains(&reading.quantidade_animais), "{head}");
         }
     }
 

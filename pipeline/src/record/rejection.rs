@@ -38,6 +38,10 @@ pub enum Rejection {
     LostDigits { field: Column, found: String },
     #[error("field {field} may have grouped digits or a fraction: {found}; export the column as text")]
     GroupedDigits { field: Column, found: String },
+    #[error("field {field} has quotes, or digits of another script: {found}; write the digits 0 to 9 alone")]
+    Digitlike { field: Column, found: String },
+    #[error("field {field} is damaged text: {found}; {why}")]
+    Garbled { field: Column, found: String, why: &'static str },
     #[error("field {field} is not a number: {found}")]
     NotNumber { field: Column, found: String },
     #[error("field {field} is not a finite number: {found}")]
@@ -60,6 +64,10 @@ pub enum Rejection {
     TimeOutOfRange { field: Column, found: String },
     #[error("field cod_cliente is not usable as a folder name: {why}: {found}")]
     InvalidFarm { why: &'static str, found: String },
+    #[error(
+        "field id_treated_data is {stated}, and the id of these values is {computed}: an export of the warehouse has lost digits, or the values were changed; use replay, or remove the field to store a new record"
+    )]
+    OtherId { stated: String, computed: String },
     #[error("key {key} is already taken: {why}")]
     KeyTaken { key: String, why: String },
 }
@@ -77,6 +85,8 @@ impl Rejection {
             | Self::NotText { field, .. }
             | Self::LostDigits { field, .. }
             | Self::GroupedDigits { field, .. }
+            | Self::Digitlike { field, .. }
+            | Self::Garbled { field, .. }
             | Self::NotNumber { field, .. }
             | Self::NotFinite { field, .. }
             | Self::NotWhole { field, .. }
@@ -87,6 +97,7 @@ impl Rejection {
             | Self::AmbiguousDate { field, .. }
             | Self::TimeOutOfRange { field, .. } => Some(*field),
             Self::InvalidFarm { .. } => Some(Column::CodCliente),
+            Self::OtherId { .. } => Some(Column::IdTreatedData),
             Self::TooLarge { .. }
             | Self::NotUtf8 { .. }
             | Self::Damaged { .. }

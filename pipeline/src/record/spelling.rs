@@ -1,9 +1,9 @@
 //! Canonical spelling of the texts of a message, so that a reading has the same id regardless of who wrote it.
 //!
-//! A text has no leading or trailing white space or invisible characters, and is normalized to NFC (Unicode
-//! Standard Annex 15). An id that a spreadsheet or pandas turned into a float (`25994051003275.0`) becomes its digits,
-//! and so does one that Excel marked as text (`'25994051003275`). An id with lost or grouped digits is ambiguous and is
-//! rejected. So is a placeholder for a missing value. Applies to messages only; lake objects are read unchanged.
+//! A text has no leading or trailing white space or invisible characters, has plain spaces only, and is normalized to
+//! NFC (Unicode Standard Annex 15). An id that a spreadsheet or pandas turned into a float (`25994051003275.0`) becomes
+//! its digits, and so does one that a program marked as text (`'25994051003275`). An id with lost or grouped digits is
+//! ambiguous and is rejected. Applies to messages only; lake objects are read unchanged.
 
 use std::borrow::Cow;
 
@@ -18,45 +18,12 @@ pub(super) enum Lost {
     Grouping,
     /// Control or invisible characters within the id.
     Hidden,
+    /// Digits of another script, or with quotes that are not a pair.
+    Digitlike,
 }
-
-/// Texts that programs write in place of a missing value, in lower case: those of databases, of R, Python and
-/// JavaScript, and the errors of spreadsheets in English and Portuguese.
-const PLACEHOLDERS: [&str; 25] = [
-    "null",
-    "(null)",
-    "<null>",
-    "\\n",
-    "nan",
-    "na",
-    "n/a",
-    "n/d",
-    "<na>",
-    "none",
-    "nil",
-    "nat",
-    "undefined",
-    "-",
-    "--",
-    "#n/a",
-    "#n/d",
-    "#ref!",
-    "#value!",
-    "#valor!",
-    "#name?",
-    "#nome?",
-    "#div/0!",
-    "#num!",
-    "#null!",
-];
 
 /// Largest integer up to which a double represents every integer: 2^53.
 const EXACT_IN_DOUBLE: &str = "9007199254740992";
-
-/// Returns true if the text stands for a missing value, such as `NULL` or `#N/A`.
-pub(super) fn is_placeholder(tidy: &str) -> bool {
-    tidy.len() <= 9 && PLACEHOLDERS.iter().any(|known| tidy.eq_ignore_ascii_case(known))
-}
 
 /// Returns true if a double that is at least 2^53 was written with these digits, and may have lost the last ones.
 pub(super) fn is_beyond_double(digits: &str) -> bool {
@@ -64,14 +31,19 @@ pub(super) fn is_beyond_double(digits: &str) -> bool {
     digits.len() > EXACT_IN_DOUBLE.len() || digits.len() == EXACT_IN_DOUBLE.len() && digits > EXACT_IN_DOUBLE
 }
 
-/// Returns the text without leading and trailing white space, in NFC.
+/// Returns the text without leading and trailing white space, in NFC. A space of another kind becomes a plain one.
 pub(super) fn tidy(text: &str) -> Cow<'_, str> {
     let text = text.trim_matches(is_blank);
-    if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if text.is_ascii() || (is_nfc_quick(text.chars()) == IsNormalized::Yes && !text.contains(is_other_space)) {
         Cow::Borrowed(text)
     } else {
-        Cow::Owned(text.nfc().collect())
+        Cow::Owned(text.nfc().map(|c| if is_other_space(c) { ' ' } else { c }).collect())
     }
+}
+
+/// Returns true for spaces that look like a plain one, such as a no-break space; not for control characters.
+fn is_other_space(c: char) -> bool {
+    c != ' ' && c.is_whitespace() && !c.is_control()
 }
 
 /// Returns true for white space, for the NUL bytes that pad a fixed-width column, and for invisible characters.
@@ -81,18 +53,35 @@ fn is_blank(c: char) -> bool {
 
 /// Returns true for zero-width spaces and joiners, direction marks and byte order marks.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Returns true if a name contains an invisible character. Joiners belong to the spelling of some scripts that are not
+/// Latin, Greek or Cyrillic.
+pub(super) fn has_invisible(name: &str) -> bool {
+    let is_joiner = |c| matches!(c, '\u{200c}' | '\u{200d}');
+    let joins = || name.chars().any(|c| c > '\u{590}' && c.is_alphabetic());
+    name.chars().any(|c| is_invisible(c) && !(is_joiner(c) && joins()))
+}
+
+/// Returns true if a name is a number in any form of an id, so that it is read like one.
+pub(super) fn is_numeric(name: &str) -> bool {
+    let is_part = |c: char| c.is_numeric() || matches!(c, '.' | ',' | '=' | 'e' | 'E' | '+' | '-') || is_quote(c);
+    name.contains(char::is_numeric) && name.chars().all(is_part)
 }
 
 /// Returns the digits of an id that a program formatted as a float or marked as text; other texts are returned unchanged.
 ///
-/// Three digits after a single point may be a fraction of zeros or thousands, so `1.000` is rejected. `1.0`, `1.00` and
-/// `1.000000` become `1`.
+/// Three digits after a single point may be a fraction of zeros or thousands, so `1.000` is rejected. `1.`, `1.0`, `1.00`
+/// and `1.000000` become `1`.
 pub(super) fn id(text: &str) -> Result<&str, Lost> {
     if text.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Err(Lost::Hidden);
     }
-    let text = without_mark(text);
+    let text = without_sign(without_mark(text));
+    if is_digitlike(text) {
+        return Err(Lost::Digitlike);
+    }
     if [char::is_whitespace, is_apostrophe].into_iter().any(|separator| is_grouped(text, separator)) {
         return Err(Lost::Grouping);
     }
@@ -109,17 +98,51 @@ pub(super) fn id(text: &str) -> Result<&str, Lost> {
     if whole.len() <= 3 && groups.clone().all(|group| group.len() == 3 && is_digits(group)) {
         return Err(Lost::Grouping);
     }
-    if !is_digits(rest) || rest.bytes().any(|b| b != b'0') {
+    if rest.bytes().any(|b| b != b'0') {
         return Ok(text);
     }
     if is_beyond_double(whole) { Err(Lost::Digits) } else { Ok(whole) }
 }
 
-/// Removes the mark with which a spreadsheet keeps a number as text: a leading apostrophe, or `="…"`.
+/// Pairs of quotes that a program leaves around a cell.
+const QUOTES: [(char, char); 6] = [
+    ('\'', '\''),
+    ('"', '"'),
+    ('`', '`'),
+    ('\u{2018}', '\u{2019}'),
+    ('\u{2019}', '\u{2019}'),
+    ('\u{201c}', '\u{201d}'),
+];
+
+/// Removes the mark with which a program keeps a number as text: a pair of quotes, a leading apostrophe, or `="…"`.
 fn without_mark(text: &str) -> &str {
-    let quoted = text.strip_prefix("=\"").and_then(|text| text.strip_suffix('"'));
+    let formula = text.strip_prefix('=').unwrap_or(text);
+    let quoted = QUOTES.iter().find_map(|(open, close)| formula.strip_prefix(*open)?.strip_suffix(*close));
     let unmarked = quoted.or_else(|| text.strip_prefix(is_apostrophe)).map(str::trim);
     unmarked.filter(|text| text.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(text)
+}
+
+/// Removes the plus sign of a number.
+fn without_sign(text: &str) -> &str {
+    let is_number = |text: &&str| text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','));
+    text.strip_prefix('+')
+        .filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))
+        .filter(is_number)
+        .unwrap_or(text)
+}
+
+/// Returns true for digits of which some are of another script (`２５９`), or that have a quote at an end (`259"`): they
+/// look like an id and would be another one.
+fn is_digitlike(text: &str) -> bool {
+    let ends = [text.chars().next(), text.chars().next_back()];
+    let has_quote = ends.into_iter().flatten().any(is_quote);
+    let is_foreign = |c: char| !c.is_ascii() && c.is_numeric();
+    let is_part = |c: char| c.is_numeric() || matches!(c, '.' | ',' | ' ' | '+' | '-') || is_quote(c);
+    (has_quote || text.contains(is_foreign)) && text.contains(char::is_numeric) && text.chars().all(is_part)
+}
+
+fn is_quote(c: char) -> bool {
+    QUOTES.iter().any(|(open, close)| c == *open || c == *close)
 }
 
 fn is_apostrophe(c: char) -> bool {
@@ -137,15 +160,18 @@ fn is_grouped(text: &str, separator: fn(char) -> bool) -> bool {
         && rest.all(|group| group.len() == 3 && is_digits(group))
 }
 
-/// Returns true for one digit followed by a fraction, a signed exponent or both: `2.5994E+13`, `2E+13`, `2.5E13`. `1E5`
-/// is a valid pen name.
+/// Returns true for digits with a fraction and an exponent, or one digit with a signed exponent: `2.5994E+13`,
+/// `25.994E12`, `2E+13`. `1E5` is a valid pen name.
 fn is_scientific(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
     let (whole, fraction) =
         mantissa.split_once(['.', ',']).map_or((mantissa, None), |(whole, rest)| (whole, Some(rest)));
     let unsigned = exponent.strip_prefix(['+', '-']);
-    let is_number = whole.len() == 1 && is_digits(whole) && fraction.is_none_or(is_digits);
-    is_number && is_digits(unsigned.unwrap_or(exponent)) && (fraction.is_some() || unsigned.is_some())
+    let is_number = match fraction {
+        Some(fraction) => fraction.is_empty() || is_digits(fraction),
+        None => whole.len() == 1 && unsigned.is_some(),
+    };
+    is_number && is_digits(whole) && is_digits(unsigned.unwrap_or(exponent))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -167,14 +193,30 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_no_value() {
-        for text in ["NULL", "null", "NaN", "N/A", "#REF!", "\\N", "-", "None", "#DIV/0!", "<NA>"] {
-            assert!(is_placeholder(text), "{text}");
+    fn spaces_of_another_kind_within_a_text_become_plain_ones() {
+        for text in ["Fazenda\u{a0}Um", "Fazenda\u{202f}Um", "Fazenda\u{2009}Um\u{a0}", "Fazenda\u{3000}Um"] {
+            assert_eq!(tidy(text), "Fazenda Um", "{text:?}");
         }
-        for text in ["0", "A", "NAN1", "Nullarbor", "---", ""] {
-            assert!(!is_placeholder(text), "{text}");
-        }
+        assert_eq!(tidy("a\tb"), "a\tb", "control characters are rejected later");
         assert_eq!(tidy("ABC\0\0\0"), "ABC");
+    }
+
+    #[test]
+    fn invisible_characters_belong_to_some_scripts_only() {
+        for name in ["Fazenda\u{200b}Um", "Fa\u{ad}zenda", "Fazenda\u{200d}Um", "a\u{2066}b"] {
+            assert!(has_invisible(name), "{name:?}");
+        }
+        assert!(!has_invisible("São João") && !has_invisible("می\u{200c}خواهم"));
+    }
+
+    #[test]
+    fn a_farm_that_is_a_number_is_read_like_an_id() {
+        for name in ["123", "123.0", "'123", "1.23E+02", "=\"123\"", "１２３", "+123", "\u{201c}123\u{201d}"] {
+            assert!(is_numeric(name), "{name}");
+        }
+        for name in ["Fazenda 7.0 Norte", "1 2", "E", "-", "", "7a", "São"] {
+            assert!(!is_numeric(name), "{name}");
+        }
     }
 
     #[test]
@@ -211,6 +253,25 @@ mod tests {
             ("25\u{202f}994", Err(Lost::Grouping)),
             ("25'994'051", Err(Lost::Grouping)),
             ("25 99", Ok("25 99")),
+            ("25994051003275.", Ok("25994051003275")),
+            ("'25994051003275'", Ok("25994051003275")),
+            ("\"25994051003275.0\"", Ok("25994051003275")),
+            ("\u{2018}25\u{2019}", Ok("25")),
+            ("='25'", Ok("25")),
+            ("+25994051003275", Ok("25994051003275")),
+            ("+25.0", Ok("25")),
+            ("+A", Ok("+A")),
+            ("25.994051003275E+12", Err(Lost::Digits)),
+            ("25994,05e9", Err(Lost::Digits)),
+            ("2.E13", Err(Lost::Digits)),
+            ("２５９９４", Err(Lost::Digitlike)),
+            ("٢٥٩", Err(Lost::Digitlike)),
+            ("259\"", Err(Lost::Digitlike)),
+            ("\"259", Err(Lost::Digitlike)),
+            ("259'", Err(Lost::Digitlike)),
+            ("Área 5m²", Ok("Área 5m²")),
+            ("A\"1\"", Ok("A\"1\"")),
+            ("-5", Ok("-5")),
             ("12\u{200b}3", Err(Lost::Hidden)),
             ("12\r\n3", Err(Lost::Hidden)),
         ];
