@@ -34,7 +34,7 @@ pub struct InputFile {
 }
 
 enum Content {
-    Text(Messages<Input>),
+    Text(Box<Messages<Input>>),
     Parquet(Box<Table>),
 }
 
@@ -136,7 +136,7 @@ fn open(path: &Path, settings: InputSettings, report: &mut InputReport) -> Resul
         CompressionFormat::Gzip => Container::Gzip,
         CompressionFormat::Zstd => Container::Zstd,
     });
-    open_text(path, input, settings, report, is_file).map(Content::Text)
+    open_text(path, input, settings, report, is_file).map(|text| Content::Text(Box::new(text)))
 }
 
 /// Detects the dialect of decompressed content.

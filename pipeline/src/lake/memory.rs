@@ -1,6 +1,7 @@
 //! An in-memory lake, for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
+use super::files::slice;
 use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, Reason, StorageClass};
 
 /// Keys per page, small enough that tests need several pages.
@@ -102,6 +104,14 @@ impl Lake for Memory {
             .get(&format!("{}{key}", self.prefix))
             .map(|(body, _)| body.clone())
             .ok_or_else(|| Error::new(Reason::NotFound, key, "no such object"))
+    }
+
+    async fn get_range(&self, listed: &ObjectMeta, range: Range<u64>) -> Result<Bytes, Error> {
+        let body = self.get(&listed.key).await?;
+        if token(&body) != listed.etag {
+            return Err(Error::new(Reason::NotFound, &*listed.key, "another version is in its place"));
+        }
+        slice(listed, &body, range)
     }
 
     async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
