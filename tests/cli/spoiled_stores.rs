@@ -1,7 +1,8 @@
 //! Lakes and warehouses that other programs spoiled: placeholders of folders, listings that are wrong, and rows with values
 //! that their columns cannot have.
 
-use testkit::Scene;
+use testkit::s3::{ListingFault, S3Server};
+use testkit::{BUCKET, Scene};
 
 /// Stores a history, and returns its scene and the number of its readings.
 fn stored(scene: Scene) -> (Scene, u64) {
@@ -9,6 +10,38 @@ fn stored(scene: Scene) -> (Scene, u64) {
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["backfill", "history.json"]).expect(0, &[("written", count)]);
     (scene, count)
+}
+
+fn on_s3(s3: &S3Server) -> (Scene, u64) {
+    stored(Scene::embedded().with_s3(s3))
+}
+
+#[test]
+fn a_listing_that_may_be_incomplete_ends_the_command() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let (scene, count) = on_s3(&s3);
+    scene.sql("DELETE FROM historico_consumo");
+    for (fault, message) in [(ListingFault::NoToken, "its listing continues"), (ListingFault::Cut, "broke off")] {
+        s3.dials().change(|dials| (dials.listing, dials.page_keys) = (fault, Some(5)));
+        for command in ["replay", "reconcile"] {
+            let ran = scene.run(&[command, "--max-attempts", "2"]);
+            let text = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(matches!(ran.code, Some(2 | 3)) && text.contains(message), "{fault:?} {command}: {ran:#?}");
+        }
+    }
+    s3.dials().change(|dials| dials.listing = ListingFault::None);
+    scene.run(&["replay"]).expect(0, &[("listed", count)]);
+}
+
+#[test]
+fn an_object_that_is_listed_twice_is_no_duplicate() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let (scene, count) = on_s3(&s3);
+    for fault in [ListingFault::Doubled, ListingFault::Overlap] {
+        s3.dials().change(|dials| (dials.listing, dials.page_keys) = (fault, Some(4)));
+        scene.run(&["reconcile"]).expect(0, &[("matched", count), ("duplicate_objects", 0)]);
+        scene.run(&["replay"]).expect(0, &[("listed", count), ("identical", count)]);
+    }
 }
 
 #[test]
