@@ -1,8 +1,10 @@
 //! Lakes and warehouses that other programs spoiled: placeholders of folders, listings that are wrong, and rows with values
 //! that their columns cannot have.
 
+use std::time::Duration;
+
 use testkit::s3::{ListingFault, S3Server};
-use testkit::{BUCKET, Scene};
+use testkit::{BUCKET, PREFIX, Scene};
 
 /// Stores a history, and returns its scene and the number of its readings.
 fn stored(scene: Scene) -> (Scene, u64) {
@@ -14,6 +16,36 @@ fn stored(scene: Scene) -> (Scene, u64) {
 
 fn on_s3(s3: &S3Server) -> (Scene, u64) {
     stored(Scene::embedded().with_s3(s3))
+}
+
+#[test]
+fn folder_markers_are_counted_and_no_finding() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let (scene, count) = on_s3(&s3);
+    let key = s3.store().list(BUCKET, PREFIX)[0].clone();
+    for (at, _) in key.match_indices('/') {
+        s3.store().put(BUCKET, &key[..=at], "");
+    }
+    // The lake's prefix itself is no object of it.
+    let markers = key[PREFIX.len() + 1..].matches('/').count() as u64;
+    std::thread::sleep(Duration::from_millis(1_100));
+    let skipped = [("skipped_folder_markers", markers), ("skipped_unrecognized", 0)];
+    let replay = scene.run(&["replay"]);
+    replay.expect(0, &[("listed", count + markers), ("identical", count)]).expect(0, &skipped);
+    let audit = scene.run(&["reconcile"]);
+    audit.expect(0, &[("lake_objects", count + markers), ("matched", count)]).expect(0, &skipped);
+    scene.run(&["replay", "--dry-run"]).expect(0, &[("folder_markers", markers), ("get_requests", count)]);
+}
+
+#[test]
+fn files_of_an_operating_system_are_counted_as_folder_markers() {
+    let (scene, count) = stored(Scene::embedded());
+    std::fs::write(scene.path("lake/.DS_Store"), "Bud1").unwrap();
+    std::fs::write(scene.path("lake/readme.txt"), "text").unwrap();
+    let counts = [("skipped_folder_markers", 1), ("skipped_unrecognized", 1), ("matched", count)];
+    scene.run(&["reconcile"]).expect(1, &counts);
+    std::fs::remove_file(scene.path("lake/readme.txt")).unwrap();
+    scene.run(&["reconcile"]).expect(0, &[("skipped_folder_markers", 1), ("matched", count)]);
 }
 
 #[test]
