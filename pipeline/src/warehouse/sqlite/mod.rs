@@ -3,7 +3,6 @@
 //! Weights are stored as f64 and times as text with microseconds, so that records are stored without loss.
 
 use std::path::Path;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::Utc;
@@ -18,6 +17,7 @@ use crate::record::row::{ColumnType, Row, TableSchema};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
 mod bulk;
+mod busy;
 mod closing;
 mod file;
 mod snapshot;
@@ -69,7 +69,7 @@ impl Sqlite {
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(30))
+            .busy_timeout(busy::TIMEOUT)
             .disable_statement_logging();
         // One connection: SQLite supports one writer, so a second would only wait for the first.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
@@ -113,6 +113,7 @@ impl Sqlite {
             _ => Reason::Other,
         };
         let message = match reason {
+            Reason::Busy => busy::advice(self.options.get_filename(), &details),
             Reason::NoTable if !self.options.get_filename().exists() => {
                 format!("there is no file {}: check --warehouse", self.options.get_filename().display())
             }
@@ -149,6 +150,7 @@ impl Warehouse for Sqlite {
     }
 
     async fn init(&self) -> Result<Vec<String>, Error> {
+        self.wait_until_free(busy::TIMEOUT).await?;
         let made = self.options.clone().create_if_missing(true).connect().await.map_err(|e| self.failure(&e))?;
         made.close().await.map_err(|e| self.failure(&e))?;
         let mut created = Vec::new();
@@ -169,6 +171,7 @@ impl Warehouse for Sqlite {
     }
 
     async fn table_schema(&self) -> Result<TableSchema, Error> {
+        self.wait_until_free(busy::TIMEOUT).await?;
         let found: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
             .bind(self.table.as_str())
             .fetch_all(&self.pool)
@@ -232,6 +235,7 @@ impl Warehouse for Sqlite {
     }
 
     async fn status(&self) -> Result<ServerStatus, Error> {
+        self.wait_until_free(busy::TIMEOUT).await?;
         let version: String =
             sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.pool).await.map_err(|e| self.failure(&e))?;
         let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{}\"", self.table)));
