@@ -73,7 +73,8 @@ counters! { impl Outcome { counts: Counter, skips: Skip } }
 impl Outcome {
     /// Counts objects whose path is not one of the lake.
     pub(super) fn count_unrecognized(&mut self, strays: &Strays) {
-        self[Counter::Listed] += strays.count();
+        self[Counter::Listed] += strays.count() + strays.folder_markers();
+        self[Skip::FolderMarker] += strays.folder_markers();
         self[Skip::Unrecognized] += strays.count();
         strays.keys().for_each(|key| self.problems.add("skipped", key, Skip::Unrecognized.reason()));
         self.problems.add_unnamed("skipped", strays.unnamed());

@@ -106,7 +106,7 @@ impl Survey {
     ) -> Result<Option<Self>, lake::Error> {
         let found = scan_partitions(lake, span).await?;
         let mut survey = Self::default();
-        survey.strays.objects = found.unrecognized.count();
+        survey.strays.objects = found.unrecognized.count() + found.unrecognized.folder_markers();
         let (first, last) = (found.partitions.first().map(|p| p.day), found.partitions.last().map(|p| p.day));
         let farms: std::collections::BTreeSet<_> = found.partitions.iter().map(|p| &p.farm).collect();
         let months: std::collections::BTreeSet<_> =

@@ -10,7 +10,7 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use crate::outcome::count;
-use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, Strays, scan_partitions};
+use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, Strays, is_folder_marker, scan_partitions};
 
 /// Maximum number of object names shown.
 const SHOWN: usize = 3;
@@ -72,10 +72,13 @@ impl Unrecognized {
         Self { count: strays.count(), first: strays.keys().take(SHOWN).map(str::to_owned).collect() }
     }
 
-    fn add(&mut self, objects: &[ObjectMeta]) {
-        self.count += objects.len() as u64;
-        let room = SHOWN - self.first.len();
-        self.first.extend(objects.iter().take(room).map(|object| object.key.clone()));
+    fn add<'a>(&mut self, objects: impl Iterator<Item = &'a ObjectMeta>) {
+        for object in objects {
+            self.count += 1;
+            if self.first.len() < SHOWN {
+                self.first.push(object.key.clone());
+            }
+        }
     }
 }
 
@@ -99,7 +102,7 @@ pub async fn why_empty(
             if page.objects.iter().any(|object| Key::parse(&object.key).is_some()) {
                 return Ok(None);
             }
-            names.add(&page.objects);
+            names.add(page.objects.iter().filter(|object| !is_folder_marker(object)));
             after = page.next;
             if after.is_none() {
                 break;

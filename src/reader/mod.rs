@@ -13,7 +13,7 @@ use futures::stream::{self, Stream, StreamExt};
 use tokio::sync::Mutex;
 
 use crate::parts::{Content, Parts};
-use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, ReadHints, Reason};
+use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, ReadHints, Reason, is_folder_marker};
 use pipeline::record::{MAX_OBJECT_BYTES, Record};
 
 mod bodies;
@@ -244,7 +244,9 @@ impl Reader {
 
     /// Returns the content of an object that must not be fetched; `None` if it must be.
     pub(crate) fn skip_reason(&self, meta: &ObjectMeta, key: Option<&Key>) -> Option<ObjectContent> {
-        if key.is_none() {
+        if key.is_none() && is_folder_marker(meta) {
+            Some(ObjectContent::Skipped(Skip::FolderMarker))
+        } else if key.is_none() {
             Some(ObjectContent::Skipped(Skip::Unrecognized))
         } else if let Some(skip) = self.too_new(meta) {
             Some(ObjectContent::Skipped(skip))

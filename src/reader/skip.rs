@@ -9,6 +9,8 @@ counters! {
     /// Why a readable object was not read.
     pub enum Skip {
         Unrecognized: "skipped_unrecognized", "unrecognized names", SkippedFinding, "its name does not follow the lake's naming";
+        FolderMarker: "skipped_folder_markers", "folder markers", Skipped,
+            "an empty object that stands for a folder, or a file that an operating system puts into folders (`.DS_Store`)";
         AfterCutoff: "skipped_after_cutoff", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was skipped: the clock that set it was wrong; set the file's time to now (`touch`), or copy the S3 object onto itself, then run this again";
@@ -25,7 +27,7 @@ impl Skip {
 
     /// Returns true if the object may be one of this lake.
     pub fn may_be_of_this_lake(self) -> bool {
-        self != Self::Unrecognized
+        !matches!(self, Self::Unrecognized | Self::FolderMarker)
     }
 
     /// Returns true if a record may be missing because of it: an object of this lake must be checked.

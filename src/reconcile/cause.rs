@@ -9,6 +9,7 @@
 //! | the times differ by a multiple of 15 minutes that a time zone explains | shifted |
 //! | the texts differ in case or surrounding white space only; or one starts with the other | folded, cut off |
 //! | the warehouse has NULL | null |
+//! | the warehouse has something that its column's type cannot have: an impossible date, text in a number column | invalid |
 //!
 //! A cause is reported only if it explains every field that differs.
 
@@ -37,6 +38,8 @@ pub enum Cause {
     TextTruncated,
     /// The warehouse has NULL.
     Null,
+    /// The warehouse has no value of the column's type.
+    Invalid,
 }
 
 /// Factors between units of weight: gram, tonne, pound (exactly 0.45359237 kg), and the arroba of the Brazilian cattle
@@ -64,6 +67,7 @@ impl Cause {
     fn of_values(lake: &Value, warehouse: &Value) -> Option<Self> {
         match (lake, warehouse) {
             (_, Value::Null) => Some(Self::Null),
+            (_, Value::Invalid(_)) => Some(Self::Invalid),
             (Value::Float(lake), Value::Float(warehouse)) => {
                 let distance = i64::from(lake.to_bits()) - i64::from(warehouse.to_bits());
                 if distance.abs() == 1 { Some(Self::OneUlp) } else { number(&lake.to_string(), &warehouse.to_string()) }
@@ -145,6 +149,7 @@ impl fmt::Display for Cause {
             Self::CaseOrWhitespace => f.write_str("differs in case or surrounding whitespace"),
             Self::TextTruncated => f.write_str("text truncated"),
             Self::Null => f.write_str("NULL in the warehouse"),
+            Self::Invalid => f.write_str("not a value of its column in the warehouse"),
         }
     }
 }
@@ -198,6 +203,7 @@ mod tests {
             (text("FazendaUm"), text("fazendaum "), Some(Cause::CaseOrWhitespace)),
             (text("FazendaUm"), text("Fazenda"), Some(Cause::TextTruncated)),
             (text("FazendaUm"), text(""), None),
+            (at(noon), Value::Invalid("2023-00-00 00:00:00".into()), Some(Cause::Invalid)),
             (text("FazendaUm"), text("FazendaDois"), None),
             (Value::Integer(51), Value::Integer(52), None),
             (Value::Integer(51), Value::Null, Some(Cause::Null)),

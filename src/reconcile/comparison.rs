@@ -54,7 +54,11 @@ impl Merge<'_> {
             let first = [lake_id, row.as_ref().map(|row| &row.id), told_id].into_iter().flatten().min();
             let Some(id) = first.cloned() else { return Ok(true) };
             while let Some(entry) = entries.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.id == id)) {
-                group.push(entry?);
+                let entry = entry?;
+                // A store may list an object on two pages; it is no copy of itself.
+                if group.last().is_none_or(|last: &LakeEntry| last.key != entry.key) {
+                    group.push(entry);
+                }
             }
             let here = row.as_ref().is_some_and(|row| row.id == id);
             let this = if here { std::mem::replace(&mut row, rows.next().await?) } else { None };

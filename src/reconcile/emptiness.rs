@@ -64,7 +64,7 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &PartitionSca
 /// Returns an error if there was none.
 pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> anyhow::Result<()> {
     if audit.allow_empty
-        || outcome[Counter::LakeObjects] > outcome[Skip::Unrecognized]
+        || outcome[Counter::LakeObjects] > outcome[Skip::Unrecognized] + outcome[Skip::FolderMarker]
         || outcome[Counter::ResolvedOnRecheck] > 0
     {
         return Ok(());

@@ -76,6 +76,7 @@ pub(super) enum Packed<'a> {
     Integer(i64),
     /// Time in microseconds, the maximum precision of DATETIME.
     Instant(i64),
+    Invalid(Cow<'a, str>),
 }
 
 impl<'a> Packed<'a> {
@@ -86,6 +87,7 @@ impl<'a> Packed<'a> {
             Value::Float(value) => Self::Single(*value),
             Value::Double(value) => Self::Double(*value),
             Value::Integer(value) => Self::Integer(*value),
+            Value::Invalid(text) => Self::Invalid(Cow::Borrowed(text)),
             Value::DateTime(at) => Self::Instant(at.and_utc().timestamp_micros()),
         }
     }
@@ -94,6 +96,7 @@ impl<'a> Packed<'a> {
         match self {
             Self::Null => Value::Null,
             Self::Text(text) => Value::Text(text.into_owned()),
+            Self::Invalid(text) => Value::Invalid(text.into_owned()),
             Self::Single(value) => Value::Float(value),
             Self::Double(value) => Value::Double(value),
             Self::Integer(value) => Value::Integer(value),
@@ -132,6 +135,7 @@ mod tests {
         let mut row = record(3).to_row(&TableSchema::standard());
         row.0[Column::PesoMedio.index()] = Value::Float(f32::from_bits(0x7f7f_ffff));
         row.0[Column::IdRaca.index()] = Value::Null;
+        row.0[Column::Data.index()] = Value::Invalid("2023-00-00 00:00:00".into());
         row.0[Column::ConsumoReal.index()] = Value::Double(0.1 + 0.2);
         let at = DateTime::from_timestamp_micros(-1).unwrap().naive_utc();
         row.0[Column::RowTs.index()] = Value::DateTime(at);

@@ -62,9 +62,10 @@ pub(super) async fn read(
     let reader = reader.with_cache(cache.clone()).with_parts(parts.clone());
     let stage = progress.stage("lake", "objects", None);
     let strays = &found.unrecognized;
-    let (days, mut closed, mut listed) = (found.days().len(), 0, strays.count());
+    let (days, mut closed, mut listed) = (found.days().len(), 0, strays.count() + strays.folder_markers());
     strays.keys().for_each(|key| skipped(findings, key.to_owned(), Skip::Unrecognized));
-    findings.outcome[Counter::LakeObjects] += strays.count();
+    findings.outcome[Counter::LakeObjects] += strays.count() + strays.folder_markers();
+    findings.outcome[Skip::FolderMarker] += strays.folder_markers();
     findings.outcome[Skip::Unrecognized] += strays.unnamed();
     findings.outcome.problems.add_unnamed("skipped", strays.unnamed());
     let mut collector = LakeCollector { audit, findings, votes: PathDateVotes::default(), to_retry: Vec::new() };

@@ -94,7 +94,7 @@ impl ReplayRun {
 
     /// Counts objects whose path is not one of the lake.
     pub(super) fn count_unrecognized(&mut self, strays: &Strays) {
-        self.seen += strays.count();
+        self.seen += strays.count() + strays.folder_markers();
         self.tally.record_strays(strays);
     }
 

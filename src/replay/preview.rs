@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::policy::Policy;
 use crate::cancellation::CancellationToken;
 use crate::reader::{Age, ObjectContent};
-use pipeline::lake::{self, Depth, Key, ObjectMeta, Partition};
+use pipeline::lake::{self, Depth, Key, ObjectMeta, Partition, is_folder_marker};
 use pipeline::warehouse::{BulkWarehouse, Reason};
 
 /// Number of concurrent listings.
@@ -42,6 +42,7 @@ struct ListingTotals {
     after_cutoff: u64,
     future_dated: u64,
     foreign: u64,
+    folder_markers: u64,
     classes: BTreeMap<String, ClassCounts>,
     sample: Vec<ObjectMeta>,
 }
@@ -67,7 +68,8 @@ impl Plan {
             first_day: self.partitions.first().map(|p| p.day),
             last_day: self.partitions.last().map(|p| p.day),
             unrecognized: self.unrecognized.count(),
-            objects: self.unrecognized.count(),
+            folder_markers: self.unrecognized.folder_markers(),
+            objects: self.unrecognized.count() + self.unrecognized.folder_markers(),
             ..Preview::default()
         };
         let looked = cancel.run_until_cancelled(self.fill_preview(&mut preview, bulk, policy, reads)).await;
@@ -88,8 +90,12 @@ impl Plan {
         // Each farm's years, months and days are listed too, to find the partitions.
         let months: BTreeSet<_> = self.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
         preview.list_requests += 1 + preview.farms.len() as u64 * 2 + months.len() as u64;
-        preview.get_requests =
-            preview.objects - preview.archived - preview.after_cutoff - preview.future_dated - preview.unrecognized;
+        preview.get_requests = preview.objects
+            - preview.archived
+            - preview.after_cutoff
+            - preview.future_dated
+            - preview.unrecognized
+            - preview.folder_markers;
         let reads_cost: f64 = preview.classes.iter().map(|(class, of)| of.cost(read_price(class))).sum();
         preview.request_cost_usd = preview.list_requests as f64 / 1_000.0 * LISTING_PRICE + reads_cost;
         preview.sample = self.sample(sample, reads).await?;
@@ -118,6 +124,7 @@ impl Plan {
             preview.after_cutoff += found.after_cutoff;
             preview.future_dated += found.future_dated;
             preview.unrecognized += found.foreign;
+            preview.folder_markers += found.folder_markers;
             preview.list_requests += found.pages;
             *preview.farms.entry(partition.farm).or_insert(0) += found.objects;
             for (class, more) in found.classes {
@@ -141,6 +148,7 @@ impl Plan {
                 class.bytes += object.size;
                 class.restored += u64::from(object.restored);
                 match (Key::parse(&object.key), self.cutoff.age(object.last_modified)) {
+                    (None, _) if is_folder_marker(&object) => listed.folder_markers += 1,
                     (None, _) => listed.foreign += 1,
                     (Some(_), Age::After) => listed.after_cutoff += 1,
                     (Some(_), Age::Future) => listed.future_dated += 1,

@@ -105,7 +105,9 @@ impl Tally {
                 day.skipped = 1;
                 self.counts[skip] += 1;
                 let kind = if skip.hides_a_record() { skip.spec().short_name() } else { SKIPPED };
-                self.problems.add(kind, key, skip.reason());
+                if skip != Skip::FolderMarker {
+                    self.problems.add(kind, key, skip.reason());
+                }
             }
         }
         if let Some(partition) = partition {
@@ -118,7 +120,8 @@ impl Tally {
         for key in strays.keys() {
             self.record_object(None, key.to_owned(), ObjectContent::Skipped(Skip::Unrecognized));
         }
-        self.counts[Counter::Listed] += strays.unnamed();
+        self.counts[Counter::Listed] += strays.unnamed() + strays.folder_markers();
+        self.counts[Skip::FolderMarker] += strays.folder_markers();
         self.counts[Skip::Unrecognized] += strays.unnamed();
         self.problems.add_unnamed(SKIPPED, strays.unnamed());
     }

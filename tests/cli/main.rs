@@ -52,6 +52,7 @@ mod replay_throttle;
 mod replay_undo;
 mod second_lake;
 mod sns_stub;
+mod spoiled_stores;
 mod store_access;
 mod store_state;
 mod terminal;

@@ -100,6 +100,33 @@ async fn columns_of_every_type_are_repaired_and_restored(server: Server) {
     stores.database.drop().await;
 }
 
+/// Dates that do not exist, which a server without strict mode stores: each is a finding, and repairable.
+async fn dates_that_do_not_exist_are_found_and_repaired(server: Server) {
+    let Some(stores) = Stores::new(server, 5, 3).await else { return };
+    let (scene, database) = (&stores.scene, &stores.database);
+    let whole = rows(database).await;
+    let mut lax = sqlx::MySqlConnection::connect(&database.url()).await.unwrap();
+    lax.execute("SET SESSION sql_mode = ''").await.unwrap();
+    let ids = database.ids().await;
+    for (id, date) in ids.iter().zip(["0000-00-00", "2024-00-00", "2024-01-00 01:02:03"]) {
+        let sql = format!("UPDATE historico_consumo SET data = '{date}' WHERE id_treated_data = '{id}'");
+        assert_eq!(lax.execute(sqlx::AssertSqlSafe(sql)).await.unwrap().rows_affected(), 1);
+    }
+    scene.run(&["reconcile"]).expect(1, &[("differing", 3), ("warehouse_only", 0), ("lake_only", 0)]);
+    scene.run(&["replay"]).expect(1, &[("conflicting", 3)]);
+    let ran = scene.run(&REPAIR);
+    ran.expect(1, &[("differing", 3)]);
+    assert_eq!((repaired(&ran, "updated"), repaired(&ran, "verified"), repaired(&ran, "failed")), (3, 3, 0), "{ran:?}");
+    assert!(rows(database).await == whole);
+    for id in &ids[..2] {
+        let sql = format!("UPDATE historico_consumo SET data = '0000-00-00' WHERE id_treated_data = '{id}'");
+        lax.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+    }
+    scene.run(&["replay", "--on-conflict", "overwrite"]).expect(0, &[("overwritten", 2)]);
+    assert!(rows(database).await == whole);
+    stores.database.drop().await;
+}
+
 /// A row that another changes after the audit has read it, before the repair can: the other's value stays.
 async fn a_concurrently_changed_row_is_not_overwritten(server: Server) {
     let Some(stores) = Stores::new(server, 5, 10).await else { return };
@@ -165,6 +192,7 @@ async fn a_concurrently_changed_object_is_not_overwritten(server: Server) {
 }
 
 on_both! {
+    dates_that_do_not_exist_are_found_and_repaired: live_mysql_dates_that_do_not_exist_are_found_and_repaired, live_mariadb_dates_that_do_not_exist_are_found_and_repaired;
     columns_of_every_type_are_repaired_and_restored: live_mysql_columns_of_every_type_are_repaired_and_restored, live_mariadb_columns_of_every_type_are_repaired_and_restored;
     a_thousand_last_bits_are_repaired_and_restored: live_mysql_a_thousand_last_bits_are_repaired_and_restored, live_mariadb_a_thousand_last_bits_are_repaired_and_restored;
     ids_in_capitals_are_repaired_and_restored: live_mysql_ids_in_capitals_are_repaired_and_restored, live_mariadb_ids_in_capitals_are_repaired_and_restored;

@@ -49,7 +49,7 @@ pub use key::Key;
 pub use listing::{head, list_all, list_whole};
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use storage_class::StorageClass;
-pub use strays::Strays;
+pub use strays::{Strays, is_folder_marker};
 pub use url::LakeUrl;
 
 /// Metadata of an object in a listing.

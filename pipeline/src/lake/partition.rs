@@ -185,7 +185,7 @@ async fn list_level(
         let page = lake.list(prefix, depth, after.as_deref()).await?;
         folders.extend(page.folders);
         let mut strays = strays.lock().unwrap_or_else(PoisonError::into_inner);
-        page.objects.into_iter().filter(|object| in_span(&object.key)).for_each(|object| strays.add(object.key));
+        page.objects.into_iter().filter(|object| in_span(&object.key)).for_each(|object| strays.add_object(object));
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(folders),
@@ -277,6 +277,21 @@ mod tests {
             unrecognized,
             ["Old Stuff/x/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]
         );
+    }
+
+    #[tokio::test]
+    async fn folder_markers_are_counted_apart() {
+        let lake = lake().await;
+        let before = scan_partitions(&lake, &Span::default()).await.unwrap();
+        let markers = ["fazenda_um/", "fazenda_um/2023/", "fazenda_um_$folder$", ".DS_Store", "fazenda_um/2023/._x"];
+        for key in markers {
+            lake.put_new(key, Bytes::new()).await.unwrap();
+        }
+        lake.put_new("fazenda_dois/x_$folder$", Bytes::from_static(b"a")).await.unwrap();
+        let scan = scan_partitions(&lake, &Span::default()).await.unwrap();
+        assert_eq!(scan.partitions, before.partitions);
+        let unrecognized = scan.unrecognized;
+        assert_eq!((unrecognized.folder_markers(), unrecognized.count()), (5, before.unrecognized.count() + 1));
     }
 
     #[tokio::test]

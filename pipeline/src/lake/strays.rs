@@ -1,19 +1,44 @@
 //! Objects with unrecognized names: counted, and only the first ones are held, because a lake can have millions.
+//! Objects that only stand for a folder are counted separately.
 
 use std::collections::BTreeSet;
+
+use super::ObjectMeta;
 
 /// Objects at unexpected places of a lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Strays {
     count: u64,
+    folder_markers: u64,
     first: BTreeSet<String>,
+}
+
+/// Names of files that operating systems put into folders.
+const SYSTEM_FILES: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
+
+/// Returns true if an object only stands for a folder, as consoles, s3fs and Hadoop create them, or is a file that an operating
+/// system puts into every folder.
+pub fn is_folder_marker(object: &ObjectMeta) -> bool {
+    let name = object.key.rsplit('/').next().unwrap_or_default();
+    object.size == 0 && (name.is_empty() || name.ends_with("_$folder$"))
+        || SYSTEM_FILES.contains(&name)
+        || name.starts_with("._")
 }
 
 impl Strays {
     /// Maximum number of keys that are held.
     pub const KEPT: usize = 1_000;
 
-    /// Counts an object.
+    /// Counts a listed object.
+    pub fn add_object(&mut self, object: ObjectMeta) {
+        if is_folder_marker(&object) {
+            self.folder_markers += 1;
+        } else {
+            self.add(object.key);
+        }
+    }
+
+    /// Counts an object by its key.
     pub fn add(&mut self, key: String) {
         self.count += 1;
         if self.first.len() < Self::KEPT {
@@ -27,6 +52,11 @@ impl Strays {
     /// Returns the number of objects.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Returns the number of objects that only stand for a folder, which are not in [`Strays::count`].
+    pub fn folder_markers(&self) -> u64 {
+        self.folder_markers
     }
 
     /// Returns the first keys in their order, at most [`Strays::KEPT`].

@@ -81,13 +81,16 @@ pub enum Value {
     Double(f64),
     Integer(i64),
     DateTime(NaiveDateTime),
+    /// What a row holds although its column's type has no such value, as text: `2023-00-00`, or text in a number column
+    /// of SQLite.
+    Invalid(String),
 }
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Null => serializer.serialize_none(),
-            Self::Text(text) => serializer.serialize_str(text),
+            Self::Text(text) | Self::Invalid(text) => serializer.serialize_str(text),
             // The shortest decimal that parses to this f32, not the digits of the f32 widened to f64.
             Self::Float(value) => {
                 serializer.serialize_f64(value.to_string().parse().unwrap_or_else(|_| f64::from(*value)))
@@ -116,9 +119,12 @@ impl Row {
         &self.0[column.index()]
     }
 
-    /// Returns the primary key; empty if it is NULL or not a text.
+    /// Returns the primary key; empty if it is NULL.
     pub fn id(&self) -> &str {
-        self.text(Column::IdTreatedData).unwrap_or_default()
+        match self.get(Column::IdTreatedData) {
+            Value::Text(text) | Value::Invalid(text) => text,
+            _ => "",
+        }
     }
 
     /// Returns a text value; `None` if the value is not a text.
@@ -229,6 +235,10 @@ fn value_from_json(json: &serde_json::Value, holds: ColumnType) -> Option<Value>
     if json.is_null() {
         return Some(Value::Null);
     }
+    valid_from_json(json, holds).or_else(|| json.as_str().map(|text| Value::Invalid(text.to_owned())))
+}
+
+fn valid_from_json(json: &serde_json::Value, holds: ColumnType) -> Option<Value> {
     Some(match holds {
         ColumnType::Text { .. } => Value::Text(json.as_str()?.to_owned()),
         ColumnType::Integer => Value::Integer(json.as_i64()?),
@@ -273,6 +283,19 @@ mod tests {
     #[test]
     fn an_f32_is_written_in_its_shortest_form() {
         assert_eq!(serde_json::to_string(&Value::Float(374.914)).unwrap(), "374.914");
+    }
+
+    #[test]
+    fn a_value_that_its_column_cannot_have_survives_json_and_is_no_record() {
+        let schema = TableSchema::standard();
+        let mut row = record().to_row(&schema);
+        row.0[Column::Data.index()] = Value::Invalid("2023-00-00 00:00:00".into());
+        row.0[Column::PesoMedio.index()] = Value::Invalid("n/d".into());
+        let members = Column::ALL.map(|column| (column.name().to_owned(), serde_json::json!(row.get(column))));
+        assert_eq!(Row::from_json(&members.into_iter().collect(), &schema).unwrap(), row);
+        assert_eq!(row.to_record(), None);
+        let different: Vec<Column> = record().differences(&row, &schema).into_iter().map(|it| it.column).collect();
+        assert_eq!(different, [Column::PesoMedio, Column::Data]);
     }
 
     #[test]

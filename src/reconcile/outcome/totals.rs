@@ -214,7 +214,7 @@ fn number(value: &Value) -> Option<f64> {
         Value::Double(value) => Some(*value),
         #[allow(clippy::cast_precision_loss, reason = "counts of head and days")]
         Value::Integer(value) => Some(*value as f64),
-        Value::Null | Value::Text(_) | Value::DateTime(_) => None,
+        Value::Null | Value::Text(_) | Value::DateTime(_) | Value::Invalid(_) => None,
     }
 }
 
@@ -224,8 +224,8 @@ pub(super) fn hash(row: &Row, bytes: &mut Vec<u8>) -> u128 {
     for value in &row.0 {
         match value {
             Value::Null => bytes.push(0),
-            Value::Text(text) => {
-                bytes.push(1);
+            Value::Text(text) | Value::Invalid(text) => {
+                bytes.push(if matches!(value, Value::Text(_)) { 1 } else { 6 });
                 bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
                 bytes.extend_from_slice(text.as_bytes());
             }

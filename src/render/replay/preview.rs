@@ -21,6 +21,7 @@ impl fmt::Display for Preview {
             ("after the cutoff", count(self.after_cutoff)),
             ("dated in the future", count(self.future_dated)),
             ("unrecognized names", count(self.unrecognized)),
+            ("folder markers", count(self.folder_markers)),
             ("current rows", rows),
         ];
         if self.lake.starts_with("s3:") {

@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(
             json,
             "{\"listed\":6,\"inserted\":1,\"identical\":0,\"conflicting\":0,\"rejected\":0,\"archived\":0,\"unreadable\":0,\
-             \"skipped\":5,\"skipped_unrecognized\":2,\"skipped_after_cutoff\":0,\"skipped_future_dated\":0,\"skipped_not_in_part\":0,\"skipped_processed_later\":3,\
+             \"skipped\":5,\"skipped_unrecognized\":2,\"skipped_folder_markers\":0,\"skipped_after_cutoff\":0,\"skipped_future_dated\":0,\"skipped_not_in_part\":0,\"skipped_processed_later\":3,\
              \"skipped_data_range\":0,\"skipped_not_loaded\":0,\"overwritten\":0,\"not_found\":0,\"verified\":1,\"mismatched\":0}"
         );
         assert_eq!(serde_json::from_str::<ObjectCounts>(&json).unwrap(), counts);

@@ -17,13 +17,13 @@ use url::Url;
 use facts::IdKey;
 use pool::{SessionManager, SessionPool};
 use tls::Tls;
-use values::{bind, decode, select_list};
+use values::{bind, decode, guard, select_list};
 
 use super::schema::{self, ColumnInfo, SchemaObject};
 use super::{CredentialProvider, Error, InsertResult, Reason, ServerStatus, TableName, Warehouse};
 use crate::error::Kind;
 use crate::record::Column;
-use crate::record::row::{ColumnType, Row, TableSchema, Value};
+use crate::record::row::{Row, TableSchema, Value};
 use crate::retry::{RetryPolicy, TimeoutProfile};
 
 #[cfg(feature = "bulk")]
@@ -245,27 +245,14 @@ fn columns() -> String {
     Column::ALL.map(|column| format!("`{column}`")).join(", ")
 }
 
-fn replace_sql(table: &TableName, schema: &TableSchema) -> String {
+fn replace_sql(table: &TableName, schema: &TableSchema, old: &Row) -> String {
     let set = Column::ALL.map(|column| format!("`{column}` = ?")).join(", ");
-    format!("UPDATE `{table}` SET {set} WHERE {}", guard(schema))
+    format!("UPDATE `{table}` SET {set} WHERE {}", guard(schema, old))
 }
 
 #[cfg(feature = "bulk")]
-fn remove_sql(table: &TableName, schema: &TableSchema) -> String {
-    format!("DELETE FROM `{table}` WHERE {}", guard(schema))
-}
-
-/// Returns the condition for a row that still has these values: its id, then all values, one argument each.
-fn guard(schema: &TableSchema) -> String {
-    // A FLOAT is compared as the server's own f32: bound as f32 and cast, never as decimal text.
-    let guard = Column::ALL.map(|column| match schema.of(column) {
-        // Not CAST AS DOUBLE, which MySQL has only since 8.0.17.
-        ColumnType::Double { decimals: Some(_) } => format!("`{column}` + 0E0 <=> ?"),
-        ColumnType::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
-        _ => format!("`{column}` <=> ?"),
-    });
-    // The plain id uses the key to find the row, which the other conditions cannot.
-    format!("`{}` = ? AND {}", Column::IdTreatedData, guard.join(" AND "))
+fn remove_sql(table: &TableName, schema: &TableSchema, row: &Row) -> String {
+    format!("DELETE FROM `{table}` WHERE {}", guard(schema, row))
 }
 
 /// Returns the values of [`replace_sql`], in its order.
@@ -352,7 +339,7 @@ impl Warehouse for MySql {
     }
 
     async fn replace(&self, old: &Row, new: &Row, schema: &TableSchema) -> Result<bool, Error> {
-        let sql: Arc<str> = replace_sql(&self.table, schema).into();
+        let sql: Arc<str> = replace_sql(&self.table, schema, old).into();
         let run = |_| async {
             let query = replace_values(old, new).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             self.sessions.execute(query).await.map(|rows| rows > 0)

@@ -36,15 +36,15 @@ impl Sqlite {
                 return Ok(InsertResult::IdTaken);
             }
         }
-        let sql: Arc<str> = replace_sql(&self.table).into();
         for (old, new) in change.replace {
+            let sql: Arc<str> = replace_sql(&self.table, old).into();
             let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             if query.execute(&mut **within).await.map_err(|e| self.failure(&e))?.rows_affected() == 0 {
                 return Ok(InsertResult::IdTaken);
             }
         }
-        let sql: Arc<str> = remove_sql(&self.table).into();
         for row in change.remove {
+            let sql: Arc<str> = remove_sql(&self.table, row).into();
             let query = row.0.iter().fold(sqlx::query(AssertSqlSafe(Arc::clone(&sql))), bind);
             if query.execute(&mut **within).await.map_err(|e| self.failure(&e))?.rows_affected() == 0 {
                 return Ok(InsertResult::IdTaken);

@@ -3,29 +3,29 @@
 //! Weights are stored as f64 and times as text with microseconds, so that records are stored without loss.
 
 use std::path::Path;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{NaiveDateTime, Utc};
-use sqlx::query::Query;
+use chrono::Utc;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteQueryResult,
-    SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteQueryResult, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Sqlite as Db};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
 use super::schema;
 use super::{Error, InsertResult, Reason, ServerStatus, TableName, Warehouse};
-use crate::record::row::{ColumnType, Row, TableSchema, Value};
+use crate::record::row::{ColumnType, Row, TableSchema};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
 mod bulk;
+mod busy;
 mod closing;
 mod file;
 mod snapshot;
+mod values;
 
 pub use closing::close_all;
 use file::Missing;
+use values::{bind, decode, guard};
 
 /// Ids per lookup.
 const LOOKUP: usize = 1_000;
@@ -69,7 +69,7 @@ impl Sqlite {
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(30))
+            .busy_timeout(busy::TIMEOUT)
             .disable_statement_logging();
         // One connection: SQLite supports one writer, so a second would only wait for the first.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
@@ -113,6 +113,7 @@ impl Sqlite {
             _ => Reason::Other,
         };
         let message = match reason {
+            Reason::Busy => busy::advice(self.options.get_filename(), &details),
             Reason::NoTable if !self.options.get_filename().exists() => {
                 format!("there is no file {}: check --warehouse", self.options.get_filename().display())
             }
@@ -121,33 +122,6 @@ impl Sqlite {
             _ => details,
         };
         Error::new(reason, &self.address, message)
-    }
-}
-
-fn decode(row: &SqliteRow, schema: &TableSchema) -> Result<Row, sqlx::Error> {
-    let mut decoded = Row::nulls();
-    for column in Column::ALL {
-        let at = column.index();
-        decoded.0[at] = match schema.of(column) {
-            ColumnType::Text { .. } => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
-            ColumnType::Integer => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Integer),
-            ColumnType::DateTime { .. } => {
-                row.try_get::<Option<NaiveDateTime>, _>(at)?.map_or(Value::Null, Value::DateTime)
-            }
-            _ => row.try_get::<Option<f64>, _>(at)?.map_or(Value::Null, Value::Double),
-        };
-    }
-    Ok(decoded)
-}
-
-fn bind<'q>(query: Query<'q, Db, SqliteArguments>, value: &'q Value) -> Query<'q, Db, SqliteArguments> {
-    match value {
-        Value::Null => query.bind(None::<String>),
-        Value::Text(text) => query.bind(text.as_str()),
-        Value::Float(value) => query.bind(f64::from(*value)),
-        Value::Double(value) => query.bind(*value),
-        Value::Integer(value) => query.bind(*value),
-        Value::DateTime(at) => query.bind(*at),
     }
 }
 
@@ -160,18 +134,13 @@ fn insert_sql(table: &TableName, rows: usize) -> String {
     format!("INSERT INTO \"{table}\" ({}) VALUES {}", columns(), vec![one; rows].join(", "))
 }
 
-fn replace_sql(table: &TableName) -> String {
+fn replace_sql(table: &TableName, old: &Row) -> String {
     let set = Column::ALL.map(|column| format!("{column} = ?")).join(", ");
-    format!("UPDATE \"{table}\" SET {set} WHERE {}", guard())
+    format!("UPDATE \"{table}\" SET {set} WHERE {}", guard(old))
 }
 
-fn remove_sql(table: &TableName) -> String {
-    format!("DELETE FROM \"{table}\" WHERE {}", guard())
-}
-
-/// Returns the condition on all values of a row, one argument each.
-fn guard() -> String {
-    Column::ALL.map(|column| format!("{column} IS ?")).join(" AND ")
+fn remove_sql(table: &TableName, row: &Row) -> String {
+    format!("DELETE FROM \"{table}\" WHERE {}", guard(row))
 }
 
 #[async_trait]
@@ -181,6 +150,7 @@ impl Warehouse for Sqlite {
     }
 
     async fn init(&self) -> Result<Vec<String>, Error> {
+        self.wait_until_free(busy::TIMEOUT).await?;
         let made = self.options.clone().create_if_missing(true).connect().await.map_err(|e| self.failure(&e))?;
         made.close().await.map_err(|e| self.failure(&e))?;
         let mut created = Vec::new();
@@ -201,6 +171,7 @@ impl Warehouse for Sqlite {
     }
 
     async fn table_schema(&self) -> Result<TableSchema, Error> {
+        self.wait_until_free(busy::TIMEOUT).await?;
         let found: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
             .bind(self.table.as_str())
             .fetch_all(&self.pool)
@@ -259,11 +230,12 @@ impl Warehouse for Sqlite {
     }
 
     async fn replace(&self, old: &Row, new: &Row, _: &TableSchema) -> Result<bool, Error> {
-        let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(replace_sql(&self.table))), bind);
+        let query = new.0.iter().chain(&old.0).fold(sqlx::query(AssertSqlSafe(replace_sql(&self.table, old))), bind);
         query.execute(&self.pool).await.map(|done| done.rows_affected() > 0).map_err(|e| self.failure(&e))
     }
 
     async fn status(&self) -> Result<ServerStatus, Error> {
+        self.wait_until_free(busy::TIMEOUT).await?;
         let version: String =
             sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&self.pool).await.map_err(|e| self.failure(&e))?;
         let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(format!("SELECT COUNT(*) FROM \"{}\"", self.table)));

@@ -4,7 +4,7 @@ use futures::stream::{StreamExt, TryStreamExt};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
-use super::{Sqlite, closing, columns, decode};
+use super::{Sqlite, busy, closing, columns, decode};
 use crate::record::row::TableSchema;
 use crate::warehouse::snapshot::filter;
 use crate::warehouse::{Error, IdRange, Pages, Reason, Snapshot, TimeWindow};
@@ -20,6 +20,7 @@ impl Sqlite {
     /// Starts a snapshot.
     pub(super) async fn reading(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
         self.goes_on()?;
+        self.wait_until_free(busy::TIMEOUT).await?;
         let mut connection = self.options.clone().connect().await.map_err(|e| self.failure(&e))?;
         // The snapshot is taken by the first statement that reads.
         let begin = format!("BEGIN; SELECT 1 FROM \"{}\" LIMIT 1", self.table);

@@ -57,7 +57,8 @@ fn lead(outcome: &Outcome) -> String {
     if outcome[Counter::LakeObjects] + outcome[Counter::WarehouseRows] == 0 {
         return "Both sides are empty here: check the addresses and the window.".into();
     }
-    if outcome[Counter::LakeObjects] == outcome[Skip::Unrecognized] && outcome[Skip::Unrecognized] > 0 {
+    let unrecognized = outcome[Skip::Unrecognized];
+    if unrecognized > 0 && outcome[Counter::LakeObjects] == unrecognized + outcome[Skip::FolderMarker] {
         return format!(
             "No object has a recognized name, so {rows} of the warehouse matched nothing: check the prefix."
         );

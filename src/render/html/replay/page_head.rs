@@ -72,7 +72,10 @@ fn lead(outcome: &Outcome) -> String {
         return "The lake has none of the requested objects: check that the file was written for this lake.".into();
     }
     if wanted == 0 {
-        return match (outcome.counts[Counter::Listed], outcome.counts[Skip::Unrecognized]) {
+        return match (
+            outcome.counts[Counter::Listed] - outcome.counts[Skip::FolderMarker],
+            outcome.counts[Skip::Unrecognized],
+        ) {
             (0, _) => "The lake has no object in this window: check the address, the prefix and the window.".into(),
             (n, foreign) if n == foreign => "No object has a recognized name: check the prefix.".into(),
             _ if outcome.excludes_everything() => format!("{}.", sanitize::sentence(&outcome.excluded_by())),

@@ -295,7 +295,7 @@ impl Damage {
 /// Returns the nearest other value of a column as SQL.
 fn beside(record: &Record, column: Column, schema: &TableSchema) -> String {
     match record.value(column, schema) {
-        Stored::Null => unreachable!(),
+        Stored::Null | Stored::Invalid(_) => unreachable!(),
         Stored::Text(text) => format!("'{text}.'"),
         Stored::Float(value) => f64::from(value.next_up()).to_string(),
         Stored::Double(value) => value.next_up().to_string(),

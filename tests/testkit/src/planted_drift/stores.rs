@@ -53,7 +53,7 @@ pub fn archive(s3: &S3Server, keys: &[String]) {
 pub fn insert(record: &Record, schema: &TableSchema) -> String {
     let literal = |value: Stored| match value {
         Stored::Null => "NULL".to_owned(),
-        Stored::Text(text) => format!("'{text}'"),
+        Stored::Text(text) | Stored::Invalid(text) => format!("'{text}'"),
         Stored::Float(value) => f64::from(value).to_string(),
         Stored::Double(value) => value.to_string(),
         Stored::Integer(value) => value.to_string(),

@@ -16,7 +16,7 @@ pub(super) fn encode(row: &Row, schema: &TableSchema, out: &mut Vec<u8>) {
         }
         match value {
             Value::Null => out.extend_from_slice(b"\\N"),
-            Value::Text(text) => escape(text.as_bytes(), out),
+            Value::Text(text) | Value::Invalid(text) => escape(text.as_bytes(), out),
             Value::Float(value) => single(*value, out),
             Value::Double(value) => match schema.of(column) {
                 ColumnType::Double { decimals: Some(decimals), .. } => rounded(*value, decimals.into(), out),

@@ -224,7 +224,7 @@ async fn stream_rows(
 fn driver(value: &Value) -> mysql_async::Value {
     match value {
         Value::Null => mysql_async::Value::NULL,
-        Value::Text(text) => mysql_async::Value::Bytes(text.as_bytes().to_vec()),
+        Value::Text(text) | Value::Invalid(text) => mysql_async::Value::Bytes(text.as_bytes().to_vec()),
         Value::Float(value) => mysql_async::Value::Float(*value),
         Value::Double(value) => mysql_async::Value::Double(*value),
         Value::Integer(value) => mysql_async::Value::Int(*value),
@@ -244,7 +244,7 @@ fn date(at: chrono::NaiveDateTime) -> mysql_async::Value {
 /// Returns the approximate size of a value in a statement, in bytes.
 pub(super) fn size(value: &Value) -> usize {
     match value {
-        Value::Text(text) => text.len() + 9,
+        Value::Text(text) | Value::Invalid(text) => text.len() + 9,
         _ => 14,
     }
 }

@@ -103,14 +103,14 @@ impl MySql {
         if sent != SendResult::Inserted {
             return Ok(sent);
         }
-        let sql: Arc<str> = replace_sql(&self.table, schema).into();
         for (old, new) in change.replace {
+            let sql: Arc<str> = replace_sql(&self.table, schema, old).into();
             if session.run(&sql, replace_values(old, new)).await? == 0 {
                 return Ok(SendResult::IdTaken);
             }
         }
-        let sql: Arc<str> = remove_sql(&self.table, schema).into();
         for row in change.remove {
+            let sql: Arc<str> = remove_sql(&self.table, schema, row).into();
             if session.run(&sql, guard_values(row)).await? == 0 {
                 return Ok(SendResult::IdTaken);
             }
