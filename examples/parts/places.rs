@@ -66,7 +66,7 @@ fn tsv(file: &Path, herd: Herd) -> anyhow::Result<()> {
 fn plain(value: Value) -> String {
     match value {
         Value::Null => "\\N".into(),
-        Value::Text(text) => text,
+        Value::Text(text) | Value::Invalid(text) => text,
         Value::Float(value) => value.to_string(),
         Value::Double(value) => value.to_string(),
         Value::Integer(value) => value.to_string(),

@@ -82,7 +82,7 @@ mod tests {
         let reading = Reading::parse(READING.as_bytes()).unwrap();
         let row_ts = timestamp::parse("2026-11-22T18:49:03.6").unwrap();
         let good = Record::from_reading(reading, Rules::default(), row_ts).to_row(&schema);
-        table.insert(&[good.clone()], &schema).await.unwrap();
+        table.insert(std::slice::from_ref(&good), &schema).await.unwrap();
         for (column, sql, expected) in [
             (Column::PesoMedio, "'n/d'", "n/d"),
             (Column::Data, "''", ""),
@@ -101,7 +101,7 @@ mod tests {
             let found = table.fetch(&ids, &schema).await.unwrap();
             assert_eq!(*found[0].get(column), Value::Invalid(expected.into()), "{column} {sql}");
             assert!(table.replace(&found[0], &good, &schema).await.unwrap(), "{column} {sql}");
-            assert_eq!(table.fetch(&ids, &schema).await.unwrap(), [good.clone()], "{column} {sql}");
+            assert_eq!(table.fetch(&ids, &schema).await.unwrap(), std::slice::from_ref(&good), "{column} {sql}");
         }
     }
 }
