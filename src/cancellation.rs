@@ -36,16 +36,17 @@ impl CancellationToken {
         }
     }
 
-    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal, unless under `nohup`). A second signal
-    /// calls `close` and exits the process at once with code 130.
+    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal, unless under `nohup`). A later Ctrl-C calls
+    /// `close` and exits the process at once with code 130; later SIGTERMs change nothing, for schedulers send several.
     pub fn cancel_on_signals(&self, close: fn()) {
         let cancel = self.clone();
         tokio::spawn(async move {
             loop {
-                if !signal().await {
-                    return;
-                }
+                let Some(signal) = signal().await else { return };
                 if cancel.is_cancelled() {
+                    if signal == Signal::Terminate {
+                        continue;
+                    }
                     close();
                     std::process::exit(130);
                 }
@@ -56,10 +57,20 @@ impl CancellationToken {
     }
 }
 
+/// Request to end the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM, or a closed terminal.
+    Terminate,
+}
+
+/// Waits for a signal. `None` if there can be none.
 #[cfg(unix)]
-async fn signal() -> bool {
+async fn signal() -> Option<Signal> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else { return false };
+    let mut term = signal(SignalKind::terminate()).ok()?;
     let mut hangup = if heeds_hangup() { signal(SignalKind::hangup()).ok() } else { None };
     let hung_up = async {
         match &mut hangup {
@@ -68,9 +79,9 @@ async fn signal() -> bool {
         }
     };
     tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt.is_ok(),
-        term = term.recv() => term.is_some(),
-        hangup = hung_up => hangup.is_some(),
+        interrupt = tokio::signal::ctrl_c() => interrupt.ok().map(|()| Signal::Interrupt),
+        term = term.recv() => term.map(|()| Signal::Terminate),
+        hangup = hung_up => hangup.map(|()| Signal::Terminate),
     }
 }
 
@@ -86,6 +97,6 @@ fn heeds_hangup() -> bool {
 }
 
 #[cfg(not(unix))]
-async fn signal() -> bool {
-    tokio::signal::ctrl_c().await.is_ok()
+async fn signal() -> Option<Signal> {
+    tokio::signal::ctrl_c().await.ok().map(|()| Signal::Interrupt)
 }

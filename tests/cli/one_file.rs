@@ -214,3 +214,17 @@ fn what_is_left_of_a_deleted_warehouse_is_not_deleted_by_a_new_one() {
     assert!(ran.stderr.contains("w.db-wal is there without its database"), "{ran:?}");
     assert!(Path::new(&scene.path("w.db-wal")).exists() && !scene.path("w.db").exists());
 }
+
+/// Schedulers send SIGTERM to a script and to what it runs, and the script passes it on.
+#[test]
+fn a_second_sigterm_changes_nothing() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    let child = under_way(&s3, &scene);
+    s3.dials().change(|dials| dials.latency = Duration::from_secs(2));
+    for _ in 0..2 {
+        std::thread::sleep(Duration::from_millis(300));
+        signal(&child, "-TERM");
+    }
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
+}
