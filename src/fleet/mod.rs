@@ -60,5 +60,5 @@ pub use plan::{Listing, Run, RunPlan, Stores};
 pub use reconcile::{merge_audit, plan_audit};
 pub use replay::{merge_replay, plan_replay};
 pub use shards::Shard;
-pub use step::run_shard;
+pub use step::{is_temporary, run_shard};
 pub use store::RunStore;

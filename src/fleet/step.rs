@@ -77,7 +77,7 @@ fn too_large(limit: Duration, objects: u64) -> String {
 }
 
 /// Returns true if a later attempt may succeed: a store cannot be reached now.
-fn is_temporary(e: &anyhow::Error) -> bool {
+pub fn is_temporary(e: &anyhow::Error) -> bool {
     e.chain().any(|cause| {
         let of_lake = cause.downcast_ref::<lake::Error>();
         let of_warehouse = cause.downcast_ref::<warehouse::Error>();

@@ -16,6 +16,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use pipeline::lake::LakeUrl;
 use ruminate::cancellation::CancellationToken;
 use ruminate::cli;
+use ruminate::fleet::is_temporary;
 use ruminate::outcome::Exit;
 use ruminate::render::Rendered;
 use serde::Deserialize;
@@ -92,8 +93,18 @@ pub async fn answer(payload: Value, left: Duration) -> Result<Value, Failure> {
     }
 }
 
+/// Flags of a merge whose files would be lost with the function's disk.
+const FLAGS_WITH_FILES: [&str; 5] = ["--repair", "--undo-file", "--drift", "--report", "--evidence"];
+
 /// Merges, and writes the evidence of an audit to the run.
 async fn merge(run_url: &str, flags: &[String], left: Duration) -> Result<Value, Failure> {
+    if let Some(flag) =
+        FLAGS_WITH_FILES.iter().find(|flag| flags.iter().any(|word| word.split('=').next() == Some(flag)))
+    {
+        let why =
+            format!("the function has no disk that remains for the file of {flag}: run `ruminate merge` elsewhere");
+        return Err(Failure::CannotRun(why));
+    }
     let dir = tempfile::tempdir().map_err(|e| Failure::CannotRun(format!("no temporary directory: {e}")))?;
     let evidence = dir.path().join("evidence");
     let named = evidence.display().to_string();
@@ -138,7 +149,10 @@ async fn run(words: &[String], left: Duration) -> Result<Rendered, Failure> {
     });
     let ran = cli::run_words(words, cancel).await;
     timer.abort();
-    let rendered = ran.map_err(|e| Failure::CannotRun(format!("{e:#}")))?;
+    let rendered = ran.map_err(|e| {
+        let why = format!("{e:#}");
+        if is_temporary(&e) { Failure::Interrupted(why) } else { Failure::CannotRun(why) }
+    })?;
     match rendered.exit {
         Exit::Clean | Exit::Findings => Ok(rendered),
         Exit::Stopped => Err(Failure::Interrupted(rendered.text().trim_end().to_owned())),

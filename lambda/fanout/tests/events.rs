@@ -79,3 +79,24 @@ async fn failures_have_the_names_that_a_state_machine_knows() {
     let (name, why) = fails(json!({"run": run, "shard": 0}), 1).await;
     assert!(name == "Interrupted", "{name}: {why}");
 }
+
+/// A store that is away is tried again; what can never work, or would lose a file, is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_an_interruption_and_a_repair_is_refused() {
+    let scene = tokio::task::spawn_blocking(scene).await.unwrap();
+    let away = [
+        ("RUMINATE_LAKE", scene.path("lake").display().to_string()),
+        ("RUMINATE_WAREHOUSE", "mysql://root@127.0.0.1:9/fazendas".to_owned()),
+        ("RUMINATE_CONNECT_TIMEOUT", "1s".to_owned()),
+    ];
+    let function = Sandbox::start(&built("fanout"), &away.map(|(name, value)| (name.to_owned(), value))).await;
+    let run = scene.path("run").display().to_string();
+    let invoke = async |event: Value| function.api.invoke_within(event.to_string(), Duration::from_secs(900)).await.0;
+    let planned = invoke(json!({"run": run, "plan": ["reconcile"]})).await.unwrap_err();
+    assert!(planned.to_string().contains("Interrupted"), "{planned:?}");
+    for flags in [&["--repair", "warehouse"][..], &["--undo-file=u"], &["--drift", "d"]] {
+        let refused = invoke(json!({"run": run, "merge": flags})).await.unwrap_err();
+        let text = refused.to_string();
+        assert!(text.contains("CannotRun") && text.contains("run `ruminate merge` elsewhere"), "{text}");
+    }
+}
