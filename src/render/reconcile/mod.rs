@@ -1,4 +1,5 @@
-//! Text of the outcome of an audit.
+//! Text of the outcome of an audit. The labels of counts are the titles in their tables (`reconcile/verdict.rs`,
+//! `reader/skip.rs`), and likely causes are texts of `reconcile/cause.rs`.
 
 use std::fmt;
 
