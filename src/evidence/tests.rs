@@ -66,7 +66,7 @@ fn the_audit_page_equals_the_module_documentation() {
     };
     let sources = [
         (include_str!("../../pipeline/src/record/row/compare.rs"), 9),
-        (include_str!("../reconcile/cause.rs"), 9),
+        (include_str!("../reconcile/cause.rs"), 10),
         (include_str!("../reconcile/patterns/mod.rs"), 6),
     ];
     for (source, lines) in sources {

@@ -15,6 +15,7 @@ mod field;
 mod garbled;
 mod id;
 mod json;
+mod message;
 mod placeholder;
 mod reading;
 mod record_id;

@@ -2,14 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::json::{Fields, MAX_MESSAGE_BYTES, Origin};
-use super::{Column, FieldType, Rejection, Slug, Source, reading_id};
-use crate::printable;
-
-/// Maximum length of an invalid id quoted in a rejection, in characters.
-const MAX_ID_CHARS: usize = 60;
+use super::{Column, FieldType, Slug, Source};
 
 /// Feed intake of one lot on one day, as the farm sent it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,30 +32,6 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Parses a message: a JSON object with the 10 fields in any accepted form. Other fields are ignored, except for an
-    /// `id_treated_data`, which must be the id of the reading.
-    ///
-    /// # Errors
-    /// Returns an error if the message is not a valid reading, or states another id than its own.
-    pub fn parse(message: &[u8]) -> Result<Self, Rejection> {
-        let mut fields = Fields::parse(message, MAX_MESSAGE_BYTES, Origin::Message)?;
-        let reading = Self::read(&mut fields)?;
-        match fields.stated_id() {
-            Some(stated) => reading.check_stated(stated),
-            None => Ok(reading),
-        }
-    }
-
-    /// Compares the id that a message states with the one of its values. A copy of a record is then stored once.
-    fn check_stated(self, stated: String) -> Result<Self, Rejection> {
-        let computed = reading_id(&self);
-        if Uuid::try_parse(&stated).is_ok_and(|stated| stated == computed) {
-            return Ok(self);
-        }
-        let stated = printable::line(&stated).chars().take(MAX_ID_CHARS).collect();
-        Err(Rejection::OtherId { stated, computed: computed.to_string() })
-    }
-
     /// Reads the fields from a source, in the order in which farms send them.
     ///
     /// # Errors
@@ -96,6 +66,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{MAX_MESSAGE_BYTES, Rejection, reading_id};
 
     const GOOD: &str = r#"{"id_curral":"25994051003275","id_raca":"28551700000020","id_lote":"73578741015010","peso_entrada":234.941,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"FazendaUm"}"#;
 

@@ -118,8 +118,8 @@ fn the_counts_of_the_contract_have_their_names() {
     let names = serde_json::to_string(&full().contract()).unwrap();
     assert_eq!(
         names,
-        "{\"archived\":2,\"conflicting\":2,\"identical\":2,\"inserted\":2,\"listed\":30,\"overwritten\":2,\"rejected\":2,\
-         \"skipped\":18,\"unreadable\":2}"
+        "{\"archived\":2,\"conflicting\":2,\"identical\":2,\"inserted\":2,\"listed\":33,\"overwritten\":2,\"rejected\":2,\
+         \"skipped\":21,\"unreadable\":2}"
     );
 }
 
