@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use pipeline::record::Column;
-use pipeline::record::row::Row;
+use pipeline::record::row::{INVALID, Row, Value};
 
 mod outcome;
 mod reader;
@@ -193,7 +193,10 @@ fn invalid(what: &str) -> io::Error {
 }
 
 fn members(row: &Row) -> Map<String, Json> {
-    let json = |column: Column| serde_json::to_value(row.get(column)).unwrap_or_default();
+    let json = |column: Column| match row.get(column) {
+        Value::Invalid(text) => json!({ INVALID: text }),
+        value => serde_json::to_value(value).unwrap_or_default(),
+    };
     Column::ALL.into_iter().map(|column| (column.name().to_owned(), json(column))).collect()
 }
 

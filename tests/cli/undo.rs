@@ -192,7 +192,9 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
         format!("UPDATE historico_consumo SET consumo_meta = 1.25 WHERE id_treated_data = '{}'", id_of(&objects[2]));
     assert_eq!(sql(&scene, &rule), 1);
     // Another reading of the same pen, lot and time.
-    std::fs::write(scene.path("again.json"), format!("{}\n", with(&objects[3], "consumo_real", "1.75"))).unwrap();
+    let other = [("consumo_real", "1.75"), ("id_treated_data", "null")];
+    let copy = crate::repair::with_members(&text(&objects[3]), &other);
+    std::fs::write(scene.path("again.json"), format!("{copy}\n")).unwrap();
     scene.run(&["backfill", "again.json"]).expect(0, &[("inserted", 1)]);
     let misfiled = PathBuf::from(objects[4].display().to_string().replace("fazenda_um", "fazenda_dois"));
     std::fs::rename(&objects[4], &misfiled).unwrap();

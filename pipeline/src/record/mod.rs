@@ -15,7 +15,7 @@ mod field;
 mod garbled;
 mod id;
 mod json;
-mod message;
+mod parse;
 mod placeholder;
 mod reading;
 mod record_id;

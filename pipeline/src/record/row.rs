@@ -71,6 +71,9 @@ impl ColumnType {
     }
 }
 
+/// Member of a JSON object that holds a value which its column cannot have, as text.
+pub const INVALID: &str = "invalid";
+
 /// One value of a row or record.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the variants are the SQL kinds of value")]
@@ -152,7 +155,8 @@ impl Row {
         Record::parse(&record.object_from_values()).ok()
     }
 
-    /// Parses a row from the JSON form of [`Value`], by the types of a table's columns.
+    /// Parses a row from the JSON form of [`Value`], by the types of a table's columns. A value that its column cannot have is
+    /// an object with the member [`INVALID`].
     ///
     /// # Errors
     /// Returns an error if a required value is missing or a value has another type.
@@ -235,7 +239,9 @@ fn value_from_json(json: &serde_json::Value, holds: ColumnType) -> Option<Value>
     if json.is_null() {
         return Some(Value::Null);
     }
-    valid_from_json(json, holds).or_else(|| json.as_str().map(|text| Value::Invalid(text.to_owned())))
+    // Marked, so that a damaged or edited value is not taken for one.
+    let invalid = || json.get(INVALID)?.as_str().map(|text| Value::Invalid(text.to_owned()));
+    valid_from_json(json, holds).or_else(invalid)
 }
 
 fn valid_from_json(json: &serde_json::Value, holds: ColumnType) -> Option<Value> {
@@ -291,8 +297,15 @@ mod tests {
         let mut row = record().to_row(&schema);
         row.0[Column::Data.index()] = Value::Invalid("2023-00-00 00:00:00".into());
         row.0[Column::PesoMedio.index()] = Value::Invalid("n/d".into());
-        let members = Column::ALL.map(|column| (column.name().to_owned(), serde_json::json!(row.get(column))));
-        assert_eq!(Row::from_json(&members.into_iter().collect(), &schema).unwrap(), row);
+        let members = |marked: bool| {
+            let json = |column: Column| match row.get(column) {
+                Value::Invalid(text) if marked => serde_json::json!({ INVALID: text }),
+                value => serde_json::json!(value),
+            };
+            Column::ALL.map(|column| (column.name().to_owned(), json(column))).into_iter().collect()
+        };
+        assert_eq!(Row::from_json(&members(true), &schema).unwrap(), row);
+        assert!(Row::from_json(&members(false), &schema).unwrap_err().contains("peso_medio"));
         assert_eq!(row.to_record(), None);
         let different: Vec<Column> = record().differences(&row, &schema).into_iter().map(|it| it.column).collect();
         assert_eq!(different, [Column::PesoMedio, Column::Data]);
