@@ -2,7 +2,7 @@
 //!
 //! Anyone can send messages that name any certificate on an SNS host, so fetches are limited: one for each URL at a
 //! time, a few at once, and none while a recent failure is known. A certificate that cannot be obtained is never a
-//! reason to reject a message for good, because SNS drops what is rejected.
+//! reason to reject a message permanently, because SNS drops what is rejected.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

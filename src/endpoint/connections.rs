@@ -60,7 +60,7 @@ struct Entry {
     phase: Phase,
     since: Instant,
     close: Arc<Notify>,
-    /// True once it was told to close.
+    /// True once it must close.
     closing: bool,
 }
 

@@ -187,7 +187,7 @@ impl Handler {
             Signatures::Verify => trusted_url::parse_sns_url(text),
             Signatures::Skip => trusted_url::parse_any_url(text),
         };
-        let url = url.map_err(|why| Reply::Forbidden(format!("its SubscribeURL is not believed: {why}")))?;
+        let url = url.map_err(|why| Reply::Forbidden(format!("its SubscribeURL is not trusted: {why}")))?;
         let topic = quoted(&envelope.topic_arn);
         let failed = match self.get.get(&url).await {
             Ok(fetched) if (200..300).contains(&fetched.status) => {

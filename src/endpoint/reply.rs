@@ -49,7 +49,7 @@ impl Reply {
             Self::Done(what) => what,
             Self::NotSns(why) | Self::Forbidden(why) | Self::RetryLater(why) => why,
             Self::Unhealthy => "the worker that processes messages has ended: restart the endpoint",
-            Self::NotFound => "POST SNS messages here; GET /health says whether the endpoint is up",
+            Self::NotFound => "POST SNS messages here; GET /health shows whether the endpoint is up",
             Self::BadMethod => "POST SNS messages here",
             Self::TooLarge => "larger than any SNS message",
             Self::Failed => "a store failed, deliver it again",

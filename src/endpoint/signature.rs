@@ -40,7 +40,7 @@ impl Verifier {
             .map_err(|_| Error::Invalid("its Signature is not base64".into()))?;
         let text = string_to_sign(envelope)?;
         let url = trusted_url::parse_certificate_url(required(&envelope.signing_cert_url, "SigningCertURL")?)
-            .map_err(|why| Error::Invalid(format!("its SigningCertURL is not believed: {why}")))?;
+            .map_err(|why| Error::Invalid(format!("its SigningCertURL is not trusted: {why}")))?;
         let certificate = self.0.at(&url).await?;
         if !certificate.is_good_at(now) {
             return Err(Error::Unavailable(format!("the certificate {url} is not good at {now}: check the clock")));

@@ -120,7 +120,7 @@ async fn a_certificate_from_another_host_is_never_fetched() {
     let mut lured = envelope(TWO);
     lured.signing_cert_url = Some("https://sns.s3-us-west-2.amazonaws.com/mine.pem".into());
     let refused = Verifier::new(get.clone()).verify(&lured, now()).await;
-    let reason = "its SigningCertURL is not believed: its host is not sns.<region>.amazonaws.com";
+    let reason = "its SigningCertURL is not trusted: its host is not sns.<region>.amazonaws.com";
     assert_eq!(refused, Err(Error::Invalid(reason.into())));
     assert_eq!(get.requests.load(Ordering::SeqCst), 0);
 }
@@ -177,7 +177,7 @@ async fn a_certificate_that_cannot_be_obtained_is_not_requested_for_each_message
         let mut other = message.clone();
         other.signing_cert_url = Some("https://sns.us-east-1.amazonaws.com/other.pem".into());
         assert!(verifier.verify(&other, now()).await.is_err());
-        assert_eq!(get.requests.load(Ordering::SeqCst), 2, "a failure is that of its own address");
+        assert_eq!(get.requests.load(Ordering::SeqCst), 2, "a failure belongs to its address");
     }
 }
 
@@ -209,6 +209,6 @@ async fn made_up_certificate_addresses_cause_few_fetches_and_an_immediate_answer
         tokio::time::timeout(std::time::Duration::from_millis(300), verified)
     });
     let answered = futures::future::join_all(all).await.into_iter().flatten().count();
-    assert_eq!(answered, 500 - 32, "the others are told to come again at once");
+    assert_eq!(answered, 500 - 32, "the others are rejected at once, to be retried");
     assert_eq!(get.0.load(Ordering::SeqCst), 4);
 }

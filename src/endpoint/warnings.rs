@@ -20,9 +20,9 @@ pub(super) enum Warning {
     Connections,
     /// A certificate could not be obtained.
     Certificate,
-    /// A request was rejected for good.
+    /// A request was rejected permanently.
     Rejected,
-    /// A request was told to come again.
+    /// A request was rejected, to be retried later.
     Deferred,
     /// A message of a topic that is not accepted.
     Topic,

@@ -168,7 +168,7 @@ fn open_text(
         }
         None => input,
     };
-    // Text that was converted is UTF-8, whatever encoding is stated.
+    // Text that was converted is UTF-8, regardless of the encoding that is stated.
     let settings = match report.encoding {
         Some(_) => InputSettings { encoding: Some(Encoding::Utf8), ..settings },
         None => settings,

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_beyond_a_line_is_told_from_lines() {
+    fn layouts_beyond_a_line_are_distinguished_from_lines() {
         for text in ["{\"a\":1}{\"b\":2}\n", "{\"a\":1}, {\"b\":2}", "{\n\"a\":1}", "{\"a\":\n1}"] {
             assert_eq!(goes_beyond_a_line(text.as_bytes()), text != "{\"a\":\n1}", "{text}");
         }

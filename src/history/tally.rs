@@ -11,7 +11,7 @@ use crate::outcome::count;
 /// Number of messages with the same reason from which on a file is rejected, if they are at least half of its messages.
 const UNIFORM: u64 = 10;
 
-/// Part of the messages, one in so many, from which on a file is rejected whose values were damaged when it was written.
+/// A file is rejected if at least one message in this number has a value that was damaged when the file was written.
 const DAMAGED_SHARE: u64 = 50;
 
 /// Serial numbers of days in spreadsheets, about 1954 to 2064.

@@ -102,7 +102,7 @@ fn a_quoted_cell_may_hold_line_feeds_and_a_quote_that_is_never_closed_takes_its_
 }
 
 #[test]
-fn packed_files_are_read_whatever_their_name_and_what_is_cut_short_is_said_after_its_last_line() {
+fn compressed_files_are_read_under_any_name_and_a_cut_is_reported_after_the_last_line() {
     let text = (0..3_000).map(json).collect::<Vec<_>>().join("\n");
     for compression in [CompressionFormat::Gzip, CompressionFormat::Zstd] {
         let mut packed = Vec::new();
@@ -131,7 +131,7 @@ fn a_line_over_the_limit_of_a_message_is_one_message_that_is_refused() {
 }
 
 #[test]
-fn the_form_is_told_by_the_ending_in_front_of_the_packing() {
+fn the_form_follows_from_the_ending_before_that_of_the_compression() {
     for (name, format) in
         [("a.csv", LineFormat::Csv), ("a.CSV.gz", LineFormat::Csv), ("a.json.zst", LineFormat::Ndjson)]
     {

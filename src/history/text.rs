@@ -102,7 +102,7 @@ pub(super) fn not_utf8(header: &[u8]) -> Option<String> {
     std::str::from_utf8(header).is_err().then(|| format!("its header is {}", advice(&windows_1252(header))))
 }
 
-/// Returns text for detection, whatever its encoding.
+/// Returns text for detection, in any encoding.
 pub(super) fn for_detection(head: &[u8]) -> Cow<'_, [u8]> {
     let valid = match std::str::from_utf8(head) {
         Err(e) => e.error_len().is_none(), // the head ends within a character

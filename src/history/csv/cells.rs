@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub(in super::super) enum Quotes {
     /// Every quoted cell is closed.
     Closed,
-    /// The last cell is quoted and not closed: it may go on in the next line.
+    /// The last cell is quoted and not closed: it may continue in the next line.
     Open,
     /// Text follows a closing quote, so it is unknown where the cell ends.
     Broken,

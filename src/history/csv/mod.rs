@@ -138,10 +138,10 @@ impl Rows {
         while cells.len() > header.len() && cells.last().is_some_and(|cell| is_blank(cell)) {
             cells.pop();
         }
-        let surplus = cells.split_off(cells.len().min(header.len()));
+        let unexpected = cells.split_off(cells.len().min(header.len()));
         let defect = match quotes(row, csv.delimiter) {
-            Quotes::Closed if surplus.is_empty() => None,
-            Quotes::Closed => Some(format!("{} cells for {} columns", header.len() + surplus.len(), header.len())),
+            Quotes::Closed if unexpected.is_empty() => None,
+            Quotes::Closed => Some(format!("{} cells for {} columns", header.len() + unexpected.len(), header.len())),
             Quotes::Open => Some("a quote is not closed".to_owned()),
             Quotes::Broken => Some("text after a closing quote".to_owned()),
         };
@@ -157,7 +157,7 @@ impl Rows {
             body.push(b':');
             let is_number = known.column.is_some_and(|column| column.kind().is_number());
             match &defect {
-                Some(why) if at == last => push_list(&mut body, why, value, &surplus),
+                Some(why) if at == last => push_list(&mut body, why, value, &unexpected),
                 _ if is_number => {
                     note_mark(csv, &mut self.marked, value, line)?;
                     push_number(&mut body, value, csv.decimal);
@@ -199,10 +199,10 @@ fn push_number(out: &mut Vec<u8>, cell: &[u8], mark: Option<DecimalMark>) {
     }
 }
 
-fn push_list(out: &mut Vec<u8>, why: &str, cell: &[u8], surplus: &[std::borrow::Cow<'_, [u8]>]) {
+fn push_list(out: &mut Vec<u8>, why: &str, cell: &[u8], unexpected: &[std::borrow::Cow<'_, [u8]>]) {
     out.push(b'[');
     push_string(out, why.as_bytes());
-    for cell in std::iter::once(cell).chain(surplus.iter().map(|cell| &**cell)) {
+    for cell in std::iter::once(cell).chain(unexpected.iter().map(|cell| &**cell)) {
         out.push(b',');
         push_string(out, cell);
     }
