@@ -47,7 +47,7 @@ pub async fn run(
     let started = Instant::now();
     let stage = progress.stage("backfill", "messages", None);
     let whole = files.size().map(|(messages, bytes)| messages + bytes);
-    let reports: Vec<InputReport> = (0..files.len()).filter_map(|at| files.report(at).cloned()).collect();
+    let reports: Vec<InputReport> = files.reports().cloned().collect();
     let (messages, reading) = read(files, cancel.clone());
     let Taken { mut outcome, permanent } = take_all(messages, &intake, &stage, whole, cancel).await?;
     let ReadEnd { complete, found } = reading.await?;

@@ -35,13 +35,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
-    let paths = input_files::expanded(args.files)?;
+    let input_files::InputPaths { files: paths, not_read } = input_files::expanded(args.files)?;
     let warehouse = args.warehouse.open_bulk(None).await?;
     let lake = open_lake_to_write(&args.lake, &args.writes, &*warehouse, args.new_lake).await?;
     let intake = Intake::open(lake, warehouse, args.rules.rules()).await?.with_writes(args.concurrency);
     let (settings, progress, cancel) = (args.input.settings(), context.progress.clone(), context.cancel.clone());
     let inspect = move || Inputs::inspect(paths, settings, OnUniform::RejectFile, &progress, &cancel);
-    let files = tokio::task::spawn_blocking(inspect).await??;
+    let files = tokio::task::spawn_blocking(inspect).await??.with_not_read(not_read);
     let outcome = backfill::run(files, intake, &context.progress, &context.cancel).await?;
     Ok(Rendered::of(&outcome))
 }

@@ -6,14 +6,26 @@ use anyhow::{Context as _, ensure};
 
 use crate::compression::{CompressionFormat, MaxExpansion};
 use crate::herd::LineFormat;
-use crate::history::{Encoding, InputSettings};
+use crate::history::{Encoding, InputReport, InputSettings};
 use pipeline::record::DateOrder;
 
 /// Extensions of history files, optionally followed by `.gz` or `.zst`.
 const EXTENSIONS: [&str; 6] = ["json", "ndjson", "jsonl", "csv", "tsv", "parquet"];
 
-/// Extensions of files that may contain readings, but cannot be read.
+/// Extensions of files that are read although they cannot contain readings: their first bytes show what to do.
 const UNREADABLE: [&str; 9] = ["xlsx", "xls", "xlsm", "xlsb", "ods", "zip", "rar", "7z", "tar"];
+
+/// Extensions of compressed files that are recognized by their first bytes, and not read.
+const OTHER_COMPRESSION: [&str; 4] = ["bz2", "xz", "lz4", "z"];
+
+/// Extensions of files next to histories that contain no readings.
+const NO_READINGS: [&str; 8] = ["md", "crc", "md5", "sha1", "sha256", "sha512", "ini", "db"];
+
+/// Names of files next to histories that contain no readings, in lower case, up to the first point.
+const NO_READINGS_NAMES: [&str; 7] = ["readme", "license", "changelog", "truth", "sha256sums", "md5sums", "desktop"];
+
+/// Maximum number of entries that are checked to find out whether a subdirectory has history files.
+const MAX_CHECKED: usize = 1_000;
 
 /// Flags for what the content of input files does not show.
 #[derive(Debug, clap::Args)]
@@ -47,53 +59,103 @@ impl InputFlags {
     }
 }
 
+/// Input files of a run.
+#[derive(Debug, Default)]
+pub(super) struct InputPaths {
+    /// Files to read.
+    pub files: Vec<PathBuf>,
+    /// Files of the directories that are not read, although they may have readings, each with the reason.
+    pub not_read: Vec<InputReport>,
+}
+
 /// Replaces each directory by its history files, sorted by name; subdirectories are not searched.
 ///
 /// # Errors
 /// Returns an error if a directory cannot be read or has no history file.
-pub(super) fn expanded(paths: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::with_capacity(paths.len());
+pub(super) fn expanded(paths: Vec<PathBuf>) -> anyhow::Result<InputPaths> {
+    let mut all = InputPaths::default();
     for path in paths {
         if path.is_dir() {
-            files.extend(of_directory(&path)?);
+            let InputPaths { files, not_read } = of_directory(&path)?;
+            all.files.extend(files);
+            all.not_read.extend(not_read);
         } else {
-            files.push(path);
+            all.files.push(path);
         }
     }
-    Ok(files)
+    Ok(all)
 }
 
-fn of_directory(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn of_directory(directory: &Path) -> anyhow::Result<InputPaths> {
     let shown = directory.display();
-    let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+    let mut entries = Vec::new();
     for entry in std::fs::read_dir(directory).with_context(|| format!("{shown}"))? {
-        let path = entry.with_context(|| format!("{shown}"))?.path();
-        if is_one_of(&path, &EXTENSIONS) && path.is_file() {
-            files.push(path);
-        } else if is_one_of(&path, &UNREADABLE) && path.is_file() {
-            unreadable.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        entries.push(entry.with_context(|| format!("{shown}"))?.path());
+    }
+    entries.sort();
+    let mut found = InputPaths::default();
+    for path in entries.into_iter().filter(|path| !is_hidden(path)) {
+        // A link to nothing is read, which fails.
+        let is_file = std::fs::metadata(&path).map_or(true, |meta| meta.is_file());
+        let reason = match () {
+            () if path.is_dir() && !has_histories(&path, &mut 0) => continue,
+            () if path.is_dir() => {
+                "it is a subdirectory, and those are not searched: pass it too, or pass files only".into()
+            }
+            () if is_history(&path) => {
+                ensure!(is_file, "{}: it is not a regular file: pass it by its name", path.display());
+                found.files.push(path);
+                continue;
+            }
+            () if has_no_readings(&path) => continue,
+            () => format!(
+                "its name does not end with .{} and was not read: pass it by its name, or pass the other files by theirs",
+                EXTENSIONS.join(", .")
+            ),
+        };
+        found.not_read.push(InputReport::rejected(path.display().to_string(), reason));
+    }
+    ensure!(!found.files.is_empty(), "{shown} is a directory without history files (.{})", EXTENSIONS.join(", ."));
+    Ok(found)
+}
+
+/// Returns true if a directory has history files, at any depth. Links are not followed.
+fn has_histories(directory: &Path, checked: &mut usize) -> bool {
+    let Ok(entries) = std::fs::read_dir(directory) else { return true };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| !is_hidden(path)) {
+        *checked += 1;
+        let is_directory = path.is_dir() && !path.is_symlink();
+        if *checked > MAX_CHECKED || is_one_of(&path, &EXTENSIONS) || is_directory && has_histories(&path, checked) {
+            return true;
         }
     }
-    unreadable.sort();
-    if let Some(first) = unreadable.first() {
-        let more = match unreadable.len() {
-            1 => String::new(),
-            all => format!(" and {} more", all - 1),
-        };
-        tracing::warn!(
-            "{shown}: {first}{more} not read: workbooks and archives are not supported, pass CSV, NDJSON or Parquet"
-        );
-    }
-    ensure!(!files.is_empty(), "{shown} is a directory without history files (.{})", EXTENSIONS.join(", ."));
-    files.sort();
-    Ok(files)
+    false
+}
+
+/// Returns true for files that are read: histories, and those whose content shows what to do.
+fn is_history(path: &Path) -> bool {
+    let is_compressed =
+        path.extension().is_some_and(|ending| OTHER_COMPRESSION.iter().any(|other| ending.eq_ignore_ascii_case(other)));
+    is_one_of(path, &EXTENSIONS)
+        || is_one_of(path, &UNREADABLE)
+        || is_compressed && is_one_of(&path.with_extension(""), &EXTENSIONS)
+}
+
+/// Returns true for files that other programs put next to histories, and for truth files.
+fn has_no_readings(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let begin = name.split('.').next().unwrap_or_default();
+    name.starts_with('_') || NO_READINGS_NAMES.contains(&begin) || is_one_of(path, &NO_READINGS)
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn is_one_of(path: &Path, extensions: &[&str]) -> bool {
     let (_, inner) = CompressionFormat::from_path(path);
-    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     let extension = inner.extension().map(|extension| extension.to_ascii_lowercase());
-    !hidden && extension.is_some_and(|extension| extensions.iter().any(|known| extension == *known))
+    extension.is_some_and(|extension| extensions.iter().any(|known| extension == *known))
 }
 
 #[cfg(test)]
@@ -113,16 +175,50 @@ mod tests {
             "f.tsv",
             "truth.zst",
             "readme.txt",
+            "_SUCCESS",
+            "SHA256SUMS",
             ".hidden.json",
             "c.ndjson.zst",
         ] {
             std::fs::write(path(name), "").unwrap();
         }
         std::fs::create_dir(path("dir.json")).unwrap();
-        let files = expanded(vec!["-".into(), home.path().into(), "x".into()]).unwrap();
-        let expected = ["a.json.gz", "b.csv", "c.NDJSON", "c.ndjson.zst", "d.parquet", "f.tsv"].map(path);
+        let InputPaths { files, not_read } = expanded(vec!["-".into(), home.path().into(), "x".into()]).unwrap();
+        let expected = ["a.json.gz", "b.csv", "c.NDJSON", "c.ndjson.zst", "d.parquet", "e.xlsx", "f.tsv"].map(path);
         assert_eq!(files, [&["-".into()], &expected[..], &["x".into()]].concat());
+        assert!(not_read.is_empty(), "{not_read:?}");
         let e = expanded(vec![path("dir.json")]).unwrap_err().to_string();
         assert!(e.contains("without history files"), "{e}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_read_in_a_directory_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        for name in ["empty", "month=01", "month=01/farm=x"] {
+            std::fs::create_dir(path(name)).unwrap();
+        }
+        let others = ["a.csv.gzip", "b.csv.1", "c.csv.part", "d.txt", "month=01", "part-00000"];
+        for name in ["x.csv", "x.csv.bz2", "empty/notes", "month=01/farm=x/0.parquet"] {
+            std::fs::write(path(name), "").unwrap();
+        }
+        others.iter().filter(|name| **name != "month=01").for_each(|name| std::fs::write(path(name), "").unwrap());
+        let InputPaths { files, not_read } = expanded(vec![home.path().into()]).unwrap();
+        assert_eq!(files, [path("x.csv"), path("x.csv.bz2")]);
+        let names: Vec<_> = not_read.iter().map(|report| PathBuf::from(&report.file)).collect();
+        assert_eq!(names, others.map(path));
+        assert!(not_read.iter().all(|report| report.rejected.as_ref().is_some_and(|why| why.contains("pass it"))));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_to_nothing_is_read_and_a_device_is_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        std::os::unix::fs::symlink("gone.csv", path("a.csv")).unwrap();
+        assert_eq!(expanded(vec![home.path().into()]).unwrap().files, [path("a.csv")]);
+        std::os::unix::fs::symlink("/dev/null", path("b.csv")).unwrap();
+        let e = expanded(vec![home.path().into()]).unwrap_err().to_string();
+        assert!(e.contains("b.csv: it is not a regular file"), "{e}");
     }
 }

@@ -11,6 +11,9 @@ pub(super) enum Cause {
     /// The file cannot be opened or read.
     #[error("{0}")]
     Io(io::Error),
+    /// The file is not the one that was inspected.
+    #[error("it changed after it was checked, perhaps it is still being written: run again when it is complete")]
+    Changed,
     /// The file cannot be read further. What was read before is valid.
     #[error("it cannot be read on after line {line}, it was cut short or damaged ({why}): get it whole and run again")]
     Broken {

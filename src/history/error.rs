@@ -23,7 +23,7 @@ impl Error {
     pub fn rejection(&self) -> Option<&str> {
         match &self.cause {
             Cause::Rejected(why) => Some(why),
-            Cause::Io(_) | Cause::Broken { .. } => None,
+            Cause::Io(_) | Cause::Changed | Cause::Broken { .. } => None,
         }
     }
 
@@ -37,6 +37,11 @@ impl Error {
     /// Returns true if the file ends unexpectedly. What was read before its end is valid.
     pub(super) fn is_truncation(&self) -> bool {
         matches!(&self.cause, Cause::Broken { why, .. } if why.kind() == io::ErrorKind::UnexpectedEof)
+    }
+
+    /// Returns true if the file is not the one that was inspected.
+    pub(super) fn is_change(&self) -> bool {
+        matches!(self.cause, Cause::Changed)
     }
 
     /// Returns what is damaged in the data; `None` if the medium cannot be read.

@@ -9,6 +9,8 @@ use super::cause::Cause;
 use super::container::Unsupported;
 use super::dialect;
 use super::error::Error;
+use super::file_state::FileState;
+use super::first_bytes::{HEAD_BYTES, Peeked, Wait, unreadable};
 use super::messages::Messages;
 use super::parquet::Table;
 use super::report::{Container, Format, InputReport};
@@ -16,9 +18,6 @@ use super::tally::Tally;
 use super::utf16::{self, ToUtf8, Utf16};
 use super::{Encoding, InputMessage, InputSettings, format_of};
 use crate::compression::{CompressionFormat, decompress};
-
-/// Number of bytes examined to detect the dialect of a file.
-const HEAD_BYTES: usize = 64 * 1024;
 
 /// Decompressed content of a file, in UTF-8 or in an encoding that contains ASCII.
 type Input = Box<dyn BufRead + Send>;
@@ -31,6 +30,12 @@ pub struct InputFile {
     content: Content,
     report: InputReport,
     ended: bool,
+    /// What an inspection found: the state of the file, and its number of messages.
+    expected: Option<(FileState, u64)>,
+    /// The next message of an inspected file. The last one is only returned if the file has not changed.
+    ahead: Option<InputMessage>,
+    /// Error that follows the last message.
+    failed: Option<Error>,
 }
 
 enum Content {
@@ -46,7 +51,57 @@ impl InputFile {
     pub fn open(path: &Path, settings: InputSettings) -> Result<Self, Error> {
         let mut report = InputReport::new(path.display().to_string());
         let content = open(path, settings, &mut report).map_err(|cause| Error::new(path, cause))?;
-        Ok(Self { path: path.to_owned(), content, report, ended: false })
+        Ok(Self { path: path.to_owned(), content, report, ended: false, expected: None, ahead: None, failed: None })
+    }
+
+    /// Opens a file that was inspected before. If it changes, the last item is an error.
+    ///
+    /// # Errors
+    /// Returns an error if the file has changed, or as [`open`](Self::open).
+    pub(super) fn open_again(
+        path: &Path,
+        settings: InputSettings,
+        state: FileState,
+        messages: u64,
+    ) -> Result<Self, Error> {
+        if FileState::of(path) != Some(state) {
+            return Err(Error::new(path, Cause::Changed));
+        }
+        let mut file = Self::open(path, settings)?;
+        file.expected = Some((state, messages));
+        file.ahead = file.read().transpose()?;
+        Ok(file)
+    }
+
+    /// Returns true if the file is plain CSV and has no line feed after its last row, after it was read to its end.
+    pub(super) fn is_unterminated(&self) -> bool {
+        let is_plain = self.report.container == Some(Container::Plain);
+        matches!(&self.content, Content::Text(messages) if is_plain && messages.is_unterminated())
+    }
+
+    /// Reads the next message.
+    fn read(&mut self) -> Option<Result<InputMessage, Error>> {
+        if self.ended {
+            return None;
+        }
+        let next = match &mut self.content {
+            Content::Text(messages) => messages.next(),
+            Content::Parquet(table) => table.next(),
+        };
+        self.ended = !matches!(next, Some(Ok(_)));
+        self.report.messages += u64::from(!self.ended);
+        let next = match next {
+            None if !self.is_as_expected() => Some(Err(Cause::Changed)),
+            next => next,
+        };
+        next.map(|message| message.map_err(|cause| Error::new(&self.path, cause)))
+    }
+
+    /// Returns true if the file, which was read to its end, is the one that was inspected.
+    fn is_as_expected(&self) -> bool {
+        self.expected.is_none_or(|(state, messages)| {
+            messages == self.report.messages && FileState::of(&self.path) == Some(state)
+        })
     }
 
     /// Returns what is known of the file so far.
@@ -89,23 +144,27 @@ impl Iterator for InputFile {
     type Item = Result<InputMessage, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
+        if self.expected.is_none() {
+            return self.read();
         }
-        let next = match &mut self.content {
-            Content::Text(messages) => messages.next(),
-            Content::Parquet(table) => table.next(),
+        let next = match self.failed.take() {
+            Some(e) => Some(Err(e)),
+            None => self.read(),
         };
         match next {
-            Some(Ok(message)) => {
-                self.report.messages += 1;
-                Some(Ok(message))
+            Some(Ok(message)) => self.ahead.replace(message).map(Ok),
+            Some(Err(e)) if e.is_change() => {
+                self.ahead = None;
+                Some(Err(e))
             }
-            Some(Err(cause)) => {
-                self.ended = true;
-                Some(Err(Error::new(&self.path, cause)))
-            }
-            None => None,
+            Some(Err(e)) => match self.ahead.take() {
+                Some(last) => {
+                    self.failed = Some(e);
+                    Some(Ok(last))
+                }
+                None => Some(Err(e)),
+            },
+            None => self.ahead.take().map(Ok),
         }
     }
 }
@@ -122,7 +181,8 @@ fn open(path: &Path, settings: InputSettings, report: &mut InputReport) -> Resul
         }
         (Box::new(file), meta.is_file())
     };
-    let mut input = BufReader::with_capacity(HEAD_BYTES, input);
+    let wait = if is_file { Wait::All } else { Wait::Magic };
+    let mut input = Peeked::read(BufReader::with_capacity(HEAD_BYTES, input), wait)?;
     let is_parquet = input.fill_buf()?.starts_with(b"PAR1");
     if is_parquet && is_file {
         (report.container, report.format) = (Some(Container::Plain), Some(Format::Parquet));
@@ -142,13 +202,14 @@ fn open(path: &Path, settings: InputSettings, report: &mut InputReport) -> Resul
 /// Detects the dialect of decompressed content.
 fn open_text(
     path: &Path,
-    mut input: Input,
+    input: Input,
     settings: InputSettings,
     report: &mut InputReport,
     is_file: bool,
 ) -> Result<Messages<Input>, Cause> {
-    // A single read returns what a pipe has, without waiting for more.
-    let head = input.fill_buf().map_err(|why| Cause::Broken { line: 0, why })?;
+    let wait = if is_file { Wait::All } else { Wait::Line };
+    let mut input: Input = Box::new(Peeked::read(input, wait).map_err(unreadable)?);
+    let head = input.fill_buf().map_err(unreadable)?;
     let is_compressed = report.container != Some(Container::Plain);
     if let Some(unsupported) = Unsupported::of(head, is_compressed) {
         return Err(Cause::Rejected(unsupported.to_string()));
@@ -161,7 +222,7 @@ fn open_text(
     input = match order {
         Some(order) if has_mark || settings.encoding == Some(order) => {
             report.encoding = Some(order);
-            Box::new(ToUtf8::new(input, order))
+            Box::new(Peeked::read(ToUtf8::new(input, order), wait).map_err(unreadable)?)
         }
         Some(order) => {
             return Err(Cause::Rejected(format!("it is UTF-16 without a byte order mark: pass --encoding {order}")));
@@ -173,7 +234,7 @@ fn open_text(
         Some(_) => InputSettings { encoding: Some(Encoding::Utf8), ..settings },
         None => settings,
     };
-    let head = input.fill_buf().map_err(|why| Cause::Broken { line: 0, why })?;
+    let head = input.fill_buf().map_err(unreadable)?;
     let layout = dialect::layout(head, settings.format.unwrap_or_else(|| format_of(path))).map_err(Cause::Rejected)?;
     let name: Arc<str> = report.file.clone().into();
     if !is_file {
@@ -182,7 +243,11 @@ fn open_text(
         let mut beginning = Messages::new(Arc::clone(&name), lines, layout.clone(), settings);
         let mut tally = Tally::default();
         while let Some(message) = beginning.next() {
-            tally.add(&message?);
+            match message {
+                Ok(message) => tally.add(&message),
+                Err(Cause::Broken { .. }) => break, // the end of the beginning is not that of the stream
+                Err(cause) => return Err(cause),
+            }
         }
         tally.uniform().map_or(Ok(()), |why| Err(Cause::Rejected(why)))?;
     }

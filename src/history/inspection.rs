@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
+use super::file_state::FileState;
 use super::report::InputReport;
 use super::tally::Tally;
 use super::{InputFile, InputSettings};
@@ -26,6 +27,8 @@ pub enum OnUniform {
 pub struct Inputs {
     settings: InputSettings,
     files: Vec<CheckedFile>,
+    /// Files of a directory that are not read.
+    not_read: Vec<InputReport>,
 }
 
 /// One input file.
@@ -36,13 +39,39 @@ struct CheckedFile {
     report: Option<InputReport>,
     /// Size of its messages, in bytes.
     bytes: u64,
+    /// State of the file before it was inspected; `None` if it was not.
+    state: Option<FileState>,
+    /// Whether it is CSV whose last row may be continued.
+    is_unterminated: bool,
+}
+
+impl CheckedFile {
+    fn unchecked(path: PathBuf) -> Self {
+        Self { path, report: None, bytes: 0, state: None, is_unterminated: false }
+    }
 }
 
 impl Inputs {
     /// Returns the files without inspecting them; none is rejected.
     pub fn unchecked(paths: Vec<PathBuf>, settings: InputSettings) -> Self {
-        let files = paths.into_iter().map(|path| CheckedFile { path, report: None, bytes: 0 });
-        Self { settings, files: files.collect() }
+        let files = paths.into_iter().map(CheckedFile::unchecked);
+        Self { settings, files: files.collect(), not_read: Vec::new() }
+    }
+
+    /// Adds files of a directory that are not read: they count as rejected.
+    #[must_use]
+    pub(crate) fn with_not_read(self, not_read: Vec<InputReport>) -> Self {
+        Self { not_read, ..self }
+    }
+
+    /// Returns the files of a directory that are not read.
+    pub(crate) fn not_read(&self) -> &[InputReport] {
+        &self.not_read
+    }
+
+    /// Returns what was found in the inspected files, in order, and then the files that are not read.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = &InputReport> {
+        self.files.iter().filter_map(|file| file.report.as_ref()).chain(&self.not_read)
     }
 
     /// Reads every regular file in full, in bounded memory. Pipes are left alone, because they can be read only once.
@@ -61,9 +90,10 @@ impl Inputs {
         }
         let stage = progress.stage("check", "messages", None);
         let inspection = Inspection { settings, on_uniform, stage, cancel };
-        let files = paths.into_iter().map(|path| inspection.inspect(path)).collect::<anyhow::Result<_>>()?;
+        let files = paths.into_iter().map(|path| inspection.inspect(path)).collect::<anyhow::Result<Vec<_>>>()?;
+        wait_until_quiet(&files);
         inspection.stage.finish();
-        Ok(Self { settings, files })
+        Ok(Self { settings, files, not_read: Vec::new() })
     }
 
     /// Returns the settings of the files.
@@ -101,12 +131,16 @@ impl Inputs {
         self.report(at).is_some_and(|report| report.rejected.is_some())
     }
 
-    /// Opens a file.
+    /// Opens a file. If it was inspected, it must not change until it was read to its end.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be opened, or its first bytes show that it must be rejected.
+    /// Returns an error if the file cannot be opened or has changed, or its first bytes show that it must be rejected.
     pub fn open(&self, at: usize) -> Result<InputFile, Error> {
-        InputFile::open(self.path(at), self.settings)
+        let CheckedFile { path, report, state, .. } = &self.files[at];
+        match (report, state) {
+            (Some(report), Some(state)) => InputFile::open_again(path, self.settings, *state, report.messages),
+            _ => InputFile::open(path, self.settings),
+        }
     }
 
     /// Returns the number of messages of all files, without the rejected ones, and their size in bytes. `None` if a file
@@ -140,6 +174,15 @@ fn can_be_opened(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits until the files that end within a row have not been changed for a moment. A program that still writes one of them
+/// changes it again in this time, which is an error when the file is read. A complete file without a last line feed is only
+/// read a little later.
+fn wait_until_quiet(files: &[CheckedFile]) {
+    let unterminated = files.iter().filter(|file| file.is_unterminated);
+    let wait = unterminated.filter_map(|file| Some(FileState::of(&file.path)?.until_quiet())).max();
+    std::thread::sleep(wait.unwrap_or_default());
+}
+
 struct Inspection<'a> {
     settings: InputSettings,
     on_uniform: OnUniform,
@@ -150,14 +193,15 @@ struct Inspection<'a> {
 impl Inspection<'_> {
     fn inspect(&self, path: PathBuf) -> anyhow::Result<CheckedFile> {
         if path == Path::new("-") || !std::fs::metadata(&path).is_ok_and(|meta| meta.is_file()) {
-            return Ok(CheckedFile { path, report: None, bytes: 0 });
+            return Ok(CheckedFile::unchecked(path));
         }
+        let state = FileState::of(&path);
         let mut file = match InputFile::open(&path, self.settings) {
             Ok(file) => file,
             Err(e) => {
                 let mut report = InputReport::new(path.display().to_string());
                 report.rejected = Some(self.rejection(e)?);
-                return Ok(CheckedFile { path, report: Some(report), bytes: 0 });
+                return Ok(CheckedFile { report: Some(report), ..CheckedFile::unchecked(path) });
             }
         };
         let (tally, error) = self.read(&mut file)?;
@@ -170,7 +214,8 @@ impl Inspection<'_> {
             None if self.on_uniform == OnUniform::RejectFile => tally.uniform(),
             None => None,
         };
-        Ok(CheckedFile { path, report: Some(report), bytes: tally.bytes() })
+        let is_unterminated = report.rejected.is_none() && file.is_unterminated();
+        Ok(CheckedFile { path, report: Some(report), bytes: tally.bytes(), state, is_unterminated })
     }
 
     /// Reads the messages of a file, up to the first error.
@@ -195,6 +240,7 @@ impl Inspection<'_> {
         match e.rejection() {
             Some(why) => Ok(why.to_owned()),
             None => match e.damage() {
+                Some(why) if why.kind() == std::io::ErrorKind::Unsupported => Ok(why.to_string()),
                 Some(why) => Ok(format!("it was cut short or damaged ({why}): get it again")),
                 None => Err(e.into()),
             },

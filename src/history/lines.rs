@@ -40,11 +40,16 @@ pub(super) struct Lines<R> {
     number: u64,
     ahead: VecDeque<Line>,
     ended: bool,
+    /// Whether the last line that was read ends with the file, without a line feed.
+    is_unterminated: bool,
 }
+
+/// Character with which DOS programs end a file, or fill its last block.
+const DOS_END: u8 = 0x1a;
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R, decoder: LineDecoder) -> Self {
-        Self { input, decoder, number: 0, ahead: VecDeque::new(), ended: false }
+        Self { input, decoder, number: 0, ahead: VecDeque::new(), ended: false, is_unterminated: false }
     }
 
     /// Returns the encoding of the file as far as it was read.
@@ -55,6 +60,11 @@ impl<R: BufRead> Lines<R> {
     /// Returns true if any line was read, including blank ones.
     pub(super) fn any_read(&self) -> bool {
         self.number > 0
+    }
+
+    /// Returns true if the last line of the file has no line feed. If it is followed by others, it has one.
+    pub(super) fn is_unterminated(&self) -> bool {
+        self.is_unterminated && self.ahead.is_empty()
     }
 
     /// Returns the next line that is not blank; `None` after an error.
@@ -77,10 +87,18 @@ impl<R: BufRead> Lines<R> {
     }
 
     fn read(&mut self) -> Result<Option<Line>, Cause> {
-        let Some(mut text) = read_line(&mut self.input).map_err(|why| Cause::Broken { line: self.number, why })? else {
-            return Ok(None);
-        };
+        let read = read_line(&mut self.input).map_err(|why| Cause::Broken { line: self.number, why })?;
+        let Some((mut text, is_terminated)) = read else { return Ok(None) };
         self.number += 1;
+        self.is_unterminated = !is_terminated;
+        self.ended = !is_terminated; // what is appended later belongs to this line
+        if !is_terminated && text.last() == Some(&DOS_END) {
+            let end = text.iter().rposition(|byte| *byte != DOS_END).map_or(0, |at| at + 1);
+            text.truncate(end);
+            self.is_unterminated = false;
+        }
+        let is_joined = text.iter().take_while(|byte| **byte == DOS_END).count();
+        text.drain(..is_joined); // the end of the file before, in joined files
         while text.last().is_some_and(|byte| byte.is_ascii_whitespace() && *byte != b'\t') {
             text.pop();
         }
@@ -123,8 +141,9 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// Reads a line up to LF, CRLF or a lone CR; a line that is too long is truncated. `None` at the end.
-fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+/// Reads a line up to LF, CRLF or a lone CR, and returns whether there was one of these; a line that is too long is
+/// truncated. `None` at the end.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<(Vec<u8>, bool)>> {
     let mut text = Vec::new();
     let mut any = false;
     loop {
@@ -134,7 +153,7 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
             Err(e) => return Err(e),
         };
         if buffer.is_empty() {
-            return Ok(any.then_some(text));
+            return Ok(any.then_some((text, false)));
         }
         any = true;
         let end = memchr::memchr2(b'\n', b'\r', buffer);
@@ -147,7 +166,7 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
             input.consume(1);
         }
         if end.is_some() {
-            return Ok(Some(text));
+            return Ok(Some((text, true)));
         }
     }
 }

@@ -85,6 +85,11 @@ impl<R: BufRead> Messages<R> {
         }
     }
 
+    /// Returns true if the file is CSV whose last line has no line feed.
+    pub(super) fn is_unterminated(&self) -> bool {
+        matches!(&self.body, Body::Lines(lines, rows) if rows.csv().is_some() && lines.is_unterminated())
+    }
+
     /// Returns the next message.
     pub(super) fn next(&mut self) -> Option<Result<InputMessage, Cause>> {
         let line = match self.ready.pop_front() {
@@ -128,7 +133,9 @@ impl<R: BufRead> Messages<R> {
             }
             let Some((delimiter, columns)) = rows.shape() else { return Some(Ok(line)) };
             let number = line.number;
-            let row = lines.read_csv_row(line, delimiter, columns).and_then(|row| rows.message(&row, number));
+            let row = lines.read_csv_row(line, delimiter, columns);
+            let is_last = lines.is_unterminated();
+            let row = row.and_then(|row| rows.message(&row, number, is_last));
             match row {
                 Ok(None) => {}
                 Ok(Some(text)) => return Some(Ok(Line { number, text })),

@@ -14,6 +14,8 @@
 //! | `inspection.rs` | [`Inputs`], the files of a run, checked |
 //! | `tally.rs` | messages that are invalid for the same reason |
 //! | `file.rs` | [`InputFile`], one open file |
+//! | `file_state.rs` | whether a file has changed |
+//! | `first_bytes.rs` | first bytes of an input, also of a slow one |
 //! | `container.rs` | formats that are not supported |
 //! | `dialect.rs` | detection of the layout |
 //! | `messages.rs` | messages of a text file |
@@ -41,6 +43,8 @@ pub(crate) mod dead_letter;
 mod dialect;
 mod error;
 mod file;
+mod file_state;
+mod first_bytes;
 mod inspection;
 mod lines;
 mod messages;
@@ -54,6 +58,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(test)]
+mod unfinished_tests;
 mod utf16;
 
 pub use csv::DecimalMark;

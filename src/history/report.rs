@@ -77,6 +77,11 @@ impl InputReport {
             rejected: None,
         }
     }
+
+    /// Creates a report of a file that is rejected before it was opened.
+    pub(crate) fn rejected(file: String, why: String) -> Self {
+        Self { rejected: Some(why), ..Self::new(file) }
+    }
 }
 
 /// The dialect of a file: `CSV, delimiter ;, decimal comma, windows-1252, gzip`.

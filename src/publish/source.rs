@@ -112,13 +112,14 @@ impl Source {
         (!is_file).then(|| self.name(part))
     }
 
-    /// Returns what an inspection found in the files, in order; a file that was not inspected has none.
+    /// Returns what an inspection found in the files, in order, and then the files that are not read in a directory; a file
+    /// that was not inspected has none.
     pub(super) fn reports(&self) -> impl Iterator<Item = &InputReport> {
         let inputs = match self {
             Self::Files(inputs) => Some(inputs),
             Self::Herd { .. } => None,
         };
-        inputs.into_iter().flat_map(|inputs| (0..inputs.len()).filter_map(|at| inputs.report(at)))
+        inputs.into_iter().flat_map(Inputs::reports)
     }
 
     /// Passes every message of a part to `each`, in order, until there are no more or `each` returns a break. Blocks.

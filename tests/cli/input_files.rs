@@ -82,3 +82,14 @@ fn a_truncated_file_is_ingested_up_to_its_end_and_completely_later() {
         scene.run(&["reconcile"]).expect(0, &[("matched", 5_000), ("lake_objects", 5_000)]);
     }
 }
+
+#[test]
+fn an_array_that_is_cut_between_two_elements_ends_with_exit_code_3() {
+    for command in [&["publish", "--topic", "local"][..], &["backfill"]] {
+        let scene = scene();
+        std::fs::write(scene.path("x.json"), format!("[\n{},\n{},\n", json(1), json(2))).unwrap();
+        let cut = scene.run(&[command, &["x.json"]].concat());
+        assert_eq!((cut.code, &cut.json["read"]), (Some(3), &2.into()), "{cut:#?}");
+        assert!(cut.json["stopped"].as_str().unwrap().contains("the ] of its array is missing"), "{cut:#?}");
+    }
+}

@@ -79,10 +79,64 @@ fn b4_an_empty_stream_and_an_empty_file_of_a_directory_are_named() {
         std::fs::write(scene.path("in/b.csv"), HEADER).unwrap();
         std::fs::write(scene.path("in/c.xlsx"), "PK\x03\x04").unwrap();
         let ran = scene.run(&[command, &["in"]].concat());
-        ran.expect(1, &[("read", 1), ("files_rejected", 1)]);
-        assert_eq!(ran.json["problems"]["items"][0]["key"], "in/b.csv");
-        assert!(ran.stderr.contains("c.xlsx not read"), "{}", ran.stderr);
+        ran.expect(1, &[("read", 1), ("files_rejected", 2)]);
+        let problems = &ran.json["problems"]["items"];
+        assert_eq!((&problems[0]["key"], &problems[1]["key"]), (&"in/b.csv".into(), &"in/c.xlsx".into()));
     }
+}
+
+#[test]
+fn b4_what_is_not_read_in_a_directory_counts_as_rejected() {
+    for command in [&["publish", "--topic", "local"][..], &["backfill"]] {
+        let scene = scene();
+        std::fs::create_dir_all(scene.path("in/sub")).unwrap();
+        for (name, pen) in [("a.json", 1), ("part-00000", 2), ("c.csv.part", 3), ("sub/d.json", 4)] {
+            std::fs::write(scene.path(&format!("in/{name}")), json(pen)).unwrap();
+        }
+        std::fs::write(scene.path("in/README.md"), "# Histories").unwrap();
+        let ran = scene.run(&[command, &["in"]].concat());
+        ran.expect(1, &[("read", 1), ("files_rejected", 3)]);
+        let problems = ran.json["problems"]["items"].as_array().unwrap();
+        let keys: Vec<&str> = problems.iter().filter_map(|problem| problem["key"].as_str()).collect();
+        assert_eq!(keys, ["in/c.csv.part", "in/part-00000", "in/sub"]);
+        scene.run(&[command, &["in/part-00000"]].concat()).expect(0, &[("read", 1)]);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("gone.json", scene.path("in/b.json")).unwrap();
+            assert_eq!(scene.run(&[command, &["in"]].concat()).code, Some(2));
+        }
+    }
+}
+
+#[test]
+fn f17_an_export_of_the_warehouse_with_shorter_numbers_is_rejected_as_a_file() {
+    let reading = pipeline::record::Reading::parse(json(1).replace("9.5", "9.076451").as_bytes()).unwrap();
+    let id = pipeline::record::reading_id(&reading).to_string();
+    let export = |intake: &str, id: &str| {
+        let row = row(1).replace("9.5", intake).replace(',', "\t");
+        format!("id_treated_data\t{}\trow_ts\n{id}\t{row}\t2026-11-30 10:00:00\n", HEADER.replace(',', "\t"))
+    };
+    rejected("x.tsv", export("9.07645", &id), &[], &["lost digits", "use replay"]);
+    rejected("x.tsv", export("9.076451", "4f1c0f5e-8f7a-4d32-9d6e-0a3c5b7e9f10"), &[], &["use replay"]);
+    let scene = scene();
+    std::fs::write(scene.path("x.json"), json(1).replace("9.5", "9.076451")).unwrap();
+    std::fs::write(scene.path("x.tsv"), export("9.076451", &id)).unwrap();
+    scene.run(&["backfill", "x.json"]).expect(0, &[("written", 1)]);
+    scene.run(&["backfill", "x.tsv"]).expect(0, &[("existing", 1), ("identical", 1)]);
+}
+
+#[test]
+fn f10_damaged_farm_names_reject_their_file() {
+    let named = |farm: &str| json(1).replace("FazendaUm", farm);
+    rejected("x.json", named("SÃ£o JoÃ£o"), &[], &["read as Windows-1252", "export it again as UTF-8"]);
+    rejected("x.json", named("S\u{fffd}o Jo\u{fffd}o"), &[], &["characters were lost"]);
+    rejected("x.json", named("S&atilde;o Jo&atilde;o"), &[], &["it is HTML"]);
+}
+
+#[test]
+fn f22_the_framing_of_an_upload_is_rejected_once() {
+    let text = format!("12c;chunk-signature={:064}\r\n{}\r\n0\r\nx-amz-checksum-crc32:+H0IvQ==\r\n\r\n", 0, json(1));
+    rejected("x.json", text, &[], &["aws-chunked", "when_required"]);
 }
 
 #[test]

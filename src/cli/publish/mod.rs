@@ -173,8 +173,8 @@ impl Args {
     fn source(&self) -> anyhow::Result<Source> {
         match &self.generate {
             None => {
-                let paths = input_files::expanded(self.files.clone())?;
-                Ok(Source::Files(Inputs::unchecked(paths, self.input.settings())))
+                let input_files::InputPaths { files, not_read } = input_files::expanded(self.files.clone())?;
+                Ok(Source::Files(Inputs::unchecked(files, self.input.settings()).with_not_read(not_read)))
             }
             Some(GenerateSpec(flags)) => {
                 let herd = flags.herd(Utc::now().date_naive())?;
@@ -245,7 +245,9 @@ async fn inspected(source: Source, args: &Args, context: &Context) -> anyhow::Re
     let (progress, cancel) = (context.progress.clone(), context.cancel.clone());
     let inspect = move || {
         let paths = inputs.paths().map(std::path::Path::to_owned).collect();
-        Inputs::inspect(paths, inputs.settings(), on_uniform, &progress, &cancel)
+        let not_read = inputs.not_read().to_vec();
+        let found = Inputs::inspect(paths, inputs.settings(), on_uniform, &progress, &cancel)?;
+        anyhow::Ok(found.with_not_read(not_read))
     };
     Ok(Source::Files(tokio::task::spawn_blocking(inspect).await??))
 }

@@ -8,7 +8,7 @@ use super::{Csv, Rows, cells};
 use crate::herd::COLUMNS;
 
 /// Delimiters that are tried, the most probable first.
-const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// Lines that are tried as readings of a file without a header.
 const TRIED: usize = 20;
@@ -81,7 +81,7 @@ fn without_header(lines: &[&[u8]], delimiters: &[u8]) -> Option<Csv> {
 
 fn is_reading(csv: Csv, line: &[u8]) -> bool {
     let mut rows = Rows::of(csv);
-    let Ok(Some(message)) = rows.message(line, 1) else { return false };
+    let Ok(Some(message)) = rows.message(line, 1, false) else { return false };
     matches!(Reading::parse(&message), Ok(_) | Err(Rejection::AmbiguousDate { .. }))
 }
 

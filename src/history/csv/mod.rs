@@ -6,6 +6,9 @@
 //! | `header.rs` | [`Header`], the columns of a file |
 //! | `cells.rs` | cells and quotes of a row |
 //! | `number.rs` | decimal points and commas |
+//! | `suspect.rs` | rows that look valid and are not |
+
+use std::borrow::Cow;
 
 use super::cause::Cause;
 
@@ -13,15 +16,17 @@ mod cells;
 mod detect;
 mod header;
 mod number;
+mod suspect;
 
 pub(super) use cells::{Quotes, cells, quotes};
 pub(super) use detect::detect;
 pub(super) use header::column;
 pub use number::DecimalMark;
 
-use detect::separator;
+use detect::{DELIMITERS, separator};
 use header::Header;
 use number::{shown_mark, with_point, without_mark};
+use suspect::{Before, is_single_quoted};
 
 /// Minimum number of the ten names in a header in the middle of a file.
 const NAMES_OF_A_HEADER: usize = 6;
@@ -50,6 +55,8 @@ pub(super) struct Rows {
     names: Names,
     /// Line of the first number with the decimal mark.
     marked: u64,
+    /// What the rows so far show.
+    before: Before,
 }
 
 #[derive(Debug)]
@@ -65,13 +72,13 @@ enum Names {
 impl Rows {
     /// Returns a state for JSON lines, in which rows are only accepted after a header.
     pub(super) fn none() -> Self {
-        Self { csv: None, names: Names::None, marked: 0 }
+        Self { csv: None, names: Names::None, marked: 0, before: Before::default() }
     }
 
     /// Returns a state in which rows start at the first line.
     pub(super) fn of(csv: Csv) -> Self {
         let names = if csv.header { Names::Expected } else { Names::Known(Header::standard()) };
-        Self { csv: Some(csv), names, marked: 0 }
+        Self { csv: Some(csv), names, marked: 0, before: Before::default() }
     }
 
     /// Returns the format of the rows; `None` without any.
@@ -109,6 +116,7 @@ impl Rows {
         let place = |why: String| if is_first && number == 1 { why } else { format!("line {number}: {why}") };
         header.check(line).map_err(|why| Cause::Rejected(place(why)))?;
         self.names = Names::Known(header);
+        self.before = Before::default();
         let decimal = (delimiter == b',').then_some(DecimalMark::Point);
         self.csv.get_or_insert(Csv { delimiter, decimal, header: true });
         Ok(true)
@@ -125,11 +133,13 @@ impl Rows {
     /// Returns a row as a JSON object; `None` for a row without any value. A short row lacks its last fields.
     ///
     /// A row with more cells than columns, or with broken quotes, would have values in the wrong columns. Its last field
-    /// becomes a list with the reason, which is rejected as a value.
+    /// becomes a list with the reason, which is rejected as a value. So does that of the row with which the file ends
+    /// (`is_last`, without a line feed) before its last column.
     ///
     /// # Errors
-    /// Returns an error if the file has numbers with decimal points and others with decimal commas.
-    pub(super) fn message(&mut self, row: &[u8], line: u64) -> Result<Option<Vec<u8>>, Cause> {
+    /// Returns an error if the file has numbers with decimal points and others with decimal commas, or another quote
+    /// character.
+    pub(super) fn message(&mut self, row: &[u8], line: u64, is_last: bool) -> Result<Option<Vec<u8>>, Cause> {
         let (Names::Known(header), Some(csv)) = (&self.names, &mut self.csv) else { return Ok(None) };
         let mut cells = cells(row, csv.delimiter);
         if cells.iter().all(|cell| is_blank(cell)) {
@@ -139,8 +149,13 @@ impl Rows {
             cells.pop();
         }
         let unexpected = cells.split_off(cells.len().min(header.len()));
+        if is_single_quoted(&cells, header) {
+            return Err(Cause::Rejected(format!(
+                "line {line} has its texts in ' instead of \": export the file again with \" as the quote character"
+            )));
+        }
         let defect = match quotes(row, csv.delimiter) {
-            Quotes::Closed if unexpected.is_empty() => None,
+            Quotes::Closed if unexpected.is_empty() => self.before.defect(&cells, header, is_last),
             Quotes::Closed => Some(format!("{} cells for {} columns", header.len() + unexpected.len(), header.len())),
             Quotes::Open => Some("a quote is not closed".to_owned()),
             Quotes::Broken => Some("text after a closing quote".to_owned()),
@@ -199,7 +214,7 @@ fn push_number(out: &mut Vec<u8>, cell: &[u8], mark: Option<DecimalMark>) {
     }
 }
 
-fn push_list(out: &mut Vec<u8>, why: &str, cell: &[u8], unexpected: &[std::borrow::Cow<'_, [u8]>]) {
+fn push_list(out: &mut Vec<u8>, why: &str, cell: &[u8], unexpected: &[Cow<'_, [u8]>]) {
     out.push(b'[');
     push_string(out, why.as_bytes());
     for cell in std::iter::once(cell).chain(unexpected.iter().map(|cell| &**cell)) {
@@ -223,7 +238,7 @@ fn may_be_header(line: &[u8]) -> bool {
 
 /// Returns the delimiter with which a line is a header.
 fn delimiter_of_header(line: &[u8]) -> Option<u8> {
-    [b',', b';', b'\t', b'|'].into_iter().find(|&delimiter| {
+    DELIMITERS.into_iter().find(|&delimiter| {
         let known = Header::of(&cells(line, delimiter)).known();
         known >= NAMES_OF_A_HEADER
     })
