@@ -25,6 +25,7 @@ mod end_to_end;
 mod fleet;
 mod kill_and_resume;
 mod legacy_lake;
+mod locks;
 mod moto;
 mod networks;
 mod planted_drift;

@@ -24,7 +24,7 @@ pub async fn scene(server: Server) -> Option<(Database, Scene, u64)> {
 }
 
 /// Reads stderr until a line has this in it.
-fn wait_for(child: &mut Child, what: &str) -> BufReader<std::process::ChildStderr> {
+pub fn wait_for(child: &mut Child, what: &str) -> BufReader<std::process::ChildStderr> {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut output = String::new();
     while !output.contains(what) {
@@ -34,7 +34,7 @@ fn wait_for(child: &mut Child, what: &str) -> BufReader<std::process::ChildStder
     stderr
 }
 
-fn ended(mut child: Child, mut stderr: BufReader<std::process::ChildStderr>) -> Ran {
+pub fn ended(mut child: Child, mut stderr: BufReader<std::process::ChildStderr>) -> Ran {
     let (mut out, mut err) = (String::new(), String::new());
     stderr.read_to_string(&mut err).unwrap();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
@@ -42,7 +42,7 @@ fn ended(mut child: Child, mut stderr: BufReader<std::process::ChildStderr>) -> 
     Ran { code, json: serde_json::from_str(&out).unwrap_or_default(), stdout: out, stderr: err }
 }
 
-fn reasons(ran: &Ran) -> Vec<String> {
+pub fn reasons(ran: &Ran) -> Vec<String> {
     let pauses = ran.json["pauses"].as_array().unwrap();
     pauses.iter().map(|pause| pause["reason"].as_str().unwrap().to_owned()).collect()
 }

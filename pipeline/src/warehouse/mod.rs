@@ -159,8 +159,10 @@ pub enum Reason {
     Unreachable,
     /// Too many connections; temporary.
     Busy,
-    /// A lock wait timeout or a deadlock; temporary.
+    /// Other sessions held locks for longer than the lock wait timeout; temporary.
     Locked,
+    /// A deadlock, for which the server rolled back this transaction; temporary.
+    Deadlock,
     /// TLS is unavailable, or the certificate cannot be verified.
     Untrusted,
     /// The user or password is wrong.
@@ -211,7 +213,9 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self.reason {
             // A server that became read-only is the old primary after a failover; a new session reaches the new one.
-            Reason::Unreachable | Reason::Busy | Reason::Locked | Reason::ReadOnly => Kind::Transient,
+            Reason::Unreachable | Reason::Busy | Reason::Locked | Reason::Deadlock | Reason::ReadOnly => {
+                Kind::Transient
+            }
             Reason::BadAddress => Kind::Usage,
             _ => Kind::Permanent,
         }

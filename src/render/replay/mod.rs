@@ -106,6 +106,7 @@ fn why_paused(reason: &str) -> String {
         "pause file" => "while the --pause-file existed".into(),
         "throttle query" => "while the --throttle-query returned more than 0".into(),
         "no server" => "while the warehouse was unavailable".into(),
+        "locked rows" => "while other sessions locked the rows".into(),
         "no signal" => "while a throttling signal was unavailable".into(),
         other => format!("for {other}"),
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::loader::Loader;
 use crate::replay::load_error::LoadError;
-use pipeline::warehouse;
+use pipeline::warehouse::{self, Reason};
 
 /// Pause between two attempts to reach an unavailable server.
 const AWAY: Duration = Duration::from_secs(1);
@@ -15,15 +15,18 @@ impl Loader {
     where
         F: Future<Output = Result<T, warehouse::Error>>,
     {
-        let mut away: Option<Instant> = None;
+        let mut away: Option<(Instant, &str)> = None;
         loop {
             let tried = work().await;
-            if let (Some(since), true) = (away, tried.is_ok()) {
-                self.throttle.record_wait("no server", since.elapsed()).await;
+            if let (Some((since, signal)), true) = (away, tried.is_ok()) {
+                self.throttle.record_wait(signal, since.elapsed()).await;
             }
             match tried {
                 Err(e) if e.kind().is_transient() => {
-                    let since = *away.get_or_insert_with(Instant::now);
+                    let (since, _) = *away.get_or_insert_with(|| {
+                        tracing::warn!("waiting for the warehouse: {e}");
+                        (Instant::now(), signal(&e))
+                    });
                     if since.elapsed() > self.unavailable_timeout {
                         return Err(e.into());
                     }
@@ -34,5 +37,13 @@ impl Loader {
                 tried => return Ok(tried?),
             }
         }
+    }
+}
+
+/// Returns the name of a wait in the outcome.
+fn signal(e: &warehouse::Error) -> &'static str {
+    match e.reason {
+        Reason::Locked | Reason::Deadlock => "locked rows",
+        _ => "no server",
     }
 }

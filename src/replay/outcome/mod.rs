@@ -24,13 +24,13 @@ pub(crate) use counts::SKIPPED;
 pub use counts::{Counter, ObjectCounts};
 pub use days::{DayCounts, Days};
 pub use options::ReplayOptions;
-pub use preview::{ClassCounts, Preview, ReadSample};
+pub use preview::{Preview, ReadSample};
 pub use table_swap::TableSwap;
 
 /// Reason for which a run waited, with the total duration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pause {
-    /// Reason: `threads running`, `replica lag`, `pause file`, `throttle query`, `rows per second`, `no server`.
+    /// Reason: `threads running`, `replica lag`, `pause file`, `throttle query`, `rows per second`, `no server`, `no signal`, `locked rows`.
     pub reason: String,
     /// Number of waits.
     pub count: u64,

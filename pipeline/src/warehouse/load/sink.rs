@@ -41,7 +41,7 @@ impl From<&Error> for Fault {
     fn from(e: &Error) -> Self {
         match e.reason {
             Reason::BadRow => Self::RefusedRow(e.message.clone()),
-            Reason::Locked => Self::Locked,
+            Reason::Locked | Reason::Deadlock => Self::Locked,
             Reason::Other => Self::Unknown,
             _ => Self::Fatal,
         }

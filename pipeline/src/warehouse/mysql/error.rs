@@ -46,7 +46,8 @@ pub(super) fn classify_code(number: u16, message: &str, table: &TableName) -> (R
         }
         1054 | 1364 => (Reason::BadSchema, details),
         1040 | 1203 | 1226 => (Reason::Busy, details),
-        1205 | 1213 | 3572 => (Reason::Locked, details),
+        1205 | 3572 => (Reason::Locked, format!("{LOCKED}: {details}")),
+        1213 => (Reason::Deadlock, details),
         1053 | 1077 | 1079 | 1152 | 1158..=1161 | 1317 | 1927 | 2006 | 2013 | 4031 => (Reason::Unreachable, details),
         1290 | 1792 | 1836 => (
             Reason::ReadOnly,
@@ -67,6 +68,10 @@ pub(super) fn tls_error(why: &dyn std::fmt::Display) -> (Reason, String) {
                  (RDS_SSL_MODE): REQUIRED accepts any certificate, DISABLED needs no TLS";
     (Reason::Untrusted, format!("TLS verification failed: {check}: {why}"))
 }
+
+/// What to do about locks of others. A program that was frozen or cut off keeps its locks until its session times out.
+const LOCKED: &str = "another session holds locks on these rows or on the table: end its transaction, or the session \
+                      with KILL (SHOW FULL PROCESSLIST, or sys.innodb_lock_waits on MySQL)";
 
 /// What to do about an account with an unsupported login plugin.
 const LOGIN: &str = "use caching_sha2_password or mysql_native_password, such as ALTER USER … IDENTIFIED WITH \

@@ -319,7 +319,10 @@ impl Warehouse for MySql {
             }
         };
         // The engine retries locked rows, one by one.
-        let kind = |e: &Error| if e.reason == Reason::Locked { Kind::Permanent } else { e.kind() };
+        let kind = |e: &Error| match e.reason {
+            Reason::Locked | Reason::Deadlock => Kind::Permanent,
+            _ => e.kind(),
+        };
         self.retry.run(kind, run).await
     }
 

@@ -20,7 +20,7 @@ use crate::warehouse::{Error, Reason, TableName};
 /// audit reads for hours in one statement. Only the server that has such a variable executes the comment around it.
 pub(super) fn settings(timeout_profile: TimeoutProfile) -> String {
     let (rows, table, silence) = match timeout_profile {
-        TimeoutProfile::Bulk => (50, 60, 8 * 3_600),
+        TimeoutProfile::Bulk => (10, 10, 8 * 3_600),
         TimeoutProfile::Streaming => (2, 5, 3_600),
     };
     format!(

@@ -23,8 +23,10 @@ use crate::warehouse::credentials::{CredentialProvider, Credentials};
 use crate::warehouse::{Error, TableName, TlsMode};
 
 /// Settings in addition to those of every session: all warnings are stored, and an abandoned session ends soon, with
-/// its locks. A batch is ready before its transaction starts, so it never waits that long.
-const SETTINGS: [&str; 2] = ["SET NAMES utf8mb4", "SET SESSION max_error_count = 65535, wait_timeout = 600"];
+/// its locks: before other programs give up waiting for them (`--unavailable-timeout`, 5 minutes). A batch is ready
+/// before its transaction starts, so the server never waits that long for a program that runs.
+const SETTINGS: [&str; 2] =
+    ["SET NAMES utf8mb4", "SET SESSION max_error_count = 65535, wait_timeout = 120, net_read_timeout = 120"];
 
 /// Opens and checks sessions.
 pub(super) struct LoadSessionManager {

@@ -19,7 +19,7 @@ const BATCH_SIZES: [usize; 4] = [1_000, 100, 10, 1];
 /// Bytes of a row in the text of an INSERT: `(?, ?, …), `.
 const MARKS: usize = 41;
 
-/// Maximum number of attempts for rows that others have locked.
+/// Maximum number of attempts after a deadlock, and for rows that others have locked.
 const LOCKED: u32 = 4;
 
 impl MySql {
@@ -40,7 +40,9 @@ impl MySql {
             let done = self.change_once(change, schema, id).await;
             match &done {
                 Err(e) if e.reason == Reason::Unreachable => token.mark_lost(),
-                Err(e) if e.reason == Reason::Locked => drop(locked.fetch_add(1, Ordering::Relaxed)),
+                Err(e) if matches!(e.reason, Reason::Locked | Reason::Deadlock) => {
+                    locked.fetch_add(1, Ordering::Relaxed);
+                }
                 // The lost session may have committed, so that its own rows now exist.
                 Ok(InsertResult::IdTaken) if was_lost && self.noted(&change.journal_writes[0], id).await? => {
                     return Ok(InsertResult::Inserted);
@@ -50,7 +52,9 @@ impl MySql {
             done
         };
         let kind = |e: &Error| match e.reason {
-            Reason::Locked if locked.load(Ordering::Relaxed) >= LOCKED => Kind::Permanent,
+            // A caller with a token repeats the change, and may be cancelled before it waits for the locks again.
+            Reason::Locked if change.token.is_some() => Kind::Permanent,
+            Reason::Locked | Reason::Deadlock if locked.load(Ordering::Relaxed) >= LOCKED => Kind::Permanent,
             _ => e.kind(),
         };
         self.retry.run(kind, run).await
