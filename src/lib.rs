@@ -29,8 +29,8 @@
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
 //! inventory · parts                  listings from S3 Inventory, Parquet snapshots that prove themselves
-//! compression · ddl · exchange · job_range · parquet · progress · sort
-//!                                    compression, SQL of query engines, jobs in shards, live display, sorting on disk
+//! compression · ddl · exchange · job_range · parquet · progress · request_cost · sort
+//!                                    compression, SQL of query engines, jobs in shards, live display, costs, sorting
 //! outcome                            counters, problems and exit codes of every outcome
 //! terminal                           width of the terminal, wrapped text
 //! cancellation · charset · multiset_hash · units
@@ -68,7 +68,7 @@
 //! - [`reader`]: the one read path of the lake: list, fetch, parse, yield records and rejects.
 //! - [`parts`]: Parquet snapshots of a farm's month: format, proof, and what of a file is trusted.
 //! - [`inventory`]: a lake whose partitions are listed from an S3 Inventory.
-//! - [`topic`]: the trait of topics; SNS, `local` (the intake in this process), memory.
+//! - [`topic`]: the trait of topics; SNS, and `local` (the intake in this process).
 //! - [`truth`]: the truth file: each reading's fault and expected result.
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`compression`]: gzip and zstd.
@@ -76,6 +76,7 @@
 //! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
 //! - [`exchange`]: named streams of entries that a shard of a job leaves to the step that combines all shards.
 //! - [`job_range`]: the objects and rows that a shard of a job covers.
+//! - [`request_cost`]: requests of a run to S3, and what they cost.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.
 //! - [`terminal`]: the terminal's width, and text that is wrapped or cut to it.
@@ -121,7 +122,7 @@
 //! - An id is computed from content ([`pipeline::record::reading_id`], `docs/ids.md`), so every command can be repeated.
 //! - Every input is accounted for: an outcome whose counts do not add up is an error of the program.
 //! - Time and randomness are values, an instant and a seed; streams are read in bounded memory.
-//! - Only [`render`] and [`progress`] print; only [`cli`] and [`demo`] choose concrete back ends.
+//! - Results are printed by [`render`], and everything else by [`progress`], the log and prompts of [`cli`]; only [`cli`] and [`demo`] choose concrete back ends.
 
 pub mod backfill;
 pub mod bundle;
@@ -154,6 +155,7 @@ pub mod reader;
 pub mod reconcile;
 pub mod render;
 pub mod replay;
+pub mod request_cost;
 pub mod restore;
 mod sort;
 pub mod terminal;

@@ -142,8 +142,7 @@ fn without_password(value: &str, is_secret: bool) -> String {
             url.set_fragment(None);
             url.to_string()
         }
-        Ok(_) => value.to_owned(),
-        Err(_) => value.to_owned(),
+        Ok(_) | Err(_) => value.to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Context;
 use super::flags::{LakeFlags, SpanFlags, read_concurrency};
 use super::write_flags::EncryptionFlags;
-use crate::compact::{self, Bodies, Compaction, MONTH_ROWS, OnDeleted, Verification};
+use crate::compact::{self, Bodies, Compaction, OnDeleted, Verification};
 use crate::render::Rendered;
 
 /// Write the lake as Parquet parts next to it, incrementally
@@ -19,6 +19,18 @@ pub(super) struct Args {
     /// Show what would be read and written, without doing it
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    parts: CompactFlags,
+    #[command(flatten)]
+    encryption: EncryptionFlags,
+    /// Concurrent object reads [default: 256; 64 for a directory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    concurrency: Option<u32>,
+}
+
+/// What the parts of a compaction have, and how they are verified.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct CompactFlags {
     /// Read every part back, and compare a sample of its objects
     #[arg(long)]
     verify: bool,
@@ -31,30 +43,40 @@ pub(super) struct Args {
     /// Drop the rows of objects that no longer exist; without it, such parts are left as they are
     #[arg(long)]
     drop_deleted: bool,
-    #[command(flatten)]
-    encryption: EncryptionFlags,
-    /// Concurrent object reads [default: 256; 64 for a directory]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    concurrency: Option<u32>,
+}
+
+impl CompactFlags {
+    /// Returns what is kept of the original objects.
+    pub(super) fn bodies(&self) -> Bodies {
+        if self.without_bodies { Bodies::ExtraFields } else { Bodies::Keep }
+    }
+
+    /// Returns how parts are verified.
+    pub(super) fn verification(&self) -> Verification {
+        match (self.deep, self.verify) {
+            (true, _) => Verification::Deep,
+            (false, true) => Verification::Sample,
+            (false, false) => Verification::None,
+        }
+    }
+
+    /// Returns what to do with rows of objects that no longer exist.
+    pub(super) fn on_deleted(&self) -> OnDeleted {
+        if self.drop_deleted { OnDeleted::Drop } else { OnDeleted::Hold }
+    }
 }
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let lake = args.lake.open_for(args.encryption.options()?).await?;
     let compaction = Compaction {
         reads: read_concurrency(args.concurrency, lake.read_hints()),
-        lake,
         span: args.span.span()?,
-        bodies: if args.without_bodies { Bodies::ExtraFields } else { Bodies::Keep },
-        verification: match (args.deep, args.verify) {
-            (true, _) => Verification::Deep,
-            (false, true) => Verification::Sample,
-            (false, false) => Verification::None,
-        },
-        on_deleted: if args.drop_deleted { OnDeleted::Drop } else { OnDeleted::Hold },
+        bodies: args.parts.bodies(),
+        verification: args.parts.verification(),
+        on_deleted: args.parts.on_deleted(),
         dry_run: args.dry_run,
         allow_empty: args.span.allow_empty,
-        month_rows: MONTH_ROWS,
-        temp_dir: std::env::temp_dir(),
+        ..Compaction::of(lake)
     };
     Ok(Rendered::of(&compact::run(&compaction, &context.progress, &context.cancel).await?))
 }

@@ -54,7 +54,7 @@ impl ListingFlags {
     ) -> anyhow::Result<(Arc<dyn Lake>, Option<InventoryInfo>)> {
         let Some(source) = &self.listing else { return Ok((lake, None)) };
         let LakeUrl::S3 { bucket, prefix } = &flags.lake else {
-            bail!("--listing is for a lake in S3: a directory has no inventory");
+            bail!("--listing is for a lake in S3: only S3 has inventories");
         };
         let store = LakeUrl::S3 { bucket: source.bucket.clone(), prefix: String::new() };
         let settings = sort.settings();

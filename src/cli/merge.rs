@@ -7,7 +7,7 @@ use super::audit_result::ResultFlags;
 use super::flags::endpoint;
 use super::run_flags::{RunStoreFlags, open_run_store, run_url};
 use super::write_flags::WriteFlags;
-use crate::fleet::{AuditJob, JobSettings, ReplayJob, Run, merge_audit, merge_replay};
+use crate::fleet::{AuditJob, JobSettings, ReplayJob, Run, merge_audit, merge_compaction, merge_replay};
 use crate::reconcile::AuditOptions;
 use crate::render::Rendered;
 use pipeline::lake::{Conditions, LakeUrl};
@@ -34,6 +34,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     match &run.plan.job {
         JobSettings::Reconcile(job) => args.audit(&run, job, context).await,
         JobSettings::Replay(job) => args.replay(&run, job, context).await,
+        JobSettings::Compact(_) => args.compact(&run).await,
     }
 }
 
@@ -43,8 +44,8 @@ impl Args {
         if self.results.writes_lake() {
             self.writes.demand(&*stores.lake, Conditions::weakest).await?;
         }
-        if self.results.writes_warehouse() {
-            stores.warehouse.check_writable().await?;
+        if let (Some(warehouse), true) = (&stores.warehouse, self.results.writes_warehouse()) {
+            warehouse.bulk.check_writable().await?;
         }
         let (sink, files) = self.results.begin()?;
         let (progress, cancel) = (&context.progress, &context.cancel);
@@ -56,8 +57,9 @@ impl Args {
         let named = &run.plan.stores;
         let warehouse = self.stores.warehouse(run)?.url()?;
         let undo = context.command_line.clone().or("lake", &named.lake).or("warehouse", warehouse);
-        let undo = undo.or("table", &named.table);
-        self.results.finish(&audit, (outcome, sink), files, (&undo, named.table.clone()), context).await
+        let table = named.warehouse()?.table.clone();
+        let undo = undo.or("table", &table);
+        self.results.finish(&audit, (outcome, sink), files, (&undo, table), context).await
     }
 
     async fn replay(&self, run: &Run, job: &ReplayJob, context: &Context) -> anyhow::Result<Rendered> {
@@ -71,5 +73,16 @@ impl Args {
         outcome.lake_endpoint = endpoint(&*stores.lake);
         self.results.report.write_or_log(&outcome);
         Ok(Rendered::of(&outcome))
+    }
+
+    async fn compact(&self, run: &Run) -> anyhow::Result<Rendered> {
+        if let Some(flag) = self.results.of_an_audit() {
+            bail!("{flag} is for an audit, and this run is a compaction");
+        }
+        if self.results.report.is_requested() {
+            bail!("--report is for an audit or a replay, and this run is a compaction");
+        }
+        let stores = self.stores.open(run, &self.writes).await?;
+        Ok(Rendered::of(&merge_compaction(run, &stores).await?))
     }
 }

@@ -41,6 +41,7 @@ mod plan;
 mod process;
 mod publish;
 mod reconcile;
+mod record_flags;
 mod renamed;
 mod replay;
 mod report;

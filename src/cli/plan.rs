@@ -1,14 +1,13 @@
 //! `ruminate plan`: lays a job out in shards.
 
-use chrono::{DateTime, NaiveDate, Utc};
-
 use super::Context;
+use super::compact::CompactFlags;
 use super::flags::{LakeFlags, PartsFlags, RulesFlags, SpanFlags, WarehouseFlags};
 use super::reconcile::{options_of, settings_of};
+use super::record_flags::RecordFlags;
 use super::run_flags::{DivisionFlags, names, open_stores};
 use super::sort_flags::SortFlags;
-use super::times::{day, end_of_period};
-use crate::fleet::{AuditJob, ReplayJob, plan_audit, plan_replay};
+use crate::fleet::{AuditJob, CompactJob, ReplayJob, plan_audit, plan_compaction, plan_replay};
 use crate::reconcile::{Audit, Budget, Tolerance, TruthAsked};
 use crate::render::Rendered;
 
@@ -26,6 +25,7 @@ pub(super) struct Args {
 enum Job {
     Reconcile(Box<ReconcileArgs>),
     Replay(Box<ReplayArgs>),
+    Compact(Box<CompactArgs>),
 }
 
 /// Plan an audit of the lake against the warehouse
@@ -63,15 +63,8 @@ struct ReplayArgs {
     warehouse: WarehouseFlags,
     #[command(flatten)]
     span: SpanFlags,
-    /// Only records processed (row_ts) at or before this RFC 3339 timestamp, or on or before this day
-    #[arg(long, value_name = "TIMESTAMP|DATE", value_parser = end_of_period)]
-    processed_until: Option<DateTime<Utc>>,
-    /// Only records whose field `data` (the reading's date) is on or after this day, regardless of their path
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    data_from: Option<NaiveDate>,
-    /// Only records whose field `data` (the reading's date) is on or before this day
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    data_to: Option<NaiveDate>,
+    #[command(flatten)]
+    records: RecordFlags,
     /// Read every loaded row back and compare it bit for bit
     #[arg(long)]
     verify: bool,
@@ -87,19 +80,33 @@ struct ReplayArgs {
     division: DivisionFlags,
 }
 
+/// Plan a compaction of the lake into Parquet parts; each shard has complete months
+#[derive(Debug, clap::Args)]
+struct CompactArgs {
+    #[command(flatten)]
+    lake: LakeFlags,
+    #[command(flatten)]
+    span: SpanFlags,
+    #[command(flatten)]
+    parts: CompactFlags,
+    #[command(flatten)]
+    division: DivisionFlags,
+}
+
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     match args.job {
         Job::Reconcile(args) => args.plan(context).await,
         Job::Replay(args) => args.plan(context).await,
+        Job::Compact(args) => args.plan(context).await,
     }
 }
 
 impl ReconcileArgs {
     async fn plan(&self, context: &Context) -> anyhow::Result<Rendered> {
-        let stores = open_stores(self.lake.open().await?, &self.warehouse, None, &SortFlags::default()).await?;
+        let stores = open_stores(self.lake.open().await?, Some(&self.warehouse), None, &SortFlags::default()).await?;
         let audit = Audit {
             lake: stores.lake.clone(),
-            warehouse: stores.warehouse.clone(),
+            warehouse: stores.warehouse()?.bulk.clone(),
             span: self.span.span()?,
             rules: self.rules.rules(),
             reads: stores.reads,
@@ -122,7 +129,7 @@ impl ReconcileArgs {
             parts: self.parts.parts,
             allow_empty: self.span.allow_empty,
         };
-        let named = names(&stores, &self.warehouse)?;
+        let named = names(&stores, Some(&self.warehouse)).await?;
         let to = self.division.open().await?;
         Ok(Rendered::of(&plan_audit(&stores, job, named, to, &context.progress, &context.cancel).await?))
     }
@@ -130,18 +137,15 @@ impl ReconcileArgs {
 
 impl ReplayArgs {
     async fn plan(&self, context: &Context) -> anyhow::Result<Rendered> {
-        if let (Some(from), Some(to)) = (self.data_from, self.data_to) {
-            anyhow::ensure!(from <= to, "--data-from {from} is after --data-to {to}");
-        }
-        let span = self.span.span()?;
-        let stores = open_stores(self.lake.open().await?, &self.warehouse, None, &SortFlags::default()).await?;
+        let (span, filter) = (self.span.span()?, self.records.filter()?);
+        let stores = open_stores(self.lake.open().await?, Some(&self.warehouse), None, &SortFlags::default()).await?;
         let job = ReplayJob {
             farms: span.farms.iter().map(ToString::to_string).collect(),
             from: span.from,
             to: span.to,
-            processed_until: self.processed_until,
-            data_from: self.data_from,
-            data_to: self.data_to,
+            processed_until: filter.until,
+            data_from: filter.data_from,
+            data_to: filter.data_to,
             parts: self.parts.parts,
             verify: self.verify,
             allow_empty: self.span.allow_empty,
@@ -149,8 +153,29 @@ impl ReplayArgs {
             shards_at_once: self.shards_at_once,
             command: context.command_line.clone().or("warehouse", self.warehouse.url()?).to_string(),
         };
-        let named = names(&stores, &self.warehouse)?;
+        let named = names(&stores, Some(&self.warehouse)).await?;
         let to = self.division.open().await?;
         Ok(Rendered::of(&plan_replay(&stores, job, named, to, &context.progress, &context.cancel).await?))
+    }
+}
+
+impl CompactArgs {
+    async fn plan(&self, context: &Context) -> anyhow::Result<Rendered> {
+        let span = self.span.span()?;
+        let lake = self.lake.open_for(self.division.write_options()?).await?;
+        let stores = open_stores(lake, None, None, &SortFlags::default()).await?;
+        let job = CompactJob {
+            farms: span.farms.iter().map(ToString::to_string).collect(),
+            from: span.from,
+            to: span.to,
+            bodies: self.parts.bodies(),
+            verification: self.parts.verification(),
+            on_deleted: self.parts.on_deleted(),
+            allow_empty: self.span.allow_empty,
+            command: context.command_line.to_string(),
+        };
+        let named = names(&stores, None).await?;
+        let to = self.division.open().await?;
+        Ok(Rendered::of(&plan_compaction(&stores, job, named, to, &context.progress, &context.cancel).await?))
     }
 }

@@ -4,22 +4,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use super::Context;
 use super::flags::{
     LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, endpoint, output_path, read_concurrency, undo_file,
 };
 use super::listing::ListingFlags;
+use super::record_flags::RecordFlags;
 use super::report::ReportFlag;
 use super::sort_flags::SortFlags;
 use super::throttle::ThrottleFlags;
-use super::times::{day, end_of_period, timestamp};
+use super::times::timestamp;
 use crate::cancellation::CancellationToken;
 use crate::render::Rendered;
 use crate::replay::{
-    JournalMode, ObjectSelection, Outcome, Plan, Policy, Preview, RecordFilter, Replay, ReplaySource, SwapOptions,
-    ThrottleSettings, find_resumable_run, replay_into_new_table, shadow_table_name,
+    JournalMode, ObjectSelection, Outcome, Plan, Policy, Preview, Replay, ReplaySource, SwapOptions, ThrottleSettings,
+    find_resumable_run, replay_into_new_table, shadow_table_name,
 };
 use crate::undo::UndoFile;
 use pipeline::warehouse::BulkWarehouse;
@@ -83,31 +84,11 @@ struct FilterFlags {
     /// Only objects listed in a drift file
     #[arg(long, value_name = "FILE")]
     only: Option<PathBuf>,
-    /// Only records processed (row_ts) at or before this RFC 3339 timestamp, or on or before this day
-    #[arg(long, value_name = "TIMESTAMP|DATE", value_parser = end_of_period)]
-    processed_until: Option<DateTime<Utc>>,
-    /// Only records whose field `data` (the reading's date) is on or after this day, regardless of their path
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    data_from: Option<NaiveDate>,
-    /// Only records whose field `data` (the reading's date) is on or before this day
-    #[arg(long, value_name = "DATE", value_parser = day)]
-    data_to: Option<NaiveDate>,
+    #[command(flatten)]
+    records: RecordFlags,
     /// Read a versioned bucket as it was at this RFC 3339 timestamp, including objects deleted since
     #[arg(long, value_name = "TIMESTAMP", value_parser = timestamp, conflicts_with = "listing")]
     as_of: Option<DateTime<Utc>>,
-}
-
-impl FilterFlags {
-    fn check(&self) -> anyhow::Result<()> {
-        if let (Some(from), Some(to)) = (self.data_from, self.data_to) {
-            ensure!(from <= to, "--data-from {from} is after --data-to {to}");
-        }
-        Ok(())
-    }
-
-    fn filter(&self) -> RecordFilter {
-        RecordFilter { until: self.processed_until, data_from: self.data_from, data_to: self.data_to }
-    }
 }
 
 impl Args {
@@ -201,7 +182,7 @@ struct ReplayTarget {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let span = args.span.span()?;
-    args.limit.check()?;
+    let filter = args.limit.records.filter()?;
     args.gentle.check()?;
     let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
@@ -216,8 +197,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     };
     let lake_endpoint = endpoint(&*lake);
     let (lake, listing) = args.listing.apply(lake, &args.lake, &args.sort).await?;
-    let (filter, as_of) = (args.limit.filter(), args.limit.as_of);
-    let source = ReplaySource { lake, span, only, filter, as_of, parts: args.parts.parts };
+    let source = ReplaySource { lake, span, only, filter, as_of: args.limit.as_of, parts: args.parts.parts };
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(

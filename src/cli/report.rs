@@ -39,6 +39,11 @@ impl ReportFlag {
         }
     }
 
+    /// Returns true if a report is requested.
+    pub(super) const fn is_requested(&self) -> bool {
+        self.report.is_some()
+    }
+
     /// Writes the report, if requested.
     ///
     /// # Errors

@@ -8,8 +8,8 @@ use pipeline::lake::dir::Dir;
 
 use super::flags::{CONNECT_TIMEOUT, CONNECTIONS, LakeFlags, WarehouseFlags, open_lake, read_concurrency};
 use super::sort_flags::SortFlags;
-use super::write_flags::WriteFlags;
-use crate::fleet::{Run, RunStore, ShardSize, ShardStores, Stores};
+use super::write_flags::{WriteFlags, WriteOptions};
+use crate::fleet::{Run, RunStore, ShardSize, ShardStores, ShardWarehouse, Stores};
 use crate::units;
 use pipeline::lake::{Lake, LakeUrl};
 use pipeline::retry::RetryPolicy;
@@ -35,6 +35,11 @@ pub(super) struct DivisionFlags {
 }
 
 impl DivisionFlags {
+    /// Returns the settings for writes to S3.
+    pub(super) fn write_options(&self) -> anyhow::Result<WriteOptions> {
+        self.writes.options()
+    }
+
     /// Opens the run to write it.
     pub(super) async fn open(&self) -> anyhow::Result<(RunStore, ShardSize)> {
         if let LakeUrl::Dir(path) = &self.out {
@@ -87,7 +92,8 @@ pub(super) struct RunStoreFlags {
 impl RunStoreFlags {
     /// Returns the warehouse of a run.
     pub(super) fn warehouse(&self, run: &Run) -> anyhow::Result<WarehouseFlags> {
-        let table = run.plan.stores.table.parse().map_err(|e| anyhow!("the plan's table: {e}"))?;
+        let planned = run.plan.stores.warehouse()?;
+        let table = planned.table.parse().map_err(|e| anyhow!("the plan's table: {e}"))?;
         let flags = WarehouseFlags {
             warehouse: self.warehouse.clone(),
             table,
@@ -97,7 +103,7 @@ impl RunStoreFlags {
         if flags.is_named() {
             return Ok(flags);
         }
-        Ok(WarehouseFlags { warehouse: Some(run.plan.stores.warehouse.clone()), ..flags })
+        Ok(WarehouseFlags { warehouse: Some(planned.warehouse.clone()), ..flags })
     }
 
     /// Opens the stores of a run, with these settings for writes to the lake.
@@ -107,30 +113,45 @@ impl RunStoreFlags {
             None => run.plan.stores.lake.parse().map_err(|e: String| anyhow!(e)).context("the plan's lake")?,
         };
         let lake = LakeFlags::of(url).open_for(writes.options()?).await?;
-        open_stores(lake, &self.warehouse(run)?, self.concurrency, &self.sort).await
+        let warehouse = run.plan.stores.warehouse.as_ref().map(|_| self.warehouse(run)).transpose()?;
+        open_stores(lake, warehouse.as_ref(), self.concurrency, &self.sort).await
     }
 }
 
 /// Returns opened stores with the settings of this machine.
 pub(super) async fn open_stores(
     lake: Arc<dyn Lake>,
-    warehouse: &WarehouseFlags,
+    warehouse: Option<&WarehouseFlags>,
     concurrency: Option<u32>,
     sort: &SortFlags,
 ) -> anyhow::Result<ShardStores> {
-    Ok(ShardStores {
-        reads: read_concurrency(concurrency, lake.read_hints()),
-        lake,
-        warehouse: warehouse.open_bulk(None).await?,
-        warehouse_identity: identity(&warehouse.url()?, warehouse.table.as_str()),
-        connections: warehouse.connections as usize,
-        sort: sort.settings(),
-    })
+    let warehouse = match warehouse {
+        None => None,
+        Some(flags) => Some(ShardWarehouse {
+            bulk: flags.open_bulk(None).await?,
+            identity: identity(&flags.url()?, flags.table.as_str()),
+            connections: flags.connections as usize,
+        }),
+    };
+    let reads = read_concurrency(concurrency, lake.read_hints());
+    Ok(ShardStores { reads, lake, warehouse, sort: sort.settings() })
 }
 
-/// Returns the names of the stores in a plan.
-pub(super) fn names(stores: &ShardStores, warehouse: &WarehouseFlags) -> anyhow::Result<Stores> {
-    let address = match warehouse.url()? {
+/// Returns the names of the stores in a plan; `warehouse` has the flags of a run's warehouse.
+pub(super) async fn names(stores: &ShardStores, warehouse: Option<&WarehouseFlags>) -> anyhow::Result<Stores> {
+    let warehouse = match (&stores.warehouse, warehouse) {
+        (Some(opened), Some(flags)) => {
+            Some(opened.planned(without_password(flags.url()?)?, flags.table.to_string()).await?)
+        }
+        _ => None,
+    };
+    // A directory is found again from anywhere on the machine.
+    Ok(Stores { lake: stores.lake.location(), lake_identity: stores.lake.identity(), warehouse })
+}
+
+/// Returns the address of a warehouse that any machine can use, without its password.
+fn without_password(url: WarehouseUrl) -> anyhow::Result<String> {
+    Ok(match url {
         WarehouseUrl::Sqlite(path) => {
             let path = std::path::absolute(&path).unwrap_or(path);
             WarehouseUrl::Sqlite(path).to_string()
@@ -139,19 +160,6 @@ pub(super) fn names(stores: &ShardStores, warehouse: &WarehouseFlags) -> anyhow:
             url.set_password(None).map_err(|()| anyhow!("the warehouse's address has no place for a password"))?;
             url.to_string()
         }
-    };
-    let lake = match stores.lake.identity() {
-        // A directory is found again from anywhere on the machine.
-        identity if !stores.lake.address().starts_with("s3://") => identity,
-        _ => stores.lake.address(),
-    };
-    Ok(Stores {
-        lake,
-        lake_identity: stores.lake.identity(),
-        warehouse: address,
-        warehouse_identity: stores.warehouse_identity.clone(),
-        table: warehouse.table.to_string(),
-        columns: Default::default(),
     })
 }
 

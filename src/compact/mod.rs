@@ -28,9 +28,14 @@
 //! | `part_update` | One part: survey, rewrite, put and verification |
 //! | `verify` | Verification of a part: its hashes, its bodies, a sample of objects |
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::parts::Month;
 use pipeline::lake::{Lake, Span};
 
 mod existing;
@@ -50,13 +55,14 @@ mod verify;
 mod write_error;
 
 pub use outcome::{Counter, Outcome};
-pub use run::run;
+pub use run::{months, run};
 
 /// Number of rows above which a month has one part per day.
 pub const MONTH_ROWS: u64 = 4_000_000;
 
 /// What a part keeps of the original objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Bodies {
     /// The complete objects, so that they can be restored byte for byte.
     #[default]
@@ -66,7 +72,8 @@ pub enum Bodies {
 }
 
 /// How parts are verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verification {
     /// Not at all.
     #[default]
@@ -78,13 +85,34 @@ pub enum Verification {
 }
 
 /// What to do with rows of objects that no longer exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnDeleted {
     /// Leave the part as it is, and report it.
     #[default]
     Hold,
     /// Write the part without them.
     Drop,
+}
+
+/// Month of a farm.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FarmMonth {
+    /// Month of the lake's paths.
+    pub month: Month,
+    /// Folder of the farm in the lake.
+    pub farm: String,
+}
+
+/// Shard of a compaction: some of its months.
+#[derive(Debug, Clone)]
+pub struct CompactShard {
+    /// Months of the shard.
+    pub months: BTreeSet<FarmMonth>,
+    /// If true, objects outside of the paths of days are counted.
+    pub strays: bool,
+    /// Cutoff of all shards.
+    pub cutoff: DateTime<Utc>,
 }
 
 /// A compaction.
@@ -110,9 +138,16 @@ pub struct Compaction {
     pub month_rows: u64,
     /// Directory for files before they are complete.
     pub temp_dir: PathBuf,
+    /// Shard of the compaction. `None` for all of it.
+    pub shard: Option<CompactShard>,
 }
 
 impl Compaction {
+    /// Returns the span of the months that are compacted.
+    pub fn whole_months(&self) -> Span {
+        plan::whole_months(&self.span)
+    }
+
     /// Returns the compaction of a complete lake with the default settings.
     pub fn of(lake: Arc<dyn Lake>) -> Self {
         Self {
@@ -126,6 +161,7 @@ impl Compaction {
             allow_empty: false,
             month_rows: MONTH_ROWS,
             temp_dir: std::env::temp_dir(),
+            shard: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::Compaction;
+use super::{Compaction, FarmMonth};
 use crate::parts::{Catalog, Month, PartName};
 use pipeline::lake::{Error, Lake, ObjectMeta, PartitionScan, Span, Strays, list_all, scan_partitions};
 
@@ -35,21 +35,29 @@ impl Plan {
     /// Returns an error if the lake or its parts cannot be listed.
     pub(super) async fn new(settings: &Compaction, parts: &dyn Lake, catalog: &Catalog) -> Result<Self, Error> {
         let span = whole_months(&settings.span);
-        let PartitionScan { partitions, unrecognized } = scan_partitions(&*settings.lake, &span).await?;
+        let PartitionScan { partitions, mut unrecognized } = scan_partitions(&*settings.lake, &span).await?;
         let listed = list_all(parts, "").await?.into_iter();
         let existing: BTreeMap<PartName, ObjectMeta> =
             listed.filter_map(|meta| Some((PartName::parse(&meta.key)?, meta))).collect();
-        let mut months: BTreeMap<(Month, String), BTreeSet<NaiveDate>> = BTreeMap::new();
+        let mut months: BTreeMap<FarmMonth, BTreeSet<NaiveDate>> = BTreeMap::new();
         for partition in partitions {
-            months.entry((Month::of(partition.day), partition.farm)).or_default().insert(partition.day);
+            let month = FarmMonth { month: Month::of(partition.day), farm: partition.farm };
+            months.entry(month).or_default().insert(partition.day);
         }
         // A month whose objects are all gone still has its part.
         let inside =
             |name: &&PartName| span.has_farm(&name.farm) && span.has_day(name.day.unwrap_or(name.month.first_day()));
         for name in existing.keys().filter(inside) {
-            months.entry((name.month, name.farm.clone())).or_default().extend(name.day);
+            let month = FarmMonth { month: name.month, farm: name.farm.clone() };
+            months.entry(month).or_default().extend(name.day);
         }
-        let month = |((month, farm), days): ((Month, String), _)| MonthPlan {
+        if let Some(shard) = &settings.shard {
+            months.retain(|month, _| shard.months.contains(month));
+            if !shard.strays {
+                unrecognized = Strays::default();
+            }
+        }
+        let month = |(FarmMonth { month, farm }, days)| MonthPlan {
             by_day: catalog.is_by_day(&farm, month),
             name: PartName { farm, month, day: None },
             days,
@@ -59,7 +67,7 @@ impl Plan {
 }
 
 /// Returns the span of the complete months of a span.
-fn whole_months(span: &Span) -> Span {
+pub(super) fn whole_months(span: &Span) -> Span {
     Span {
         farms: span.farms.clone(),
         from: span.from.map(|day| Month::of(day).first_day()),

@@ -12,7 +12,7 @@ use super::plan::{MonthPlan, Plan};
 use super::rewrite::Rewrite;
 use super::token_age::TokenAge;
 use super::write_error::WriteError;
-use super::{Compaction, Counter, Outcome};
+use super::{Compaction, Counter, FarmMonth, Outcome};
 use crate::cancellation::CancellationToken;
 use crate::parts::{Catalog, PartName};
 use crate::progress::Progress;
@@ -33,20 +33,12 @@ const STOPPED: &str = "interrupted: run the same command again, what is complete
 /// check the conditions of writes. Parts that were complete before stay.
 pub async fn run(settings: &Compaction, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    let (lake, parts) = (&settings.lake, settings.lake.sibling(PARTS));
-    let cutoff = Cutoff::of(&**lake).await?;
-    let location = lake.location();
-    let catalog = Catalog::read(&*parts, &location).await.with_context(|| not_readable(&*parts))?;
-    let plan = Plan::new(settings, &*parts, &catalog).await?;
-    if plan.months.is_empty()
-        && !settings.allow_empty
-        && let Some(empty) = why_empty(&**lake, &settings.span, &[], &plan.unrecognized).await?
-    {
-        bail!("nothing to compact in lake {}: {empty}; if that is intended, add --allow-empty", lake.address());
-    }
-    if !settings.dry_run {
-        prepare(&*parts, &location).await?;
-    }
+    let lake = &settings.lake;
+    let cutoff = match &settings.shard {
+        Some(shard) => Cutoff::at(lake.clock().await?).resumed(shard.cutoff),
+        None => Cutoff::of(&**lake).await?,
+    };
+    let Prepared { parts, location, plan } = Prepared::new(settings).await?;
     let reader = Reader::new(Arc::clone(lake), ReadSettings { concurrency: settings.reads, cutoff });
     let stage = progress.stage("compact", "objects", None);
     let rewrite = Rewrite {
@@ -79,6 +71,44 @@ pub async fn run(settings: &Compaction, progress: &Progress, cancel: &Cancellati
     outcome.problems.sort();
     outcome.check()?;
     Ok(outcome)
+}
+
+/// Returns the months that a compaction would have, without listing their objects.
+///
+/// # Errors
+/// Returns an error if [`run`] would end with it before it writes a part.
+pub async fn months(settings: &Compaction) -> anyhow::Result<Vec<FarmMonth>> {
+    let plan = Prepared::new(settings).await?.plan;
+    let names = plan.months.into_iter().map(|month| month.name);
+    Ok(names.map(|PartName { farm, month, .. }| FarmMonth { month, farm }).collect())
+}
+
+/// A compaction whose parts can be written.
+struct Prepared {
+    parts: Arc<dyn Lake>,
+    location: String,
+    plan: Plan,
+}
+
+impl Prepared {
+    /// Plans a compaction, and checks that there is something to compact and that parts can be written.
+    async fn new(settings: &Compaction) -> anyhow::Result<Self> {
+        let (lake, parts) = (&settings.lake, settings.lake.sibling(PARTS));
+        let location = lake.location();
+        let catalog = Catalog::read(&*parts, &location).await.with_context(|| not_readable(&*parts))?;
+        let plan = Plan::new(settings, &*parts, &catalog).await?;
+        let may_be_empty = settings.allow_empty || settings.shard.is_some();
+        if plan.months.is_empty()
+            && !may_be_empty
+            && let Some(empty) = why_empty(&**lake, &settings.span, &[], &plan.unrecognized).await?
+        {
+            bail!("nothing to compact in lake {}: {empty}; if that is intended, add --allow-empty", lake.address());
+        }
+        if !settings.dry_run {
+            prepare(&*parts, &location).await?;
+        }
+        Ok(Self { parts, location, plan })
+    }
 }
 
 /// Checks that parts can be written safely, and creates the catalog.

@@ -45,10 +45,8 @@ pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, read_only: b
             return;
         }
     };
-    let address = lake.address();
     // The identity of a bucket has its endpoint, if that is not the one of AWS.
-    let address = if address.starts_with("s3://") { lake.identity() } else { address };
-    outcome.add("lake access", CheckStatus::Ok, address);
+    outcome.add("lake access", CheckStatus::Ok, lake.identity());
     match lake.list("", Depth::OneLevel, None).await {
         Ok(page) if page.folders.is_empty() => {
             outcome.add("lake listing", CheckStatus::Ok, "empty: no farm has a directory yet")

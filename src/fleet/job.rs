@@ -5,6 +5,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::compact::{Bodies, OnDeleted, Verification};
 use crate::parts::PartsMode;
 use crate::reconcile::{AuditOptions, Budget, Tolerance};
 use crate::replay::RecordFilter;
@@ -19,6 +20,8 @@ pub enum JobSettings {
     Reconcile(AuditJob),
     /// Replay of the lake into the warehouse.
     Replay(ReplayJob),
+    /// Compaction of the lake into parts.
+    Compact(CompactJob),
 }
 
 impl JobSettings {
@@ -27,6 +30,7 @@ impl JobSettings {
         match self {
             Self::Reconcile(_) => "reconcile",
             Self::Replay(_) => "replay",
+            Self::Compact(_) => "compact",
         }
     }
 }
@@ -115,6 +119,37 @@ impl ReplayJob {
     pub fn rate_of_a_shard(&self, shards: u32) -> Option<u64> {
         let at_once = self.shards_at_once.unwrap_or(shards).clamp(1, shards.max(1));
         self.rows_per_second.map(|rate| (rate / u64::from(at_once)).max(1))
+    }
+}
+
+/// Settings of a compaction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CompactJob {
+    /// Folders of the farms; empty for all farms.
+    pub farms: Vec<String>,
+    /// First day of the partitions; its month is compacted completely.
+    pub from: Option<NaiveDate>,
+    /// Last day of the partitions; its month is compacted completely.
+    pub to: Option<NaiveDate>,
+    /// What is kept of the original objects.
+    pub bodies: Bodies,
+    /// How parts are verified.
+    pub verification: Verification,
+    /// What to do with rows of objects that no longer exist.
+    pub on_deleted: OnDeleted,
+    /// If true, it is accepted that there is nothing to compact.
+    pub allow_empty: bool,
+    /// Command that planned the compaction, without secrets.
+    pub command: String,
+}
+
+impl CompactJob {
+    /// Returns the farms and days of the compaction.
+    ///
+    /// # Errors
+    /// Returns an error if the name of a farm is not valid.
+    pub fn span(&self) -> anyhow::Result<Span> {
+        span_of(&self.farms, self.from, self.to)
     }
 }
 

@@ -10,8 +10,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
-use super::shards::Shard;
-use super::survey::{Bucket, Survey};
+use super::shards::{Scope, Shard, ShardMonths};
+use super::survey::{Bucket, Size, Survey};
+use crate::compact::FarmMonth;
 use crate::job_range::{DayLimits, IdLimits, JobRange, ids_of};
 
 /// Weight of an object, in weights of a row without its object.
@@ -67,6 +68,47 @@ pub(super) fn divide(survey: &Survey, size: ShardSize) -> Vec<Shard> {
     }
     days.resize(count - 1, days.last().copied().unwrap_or(NaiveDate::MAX));
     assemble(survey, &ids, &days)
+}
+
+/// Returns the shards of a compaction: complete months, in ascending order.
+pub(super) fn divide_months(survey: &Survey, months: Vec<FarmMonth>, size: ShardSize) -> Vec<Shard> {
+    let sizes: Vec<Size> = months.iter().map(|month| survey.of_month(month)).collect();
+    let (max, count) = match size {
+        ShardSize::Objects(max) => (max, 1),
+        ShardSize::Count(count) => {
+            let all = sizes.iter().map(|size| size.objects).sum();
+            (smallest(all, |max| month_cuts(&sizes, max).len() < count as usize), count)
+        }
+    };
+    let cuts = month_cuts(&sizes, max);
+    let mut shards: Vec<Shard> = Vec::new();
+    let mut months = months.into_iter().zip(sizes).enumerate().peekable();
+    for (at, end) in (0..).zip(cuts.into_iter().chain([usize::MAX])) {
+        let (mut own, mut shard) = (Vec::new(), Shard::empty(at, Scope::Months(ShardMonths::default())));
+        while let Some((_, (month, size))) = months.next_if(|(number, _)| *number < end) {
+            own.push(month);
+            shard.add(size.objects, size.bytes);
+        }
+        shard.scope = Scope::Months(ShardMonths { months: own, strays: at == 0 });
+        shards.push(shard);
+    }
+    shards.extend((shards.len() as u32..count).map(|at| Shard::empty(at, Scope::Months(ShardMonths::default()))));
+    shards[0].add(survey.strays().objects, survey.strays().bytes);
+    shards
+}
+
+/// Returns the numbers of the months with which a new shard begins, so that no shard has more than `max` objects or one
+/// month.
+fn month_cuts(sizes: &[Size], max: u64) -> Vec<usize> {
+    let (mut cuts, mut count) = (Vec::new(), 0);
+    for (at, size) in sizes.iter().enumerate() {
+        if count > 0 && count + size.objects > max {
+            cuts.push(at);
+            count = 0;
+        }
+        count += size.objects;
+    }
+    cuts
 }
 
 /// Returns the part of `per_shard` objects that has this weight of all.
@@ -197,7 +239,7 @@ fn assemble(survey: &Survey, ids: &[u128], days: &[NaiveDate]) -> Vec<Shard> {
             days: DayLimits { from: before.1, before: day_end },
             strays: at == 0,
         };
-        let mut shard = Shard { shard: at, range, objects: 0, bytes: 0 };
+        let mut shard = Shard::empty(at, Scope::Range(range));
         if at == 0 {
             shard.add(survey.strays().objects, survey.strays().bytes);
         }
@@ -214,6 +256,10 @@ fn assemble(survey: &Survey, ids: &[u128], days: &[NaiveDate]) -> Vec<Shard> {
 }
 
 impl Shard {
+    const fn empty(shard: u32, scope: Scope) -> Self {
+        Self { shard, scope, objects: 0, bytes: 0 }
+    }
+
     fn add(&mut self, objects: u64, bytes: u64) {
         self.objects += objects;
         self.bytes += bytes;

@@ -10,14 +10,16 @@
 //! | `shards/<K>/outcome.json` | counts of a shard, and its files | `shard`, last, if it does not exist |
 //! | `shards/<K>/attempt-<id>.json` | an attempt that started | `shard` |
 //!
-//! This module owns these files, the division into shards, and the protocol of attempts. A job knows only that it covers a
-//! range ([`crate::job_range`]) and that it leaves entries ([`crate::exchange`]).
+//! This module owns these files, the division into shards, and the protocol of attempts. An audit and a replay know only that
+//! they cover a range ([`crate::job_range`]) and leave entries ([`crate::exchange`]); a compaction, that it covers months.
 //!
 //! # Files
 //!
 //! | file | content |
 //! | --- | --- |
 //! | `attempt` | Attempts at a shard: the outcome, which the first complete attempt writes last, and what a second one compares |
+//! | `compact` | Compactions in shards |
+//! | `create` | Creation of a run, the same for every job |
 //! | `reconcile` | Audits in shards |
 //! | `clock` | Check of the clocks of a machine and of the lake |
 //! | `exchange` | Exchange files of a run: the entries that shards leave to the merge, named by their content |
@@ -35,6 +37,8 @@
 
 mod attempt;
 mod clock;
+mod compact;
+mod create;
 mod exchange;
 mod index;
 mod job;
@@ -50,15 +54,16 @@ mod store;
 mod survey;
 
 pub use attempt::{Attempt, ShardOutcome, ShardResult};
+pub use compact::{merge_compaction, plan_compaction};
 pub use exchange::ExchangeFile;
 pub use index::{Source, shard_index};
-pub use job::{AuditJob, JobSettings, ReplayJob};
+pub use job::{AuditJob, CompactJob, JobSettings, ReplayJob};
 pub use layout::ShardSize;
-pub use machine::ShardStores;
+pub use machine::{ShardStores, ShardWarehouse};
 pub use outcome::{PlanOutcome, ShardReport, ShardState};
-pub use plan::{Listing, Run, RunPlan, Stores};
+pub use plan::{Listing, PlannedWarehouse, Run, RunPlan, Stores};
 pub use reconcile::{merge_audit, plan_audit};
 pub use replay::{merge_replay, plan_replay};
-pub use shards::Shard;
+pub use shards::{Scope, Shard, ShardMonths};
 pub use step::{is_temporary, run_shard};
 pub use store::RunStore;

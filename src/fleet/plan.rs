@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::job::JobSettings;
 use super::shards::{self, Shard};
 use super::store::RunStore;
-use crate::replay::ClassCounts;
+use crate::request_cost::ClassCounts;
 use pipeline::hex::hex;
 
 /// Name of the plan.
@@ -36,7 +36,7 @@ pub struct RunPlan {
     /// Job, with the settings that determine its result.
     #[serde(flatten)]
     pub job: JobSettings,
-    /// Both stores, without secrets.
+    /// The stores, without secrets.
     pub stores: Stores,
     /// Cutoff of all shards: later objects are not part of the run.
     pub cutoff: DateTime<Utc>,
@@ -48,13 +48,31 @@ pub struct RunPlan {
     pub shards_sha256: String,
 }
 
-/// Identities of both stores, without secrets.
+/// Identities of the stores, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stores {
     /// Address of the lake.
     pub lake: String,
     /// Identity of the lake, regardless of how its address is written.
     pub lake_identity: String,
+    /// The warehouse; a compaction has none.
+    #[serde(flatten)]
+    pub warehouse: Option<PlannedWarehouse>,
+}
+
+impl Stores {
+    /// Returns the warehouse, which every job but a compaction has.
+    ///
+    /// # Errors
+    /// Returns an error if the plan has none.
+    pub fn warehouse(&self) -> anyhow::Result<&PlannedWarehouse> {
+        self.warehouse.as_ref().context("the plan names no warehouse: plan again")
+    }
+}
+
+/// Identity of a warehouse, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedWarehouse {
     /// Address of the warehouse without its password.
     pub warehouse: String,
     /// Server, database and table, without the account.

@@ -1,25 +1,21 @@
 //! Audits in shards.
 
-use std::time::Instant;
-
 use anyhow::Context as _;
 use serde_json::json;
 
 use super::attempt::{self, Ended, Found, INTERRUPTED};
-use super::clock;
+use super::create::create_run;
 use super::exchange::{FileWriter, RunExchange};
 use super::job::{AuditJob, JobSettings};
 use super::layout::{ShardSize, divide};
-use super::machine::{ShardStores, columns};
+use super::machine::ShardStores;
 use super::outcome::PlanOutcome;
-use super::plan::{Run, RunPlan, Stores};
+use super::plan::{Run, Stores};
 use super::store::RunStore;
-use super::survey::Survey;
 use crate::cancellation::CancellationToken;
 use crate::job_range::JobRange;
 use crate::parts::PartsStats;
 use crate::progress::Progress;
-use crate::reader::Cutoff;
 use crate::reconcile::{
     Audit, AuditShard, DriftWriter, Outcome, ShardRun, Shards, TruthAsked, combine, judge_shard, refuse_empty,
 };
@@ -30,7 +26,7 @@ impl AuditJob {
     fn audit(&self, stores: &ShardStores) -> anyhow::Result<Audit> {
         Ok(Audit {
             lake: stores.lake.clone(),
-            warehouse: stores.warehouse.clone(),
+            warehouse: stores.warehouse()?.bulk.clone(),
             span: self.span()?,
             rules: Rules { meta_rate: self.options.meta_rate },
             reads: stores.reads,
@@ -55,25 +51,14 @@ pub async fn plan_audit(
     stores: &ShardStores,
     job: AuditJob,
     named: Stores,
-    (store, size): (RunStore, ShardSize),
+    to: (RunStore, ShardSize),
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<PlanOutcome> {
-    let started = Instant::now();
     let audit = job.audit(stores)?;
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
-    let schema = audit.warehouse.table_schema().await?;
     refuse_empty(&audit, &wide).await?;
-    clock::check(&*audit.lake, None).await?;
-    let cutoff = Cutoff::of(&*audit.lake).await?.instant();
-    let Some(survey) = Survey::of(&*audit.lake, &wide, progress, cancel).await? else {
-        return Ok(PlanOutcome { stopped: Some(INTERRUPTED.into()), ..PlanOutcome::default() });
-    };
-    let shards = divide(&survey, size);
-    let named = Stores { columns: columns(&schema), ..named };
-    let plan = RunPlan::new(JobSettings::Reconcile(job), named, cutoff, survey.listing, shards.len());
-    let run = Run::create(store, plan, shards).await?;
-    Ok(PlanOutcome::of(&run, started.elapsed().as_secs_f64()))
+    create_run((&*audit.lake, &wide), JobSettings::Reconcile(job), named, to, divide, (progress, cancel)).await
 }
 
 /// Judges a shard of an audit.
@@ -116,7 +101,7 @@ pub async fn merge_audit(
     let runs = runs(&outcomes);
     let exchange = RunExchange::new(run.clone(), outcomes.files());
     let shards = Shards {
-        ranges: run.shards.iter().map(|shard| shard.range.ids).collect(),
+        ranges: run.shards.iter().map(|shard| Ok(shard.range()?.ids)).collect::<anyhow::Result<_>>()?,
         exchange: &exchange,
         cutoff: run.plan.cutoff,
         lost_snapshots: outcomes.outcomes.iter().map(|outcome| outcome.attempt.lost_snapshots).sum(),

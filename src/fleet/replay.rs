@@ -12,20 +12,18 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::attempt::{self, Ended, Found};
-use super::clock;
+use super::create::create_run;
 use super::exchange::{FileWriter, RunExchange};
 use super::job::{JobSettings, ReplayJob};
 use super::layout::{ShardSize, divide};
-use super::machine::{ShardStores, columns};
+use super::machine::ShardStores;
 use super::outcome::PlanOutcome;
-use super::plan::{Run, RunPlan, Stores};
+use super::plan::{Run, Stores};
 use super::store::RunStore;
-use super::survey::Survey;
 use crate::cancellation::CancellationToken;
 use crate::exchange::ExchangeWriter;
 use crate::job_range::JobRange;
 use crate::progress::Progress;
-use crate::reader::Cutoff;
 use crate::replay::{
     Counter, JournalMode, LeftObjects, Outcome, Plan, Policy, Replay, ReplayShard, ReplaySource, ThrottleLimits,
     ThrottleSettings, journal_of_run, run as replay,
@@ -40,18 +38,25 @@ impl ReplayJob {
         Ok(ReplaySource { span, filter, parts, ..ReplaySource::of(stores.lake.clone()) })
     }
 
-    fn replay(&self, plan: Plan, stores: &ShardStores, journal: JournalMode, rate: Option<u64>) -> Replay {
+    fn replay(
+        &self,
+        plan: Plan,
+        stores: &ShardStores,
+        journal: JournalMode,
+        rate: Option<u64>,
+    ) -> anyhow::Result<Replay> {
         let limits = ThrottleLimits { rows_per_second: rate, ..ThrottleLimits::default() };
-        Replay {
+        let warehouse = stores.warehouse()?;
+        Ok(Replay {
             verify: self.verify,
             policy: Policy::Keep,
             read_concurrency: stores.reads,
-            load_concurrency: stores.connections,
+            load_concurrency: warehouse.connections,
             sort: stores.sort.clone(),
             journal: Some(journal),
             throttle: ThrottleSettings { limits, ..ThrottleSettings::default() },
-            ..Replay::new(plan, stores.warehouse.clone())
-        }
+            ..Replay::new(plan, warehouse.bulk.clone())
+        })
     }
 }
 
@@ -63,12 +68,10 @@ pub async fn plan_replay(
     stores: &ShardStores,
     job: ReplayJob,
     named: Stores,
-    (store, size): (RunStore, ShardSize),
+    to: (RunStore, ShardSize),
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<PlanOutcome> {
-    let started = Instant::now();
-    let schema = stores.warehouse.table_schema().await?;
     if !job.allow_empty
         && let Some(empty) = Plan::new(job.source(stores)?).await?.empty().await?
     {
@@ -77,16 +80,8 @@ pub async fn plan_replay(
             stores.lake.address()
         );
     }
-    clock::check(&*stores.lake, None).await?;
-    let cutoff = Cutoff::of(&*stores.lake).await?.instant();
-    let Some(survey) = Survey::of(&*stores.lake, &job.span()?, progress, cancel).await? else {
-        return Ok(PlanOutcome { stopped: Some(attempt::INTERRUPTED.into()), ..PlanOutcome::default() });
-    };
-    let shards = divide(&survey, size);
-    let named = Stores { columns: columns(&schema), ..named };
-    let plan = RunPlan::new(JobSettings::Replay(job), named, cutoff, survey.listing, shards.len());
-    let run = Run::create(store, plan, shards).await?;
-    Ok(PlanOutcome::of(&run, started.elapsed().as_secs_f64()))
+    let source = (&*stores.lake, &job.span()?);
+    create_run(source, JobSettings::Replay(job), named, to, divide, (progress, cancel)).await
 }
 
 /// Returns the id of a shard's run in the journal, the same for every attempt.
@@ -112,10 +107,10 @@ pub(super) async fn run_shard(
     let run_id = run_id(run, &shard.to_string());
     let shard = ReplayShard { range: Arc::new(range.clone()), cutoff: run.plan.cutoff, name };
     let plan = Plan::of_shard(job.source(stores)?, shard).await?;
-    let journal = journal_of_run(&*stores.warehouse, run_id, job.verify).await?;
+    let journal = journal_of_run(&*stores.warehouse()?.bulk, run_id, job.verify).await?;
     let files: Box<dyn ExchangeWriter> = Box::new(files);
     let loading =
-        Replay { left: Some(files), ..job.replay(plan, stores, journal, job.rate_of_a_shard(run.plan.shards)) };
+        Replay { left: Some(files), ..job.replay(plan, stores, journal, job.rate_of_a_shard(run.plan.shards))? };
     let outcome = replay(loading, progress, cancel).await?;
     if let Some(why) = outcome.stopped {
         return Ok(Err(why));
@@ -166,8 +161,9 @@ pub async fn merge_replay(
     while let Some(objects) = left.next(LEFT_AT_ONCE)? {
         let source = ReplaySource { only: Some(objects), ..job.source(stores)? };
         let plan = Plan::new(source).await?.with_cutoff(run.plan.cutoff);
-        let journal = journal_of_run(&*stores.warehouse, run_id(run, &format!("merge {round}")), job.verify).await?;
-        let outcome = replay(job.replay(plan, stores, journal, job.rows_per_second), progress, cancel).await?;
+        let journal =
+            journal_of_run(&*stores.warehouse()?.bulk, run_id(run, &format!("merge {round}")), job.verify).await?;
+        let outcome = replay(job.replay(plan, stores, journal, job.rows_per_second)?, progress, cancel).await?;
         let is_stopped = outcome.stopped.is_some();
         merged.merge(outcome);
         round += 1;

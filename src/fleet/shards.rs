@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::compact::FarmMonth;
 use crate::job_range::{DayLimits, IdLimits, JobRange};
 
 /// Shard of a run: what it covers, and how much that was when the run was planned.
@@ -10,13 +11,56 @@ use crate::job_range::{DayLimits, IdLimits, JobRange};
 pub struct Shard {
     /// Number of the shard, from 0.
     pub shard: u32,
-    /// Objects and rows of the shard.
+    /// What it covers.
     #[serde(flatten)]
-    pub range: JobRange,
+    pub scope: Scope,
     /// Number of its listed objects.
     pub objects: u64,
     /// Total size of its objects, in bytes.
     pub bytes: u64,
+}
+
+/// What a shard covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scope {
+    /// Months of a compaction. Before the other variant, whose fields may all be absent.
+    Months(ShardMonths),
+    /// Objects and rows of an audit or a replay.
+    Range(JobRange),
+}
+
+/// Months of a compaction that one shard covers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardMonths {
+    /// The months, in ascending order.
+    pub months: Vec<FarmMonth>,
+    /// True if objects outside of the paths of days belong to the shard.
+    pub strays: bool,
+}
+
+impl Shard {
+    /// Returns the range of a shard of an audit or a replay.
+    ///
+    /// # Errors
+    /// Returns an error if it covers months.
+    pub(super) fn range(&self) -> anyhow::Result<&JobRange> {
+        match &self.scope {
+            Scope::Range(range) => Ok(range),
+            Scope::Months(_) => bail!("shard {} is that of a compaction: plan again", self.shard),
+        }
+    }
+
+    /// Returns the months of a shard of a compaction.
+    ///
+    /// # Errors
+    /// Returns an error if it covers a range.
+    pub(super) fn months(&self) -> anyhow::Result<&ShardMonths> {
+        match &self.scope {
+            Scope::Months(months) => Ok(months),
+            Scope::Range(_) => bail!("shard {} is not that of a compaction: plan again", self.shard),
+        }
+    }
 }
 
 /// Returns the lines of the file.
@@ -28,7 +72,8 @@ pub(super) fn to_lines(shards: &[Shard]) -> anyhow::Result<String> {
 /// Parses the lines of the file.
 ///
 /// # Errors
-/// Returns an error if a line is no shard, or if the shards do not cover everything exactly once.
+/// Returns an error if a line is no shard, or if the shards do not cover everything exactly once. Months are only checked
+/// for being there once.
 pub(super) fn parse(text: &str) -> anyhow::Result<Vec<Shard>> {
     let shards: Vec<Shard> = text
         .lines()
@@ -36,9 +81,29 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Vec<Shard>> {
         .map(|(at, line)| serde_json::from_str(line).with_context(|| format!("line {} is no shard", at + 1)))
         .collect::<anyhow::Result<_>>()?;
     ensure!(!shards.is_empty(), "there is no shard in it");
+    match shards[0].scope {
+        Scope::Months(_) => check_months(&shards)?,
+        Scope::Range(_) => check_ranges(&shards)?,
+    }
+    Ok(shards)
+}
+
+fn check_months(shards: &[Shard]) -> anyhow::Result<()> {
+    let mut last: Option<&FarmMonth> = None;
+    for (at, shard) in (0..).zip(shards) {
+        let ShardMonths { months, strays } = shard.months()?;
+        let follows = |month| last.replace(month).is_none_or(|last| last < month);
+        if shard.shard != at || *strays != (at == 0) || !months.iter().all(follows) {
+            bail!("line {} does not follow the one before it", at + 1);
+        }
+    }
+    Ok(())
+}
+
+fn check_ranges(shards: &[Shard]) -> anyhow::Result<()> {
     let (mut ids, mut days) = (IdLimits::default(), DayLimits::default());
-    for (at, shard) in (0..).zip(&shards) {
-        let JobRange { ids: own, days: own_days, strays } = &shard.range;
+    for (at, shard) in (0..).zip(shards) {
+        let JobRange { ids: own, days: own_days, strays } = shard.range()?;
         let follows = own.after == ids.until && own_days.from == days.before;
         let ascends = own.after.zip(own.until).is_none_or(|(after, until)| after <= until)
             && own_days.from.zip(own_days.before).is_none_or(|(from, before)| from <= before);
@@ -48,7 +113,7 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Vec<Shard>> {
         (ids, days) = (*own, *own_days);
     }
     ensure!(ids.until.is_none() && days.before.is_none(), "its last line does not cover the rest");
-    Ok(shards)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -64,7 +129,7 @@ mod tests {
             let (after, from) = std::mem::replace(&mut before, (until, end));
             let range =
                 JobRange { ids: IdLimits { after, until }, days: DayLimits { from, before: end }, strays: shard == 0 };
-            Shard { shard, range, objects: 7, bytes: 70 }
+            Shard { shard, scope: Scope::Range(range), objects: 7, bytes: 70 }
         });
         shards.collect()
     }
@@ -89,6 +154,36 @@ mod tests {
             (lines.replacen("2023-01-02", "2023-01-03", 1), "line 2"),
             (lines.replace("\"strays\":true", "\"strays\":false"), "line 1"),
             (lines.replacen("\"until\":null", "\"until\":\"01856aa0-c800-8000-8000-000000000001\"", 1), "the rest"),
+        ] {
+            let e = format!("{:#}", parse(&text).unwrap_err());
+            assert!(e.contains(why), "{text}: {e}");
+        }
+    }
+
+    fn months(list: &[&[(&str, &str)]]) -> Vec<Shard> {
+        let month =
+            |(month, farm): &(&str, &str)| FarmMonth { month: month.parse().unwrap(), farm: (*farm).to_owned() };
+        let shards = (0..).zip(list).map(|(shard, list)| {
+            let months = ShardMonths { months: list.iter().map(month).collect(), strays: shard == 0 };
+            Shard { shard, scope: Scope::Months(months), objects: 7, bytes: 70 }
+        });
+        shards.collect()
+    }
+
+    #[test]
+    fn months_come_back_and_are_there_once() {
+        let good = months(&[&[("2026-01", "a"), ("2026-01", "b")], &[("2026-02", "a")], &[]]);
+        let lines = to_lines(&good).unwrap();
+        assert_eq!(parse(&lines).unwrap(), good, "{lines}");
+        let (first, _) = lines.split_once('\n').unwrap();
+        let range = to_lines(&shards()).unwrap();
+        for (text, why) in [
+            (to_lines(&months(&[&[("2026-01", "b"), ("2026-01", "a")]])).unwrap(), "line 1"),
+            (to_lines(&months(&[&[("2026-01", "a")], &[("2026-01", "a")]])).unwrap(), "line 2"),
+            (lines.replacen("\"strays\":false", "\"strays\":true", 1), "line 2"),
+            (lines.replace("2026-02", "2026-2"), "line 2"),
+            (format!("{first}\n{}", range.lines().nth(1).unwrap()), "not that of a compaction"),
+            (format!("{}\n{first}", range.lines().next().unwrap()), "that of a compaction"),
         ] {
             let e = format!("{:#}", parse(&text).unwrap_err());
             assert!(e.contains(why), "{text}: {e}");

@@ -11,7 +11,7 @@ use super::job::JobSettings;
 use super::machine::ShardStores;
 use super::outcome::{ShardReport, ShardState};
 use super::plan::{FORMAT, Run};
-use super::{reconcile, replay};
+use super::{compact, reconcile, replay};
 use crate::cancellation::CancellationToken;
 use crate::outcome::duration;
 use crate::progress::Progress;
@@ -123,10 +123,17 @@ async fn run_attempt<Opening: Future<Output = anyhow::Result<ShardStores>>>(
     let dir = SortDir::in_dir(&stores.sort.dir);
     let dir = dir.with_context(|| format!("cannot write to --sort-dir {}", stores.sort.dir.display()))?;
     let files = FileWriter::new(dir.path(), &run.plan_id, shard);
-    let part = (&run.shards[shard as usize].range, files.clone());
+    let scope = &run.shards[shard as usize];
     let ended = match &run.plan.job {
-        JobSettings::Reconcile(job) => reconcile::run_shard(run, job, &stores, part, progress, cancel).await,
-        JobSettings::Replay(job) => replay::run_shard(run, (shard, job), &stores, part, progress, cancel).await,
+        JobSettings::Reconcile(job) => {
+            let part = (scope.range()?, files.clone());
+            reconcile::run_shard(run, job, &stores, part, progress, cancel).await
+        }
+        JobSettings::Replay(job) => {
+            let part = (scope.range()?, files.clone());
+            replay::run_shard(run, (shard, job), &stores, part, progress, cancel).await
+        }
+        JobSettings::Compact(job) => compact::run_shard(run, job, &stores, scope.months()?, progress, cancel).await,
     };
     let Found { counts, objects, lost_snapshots, detail } = match ended {
         Ok(Ok(found)) => found,

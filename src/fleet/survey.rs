@@ -9,9 +9,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::plan::Listing;
 use crate::cancellation::CancellationToken;
+use crate::compact::FarmMonth;
 use crate::job_range::id_in_place;
+use crate::parts::Month;
 use crate::progress::Progress;
-use crate::replay::{ClassCounts, LISTING_PRICE, read_price};
+use crate::request_cost::{self, ClassCounts};
 use pipeline::lake::{self, Depth, Key, Lake, Partition, Span, scan_partitions};
 
 /// Number of concurrent listings.
@@ -24,6 +26,13 @@ const BUCKETS: usize = 256;
 pub(super) struct Size {
     pub objects: u64,
     pub bytes: u64,
+}
+
+impl Size {
+    const fn add(&mut self, other: Self) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+    }
 }
 
 /// Objects with neighbouring ids: of complete milliseconds, or a piece of one.
@@ -57,6 +66,8 @@ pub(super) struct Survey {
     buckets: Vec<Bucket>,
     /// All other objects in the paths of days.
     days: BTreeMap<NaiveDate, Size>,
+    /// All objects in the paths of days, by the month of a farm.
+    months: BTreeMap<FarmMonth, Size>,
     strays: Size,
     pub listing: Listing,
 }
@@ -78,6 +89,11 @@ impl Survey {
 
     pub(super) fn days(&self) -> impl Iterator<Item = (NaiveDate, Size)> {
         self.days.iter().map(|(day, size)| (*day, *size))
+    }
+
+    /// Returns the size of a farm's month.
+    pub(super) fn of_month(&self, month: &FarmMonth) -> Size {
+        self.months.get(month).copied().unwrap_or_default()
     }
 
     pub(super) const fn strays(&self) -> Size {
@@ -108,20 +124,17 @@ impl Survey {
         let mut survey = Self::default();
         survey.strays.objects = found.unrecognized.count() + found.unrecognized.folder_markers();
         let (first, last) = (found.partitions.first().map(|p| p.day), found.partitions.last().map(|p| p.day));
-        let farms: std::collections::BTreeSet<_> = found.partitions.iter().map(|p| &p.farm).collect();
-        let months: std::collections::BTreeSet<_> =
-            found.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
-        survey.listing.list_requests = 1 + farms.len() as u64 * 2 + months.len() as u64;
+        survey.listing.list_requests = request_cost::partition_requests(&found.partitions);
         let (stage, total) = (progress.stage("listing", "objects", None), found.partitions.len().max(1));
         let mut listed = stream::iter(found.partitions)
-            .map(|partition| async move { Ok::<_, lake::Error>((list(lake, &partition).await?, partition.day)) })
+            .map(|partition| async move { Ok::<_, lake::Error>((list(lake, &partition).await?, partition)) })
             .buffered(LISTINGS);
         let (mut day, mut ids, mut done): (Option<NaiveDate>, Vec<(u128, u64)>, f64) = (None, Vec::new(), 0.0);
         while let Some((found, of)) = listed.try_next().await? {
             if cancel.is_cancelled() {
                 return Ok(None);
             }
-            if day.replace(of) != Some(of) {
+            if day.replace(of.day) != Some(of.day) {
                 survey.add_ids(std::mem::take(&mut ids));
             }
             done += 1.0;
@@ -137,17 +150,18 @@ impl Survey {
         Ok(Some(survey))
     }
 
-    fn add(&mut self, day: NaiveDate, found: Found) {
+    fn add(&mut self, partition: Partition, found: Found) {
         self.listing.list_requests += found.pages;
         self.listing.get_requests += found.readable;
         if found.other.objects > 0 {
-            let size = self.days.entry(day).or_default();
-            size.objects += found.other.objects;
-            size.bytes += found.other.bytes;
+            self.days.entry(partition.day).or_default().add(found.other);
         }
-        for (class, counts) in found.classes {
-            self.listing.classes.entry(class).or_default().merge(&counts);
-        }
+        let in_place = Size { objects: found.ids.len() as u64, bytes: found.ids.iter().map(|(_, bytes)| bytes).sum() };
+        let month = FarmMonth { month: Month::of(partition.day), farm: partition.farm };
+        let size = self.months.entry(month).or_default();
+        size.add(found.other);
+        size.add(in_place);
+        request_cost::merge(&mut self.listing.classes, found.classes);
     }
 
     /// Adds the objects of a day that are divided by id.
@@ -189,11 +203,9 @@ impl Survey {
         listing.bytes = of_ids + of_days + self.strays.bytes;
         (listing.by_day, listing.strays) = (by_day, self.strays.objects);
         (listing.first_day, listing.last_day) = (first, last);
-        let reads: f64 = listing.classes.iter().map(|(class, counts)| counts.cost(read_price(class))).sum();
         // The shards list their objects again.
-        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
-        let lists = 2.0 * listing.list_requests as f64 / 1_000.0 * LISTING_PRICE;
-        listing.request_cost_usd = format!("{:.4}", reads + lists);
+        let cost = request_cost::in_usd(2 * listing.list_requests, &listing.classes);
+        listing.request_cost_usd = format!("{cost:.4}");
     }
 }
 
@@ -203,10 +215,7 @@ async fn list(lake: &dyn Lake, partition: &Partition) -> Result<Found, lake::Err
         let page = lake.list(&partition.prefix(), Depth::Recursive, after.as_deref()).await?;
         found.pages += 1;
         for object in page.objects {
-            let class = found.classes.entry(object.class.to_string()).or_default();
-            class.objects += 1;
-            class.bytes += object.size;
-            class.restored += u64::from(object.restored);
+            let class = request_cost::count(&mut found.classes, &object);
             class.archived += u64::from(object.archived);
             found.readable += u64::from(!object.archived && Key::parse(&object.key).is_some());
             match id_in_place(&object.key, partition.day) {
@@ -226,6 +235,12 @@ async fn list(lake: &dyn Lake, partition: &Partition) -> Result<Found, lake::Err
 
 #[cfg(test)]
 impl Survey {
+    /// Returns the survey of these numbers of objects.
+    pub(super) fn of_months(months: BTreeMap<FarmMonth, u64>) -> Self {
+        let size = |objects| Size { objects, bytes: objects * 100 };
+        Self { months: months.into_iter().map(|(month, objects)| (month, size(objects))).collect(), ..Self::default() }
+    }
+
     /// Returns the survey of these objects: ids, and days with numbers of other objects.
     pub(super) fn of_objects(days: Vec<Vec<u128>>, other: Vec<(NaiveDate, u64)>) -> Self {
         let mut survey = Self::default();

@@ -13,12 +13,15 @@ impl fmt::Display for PlanOutcome {
         let (listing, id) = (&self.listing, self.plan_id.as_deref().unwrap_or_default());
         let shards = if self.shards == 1 { "shard" } else { "shards" };
         writeln!(f, "plan: {} in {} {shards} ({})", self.job, count(u64::from(self.shards)), duration(self.seconds))?;
+        // A compaction only reads objects that no part has.
+        let is_compaction = self.job == "compact";
+        let reads = if is_compaction { "read requests, at most" } else { "read requests" };
         let mut lines = vec![
             ("objects", count(listing.objects)),
             ("in the largest shard", count(self.largest_shard)),
-            ("read requests", count(listing.get_requests)),
+            (reads, count(listing.get_requests)),
         ];
-        if listing.by_day > 0 {
+        if listing.by_day > 0 && !is_compaction {
             lines.insert(1, ("of these, divided by day", count(listing.by_day)));
         }
         if let Some((first, last)) = listing.first_day.zip(listing.last_day) {

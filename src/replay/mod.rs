@@ -71,11 +71,10 @@ pub use crate::sort::SortSettings;
 pub use left::LeftObjects;
 pub(crate) use outcome::SKIPPED;
 pub use outcome::{
-    ClassCounts, Counter, DayCounts, Days, ObjectCounts, Outcome, Pause, Preview, ReadSample, ReplayOptions, TableSwap,
+    Counter, DayCounts, Days, ObjectCounts, Outcome, Pause, Preview, ReadSample, ReplayOptions, TableSwap,
 };
 pub use plan::{Plan, ReplayShard, ReplaySource};
 pub use policy::Policy;
-pub(crate) use preview::{LISTING_PRICE, read_price};
 pub use run::run;
 pub use selection::RecordFilter;
 pub use settings::{JournalMode, Replay, ResumableRun, find_resumable_run, journal_of_run};

@@ -1,15 +1,16 @@
 //! Dry run of a replay: lists every object and reads a sample, without changes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::outcome::{ClassCounts, Preview, ReadSample};
+use super::outcome::{Preview, ReadSample};
 use super::plan::Plan;
 use super::policy::Policy;
 use crate::cancellation::CancellationToken;
 use crate::reader::{Age, ObjectContent};
+use crate::request_cost::{self, ClassCounts};
 use pipeline::lake::{self, Depth, Key, ObjectMeta, Partition, is_folder_marker};
 use pipeline::warehouse::{BulkWarehouse, Reason};
 
@@ -19,18 +20,6 @@ const LISTINGS: usize = 16;
 /// Number of objects in the sample, and the time limit for reading them.
 const SAMPLE: usize = 2_000;
 const SAMPLE_TIME: Duration = Duration::from_secs(5);
-
-/// US dollars per 1,000 list requests, in every class (S3's price list for us-east-1, 2025).
-pub(crate) const LISTING_PRICE: f64 = 0.005;
-
-/// Returns US dollars per 1,000 reads and per gigabyte read, by storage class (S3's price list for us-east-1, 2025).
-pub(crate) fn read_price(class: &str) -> (f64, f64) {
-    match class {
-        "STANDARD_IA" | "ONEZONE_IA" => (0.001, 0.01),
-        "GLACIER_IR" => (0.01, 0.03),
-        _ => (0.0004, 0.0),
-    }
-}
 
 /// Totals of one partition's listing.
 #[derive(Default)]
@@ -87,17 +76,14 @@ impl Plan {
         reads: usize,
     ) -> Result<(), lake::Error> {
         let sample = self.list(preview).await?;
-        // Each farm's years, months and days are listed too, to find the partitions.
-        let months: BTreeSet<_> = self.partitions.iter().map(|p| (&p.farm, p.day.format("%Y%m").to_string())).collect();
-        preview.list_requests += 1 + preview.farms.len() as u64 * 2 + months.len() as u64;
+        preview.list_requests += request_cost::partition_requests(&self.partitions);
         preview.get_requests = preview.objects
             - preview.archived
             - preview.after_cutoff
             - preview.future_dated
             - preview.unrecognized
             - preview.folder_markers;
-        let reads_cost: f64 = preview.classes.iter().map(|(class, of)| of.cost(read_price(class))).sum();
-        preview.request_cost_usd = preview.list_requests as f64 / 1_000.0 * LISTING_PRICE + reads_cost;
+        preview.request_cost_usd = request_cost::in_usd(preview.list_requests, &preview.classes);
         preview.sample = self.sample(sample, reads).await?;
         preview.seconds =
             preview.sample.as_ref().map(|sample| preview.get_requests as f64 / sample.per_second.max(1e-9));
@@ -127,9 +113,7 @@ impl Plan {
             preview.folder_markers += found.folder_markers;
             preview.list_requests += found.pages;
             *preview.farms.entry(partition.farm).or_insert(0) += found.objects;
-            for (class, more) in found.classes {
-                preview.classes.entry(class).or_default().merge(&more);
-            }
+            request_cost::merge(&mut preview.classes, found.classes);
             sample.extend(found.sample);
         }
         Ok(sample)
@@ -143,10 +127,7 @@ impl Plan {
             for object in page.objects.into_iter().filter(|object| self.has(object)) {
                 listed.objects += 1;
                 listed.bytes += object.size;
-                let class = listed.classes.entry(object.class.to_string()).or_default();
-                class.objects += 1;
-                class.bytes += object.size;
-                class.restored += u64::from(object.restored);
+                let class = request_cost::count(&mut listed.classes, &object);
                 match (Key::parse(&object.key), self.cutoff.age(object.last_modified)) {
                     (None, _) if is_folder_marker(&object) => listed.folder_markers += 1,
                     (None, _) => listed.foreign += 1,
@@ -219,17 +200,4 @@ async fn ask(bulk: &dyn BulkWarehouse, policy: Policy, preview: &mut Preview) {
         Ok(false) => "the table ruminate_journal is created (unless --no-journal)".to_owned(),
         Err(e) => format!("cannot check for the journal: {e}"),
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cost_consists_of_requests_and_of_bytes_if_the_class_bills_them() {
-        let class = |objects, archived, bytes| ClassCounts { objects, archived, bytes, restored: 0 };
-        assert!((class(1_000_000, 0, 400_000_000).cost(read_price("STANDARD")) - 0.4).abs() < 1e-9);
-        assert!((class(1_000_000, 0, 1_000_000_000).cost(read_price("STANDARD_IA")) - 1.01).abs() < 1e-9);
-        assert!(class(10, 10, 4_000).cost(read_price("GLACIER")).abs() < 1e-9, "what is archived is not read");
-    }
 }

@@ -12,7 +12,7 @@ use testkit::{BUCKET, PREFIX, Ran, Scene, moment, old_lake, real_files, with_rea
 use crate::planted_drift::shape;
 
 /// Every file below a directory, by its path.
-fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(dir).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -26,7 +26,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// Makes all objects of a directory old enough that a compaction need not wait for its clock.
-fn age(lake: &Path) {
+pub fn age(lake: &Path) {
     let yesterday = std::time::SystemTime::now() - Duration::from_secs(86_400);
     for path in files(lake).into_keys() {
         std::fs::File::options().write(true).open(path).unwrap().set_modified(yesterday).unwrap();

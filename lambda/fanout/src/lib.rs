@@ -16,7 +16,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use pipeline::lake::LakeUrl;
 use ruminate::cancellation::CancellationToken;
 use ruminate::cli;
-use ruminate::fleet::is_temporary;
+use ruminate::fleet::{JobSettings, Run, RunStore, is_temporary};
 use ruminate::outcome::Exit;
 use ruminate::render::Rendered;
 use serde::Deserialize;
@@ -105,15 +105,15 @@ async fn merge(run_url: &str, flags: &[String], left: Duration) -> Result<Value,
             format!("the function has no disk that remains for the file of {flag}: run `ruminate merge` elsewhere");
         return Err(Failure::CannotRun(why));
     }
+    let is_audit = is_audit(run_url).await.map_err(|e| failure(&e))?;
     let dir = tempfile::tempdir().map_err(|e| Failure::CannotRun(format!("no temporary directory: {e}")))?;
     let evidence = dir.path().join("evidence");
     let named = evidence.display().to_string();
-    let words = [&["merge".to_owned(), run_url.to_owned()], flags].concat();
-    let of_an_audit = [&words[..], &["--evidence".to_owned(), named]].concat();
-    let rendered = match run(&of_an_audit, left).await {
-        Err(Failure::CannotRun(why)) if why.contains("this run is a replay") => run(&words, left).await?,
-        ran => ran?,
-    };
+    let mut words = [&["merge".to_owned(), run_url.to_owned()], flags].concat();
+    if is_audit {
+        words.extend(["--evidence".to_owned(), named]);
+    }
+    let rendered = run(&words, left).await?;
     let mut summary = summary(&rendered, run_url)?;
     if evidence.is_dir() {
         let id = rendered.json().pointer("/run/id").and_then(Value::as_str).unwrap_or("merge");
@@ -122,6 +122,13 @@ async fn merge(run_url: &str, flags: &[String], left: Duration) -> Result<Value,
         summary["evidence"] = json!(format!("{}/{name}", run_url.trim_end_matches('/')));
     }
     Ok(summary)
+}
+
+/// Returns true if a run is that of an audit.
+async fn is_audit(run_url: &str) -> anyhow::Result<bool> {
+    let url: LakeUrl = run_url.parse().map_err(|e: String| anyhow::anyhow!(e))?;
+    let run = Run::open(RunStore::new(cli::open_files(&url).await?)).await?;
+    Ok(matches!(run.plan.job, JobSettings::Reconcile(_)))
 }
 
 /// Writes the files of a directory to the run.
@@ -149,15 +156,17 @@ async fn run(words: &[String], left: Duration) -> Result<Rendered, Failure> {
     });
     let ran = cli::run_words(words, cancel).await;
     timer.abort();
-    let rendered = ran.map_err(|e| {
-        let why = format!("{e:#}");
-        if is_temporary(&e) { Failure::Interrupted(why) } else { Failure::CannotRun(why) }
-    })?;
+    let rendered = ran.map_err(|e| failure(&e))?;
     match rendered.exit {
         Exit::Clean | Exit::Findings => Ok(rendered),
         Exit::Stopped => Err(Failure::Interrupted(rendered.text().trim_end().to_owned())),
         Exit::CouldNotRun => Err(Failure::CannotRun(rendered.text().trim_end().to_owned())),
     }
+}
+
+fn failure(e: &anyhow::Error) -> Failure {
+    let why = format!("{e:#}");
+    if is_temporary(e) { Failure::Interrupted(why) } else { Failure::CannotRun(why) }
 }
 
 /// Returns the exit code and the counts of an outcome; a response has a limited size.

@@ -38,9 +38,9 @@ fn days_that_fit_are_not_divided() {
     let shards = divide(&survey, ShardSize::Objects(250));
     check(&shards, &survey);
     assert_eq!(sizes(&shards), vec![200; 20]);
-    let end = shards[0].range.ids.until.unwrap().as_u128();
+    let end = shards[0].range().unwrap().ids.until.unwrap().as_u128();
     assert_eq!(end, ids_of(START + 2 * DAY).0 - 1, "the last millisecond before the next day");
-    assert_eq!(shards[0].range.days.before, Some(date(2)));
+    assert_eq!(shards[0].range().unwrap().days.before, Some(date(2)));
 }
 
 #[test]
@@ -77,7 +77,8 @@ fn objects_and_rows_of_a_legacy_lake_are_divided_apart() {
     check(&shards, &survey);
     assert!(sizes(&shards).iter().all(|objects| *objects <= 5_000), "{:?}", sizes(&shards));
     // Random ids: each shard has about the same part of them.
-    let start = |shard: &Shard| shard.range.ids.after.map_or(0.0, |id| id.as_u128() as f64 / u128::MAX as f64);
+    let start =
+        |shard: &Shard| shard.range().unwrap().ids.after.map_or(0.0, |id| id.as_u128() as f64 / u128::MAX as f64);
     for (at, shard) in shards.iter().enumerate() {
         let due = at as f64 / shards.len() as f64;
         assert!((start(shard) - due).abs() < 0.1, "{at}: {} {due}", start(shard));
@@ -124,4 +125,32 @@ proptest! {
             prop_assert_eq!(shards.len(), count as usize);
         }
     }
+}
+
+fn month(text: &str, farm: &str) -> FarmMonth {
+    FarmMonth { month: text.parse().unwrap(), farm: farm.to_owned() }
+}
+
+#[test]
+fn months_are_not_divided_and_fill_shards_in_order() {
+    let sizes =
+        [("2024-01", "a", 60), ("2024-01", "b", 30), ("2024-02", "a", 200), ("2024-02", "b", 0), ("2024-03", "a", 70)];
+    let survey = Survey::of_months(sizes.map(|(text, farm, objects)| (month(text, farm), objects)).into());
+    let months = || sizes.map(|(text, farm, _)| month(text, farm)).to_vec();
+    let shards = divide_months(&survey, months(), ShardSize::Objects(100));
+    assert_eq!(shards::parse(&shards::to_lines(&shards).unwrap()).unwrap(), shards);
+    assert_eq!(sizes_of_months(&shards), [(2, 90), (2, 200), (1, 70)]);
+    for (count, due) in
+        [(1, vec![(5, 360)]), (2, vec![(3, 290), (2, 70)]), (4, vec![(2, 90), (2, 200), (1, 70), (0, 0)])]
+    {
+        let shards = divide_months(&survey, months(), ShardSize::Count(count));
+        assert_eq!(shards::parse(&shards::to_lines(&shards).unwrap()).unwrap(), shards);
+        assert_eq!(sizes_of_months(&shards), due);
+    }
+    let empty = divide_months(&survey, Vec::new(), ShardSize::Objects(100));
+    assert_eq!(sizes_of_months(&empty), [(0, 0)], "strays have a shard");
+}
+
+fn sizes_of_months(shards: &[Shard]) -> Vec<(usize, u64)> {
+    shards.iter().map(|shard| (shard.months().unwrap().months.len(), shard.objects)).collect()
 }

@@ -1,9 +1,9 @@
 //! Counts of the objects of a replay: its own counters, and the reader's reasons for skipping an object.
 //!
 //! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
-//! and the exit code follow from their roles. `tally.rs` counts most of them; `load/` counts the results of rows (also by
-//! day, in `load/entries.rs`), and `coordinator.rs` what was requested and not found. A part of the listed objects also needs a
-//! field in `days.rs`, or its day counts it as recovered.
+//! and the exit code follow from their roles. `tally.rs` counts most of them; `load/` counts the results of rows (by
+//! day in `load/entries.rs`, rows read back in `load/verify.rs`), `selection.rs` and `coordinator.rs` what was requested and not
+//! found. `CONTRIBUTING.md` lists what a part of the listed objects needs in addition.
 
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};

@@ -7,35 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::options::ReplayOptions;
 use crate::outcome::Exit;
-
-/// Objects of one storage class.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct ClassCounts {
-    /// Number of objects.
-    pub objects: u64,
-    /// Total size, in bytes.
-    pub bytes: u64,
-    /// Number of archived objects that are restored and can be read.
-    pub restored: u64,
-    /// Number of objects that must be restored before they can be read.
-    pub archived: u64,
-}
-
-impl ClassCounts {
-    /// Adds the counts of another.
-    pub fn merge(&mut self, more: &Self) {
-        self.objects += more.objects;
-        self.bytes += more.bytes;
-        self.restored += more.restored;
-        self.archived += more.archived;
-    }
-
-    /// Returns the cost of reading them, in the currency of the prices: per 1,000 reads, and per gigabyte.
-    pub fn cost(&self, (reads, gigabyte): (f64, f64)) -> f64 {
-        let share = (self.objects - self.archived) as f64 / self.objects.max(1) as f64;
-        (self.objects - self.archived) as f64 / 1_000.0 * reads + self.bytes as f64 * share / 1e9 * gigabyte
-    }
-}
+use crate::request_cost::ClassCounts;
 
 /// Sample of objects, read as in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

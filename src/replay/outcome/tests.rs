@@ -7,6 +7,7 @@ use super::*;
 use crate::outcome::{Unread, read_back, through_json};
 use crate::parts::PartsStats;
 use crate::reader::Skip;
+use crate::request_cost::ClassCounts;
 
 /// Returns an outcome in which every field differs from its default.
 fn full() -> Outcome {

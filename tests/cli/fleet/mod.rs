@@ -11,6 +11,7 @@ use testkit::{Ran, Scene, moment};
 use super::planted_drift::shape;
 
 mod bad_input;
+mod compact;
 mod reconcile;
 mod replay;
 
