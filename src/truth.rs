@@ -66,6 +66,12 @@ impl Expectation {
     }
 }
 
+/// Name of the fault whose line repeats an earlier reading, with its id.
+pub const REPEAT: &str = "duplicate";
+
+/// Name of the fault whose line corrects an earlier reading of the same natural key.
+pub const CORRECTION: &str = "corrected";
+
 /// Ground truth for one line, or for one reading that is never delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry<'a> {
@@ -90,6 +96,18 @@ pub struct Entry<'a> {
     pub sha256: Option<Cow<'a, str>>,
     /// The expected result.
     pub expect: Expectation,
+}
+
+impl Entry<'_> {
+    /// Returns true if the line repeats an earlier reading, with its id.
+    pub fn is_repeat(&self) -> bool {
+        self.fault.as_deref() == Some(REPEAT)
+    }
+
+    /// Returns true if the line corrects an earlier reading.
+    pub fn is_correction(&self) -> bool {
+        self.fault.as_deref() == Some(CORRECTION)
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -117,13 +135,13 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Adds one line to the totals. A line with the fault `duplicate` repeats an earlier id.
+    /// Adds one line to the totals.
     pub fn add(&mut self, entry: &Entry<'_>) {
         self.lines += u64::from(entry.file.is_some());
         match entry.expect {
             Expectation::Stored => {
                 self.stored += 1;
-                self.ids += u64::from(entry.fault.as_deref() != Some("duplicate"));
+                self.ids += u64::from(!entry.is_repeat());
             }
             Expectation::Quarantined => self.quarantined += 1,
             Expectation::Oversized => self.oversized += 1,

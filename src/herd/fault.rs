@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::truth::Expectation;
+use crate::truth::{self, Expectation};
 
 /// One way in which a reading is delivered incorrectly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,12 +49,12 @@ impl Fault {
     /// Returns the name on the command line, in reports and in truth files.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Duplicate => "duplicate",
+            Self::Duplicate => truth::REPEAT,
             Self::Late => "late",
             Self::OutOfOrder => "out_of_order",
             Self::MissingDay => "missing_day",
             Self::Malformed => "malformed",
-            Self::Corrected => "corrected",
+            Self::Corrected => truth::CORRECTION,
             Self::Oversized => "oversized",
             Self::UnknownFarm => "unknown_farm",
             Self::Missing => "missing",

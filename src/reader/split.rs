@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::task::JoinError;
+
 use super::cache::{CachedObject, CachedPartition, to_cache};
 use super::{ObjectContent, ReadObject, Reader, Skip};
 use crate::parts::PartDay;
@@ -74,13 +76,18 @@ pub(super) async fn split_page(
         Some(rest) => rest,
         None => KnownPartition::load(reader, partition).await,
     };
-    let (reader, listed) = (reader.clone(), objects.clone());
+    let (reader, listed, end) = (reader.clone(), objects.clone(), next.clone());
     // Rows of a part are decoded as they are compared.
-    let split = tokio::task::spawn_blocking(move || split(&reader, listed, next, (known, is_first)));
-    split.await.unwrap_or_else(|e| {
-        // The rest of the partition is read, because the next page has nothing to compare with.
+    let split = tokio::task::spawn_blocking(move || split(&reader, listed, end, (known, is_first)));
+    or_unread(split.await, objects, next)
+}
+
+/// Returns the split of a page, or all its objects as unread if the split panicked, as on damaged data that a decoder does
+/// not expect. The next page is compared with what is read again.
+fn or_unread(split: Result<SplitPage, JoinError>, unread: Vec<ObjectMeta>, next: Option<String>) -> SplitPage {
+    split.unwrap_or_else(|e| {
         tracing::warn!("a part or a cache file failed, reading its objects: {e}");
-        SplitPage { unread: objects, ..SplitPage::default() }
+        SplitPage { unread, next, ..SplitPage::default() }
     })
 }
 
@@ -134,4 +141,17 @@ fn split(
     }
     split.rest = Some(known);
     split
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_pages_after_one_that_panicked_are_listed() {
+        let page = tokio::task::spawn_blocking(|| -> SplitPage { panic!("damaged") }).await;
+        let split = or_unread(page, Vec::new(), Some("next".to_owned()));
+        assert_eq!(split.next.as_deref(), Some("next"));
+        assert!(split.rest.is_none(), "the next page loads what is known");
+    }
 }

@@ -162,7 +162,9 @@ impl ReaderState<'_> {
 
     fn take(&mut self, found: ReadObject) -> std::io::Result<()> {
         let ReadObject { meta, item, .. } = found;
-        let Some(place) = Partition::of_key(&meta.key) else { return Ok(()) };
+        let unplanned = || std::io::Error::other(format!("{} is in no day of the plan; this is a bug", meta.key));
+        let place = Partition::of_key(&meta.key).ok_or_else(unplanned)?;
+        let number = *self.numbers.get(&place).ok_or_else(unplanned)?;
         let reading = self.reading;
         self.seen += 1;
         let ObjectContent::Record(record) = item else {
@@ -181,7 +183,6 @@ impl ReaderState<'_> {
             self.seen -= 1;
             return left.write(id, meta.key);
         }
-        let number = *self.numbers.get(&place).unwrap_or(&0);
         let entry = ReplayEntry { id, key: meta.key, place: number, record };
         match order {
             IdOrder::TimeOrdered => {

@@ -1,4 +1,4 @@
-//! The topic that messages are published to: SNS, the intake in-process (`local`), or an in-memory list.
+//! The topic that messages are published to: SNS, or the intake in this process (`local`).
 //!
 //! Another service, such as SQS, is a folder here with its implementation of [`Topic`], a variant of the address
 //! (`address.rs`), and its arm in `open_service` (`src/cli/topic.rs`).
@@ -16,7 +16,8 @@ pub mod address;
 pub mod arn;
 pub mod deliveries;
 pub mod local;
-pub mod memory;
+#[cfg(test)]
+pub(crate) mod memory;
 pub mod sns;
 mod terms;
 

@@ -45,11 +45,6 @@ impl Authorities {
         Ok(Self(Some(Arc::new(Bundle { path: path.to_owned(), pem, roots }))))
     }
 
-    /// Returns true if the system's authorities are trusted.
-    pub fn is_system(&self) -> bool {
-        self.0.is_none()
-    }
-
     /// Returns the trust store for the SDK's HTTP client.
     pub(super) fn trust_store(&self) -> TrustStore {
         let Some(bundle) = &self.0 else { return TrustStore::default() };

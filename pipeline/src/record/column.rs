@@ -10,10 +10,11 @@
 //! 2. The field of `Reading` and its line in `Reading::read` (`reading.rs`), or the field of `Record` (`enriched.rs`).
 //! 3. The column in `0001_table.sql` of `sql/mysql/` and `sql/sqlite/`, for new tables. The operator adds it to existing tables
 //!    with ALTER TABLE, before a new Lambda is deployed: a table without the column is rejected.
+//! 4. The columns of both tables in `lambda/template.yaml`. A test fails without them.
 //!
-//! 4. A new version of `RULES` in the toolkit's `src/parts/layout.rs`, so that cached records are read again, and the columns of
-//!    the tables in `lambda/template.yaml`. A test fails without the latter. Existing parts have other columns then:
-//!    `ruminate compact` must write them again before objects are deleted, because `restore` does not read them.
+//! Caches of audits and existing parts have other columns then, and are not trusted: records are read from objects until
+//! `ruminate compact` has written the parts again. Do that before objects are deleted, because `restore` does not read old
+//! parts. Hash totals change as well, so totals of before and after the change cannot be compared.
 //!
 //! A value of a column in `Column::READING` is part of the id (`docs/ids.md`).
 

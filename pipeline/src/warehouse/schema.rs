@@ -5,8 +5,8 @@
 //!
 //! - A new view or index is a new numbered file and a line in `steps!`.
 //! - A new column goes into `0001_table.sql`, for new tables, and into the table of [`Column`]. Existing tables are checked by
-//!   [`table_schema`]: a missing column is an error that names it, and the operator adds it with ALTER TABLE. `CONTRIBUTING.md`
-//!   has all steps.
+//!   [`table_schema`]: a missing column is an error that names it, and the operator adds it with ALTER TABLE. `column.rs` of
+//!   [`crate::record`] has all steps.
 
 use super::{Error, Reason, TableName};
 use crate::record::row::{ColumnType, TableSchema};

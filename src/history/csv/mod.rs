@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 
 use super::cause::Cause;
+use pipeline::record::Column;
 
 mod cells;
 mod detect;
@@ -164,7 +165,8 @@ impl Rows {
         let mut body = Vec::with_capacity(320);
         for (at, value) in cells.iter().enumerate() {
             let known = &header.cells()[at];
-            if known.anonymous && is_blank(value) {
+            let may_be_absent = known.anonymous || defect.is_none() && known.column.is_some_and(Column::is_optional);
+            if may_be_absent && is_blank(value) {
                 continue;
             }
             body.push(if body.is_empty() { b'{' } else { b',' });

@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::cancellation::CancellationToken;
-use crate::herd::Fault;
 use crate::publish::{MissingReading, TruthDelivery};
 use crate::truth::{self, Entry, Expectation};
 use pipeline::record::row::{Row, TableSchema};
@@ -83,8 +82,7 @@ fn read(path: &Path, send: &mpsc::Sender<Vec<ExpectedReading>>) -> anyhow::Resul
 /// Returns the reading if it must be stored. A repeat is the same reading as the line it repeats, so it returns `None`.
 fn due(entry: &Entry<'_>) -> Option<ExpectedReading> {
     let fault = entry.fault.as_deref();
-    let is_repeat = fault == Some(Fault::Duplicate.name());
-    let id = entry.id.filter(|_| entry.expect == Expectation::Stored && !is_repeat)?;
+    let id = entry.id.filter(|_| entry.expect == Expectation::Stored && !entry.is_repeat())?;
     let file = entry.file.as_deref().unwrap_or_default().to_owned();
     Some(ExpectedReading { id, file, line: entry.line, fault: fault.map(str::to_owned) })
 }

@@ -8,6 +8,7 @@ use super::Outcome;
 use crate::outcome::{Counter as _, duration};
 use crate::reader::Skip;
 use crate::reconcile::Counter;
+use pipeline::record::Column;
 
 /// Item that was not checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,10 +116,10 @@ impl Outcome {
         }
         not.push("Ids of other versions than 8 prove nothing about the content of their objects.".to_owned());
         not.push("A value that is wrong in the same way on both sides is not detected.".to_owned());
-        not.push(
-            "Fields of an object other than the 13 columns were not compared, because the warehouse does not store them."
-                .to_owned(),
-        );
+        not.push(format!(
+            "Fields of an object other than the {} columns were not compared, because the warehouse does not store them.",
+            Column::COUNT
+        ));
         not
     }
 }

@@ -62,7 +62,7 @@ pub(in crate::reconcile) fn read(
                 return hashes.push(HashEntry { hash, at }).context(FULL);
             }
             let id = entry.id.context("has no id")?;
-            if entry.fault.as_deref() == Some("corrected") && corrected.len() < CORRECTED {
+            if entry.is_correction() && corrected.len() < CORRECTED {
                 corrected.push(id.into_bytes());
             }
             ids.push(IdEntry { id: OrderedId::Uuid(id.into_bytes()), expect: entry.expect, at }).context(FULL)

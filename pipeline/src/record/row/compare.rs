@@ -8,7 +8,7 @@
 //! | FLOAT(m,d), DOUBLE(m,d), DECIMAL(m,d) | they differ by at most half a unit of the last stored digit, plus the rounding of the binary type |
 //! | integer | the numbers are equal |
 //! | DATETIME(n) | the stored time is the lake's instant truncated **or** rounded to n digits |
-//! | any, with NULL | never: a record has no NULL |
+//! | any, with NULL | the record lacks this optional field |
 
 use super::{ColumnType, Row, TableSchema, Value, time, weight};
 use crate::record::{Column, Field, Record, timestamp};
