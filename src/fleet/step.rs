@@ -62,14 +62,14 @@ pub async fn run_shard<Opening: Future<Output = anyhow::Result<ShardStores>>>(
 fn cancel_after(limit: Duration, cancel: CancellationToken) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         tokio::time::sleep(limit).await;
-        tracing::warn!("the time of --stop-before is over: finishing in-flight work");
+        tracing::warn!("--stop-before was reached: finishing in-flight work");
         cancel.cancel();
     })
 }
 
 fn too_large(limit: Duration, objects: u64) -> String {
     format!(
-        "the time of --stop-before ({}) was over before the shard was done: run it again if the machine was busy; otherwise \
+        "--stop-before ({}) was reached before the shard was complete: run it again if the machine was busy; otherwise \
          its {objects} objects are too many for this time: plan again with --objects-per-shard {}",
         duration(limit.as_secs_f64()),
         (objects / 2).max(1)
