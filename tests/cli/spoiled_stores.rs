@@ -53,7 +53,7 @@ fn a_listing_that_may_be_incomplete_ends_the_command() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (scene, count) = on_s3(&s3);
     scene.sql("DELETE FROM historico_consumo");
-    for (fault, message) in [(ListingFault::NoToken, "its listing continues"), (ListingFault::Cut, "broke off")] {
+    for (fault, message) in [(ListingFault::NoToken, "its listing continues"), (ListingFault::Cut, "truncated")] {
         s3.dials().change(|dials| (dials.listing, dials.page_keys) = (fault, Some(5)));
         for command in ["replay", "reconcile"] {
             let ran = scene.run(&[command, "--max-attempts", "2"]);

@@ -9,14 +9,14 @@
 //! 1. A folder here with its implementation of [`Lake`]. Methods with a default body are correct but slow for a remote store:
 //!    implement them too.
 //! 2. Its variant of [`LakeUrl`] (`url.rs`), and its arm in the toolkit's `open_lake` (`src/cli/flags.rs`), which chooses the
-//!    back end. The compiler names the other places that match on the variants.
+//!    back end. The compiler finds the other places that match on the variants.
 //!
 //! # Changing every request
 //!
-//! What applies to all requests of every back end, such as a limit on bytes per second or a count of requests, is a [`Lake`]
-//! around another one, in a file here, which `open_lake` puts around the back end. `src/inventory/lake.rs` of the toolkit
-//! is an example. Forward every method, also those with a default body, and wrap what `sibling` and `as_of` return: parts are
-//! read from a sibling. The reader is the wrong place: parts, rechecks and repairs read without it.
+//! A rule for all requests of every back end, such as a limit on bytes per second or a count of requests, is a [`Lake`]
+//! that wraps another one, in a file here; `open_lake` wraps the back end in it. `src/inventory/lake.rs` of the toolkit
+//! is an example. Forward every method, also those with a default body, and wrap what `sibling` and `as_of` return,
+//! because parts are read from a sibling. The reader is the wrong place: parts, rechecks and repairs read without it.
 
 use std::fmt;
 use std::ops::Range;
@@ -242,8 +242,8 @@ pub trait Lake: Send + Sync + fmt::Debug {
         TimeDelta::zero()
     }
 
-    /// Returns how old an object must be so that no later write can have its change token; by default the precision of
-    /// the coarsest clocks of file systems, because a token may be a time and a size.
+    /// Returns how old an object must be so that no later write can have its change token. The default is the precision
+    /// of the coarsest clocks of file systems, because a token may consist of a time and a size.
     fn token_precision(&self) -> TimeDelta {
         TimeDelta::seconds(2)
     }
@@ -380,7 +380,7 @@ impl Error {
     }
 
     /// Returns true if an object that exists cannot be read, and the store works: it is in an archive tier, access to
-    /// it is denied, or something that is no object has its name.
+    /// it is denied, or something that is not an object has its name.
     pub fn is_unverifiable(&self) -> bool {
         let reasons = [
             Reason::NotFound,

@@ -12,7 +12,7 @@
 //!    with ALTER TABLE, before a new Lambda is deployed: a table without the column is rejected.
 //!
 //! 4. A new version of `RULES` in the toolkit's `src/parts/layout.rs`, so that cached records are read again, and the columns of
-//!    the tables in `lambda/template.yaml`. A test fails without the latter. Existing parts have other columns then:
+//!    the tables in `lambda/template.yaml`. A test fails without the latter. Existing parts then have outdated columns:
 //!    `ruminate compact` must write them again before objects are deleted, because `restore` does not read them.
 //!
 //! A value of a column in `Column::READING` is part of the id (`docs/ids.md`).
@@ -107,7 +107,7 @@ macro_rules! declare {
 
             const DESCRIBED: [(ColumnKind, bool); Self::COUNT] = [$((ColumnKind::$kind, is_optional!($need)),)*];
 
-            /// The column's name in SQL, JSON, CSV and Parquet.
+            /// Returns the column's name in SQL, JSON, CSV and Parquet.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
