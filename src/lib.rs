@@ -55,7 +55,7 @@
 //! - [`replay`]: lake → warehouse: plan, read, order, load, verify, resume.
 //! - [`reconcile`]: lake against warehouse: ordered merge, verdicts, repair.
 //! - [`compact`]: objects → Parquet parts next to the lake, incrementally.
-//! - [`restore`]: objects back out of parts, byte for byte.
+//! - [`restore`]: restores objects from parts, byte for byte.
 //! - [`doctor`]: checks of everything a run needs, one line per check.
 //! - [`bundle`]: the Lambda as a directory to deploy: build, check, zip, template, checksums.
 //! - [`evidence`]: an audit as files that others can check.
@@ -72,9 +72,9 @@
 //! - [`truth`]: the truth file: each reading's fault and expected result.
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`compression`]: gzip and zstd.
-//! - [`ddl`]: SQL that makes the lake and its parts tables of a query engine.
+//! - [`ddl`]: SQL that creates tables over the lake and its parts in a query engine.
 //! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
-//! - [`exchange`]: named streams of entries that a shard of a job leaves to the step that combines all shards.
+//! - [`exchange`]: named streams of entries that a shard of a job defers to the step that combines all shards.
 //! - [`job_range`]: the objects and rows that a shard of a job covers.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
 //! - `sort`: sorting more than fits in memory.

@@ -22,7 +22,7 @@ fn written_at(n: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_700_000_000_000_000 + n * 1_000_003).unwrap()
 }
 
-/// Returns a row of that farm's day.
+/// Returns a row of a farm's day.
 fn row(day: NaiveDate, n: u32) -> PartRow {
     let mut record = record(n);
     record.reading.cod_cliente = "FazendaUm".into();
@@ -81,7 +81,7 @@ fn encode(rows: &[PartRow], bodies: bool) -> Vec<u8> {
     writer.finish(&BTreeMap::from([(day(2), 3)])).unwrap().out
 }
 
-/// Puts a file in the place of the part, and opens it.
+/// Replaces the file of the part, and opens it.
 async fn opened(file: Vec<u8>) -> Result<Arc<Part>, Distrust> {
     let parts = Memory::default().sibling(PARTS);
     parts.put_new(&name().key(), file.into()).await.unwrap();
@@ -206,7 +206,7 @@ async fn no_damaged_byte_and_no_truncation_gives_another_row() {
             }
         },
     };
-    // The footer is decoded before anything is proved, so most of its bytes are tried: with a step of 1 the result is the same.
+    // The footer is decoded before it is verified, so most of its bytes are tried: with a step of 1 the result is the same.
     let footer = whole.len() - 6_000;
     for at in (0..footer).step_by(53).chain((footer..whole.len()).step_by(7)) {
         let mut damaged = whole.clone();
@@ -233,7 +233,7 @@ async fn parts_of_another_lake_place_format_or_with_a_forged_footer_are_not_trus
     let elsewhere = PartName { farm: "fazenda_dois".into(), ..name() };
     assert!(matches!(open(&elsewhere, LAKE).await, Some(Distrust::OtherSpan(_))));
 
-    // The footer of another part, with its own hash, before these rows.
+    // The rows of this part with the footer of another part and its hash.
     let mut others = rows.clone();
     others[5].etag = "forged".into();
     let forged = encode(&others, true);

@@ -236,7 +236,7 @@ fn only_named_objects_are_replayed_and_those_that_are_gone_are_counted() {
     std::fs::remove_dir_all(scene.path("lake/fazenda_um/2023/01/02")).unwrap();
     scene.run(&["replay", "--only", "drift.ndjson"]).expect(1, &[("listed", 0), ("not_found", 13)]);
     std::fs::write(scene.path("drift.ndjson"), "{}\n").unwrap();
-    refused(&scene.run(&["replay", "--only", "drift.ndjson"]), &["no line names a key"]);
+    refused(&scene.run(&["replay", "--only", "drift.ndjson"]), &["no line contains a key"]);
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn an_inventory_that_is_wrong_is_not_used() {
     s3.store().remove(STORE, &files[0]).unwrap();
     refused(&listing, "is missing");
     s3.store().put(STORE, MANIFEST, "{}");
-    refused(&listing, "the manifest is not the one of its checksum");
+    refused(&listing, "the manifest does not match its checksum");
     refused(&["--listing", other], "other/manifest.json");
     refused(&["--listing", "inventory:here"], "write inventory:s3://");
     refused(&["--listing", &wanted, "--as-of", "2026-11-22T00:00:00Z"], "cannot be used with");
