@@ -1,11 +1,11 @@
 //! Division of a listing into shards.
 //!
 //! Objects with an id in their name, and rows, are divided by id. All other objects are divided by the day of their path.
-//! A cut is between two milliseconds if possible, because ids of one millisecond may have the same natural key. Within a
-//! millisecond it is between two hashes.
+//! A boundary is between two milliseconds if possible, because ids of one millisecond may have the same natural key. Within
+//! a millisecond it is between two hashes.
 //!
-//! Ids of legacy objects are random: their rows are spread evenly over all ids. So they count for the division by id too,
-//! but less than an object that must be read.
+//! Ids of legacy objects are random: their rows are spread evenly over all ids. They therefore count for the division by
+//! id too, but less than an object that must be read.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -14,15 +14,15 @@ use super::shards::Shard;
 use super::survey::{Bucket, Survey};
 use crate::job_range::{DayLimits, IdLimits, JobRange, ids_of};
 
-/// Weight of an object, in weights of a row without its object.
+/// Weight of an object, relative to a row without its object.
 const OBJECT: u64 = 10;
-/// Objects that are divided by day follow the division by id if they are at most one in this number of objects.
+/// The division by day follows that by id if at most one in this number of objects is divided by day.
 const FEW: u64 = 100;
 
 /// Size of the shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShardSize {
-    /// At most this number of objects per shard. Only the objects of a legacy lake's day are never divided.
+    /// At most this number of objects per shard. Only the legacy objects of one day are never divided.
     Objects(u64),
     /// Exactly this number of shards; some may be empty.
     Count(u32),
@@ -34,7 +34,7 @@ pub(super) fn divide(survey: &Survey, size: ShardSize) -> Vec<Shard> {
     let follows = days * FEW <= ids + days;
     let all = (ids + days).max(1);
     let cuts_of = |per_shard: u64| {
-        // The rows of a few legacy objects do not make a shard smaller.
+        // The rows of a few legacy objects do not reduce the size of a shard.
         let of_ids = if follows {
             per_shard.saturating_mul(OBJECT).saturating_add(days)
         } else {
@@ -60,7 +60,7 @@ pub(super) fn divide(survey: &Survey, size: ShardSize) -> Vec<Shard> {
             (ids, days, count)
         }
     };
-    // Shards that one of the two divisions does not need are empty in it.
+    // If a division needs fewer shards than the other, its remaining shards are empty.
     ids.resize(count - 1, ids.last().copied().unwrap_or(u128::MAX - 1));
     if follows {
         days = ids.iter().map(|cut| day_after(*cut)).collect();
@@ -69,7 +69,7 @@ pub(super) fn divide(survey: &Survey, size: ShardSize) -> Vec<Shard> {
     assemble(survey, &ids, &days)
 }
 
-/// Returns the part of `per_shard` objects that has this weight of all.
+/// Returns the weight per shard: `weight` times the fraction that `per_shard` objects are of all.
 fn share(per_shard: u64, weight: u64, all: u64) -> u64 {
     let share = u128::from(per_shard) * u128::from(weight) / u128::from(all);
     u64::try_from(share).unwrap_or(u64::MAX).max(1)
@@ -99,7 +99,7 @@ fn id_cuts(survey: &Survey, max: u64) -> Vec<u128> {
         for piece in pieces {
             let weight = cuts.weight_of(piece);
             if cuts.weight > 0 && cuts.weight + weight > max {
-                cuts.cut(cuts.at); // a millisecond that does not fit into a shard
+                cuts.cut(cuts.at); // a millisecond that does not fit into one shard
             }
             cuts.weight += weight;
             cuts.at = piece.last;

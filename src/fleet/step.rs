@@ -20,7 +20,7 @@ use pipeline::error::Kind;
 use pipeline::lake;
 use pipeline::warehouse;
 
-/// Runs a shard, unless it is done: opens the stores, runs the job, and writes the files and then the outcome.
+/// Runs a shard, unless it is complete: opens the stores, runs the job, and writes the files and then the outcome.
 ///
 /// # Errors
 /// Returns an error if the shard cannot run, and a retry would not help.
@@ -76,7 +76,7 @@ fn too_large(limit: Duration, objects: u64) -> String {
     )
 }
 
-/// Returns true if a later attempt may succeed: a store cannot be reached now.
+/// Returns true if a later attempt may succeed, because a store cannot be reached now.
 pub fn is_temporary(e: &anyhow::Error) -> bool {
     e.chain().any(|cause| {
         let of_lake = cause.downcast_ref::<lake::Error>();
@@ -91,7 +91,7 @@ fn has_lost_access(e: &anyhow::Error) -> bool {
     e.chain().any(|cause| cause.downcast_ref::<lake::Error>().is_some_and(lake::Error::ends_access))
 }
 
-/// Attempt that came to its end.
+/// A finished attempt.
 struct Done {
     state: ShardState,
     objects: u64,

@@ -13,7 +13,7 @@ fn id(millis: u64, hash: u64) -> u128 {
     (u128::from(millis) << 80) | (8 << 76) | (2 << 62) | u128::from(hash)
 }
 
-/// Ids of one day that are all of its first millisecond, with hashes in no order.
+/// Returns ids of the first millisecond of a day, with hashes in random order.
 fn day(number: u64, objects: u64) -> Vec<u128> {
     (0..objects).map(|n| id(START + number * DAY, n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2)).collect()
 }
@@ -76,7 +76,7 @@ fn objects_and_rows_of_a_legacy_lake_are_divided_apart() {
     let shards = divide(&survey, ShardSize::Objects(5_000));
     check(&shards, &survey);
     assert!(sizes(&shards).iter().all(|objects| *objects <= 5_000), "{:?}", sizes(&shards));
-    // Random ids: each shard has about the same part of them.
+    // Random ids: each shard has about the same number of them.
     let start = |shard: &Shard| shard.range.ids.after.map_or(0.0, |id| id.as_u128() as f64 / u128::MAX as f64);
     for (at, shard) in shards.iter().enumerate() {
         let due = at as f64 / shards.len() as f64;
