@@ -1,4 +1,4 @@
-//! `ruminate plan`: lays a job out in shards.
+//! `ruminate plan`: divides a job into shards.
 
 use chrono::{DateTime, NaiveDate, Utc};
 

@@ -55,7 +55,7 @@ pub(super) struct Rows {
     names: Names,
     /// Line of the first number with the decimal mark.
     marked: u64,
-    /// What the rows so far show.
+    /// Findings from the rows so far.
     before: Before,
 }
 
