@@ -1,4 +1,4 @@
-//! Values that spreadsheets and exports change: read as what the farm meant, or rejected; never a second id, never another
+//! Values that spreadsheets and exports change: read as the original value, or rejected; never a second id, never another
 //! value.
 
 use super::input_dialects::same;

@@ -39,7 +39,7 @@ pub fn on_terminal(scene: &Scene, columns: u32, variables: &[(&str, &str)], args
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A scene with a small history that was ingested, and one row missing.
+/// Returns a scene with a small ingested history, of which one row is missing.
 fn damaged() -> Scene {
     let scene = Scene::embedded();
     scene.history(1, 5, 2);

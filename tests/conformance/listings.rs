@@ -13,7 +13,7 @@ use crate::{BUCKET, QUICK, config, lake};
 /// Number of objects in the folder `d/`.
 const OBJECTS: usize = 24;
 
-/// Starts a server that has objects in several folders, five keys per page, and that fault.
+/// Starts a server with objects in several folders, five keys per page, and a fault.
 async fn faulty(fault: ListingFault) -> (S3Server, S3) {
     let s3 = S3Server::with_bucket(BUCKET);
     s3.store().set_versioning(BUCKET, Versioning::Enabled);
