@@ -43,7 +43,7 @@ fn row(day: NaiveDate, n: u32) -> PartRow {
 }
 
 /// Returns a row whose object holds these bytes.
-fn odd(day: NaiveDate, name: &str, body: &'static [u8]) -> PartRow {
+fn row_of_bytes(day: NaiveDate, name: &str, body: &'static [u8]) -> PartRow {
     let key = format!("fazenda_um/{}/historico_consumo_{day} 00:00:00.000_{name}.json", day.format("%Y/%m/%d"));
     PartRow {
         key,
@@ -67,10 +67,10 @@ fn sorted(rows: impl IntoIterator<Item = PartRow>) -> Vec<PartRow> {
 fn rows() -> Vec<PartRow> {
     let days = (1..4).flat_map(|d| (0..40).map(move |n| row(day(d), d * 1_000 + n)));
     let odd_ones = [
-        odd(day(2), "empty", b""),
-        odd(day(2), "latin", b"{\"nome\":\"s\xe3o\"}"),
-        odd(day(2), "no json ç'\"+%20", b"{\"a\":"),
-        odd(day(2), "other", b"{\"a\":1}"),
+        row_of_bytes(day(2), "empty", b""),
+        row_of_bytes(day(2), "latin", b"{\"nome\":\"s\xe3o\"}"),
+        row_of_bytes(day(2), "no json ç'\"+%20", b"{\"a\":"),
+        row_of_bytes(day(2), "other", b"{\"a\":1}"),
     ];
     sorted(days.chain(odd_ones))
 }
@@ -118,7 +118,7 @@ async fn a_row_without_its_body_keeps_fields_that_are_no_columns_and_bodies_with
     let without = record.without_body();
     assert_eq!((without.body, without.extra.as_deref()), (None, Some(r#"{"nota":{"ração":[1, 2.50]},"outro":null}"#)));
     assert_eq!(row(day(1), 1).without_body().extra, None);
-    assert_eq!(odd(day(1), "x", b"[]").without_body().body, Some(Bytes::from_static(b"[]")));
+    assert_eq!(row_of_bytes(day(1), "x", b"[]").without_body().body, Some(Bytes::from_static(b"[]")));
 }
 
 #[test]
@@ -193,7 +193,7 @@ async fn objects_that_changed_or_are_new_are_not_taken_from_a_part() {
 /// For every byte that is changed: the rows are those that were written, or none.
 #[tokio::test]
 async fn no_damaged_byte_and_no_truncation_gives_another_row() {
-    let rows = sorted((0..12).map(|n| row(day(1 + n % 2), n)).chain([odd(day(1), "x", b"\xff")]));
+    let rows = sorted((0..12).map(|n| row(day(1 + n % 2), n)).chain([row_of_bytes(day(1), "x", b"\xff")]));
     let whole = encode(&rows, true);
     let (mut refused, mut unused) = (0, 0);
     let check = async |file: Vec<u8>, what: String| match opened(file).await {

@@ -142,8 +142,8 @@ fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
         "{}",
         nowhere.stderr
     );
-    let nobody = Ran::by(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
-    assert!(nobody.code == Some(2) && nobody.stderr.contains("no usable credentials"), "{}", nobody.stderr);
+    let anonymous = Ran::by(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
+    assert!(anonymous.code == Some(2) && anonymous.stderr.contains("no usable credentials"), "{}", anonymous.stderr);
     assert!(sns.bodies().is_empty());
 }
 

@@ -146,8 +146,8 @@ fn a_repair_over_its_budget_changes_nothing_and_reports_it() {
     scene.run(&["reconcile"]).expect(0, &[]);
     scene.run(&["undo", "u"]).expect(0, &[("restored", all)]);
     expect_repaired(&repair(&format!("{}%", share + 0.01)), &[("verified", all)]);
-    for odd in ["-1", "101%", "all"] {
-        assert_eq!(repair(odd).code, Some(2), "{odd}");
+    for invalid in ["-1", "101%", "all"] {
+        assert_eq!(repair(invalid).code, Some(2), "{invalid}");
     }
 }
 

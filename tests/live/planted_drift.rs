@@ -76,7 +76,7 @@ struct Table {
     weight: &'static str,
     collation: &'static str,
     /// Further spellings of ids that it contains.
-    twins: &'static [fn(&str) -> String],
+    id_variants: &'static [fn(&str) -> String],
 }
 
 fn upper(id: &str) -> String {
@@ -128,9 +128,9 @@ impl Table {
             damage.found(Finding::warehouse_only(id));
             damage.count(&["warehouse_rows"], 1);
         }
-        for twin in self.twins {
+        for variant in self.id_variants {
             let (record, _) = next();
-            let id = twin(&record.id_treated_data);
+            let id = variant(&record.id_treated_data);
             damage.sql.push(insert(&Record { id_treated_data: id.clone(), ..record }, &schema));
             damage.found(Finding::warehouse_only(&id));
             damage.found(Finding::new("logical_duplicate", &id, None, &["id_treated_data"]));
@@ -154,10 +154,10 @@ async fn hostile_tables(server: Server, tables: &[Table]) {
 #[tokio::test]
 async fn live_mysql_what_others_did_to_a_table_is_found_exactly() {
     let tables = [
-        Table { weight: "FLOAT", collation: "utf8mb4_0900_ai_ci", twins: &[padded] },
-        Table { weight: "DOUBLE", collation: "utf8mb4_bin", twins: &[upper] },
-        Table { weight: "FLOAT", collation: "utf8mb4_general_ci", twins: &[] },
-        Table { weight: "DOUBLE", collation: "latin1_swedish_ci", twins: &[] },
+        Table { weight: "FLOAT", collation: "utf8mb4_0900_ai_ci", id_variants: &[padded] },
+        Table { weight: "DOUBLE", collation: "utf8mb4_bin", id_variants: &[upper] },
+        Table { weight: "FLOAT", collation: "utf8mb4_general_ci", id_variants: &[] },
+        Table { weight: "DOUBLE", collation: "latin1_swedish_ci", id_variants: &[] },
     ];
     hostile_tables(MYSQL, &tables).await;
 }
@@ -165,10 +165,10 @@ async fn live_mysql_what_others_did_to_a_table_is_found_exactly() {
 #[tokio::test]
 async fn live_mariadb_what_others_did_to_a_table_is_found_exactly() {
     let tables = [
-        Table { weight: "FLOAT", collation: "utf8mb4_unicode_nopad_ci", twins: &[padded] },
-        Table { weight: "DOUBLE", collation: "utf8mb4_bin", twins: &[upper] },
-        Table { weight: "FLOAT", collation: "utf8mb4_general_ci", twins: &[] },
-        Table { weight: "DOUBLE", collation: "latin1_swedish_ci", twins: &[] },
+        Table { weight: "FLOAT", collation: "utf8mb4_unicode_nopad_ci", id_variants: &[padded] },
+        Table { weight: "DOUBLE", collation: "utf8mb4_bin", id_variants: &[upper] },
+        Table { weight: "FLOAT", collation: "utf8mb4_general_ci", id_variants: &[] },
+        Table { weight: "DOUBLE", collation: "latin1_swedish_ci", id_variants: &[] },
     ];
     hostile_tables(MARIADB, &tables).await;
 }

@@ -171,25 +171,25 @@ async fn totals_do_not_keep_the_values_of_a_withdrawn_judgement() {
 #[tokio::test]
 async fn one_natural_key_is_found_in_any_two_parts_and_in_one() {
     let scene = scene().await;
-    let twin = |n: u32, id: &str| {
-        let mut twin = other_values(&record(n));
-        twin.id_treated_data = id.to_owned();
-        twin
+    let variant = |n: u32, id: &str| {
+        let mut variant = other_values(&record(n));
+        variant.id_treated_data = id.to_owned();
+        variant
     };
     // Natural keys of a legacy lake, in another shard, in the same shard, on one side only, and of a divided millisecond.
-    let random = twin(120, "0f856aa0-c800-483a-837a-29fe66bbec99");
+    let random = variant(120, "0f856aa0-c800-483a-837a-29fe66bbec99");
     scene.object_at("fazenda_dois/2025/06/01/historico_consumo_2025-06-01 12:00:00.500.json", &random);
     scene.row(&random);
     for n in [130, 131, 494] {
         for hash in ["0000", "ffff"] {
             let id = record(n).id_treated_data;
-            let twin = twin(n, &format!("{}-8{}-bfff-ffffffffffff", &id[..13], &hash[1..]));
-            scene.object(&twin);
-            scene.row(&twin);
+            let variant = variant(n, &format!("{}-8{}-bfff-ffffffffffff", &id[..13], &hash[1..]));
+            scene.object(&variant);
+            scene.row(&variant);
         }
     }
-    let lonely = twin(140, "f0856aa0-c800-483a-837a-29fe66bbec99");
-    scene.row(&lonely);
+    let one_sided = variant(140, "f0856aa0-c800-483a-837a-29fe66bbec99");
+    scene.row(&one_sided);
     let (outcome, _) = assert_same(&scene.audit(), &cuts(), &[4, 0]).await;
     assert_eq!(outcome[crate::reconcile::Counter::LogicalDuplicates], 8);
 }

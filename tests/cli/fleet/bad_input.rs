@@ -195,8 +195,8 @@ fn what_is_no_job_or_size_or_run_is_a_usage_error() {
     ] {
         refused(&scene.run(args), words);
     }
-    let nobody = scene.run(&["shard", "r"]);
-    refused(&nobody, &["give --shard K", "SLURM_ARRAY_TASK_ID"]);
+    let without_number = scene.run(&["shard", "r"]);
+    refused(&without_number, &["give --shard K", "SLURM_ARRAY_TASK_ID"]);
     let empty = Scene::embedded();
     empty.run(&["init"]).expect(0, &[]);
     fs::create_dir(empty.path("lake")).unwrap();

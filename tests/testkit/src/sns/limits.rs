@@ -148,7 +148,7 @@ fn ordered(entry: &Entry<'_>, kind: Kind) -> Result<(), Refused> {
 fn attribute(attribute: &Attribute) -> Result<(), Refused> {
     let Attribute { name, data_type, value } = attribute;
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let odd = name.is_empty()
+    let invalid = name.is_empty()
         || name.len() > 256
         || !name.bytes().all(good)
         || name.starts_with('.')
@@ -156,7 +156,7 @@ fn attribute(attribute: &Attribute) -> Result<(), Refused> {
         || name.contains("..")
         || name.to_ascii_lowercase().starts_with("aws.")
         || name.to_ascii_lowercase().starts_with("amazon.");
-    if odd {
+    if invalid {
         return Err(Refused::value(&format!("The message attribute name '{name}' is invalid.")));
     }
     let basic = data_type.split('.').next().unwrap_or_default();
