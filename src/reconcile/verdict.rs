@@ -143,7 +143,7 @@ kinds! {
         "The object's path does not agree with its content.";
     RuleBreak: "rule_break", RuleBreaks,
         "which side is wrong is not known; check the rule and who wrote the record",
-        "`consumo_meta` is not what the rules make of `peso_medio`.";
+        "`consumo_meta` does not follow from `peso_medio` by the rules.";
     ForgedId: "forged_id", ForgedIds, FORGED,
         "The object's content does not match its version-8 id.";
     Unreadable: "unreadable", Unreadable,

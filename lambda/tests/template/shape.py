@@ -48,7 +48,7 @@ class Shape(Role, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         if cls is Shape:
-            raise unittest.SkipTest("is what the shapes have in common")
+            raise unittest.SkipTest("is the base class of the shapes")
         mock = mock_aws()
         mock.start()
         cls.addClassCleanup(mock.stop)
