@@ -36,8 +36,9 @@ impl CancellationToken {
         }
     }
 
-    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal, unless under `nohup`). A later Ctrl-C calls
-    /// `close` and exits the process at once with code 130; later SIGTERMs change nothing, because schedulers send several.
+    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal, unless under `nohup`). A later Ctrl-C
+    /// calls `close` and exits the process at once with code 130; later SIGTERMs change nothing, because schedulers
+    /// send several.
     pub fn cancel_on_signals(&self, close: fn()) {
         let cancel = self.clone();
         tokio::spawn(async move {

@@ -58,7 +58,8 @@ impl Herd {
         record
     }
 
-    /// Returns the farm of a record, and its time: farms alternate, and no two records of a farm have the same millisecond.
+    /// Returns the farm of a record, and its time: farms alternate, and no two records of a farm have the same
+    /// millisecond.
     fn place(self, n: u64) -> (u64, DateTime<Utc>) {
         let start: DateTime<Utc> = START.parse().expect("a time");
         let (farm, of_farm) = if self.one_partition { (0, n) } else { (n % FARMS, n / FARMS) };

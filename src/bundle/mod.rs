@@ -1,5 +1,5 @@
-//! Directory for the deployment of a Lambda: `bootstrap.zip`, its template, the SQL, a software bill of materials, checksums, and
-//! a deployment guide.
+//! Directory for the deployment of a Lambda: `bootstrap.zip`, its template, the SQL, a software bill of materials,
+//! checksums, and a deployment guide.
 //!
 //! [`run`] takes an existing program or builds it with cargo, checks that Lambda can run it (`incompatibility.rs` lists
 //! the requirements), and writes the directory. The same program gives the same bytes in all files: they contain no

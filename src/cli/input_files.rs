@@ -12,8 +12,8 @@ use pipeline::record::DateOrder;
 /// Extensions of history files, optionally followed by `.gz` or `.zst`.
 const EXTENSIONS: [&str; 6] = ["json", "ndjson", "jsonl", "csv", "tsv", "parquet"];
 
-/// Extensions of files that are read although they cannot contain readings: the error after their first bytes states what
-/// to do.
+/// Extensions of files that are read although they cannot contain readings: the error after their first bytes states
+/// what to do.
 const UNREADABLE: [&str; 9] = ["xlsx", "xls", "xlsm", "xlsb", "ods", "zip", "rar", "7z", "tar"];
 
 /// Extensions of compressed files that are recognized by their first bytes, and not read.

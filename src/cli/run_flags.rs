@@ -67,7 +67,8 @@ pub(super) struct RunStoreFlags {
     lake: Option<LakeUrl>,
     /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
     ///
-    /// It must be that of the plan. Falls back to DATABASE_URL and RDS_HOST as in other commands, then to the plan's address, which has no password.
+    /// It must be that of the plan. Falls back to DATABASE_URL and RDS_HOST as in other commands, then to the plan's
+    /// address, which has no password.
     // Stored as text until it is opened: clap would print a rejected value, including its password.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     warehouse: Option<String>,

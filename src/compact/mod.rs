@@ -1,11 +1,11 @@
 //! Compaction: objects of the lake → Parquet parts next to it, incrementally. Plan → survey → rewrite → put → verify.
 //!
-//! This module owns the choice of parts and of their sources, and the accounting; [`crate::parts`] owns the format and the
-//! verification of parts, and [`crate::reader`] reads the objects.
+//! This module owns the choice of parts and of their sources, and the accounting; [`crate::parts`] owns the format and
+//! the verification of parts, and [`crate::reader`] reads the objects.
 //!
-//! A part is written again only if its days differ from the listing. Rows of unchanged objects come from the previous part;
-//! only new and changed objects are read. A file is written with `If-None-Match: *` or replaced with `If-Match`: after a
-//! race or a kill there is one complete part. Objects are never changed.
+//! A part is written again only if its days differ from the listing. Rows of unchanged objects come from the previous
+//! part; only new and changed objects are read. A file is written with `If-None-Match: *` or replaced with `If-Match`:
+//! after a race or a kill there is one complete part. Objects are never changed.
 //!
 //! Parts are a copy of the objects, so rows are not dropped silently: a part that has rows of objects that no longer exist
 //! is left as it is, unless [`OnDeleted::Drop`] was requested.

@@ -1,4 +1,5 @@
-//! Writes a part into a temporary file: rows of the previous part, and objects that are read, in the order of their keys.
+//! Writes a part into a temporary file: rows of the previous part, and objects that are read, in the order of their
+//! keys.
 //!
 //! The listing is compared piece by piece, objects are read concurrently and returned in their order, and one thread
 //! encodes. Memory depends on these three, not on the size of the part.

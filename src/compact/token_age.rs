@@ -1,7 +1,7 @@
 //! Wait until an object is old enough that no later write can have its change token.
 //!
-//! In a directory a token consists of times and a size, and the clocks of file systems have a precision of milliseconds or
-//! seconds. An object that is older than this when it is read can no longer be replaced under the same token.
+//! In a directory a token consists of times and a size, and the clocks of file systems have a precision of milliseconds
+//! or seconds. An object that is older than this when it is read can no longer be replaced under the same token.
 
 use std::time::Instant;
 

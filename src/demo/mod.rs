@@ -1,5 +1,6 @@
-//! The complete pipeline without servers: generate → publish → intake → compact → delete the warehouse → replay → damage both
-//! stores → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the topic is `local`.
+//! The complete pipeline without servers: generate → publish → intake → compact → delete the warehouse → replay →
+//! damage both stores → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the
+//! topic is `local`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Check of the clocks of a machine and of the lake.
 //!
-//! The lake's clock determines the cutoff. The clock of the machine that concludes determines which rows are too new to be
-//! compared. If the two clocks are too far apart, or the lake's clock is behind the cutoff, verdicts would be wrong.
+//! The lake's clock determines the cutoff. The clock of the machine that concludes determines which rows are too new to
+//! be compared. If the two clocks are too far apart, or the lake's clock is behind the cutoff, verdicts would be wrong.
 
 use anyhow::ensure;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,11 +1,11 @@
 //! Division of a listing into shards.
 //!
-//! Objects with an id in their name, and rows, are divided by id. All other objects are divided by the day of their path.
-//! A boundary is between two milliseconds if possible, because ids of one millisecond may have the same natural key. Within
-//! a millisecond it is between two hashes.
+//! Objects with an id in their name, and rows, are divided by id. All other objects are divided by the day of their
+//! path. A boundary is between two milliseconds if possible, because ids of one millisecond may have the same natural
+//! key. Within a millisecond it is between two hashes.
 //!
-//! Ids of legacy objects are random: their rows are spread evenly over all ids. They therefore count for the division by
-//! id too, but less than an object that must be read.
+//! Ids of legacy objects are random: their rows are spread evenly over all ids. They therefore count for the division
+//! by id too, but less than an object that must be read.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;

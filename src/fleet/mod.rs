@@ -1,4 +1,5 @@
-//! Jobs on a fleet: planned once, run in shards anywhere, and merged. It contains no scheduler; any scheduler can start a shard.
+//! Jobs on a fleet: planned once, run in shards anywhere, and merged. It contains no scheduler; any scheduler can start
+//! a shard.
 //!
 //! A run is a directory or a prefix in a bucket:
 //!

@@ -1,7 +1,7 @@
 //! Replays in shards: each loads the objects of its range, with its own journal and its share of the rate.
 //!
-//! The merge loads the records that the shards deferred, and adds up their outcomes. Existing rows are always kept, because the undo file
-//! of a shard would remain on its machine.
+//! The merge loads the records that the shards deferred, and adds up their outcomes. Existing rows are always kept,
+//! because the undo file of a shard would remain on its machine.
 
 use std::sync::Arc;
 use std::time::Instant;

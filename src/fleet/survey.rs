@@ -1,7 +1,7 @@
 //! Listing of a lake for a plan: how many objects there are, and how their ids and days are distributed.
 //!
-//! The objects of one day are in memory at a time, 24 bytes each. For each day, only some buckets of neighbouring ids are
-//! kept.
+//! The objects of one day are in memory at a time, 24 bytes each. For each day, only some buckets of neighbouring ids
+//! are kept.
 
 use std::collections::BTreeMap;
 

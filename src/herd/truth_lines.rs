@@ -21,8 +21,8 @@ pub struct TruthTarget<'a> {
 }
 
 impl Herd {
-    /// Does the same as [`Herd::write_lines`], and records the truth of every reading. Lines are counted from 1, including the
-    /// header.
+    /// Does the same as [`Herd::write_lines`], and records the truth of every reading. Lines are counted from 1,
+    /// including the header.
     pub fn write_lines_with_truth(
         &self,
         unit: FileUnit,

@@ -101,8 +101,8 @@ fn is_markup(text: &[u8]) -> bool {
         || begins(b"<!--")
 }
 
-/// Returns true for the framing of an upload (aws-chunked) that a store saved as part of the file: the length of the first
-/// chunk in hexadecimal, perhaps with a signature, and the chunk.
+/// Returns true for the framing of an upload (aws-chunked) that a store saved as part of the file: the length of the
+/// first chunk in hexadecimal, perhaps with a signature, and the chunk.
 fn is_upload_framing(head: &[u8]) -> bool {
     let Some(end) = memchr::memmem::find(head, b"\r\n") else { return false };
     let (length, signature) = match memchr::memmem::find(&head[..end], b";chunk-signature=") {

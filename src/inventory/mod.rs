@@ -1,9 +1,9 @@
 //! S3 Inventory in place of LIST: a lake whose partitions are listed from a manifest's files.
 //!
-//! This module owns the manifest, its files and the order of their keys; [`pipeline::lake`] owns the wrapped lake and the
-//! listing of folders. Folders are always listed, so new farms and days are found; the objects of a partition come
-//! from the inventory if it is old enough to have them, and are listed otherwise. An inventory is some hours old:
-//! later changes in older days are not detected, which outcomes report.
+//! This module owns the manifest, its files and the order of their keys; [`pipeline::lake`] owns the wrapped lake and
+//! the listing of folders. Folders are always listed, so new farms and days are found; the objects of a partition come
+//! from the inventory if it is old enough to have them, and are listed otherwise. An inventory is some hours old: later
+//! changes in older days are not detected, which outcomes report.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The catalog of a lake's parts, `_partes.json`: their lake, and the months with one part per day.
 //!
-//! Readers do not need it, because a part can be verified without it. A compaction stores its decisions for later ones in it,
-//! and does not write into the folder of another lake. Query engines skip files whose names start with `_`.
+//! Readers do not need it, because a part can be verified without it. A compaction stores its decisions for later ones
+//! in it, and does not write into the folder of another lake. Query engines skip files whose names start with `_`.
 
 use std::collections::BTreeSet;
 

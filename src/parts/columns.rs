@@ -13,7 +13,8 @@
 //! | `corpo` | text | the original object, if it is UTF-8 |
 //! | `corpo_bruto` | bytes | the original object, if it is not |
 //!
-//! The columns that only `restore` and re-parsing need come last, so that the others of a row group are one range of bytes.
+//! The columns that only `restore` and re-parsing need come last, so that the others of a row group are one range of
+//! bytes.
 
 use std::io;
 

@@ -44,8 +44,8 @@ impl<K: KnownObjects> Matching<K> {
         }
     }
 
-    /// Counts known objects after the last listed one as gone. Returns the number of known objects that are gone, and of
-    /// those that changed.
+    /// Counts known objects after the last listed one as gone. Returns the number of known objects that are gone, and
+    /// of those that changed.
     pub(crate) fn finish(&mut self) -> (u64, u64) {
         while self.known.peek().is_some() {
             self.gone += 1;

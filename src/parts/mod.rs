@@ -9,8 +9,8 @@
 //!
 //! # Trust
 //!
-//! A part is only a copy of objects that is cheaper to read. It is used if all of these checks pass; otherwise its objects
-//! are read:
+//! A part is only a copy of objects that is cheaper to read. It is used if all of these checks pass; otherwise its
+//! objects are read:
 //!
 //! | check | shows that |
 //! | --- | --- |
@@ -19,8 +19,8 @@
 //! | the hash of the bytes of each row group that is read | the rows are those that were written |
 //! | each row's `(key, etag, size)` against the listing | the object has not changed since |
 //!
-//! A row that is not in the listing is ignored, and an object without a row is read. The body of a row can be compared with
-//! an ETag that is an MD5 (`compact --deep`): only this detects a part that was forged completely.
+//! A row that is not in the listing is ignored, and an object without a row is read. The body of a row can be compared
+//! with an ETag that is an MD5 (`compact --deep`): only this detects a part that was forged completely.
 
 mod catalog;
 mod columns;

@@ -1,6 +1,7 @@
 //! Copy of the fetched ranges of a file, in a temporary file with the same offsets.
 //!
-//! A part is decoded in small windows, for many farms at once. In memory, the ranges would grow with the number of farms.
+//! A part is decoded in small windows, for many farms at once. In memory, the ranges would grow with the number of
+//! farms.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};

@@ -206,7 +206,8 @@ async fn no_damaged_byte_and_no_truncation_gives_another_row() {
             }
         },
     };
-    // The footer is decoded before it is verified, so most of its bytes are tried: with a step of 1 the result is the same.
+    // The footer is decoded before it is verified, so most of its bytes are tried: with a step of 1 the result is the
+    // same.
     let footer = whole.len() - 6_000;
     for at in (0..footer).step_by(53).chain((footer..whole.len()).step_by(7)) {
         let mut damaged = whole.clone();

@@ -2,11 +2,11 @@
 //!
 //! A new verdict is one line in each of the two tables here and its arm in `Counter::side`, a label in
 //! `render/html/reconcile/labels.rs`, and its detection: in `findings/single_record.rs` for a single record or row, in
-//! `findings/recheck.rs` for a pair, in `lake_side.rs` for an object that is not a record, in `natural_keys` (`run.rs`) for several ids, in `truth/` for truth
-//! files. A verdict of a pair with equal values also needs `Merge::is_plain` (`comparison.rs`), which counts such a pair as
-//! matched unless a check for a single record finds something. A
-//! verdict about ids that only one side has is also named in `Outcome::ids` and `Outcome::check`. Sums, JSON, text, HTML
-//! and the default handling by a repair follow from the tables.
+//! `findings/recheck.rs` for a pair, in `lake_side.rs` for an object that is not a record, in `natural_keys` (`run.rs`)
+//! for several ids, in `truth/` for truth files. A verdict of a pair with equal values also needs `Merge::is_plain`
+//! (`comparison.rs`), which counts such a pair as matched unless a check for a single record finds something. A verdict
+//! about ids that only one side has is also named in `Outcome::ids` and `Outcome::check`. Sums, JSON, text, HTML and
+//! the default handling by a repair follow from the tables.
 
 use serde::{Deserialize, Serialize};
 

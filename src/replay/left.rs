@@ -1,8 +1,8 @@
 //! Records that a shard of a replay defers to the merge, because another shard may load the same id.
 //!
-//! If two objects have one id, the time-ordered one is loaded, and of several the first. A shard can decide this only if the
-//! id is in its own range and the object in the path of the id's day. Each shard loads random ids of legacy lakes, because
-//! every object there has its own id.
+//! If two objects have one id, the time-ordered one is loaded, and of several the first. A shard can decide this only
+//! if the id is in its own range and the object in the path of the id's day. Each shard loads random ids of legacy
+//! lakes, because every object there has its own id.
 
 use std::cmp::Ordering;
 use std::io;

@@ -22,7 +22,8 @@ impl<'a> TargetListing<'a> {
         Self { lake, prefix, page: Vec::new().into_iter().peekable(), after: None, is_over: false }
     }
 
-    /// Returns the listing entry of a key, which must be greater than that of the previous call; `None` if no object has it.
+    /// Returns the listing entry of a key, which must be greater than that of the previous call; `None` if no object
+    /// has it.
     pub(super) async fn find(&mut self, key: &str) -> Result<Option<ObjectMeta>, Error> {
         loop {
             while self.page.next_if(|meta| meta.key.as_str() < key).is_some() {}

@@ -98,8 +98,9 @@ fn modules_import_downwards_only() {
     }
 }
 
-/// Returns the units of two files in their common module: the file or folder of each, as module paths. `None` for a module's
-/// file and the files in its folder, which are one unit: a parent uses its children, and they use the types that it declares.
+/// Returns the units of two files in their common module: the file or folder of each, as module paths. `None` for a
+/// module's file and the files in its folder, which are one unit: a parent uses its children, and they use the types
+/// that it declares.
 fn siblings(of: &Crate, edge: &Edge) -> Option<(Vec<String>, Vec<String>)> {
     let (from, to) = (&of.files[edge.from].module, &of.files[edge.to].module);
     let common = from.iter().zip(to).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,5 @@
-//! Parts next to the lake: the same results with and without them, and the effects of races, kills and unrecognized files.
+//! Parts next to the lake: the same results with and without them, and the effects of races, kills and unrecognized
+//! files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,8 +34,8 @@ fn age(lake: &Path) {
     }
 }
 
-/// Runs an audit with and without parts: the same findings, byte for byte, and the same outcome except for the sources of
-/// the records.
+/// Runs an audit with and without parts: the same findings, byte for byte, and the same outcome except for the sources
+/// of the records.
 #[track_caller]
 fn audits_alike(scene: &Scene, more: &[&str]) -> Ran {
     let audit = |mode: &str, drift: &str| {

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use testkit::{Ran, Scene};
 
-/// Text that clears the screen, sets a title, sets colors by a C1 control, reverses the text direction, and forges a line.
+/// Text that clears the screen, sets a title, sets colors by a C1 control, reverses the text direction, and forges a
+/// line.
 const HOSTILE: &str = "x\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{202e}\r\nerror: forged\u{2066}";
 
 /// Asserts that a text has no character that controls a terminal, and no forged line.

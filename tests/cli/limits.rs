@@ -19,8 +19,8 @@ fn with_peak(mut child: Child) -> (Ran, u64) {
     (Ran::of(&child.wait_with_output().unwrap()), peak)
 }
 
-/// Writes a small file with lines of 4 MB between valid readings, so that it is not rejected as a whole. Returns the number
-/// of readings.
+/// Writes a small file with lines of 4 MB between valid readings, so that it is not rejected as a whole. Returns the
+/// number of readings.
 fn huge_lines(scene: &Scene, lines: usize) -> u64 {
     let count = scene.history(1, 60, 6);
     let history = std::fs::read_to_string(scene.path("history.json")).unwrap();

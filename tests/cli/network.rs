@@ -1,5 +1,5 @@
-//! Connections to AWS: through a proxy, with other certificate authorities, at other endpoints; and the messages if they
-//! fail.
+//! Connections to AWS: through a proxy, with other certificate authorities, at other endpoints; and the messages if
+//! they fail.
 
 use std::io;
 

@@ -48,7 +48,8 @@ impl Mixed {
                 self.find(Finding::new("misfiled", id, Some(&elsewhere), &[]));
                 self.find(Finding::new("rule_break", id, Some(&elsewhere), &rule));
             }
-            // The same with a row that has the correct target and its id in upper case, and a copy in another farm's folder.
+            // The same with a row that has the correct target and its id in upper case, and a copy in another farm's
+            // folder.
             1 => {
                 self.put(key, &broken);
                 self.put(&elsewhere, &broken);

@@ -1,5 +1,5 @@
-//! Lakes and warehouses that other programs damaged: folder markers, wrong listings, and rows with values that are invalid
-//! for their columns.
+//! Lakes and warehouses that other programs damaged: folder markers, wrong listings, and rows with values that are
+//! invalid for their columns.
 
 use std::time::Duration;
 

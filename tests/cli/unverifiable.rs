@@ -1,4 +1,5 @@
-//! Existing objects that cannot be read: their names identify their readings, so nothing stops and every row is checked.
+//! Existing objects that cannot be read: their names identify their readings, so nothing stops and every row is
+//! checked.
 
 use std::collections::HashSet;
 

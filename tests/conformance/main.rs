@@ -96,8 +96,8 @@ async fn passing_faults(direct: bool) {
 #[tokio::test]
 async fn concurrency_adapts_to_the_capacity_of_a_store() {
     let s3 = S3Server::with_bucket(BUCKET);
-    // The seconds of the store and of the limit differ: retries must outlast both, and a limited number of attempts is used
-    // within a second with pauses as short as those of QUICK.
+    // The seconds of the store and of the limit differ: retries must outlast both, and a limited number of attempts is
+    // used within a second with pauses as short as those of QUICK.
     let patient = RetryPolicy { max_attempts: 200, max_backoff: Duration::from_millis(200), ..QUICK };
     let config = config(&s3, REGION, SECRET_KEY);
     let lake = std::sync::Arc::new(S3::new(&config, BUCKET, "x", patient).direct(&config, &Network::default()));

@@ -1,5 +1,5 @@
-//! Jobs in shards on real servers: planted drift of every kind, an unavailable warehouse, two machines with one shard, and
-//! replays.
+//! Jobs in shards on real servers: planted drift of every kind, an unavailable warehouse, two machines with one shard,
+//! and replays.
 
 use std::time::Duration;
 

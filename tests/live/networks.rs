@@ -1,5 +1,5 @@
-//! Intermediaries and settings of a real MySQL or MariaDB: proxies without LOAD DATA, servers that greet late, TLS, defaults
-//! that would end an audit, readers of a cluster, and partitioned tables.
+//! Intermediaries and settings of a real MySQL or MariaDB: proxies without LOAD DATA, servers that greet late, TLS,
+//! defaults that would end an audit, readers of a cluster, and partitioned tables.
 
 use std::time::{Duration, Instant};
 

@@ -22,8 +22,8 @@ fn recorded(path: &Path) -> BTreeSet<String> {
     lines.map(name).collect()
 }
 
-/// At every moment each row and object has its old or its new value, with an undo line. Another run repairs the rest, and
-/// the undo file of both runs reverts everything.
+/// At every moment each row and object has its old or its new value, with an undo line. Another run repairs the rest,
+/// and the undo file of both runs reverts everything.
 async fn a_repair_killed_at_any_moment_can_be_repeated_and_undone(server: Server, kills: u32) {
     let Some(stores) = Stores::new(server, 20, 15).await else { return };
     let damaged = stores.damage().await;
@@ -68,8 +68,8 @@ async fn a_repair_killed_at_any_moment_can_be_repeated_and_undone(server: Server
     stores.database.drop().await;
 }
 
-/// Asserts that each row and object has its old or its new value, and an undo line if it has the new one. Returns the number
-/// of new values.
+/// Asserts that each row and object has its old or its new value, and an undo line if it has the new one. Returns the
+/// number of new values.
 fn changed_whole_and_with_lines(was: &State, is: &State, due: &State, lines: &BTreeSet<String>) -> usize {
     let mut changed = 0;
     for id in was.rows.keys().chain(due.rows.keys()).collect::<BTreeSet<_>>() {

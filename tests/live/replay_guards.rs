@@ -1,5 +1,5 @@
-//! Protection of a real server during a replay: a table swap loses no values or rows, other sessions are not blocked, and a
-//! throttle query cannot write.
+//! Protection of a real server during a replay: a table swap loses no values or rows, other sessions are not blocked,
+//! and a throttle query cannot write.
 
 use std::time::Duration;
 

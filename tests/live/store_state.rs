@@ -48,7 +48,8 @@ impl State {
     }
 }
 
-/// Reads all rows by the binary protocol: the response to a statement without an argument would be text with six digits.
+/// Reads all rows by the binary protocol: the response to a statement without an argument would be text with six
+/// digits.
 pub async fn rows(database: &Database) -> Rows {
     let mut connection = MySqlConnection::connect(&database.url()).await.unwrap();
     let found = sqlx::query("SELECT * FROM historico_consumo WHERE ? = 1").bind(1).fetch_all(&mut connection).await;
@@ -138,7 +139,8 @@ impl Stores {
         State::of(&self.database, &self.s3).await
     }
 
-    /// Deletes many rows, changes as many by their last bits or to NULL, and deletes objects of some others. Returns the state.
+    /// Deletes many rows, changes as many by their last bits or to NULL, and deletes objects of some others. Returns
+    /// the state.
     pub async fn damage(&self) -> State {
         let ids = self.database.ids().await;
         let many = ids.len() * 9 / 20;

@@ -8,8 +8,8 @@ use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 use quick_xml::name::QName;
 
-/// Returns the text of the first element of this name. `None` if there is no such element with an end, or if the XML before
-/// its end is malformed.
+/// Returns the text of the first element of this name. `None` if there is no such element with an end, or if the XML
+/// before its end is malformed.
 pub fn element<'a>(xml: &'a str, name: &str) -> Option<Cow<'a, str>> {
     let mut reader = Reader::from_str(xml);
     loop {

@@ -1,5 +1,5 @@
-//! Objects with unrecognized names: all are counted, but only the first keys are kept, because a lake can have millions.
-//! Folder markers are counted separately.
+//! Objects with unrecognized names: all are counted, but only the first keys are kept, because a lake can have
+//! millions. Folder markers are counted separately.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +16,8 @@ pub struct Strays {
 /// Names of files that operating systems put into folders.
 const SYSTEM_FILES: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 
-/// Returns true if an object only marks a folder, as consoles, s3fs and Hadoop create them, or is a file that an operating
-/// system puts into every folder.
+/// Returns true if an object only marks a folder, as consoles, s3fs and Hadoop create them, or is a file that an
+/// operating system puts into every folder.
 pub fn is_folder_marker(object: &ObjectMeta) -> bool {
     let name = object.key.rsplit('/').next().unwrap_or_default();
     object.size == 0 && (name.is_empty() || name.ends_with("_$folder$"))

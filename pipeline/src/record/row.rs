@@ -155,8 +155,8 @@ impl Row {
         Record::parse(&record.object_from_values()).ok()
     }
 
-    /// Parses a row from the JSON form of [`Value`], by the types of a table's columns. A value that is invalid for its column is
-    /// an object with the member [`INVALID`].
+    /// Parses a row from the JSON form of [`Value`], by the types of a table's columns. A value that is invalid for its
+    /// column is an object with the member [`INVALID`].
     ///
     /// # Errors
     /// Returns an error if a required value is missing or a value has another type.

@@ -1,4 +1,5 @@
-//! Rows that look like readings and are not: truncated at the end of the file, commented out, or with another quote character.
+//! Rows that look like readings and are not: truncated at the end of the file, commented out, or with another quote
+//! character.
 
 use std::borrow::Cow;
 

@@ -2,7 +2,8 @@
 //!
 //! A shard judges an id only if all its evidence is in the shard: an id of version 8 with a row and exactly one object,
 //! whose name is the canonical one. Another shard may still have evidence of such an id, if an object contains another
-//! record than its path shows. The shard therefore also writes the ids that it judged, and the judgement can be withdrawn.
+//! record than its path shows. The shard therefore also writes the ids that it judged, and the judgement can be
+//! withdrawn.
 //!
 //! | stream | order | entries |
 //! | --- | --- | --- |

@@ -1,8 +1,8 @@
 //! Selection of the judged ids whose natural keys must be compared with those of other ids.
 //!
 //! Ids with one natural key have the same `data`. The `data` of a judged id is the time in the id. Another id can
-//! therefore only have the natural key of judged ids in the shards with its time. Two shards can share a time only if one
-//! millisecond is divided between them.
+//! therefore only have the natural key of judged ids in the shards with its time. Two shards can share a time only if
+//! one millisecond is divided between them.
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -176,7 +176,8 @@ async fn one_natural_key_is_found_in_any_two_parts_and_in_one() {
         variant.id_treated_data = id.to_owned();
         variant
     };
-    // Natural keys of a legacy lake, in another shard, in the same shard, on one side only, and of a divided millisecond.
+    // Natural keys of a legacy lake, in another shard, in the same shard, on one side only, and of a divided
+    // millisecond.
     let random = variant(120, "0f856aa0-c800-483a-837a-29fe66bbec99");
     scene.object_at("fazenda_dois/2025/06/01/historico_consumo_2025-06-01 12:00:00.500.json", &random);
     scene.row(&random);

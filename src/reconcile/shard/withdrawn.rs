@@ -18,7 +18,8 @@ use pipeline::record::Record;
 
 /// Ids for which a shard has evidence that another shard did not know, by the shard that has the id in its range.
 ///
-/// Kept in memory, because such ids are rare: their objects were overwritten with another record, or copied to another day.
+/// Kept in memory, because such ids are rare: their objects were overwritten with another record, or copied to another
+/// day.
 #[derive(Debug, Default)]
 pub(super) struct Contested {
     by_home: BTreeMap<u32, BTreeSet<[u8; 16]>>,

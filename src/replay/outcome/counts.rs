@@ -1,9 +1,9 @@
 //! Counts of the objects of a replay: its own counters, and the reader's reasons for skipping an object.
 //!
 //! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
-//! and the exit code follow from their roles. `tally.rs` counts most of them; `load/` counts the results of rows (also by
-//! day, in `load/entries.rs`), and `coordinator.rs` requested objects that were not found. A part of the listed objects also
-//! needs a field in `days.rs`; otherwise its day counts it as recovered.
+//! and the exit code follow from their roles. `tally.rs` counts most of them; `load/` counts the results of rows (also
+//! by day, in `load/entries.rs`), and `coordinator.rs` requested objects that were not found. A part of the listed
+//! objects also needs a field in `days.rs`; otherwise its day counts it as recovered.
 
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};

@@ -69,8 +69,8 @@ async fn kill_sessions(database: &Database) -> u32 {
     killed
 }
 
-/// The connection breaks just before or just after the server receives COMMIT, with each method, with and without a journal
-/// entry.
+/// The connection breaks just before or just after the server receives COMMIT, with each method, with and without a
+/// journal entry.
 async fn a_lost_commit_is_looked_for(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let (owner, schema) = ready(&database.url()).await;

@@ -157,8 +157,8 @@ async fn ties_are_no_conflicts(server: Server) {
     database.drop().await;
 }
 
-/// Returns the number of transactions that the sessions in this database rolled back, if the server counts them: MariaDB
-/// does not by default.
+/// Returns the number of transactions that the sessions in this database rolled back, if the server counts them:
+/// MariaDB does not by default.
 async fn rollbacks(database: &Database) -> i64 {
     let sql = "SELECT CAST(COALESCE(SUM(s.count_star), 0) AS SIGNED) FROM performance_schema.threads t \
                JOIN performance_schema.events_statements_summary_by_thread_by_event_name s USING (thread_id) \

@@ -1,5 +1,5 @@
-//! A forward proxy: `CONNECT` tunnels and requests in absolute form, with an optional login. Host names that only the proxy
-//! can resolve show that a request went through it.
+//! A forward proxy: `CONNECT` tunnels and requests in absolute form, with an optional login. Host names that only the
+//! proxy can resolve show that a request went through it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -56,7 +56,8 @@ impl ForwardProxy {
         format!("http://{login}@{}", self.server.address())
     }
 
-    /// Returns the method and target of each request so far, such as `CONNECT s3.example:443` or `GET http://s3.example/key`.
+    /// Returns the method and target of each request so far, such as `CONNECT s3.example:443` or `GET
+    /// http://s3.example/key`.
     pub fn seen(&self) -> Vec<String> {
         self.state.seen.lock().expect("no test panics while it holds this").clone()
     }

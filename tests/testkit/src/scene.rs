@@ -72,8 +72,8 @@ impl Ran {
 
 /// Returns the path of a program that cargo built for this test, example or benchmark, of any package.
 ///
-/// With a selection of tests cargo builds only the programs of its package; `cargo test --workspace`, or an earlier build,
-/// updates all of them.
+/// With a selection of tests cargo builds only the programs of its package; `cargo test --workspace`, or an earlier
+/// build, updates all of them.
 pub fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let dir = this.parent().unwrap();

@@ -298,7 +298,8 @@ impl Lake for S3 {
                 self.put_once(key, body.clone())
             })
             .await?;
-        // After a lost response, this write may have created the existing object. If it cannot be read, the caller handles it.
+        // After a lost response, this write may have created the existing object. If it cannot be read, the caller
+        // handles it.
         if put == PutResult::AlreadyExists
             && tries > 0
             && self.get_within(key, body.len()).await.is_ok_and(|existing| existing == body)

@@ -79,8 +79,8 @@ impl Drop for Sandbox {
     }
 }
 
-/// Returns the command of a binary with only this environment and the variables of Lambda, without the address of its Runtime
-/// API.
+/// Returns the command of a binary with only this environment and the variables of Lambda, without the address of its
+/// Runtime API.
 pub fn command(binary: &Path, env: &[(String, String)]) -> Command {
     let mut command = Command::new(binary);
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

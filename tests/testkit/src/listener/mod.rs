@@ -1,7 +1,7 @@
 //! A listener on 127.0.0.1 with its own threads, for both test servers: binding, accepting, serving HTTP/1 and stopping.
 //!
-//! The server chooses the responses ([`Respond`]); [`Clock`] is for its latencies, [`Resetter`] for the connections that it
-//! drops.
+//! The server chooses the responses ([`Respond`]); [`Clock`] is for its latencies, [`Resetter`] for the connections
+//! that it drops.
 
 use std::fmt;
 use std::io;

@@ -1,8 +1,8 @@
 //! Settings of the faults (dials), and the choice of the requests that they hit.
 //!
-//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and the number of earlier attempts of
-//! that request; the order of arrival does not matter. So the same requests have the same faults with any number of workers,
-//! and a retry is drawn again. `fault_control` counts the attempts, `middleware` applies the faults.
+//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and the number of earlier
+//! attempts of that request; the order of arrival does not matter. So the same requests have the same faults with any
+//! number of workers, and a retry is drawn again. `fault_control` counts the attempts, `middleware` applies the faults.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -89,7 +89,8 @@ impl Fault {
         Fault { when: When::Rate(rate), ..Fault::default() }
     }
 
-    /// Returns a fault of the first `tries` attempts of every request. A client that retries often enough then succeeds.
+    /// Returns a fault of the first `tries` attempts of every request. A client that retries often enough then
+    /// succeeds.
     pub fn first(tries: u32) -> Self {
         Fault { when: When::First(tries), ..Fault::default() }
     }
@@ -138,8 +139,8 @@ impl Request<'_> {
     }
 }
 
-/// Returns a hash that is the same in every run: `DefaultHasher::new` has fixed keys. Another Rust version may have other
-/// values.
+/// Returns a hash that is the same in every run: `DefaultHasher::new` has fixed keys. Another Rust version may have
+/// other values.
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

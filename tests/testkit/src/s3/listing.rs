@@ -96,7 +96,8 @@ enum Stop {
 }
 
 impl Stop {
-    /// Encodes a token: opaque to clients, in the alphabet of S3's own tokens, whose `+`, `/` and `=` a client must escape.
+    /// Encodes a token: opaque to clients, in the alphabet of S3's own tokens, whose `+`, `/` and `=` a client must
+    /// escape.
     fn token(&self) -> String {
         let (tag, at) = match self {
             Stop::Key(key) => ('k', key),
@@ -141,8 +142,8 @@ fn seek(last: Option<&Stop>, prefix: &str) -> Option<Bound<String>> {
     })
 }
 
-/// Returns the smallest string greater than every string that starts with `prefix`. UTF-8 has the same order by bytes and by
-/// characters.
+/// Returns the smallest string greater than every string that starts with `prefix`. UTF-8 has the same order by bytes
+/// and by characters.
 fn after_all_under(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {

@@ -120,7 +120,8 @@ pub enum Restore {
     None,
     /// Requested, but not complete: still unreadable.
     InProgress,
-    /// Readable until this time. The server does not check the clock: the object stays readable until a test changes this.
+    /// Readable until this time. The server does not check the clock: the object stays readable until a test changes
+    /// this.
     Until(SystemTime),
 }
 

@@ -32,7 +32,8 @@ pub struct Version {
 /// Name of versions that were written without versioning.
 pub(crate) const NULL: &str = "null";
 
-/// All versions of a bucket, the newest of a key last. Empty until versioning is enabled; from then on it has every key.
+/// All versions of a bucket, the newest of a key last. Empty until versioning is enabled; from then on it has every
+/// key.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub state: Versioning,

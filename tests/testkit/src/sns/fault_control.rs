@@ -181,8 +181,8 @@ impl Turned {
     }
 }
 
-/// Returns a hash that is the same in every run: `DefaultHasher::new` has fixed keys. Another Rust version may have other
-/// values.
+/// Returns a hash that is the same in every run: `DefaultHasher::new` has fixed keys. Another Rust version may have
+/// other values.
 pub(crate) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

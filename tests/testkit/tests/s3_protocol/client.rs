@@ -1,5 +1,5 @@
-//! A minimal S3 client: SigV4 by header, one connection per request, no retries. An SDK would hide what these tests check:
-//! resets, truncated bodies and headers.
+//! A minimal S3 client: SigV4 by header, one connection per request, no retries. An SDK would hide what these tests
+//! check: resets, truncated bodies and headers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
