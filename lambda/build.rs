@@ -49,7 +49,7 @@ fn list(directory: &Path, lock: &Path) -> Result<String, String> {
 /// Returns the line of a crate: `name v1.2.3 (path)`, licence and repository become five fields. `None` for the function
 /// itself.
 fn entry(line: &str, checksums: &BTreeMap<(String, String), String>) -> Option<String> {
-    let line = line.strip_suffix(" (*)").unwrap_or(line); // printed before
+    let line = line.strip_suffix(" (*)").unwrap_or(line); // printed earlier
     let mut fields = line.split('\t');
     let mut words = fields.next()?.split(' ');
     let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);

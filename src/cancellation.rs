@@ -36,8 +36,9 @@ impl CancellationToken {
         }
     }
 
-    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal, unless under `nohup`). A later Ctrl-C calls
-    /// `close` and exits the process at once with code 130; later SIGTERMs change nothing, for schedulers send several.
+    /// Sets the flag at the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal, unless under `nohup`). A later Ctrl-C
+    /// calls `close` and exits the process at once with code 130; later SIGTERMs change nothing, because schedulers
+    /// send several.
     pub fn cancel_on_signals(&self, close: fn()) {
         let cancel = self.clone();
         tokio::spawn(async move {
@@ -66,7 +67,7 @@ enum Signal {
     Terminate,
 }
 
-/// Waits for a signal. `None` if there can be none.
+/// Waits for a signal. `None` if signals are not supported.
 #[cfg(unix)]
 async fn signal() -> Option<Signal> {
     use tokio::signal::unix::{SignalKind, signal};

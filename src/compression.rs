@@ -271,7 +271,7 @@ mod tests {
         let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
         encoder.window_log(28).unwrap();
         encoder.write_all(b"one\n").unwrap();
-        encoder.flush().unwrap(); // otherwise the window is that of the content
+        encoder.flush().unwrap(); // otherwise the window has the size of the content
         let (_, done) = read(encoder.finish().unwrap());
         let e = done.unwrap_err();
         assert!(e.kind() == io::ErrorKind::Unsupported && e.to_string().contains("--long=31"), "{e}");

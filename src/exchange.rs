@@ -1,8 +1,7 @@
 //! Exchange between the shards of a job and the step that combines them: named streams of encoded entries.
 //!
 //! A job that runs in shards writes what a shard cannot decide alone, in a fixed order, to an [`ExchangeWriter`]. The step
-//! after all shards reads it from an [`ExchangeReader`]. What an entry is, only the job knows; where the entries are kept,
-//! only `fleet`.
+//! after all shards reads it from an [`ExchangeReader`]. The job defines the entries; `fleet` stores them.
 
 use std::io;
 

@@ -1,6 +1,6 @@
 //! Range of a lake and its table that a shard of a job covers.
 //!
-//! Ranges that share their limits have every listed object and every row exactly once:
+//! Adjacent ranges contain every listed object and every row exactly once:
 //!
 //! | object or row | belongs to the range that has |
 //! | --- | --- |

@@ -19,7 +19,7 @@
 //! ```text
 //! main                               the program
 //! cli                                the commands: flags, settings, choice of back ends
-//! demo                               the whole loop with no server
+//! demo                               the complete pipeline without a server
 //! render                             outcomes as text, JSON and HTML
 //! endpoint · evidence · fleet        jobs that build on another job
 //! backfill · bundle · compact · doctor · init · process · publish · reconcile · replay · restore
@@ -28,7 +28,7 @@
 //! history                            input files
 //! herd                               what a history contains
 //! reader · topic · truth · undo      the lake's read path, publishing, and files that jobs share
-//! inventory · parts                  listings from S3 Inventory, Parquet snapshots that prove themselves
+//! inventory · parts                  listings from S3 Inventory, Parquet snapshots of the lake
 //! compression · ddl · exchange · job_range · parquet · progress · request_cost · sort
 //!                                    compression, SQL of query engines, jobs in shards, live display, costs, sorting
 //! outcome                            counters, problems and exit codes of every outcome
@@ -55,7 +55,7 @@
 //! - [`replay`]: lake → warehouse: plan, read, order, load, verify, resume.
 //! - [`reconcile`]: lake against warehouse: ordered merge, verdicts, repair.
 //! - [`compact`]: objects → Parquet parts next to the lake, incrementally.
-//! - [`restore`]: objects back out of parts, byte for byte.
+//! - [`restore`]: restores objects from parts, byte for byte.
 //! - [`doctor`]: checks of everything a run needs, one line per check.
 //! - [`bundle`]: the Lambda as a directory to deploy: build, check, zip, template, checksums.
 //! - [`evidence`]: an audit as files that others can check.
@@ -66,15 +66,15 @@
 //! - [`herd`]: synthetic farms: seeded, pure, and any part without the ones before it.
 //! - [`history`]: input files of readings, NDJSON, JSON, CSV or Parquet: dialect, inspection, message by message.
 //! - [`reader`]: the one read path of the lake: list, fetch, parse, yield records and rejects.
-//! - [`parts`]: Parquet snapshots of a farm's month: format, proof, and what of a file is trusted.
+//! - [`parts`]: Parquet snapshots of a farm's month: format, verification, and which rows are trusted.
 //! - [`inventory`]: a lake whose partitions are listed from an S3 Inventory.
 //! - [`topic`]: the trait of topics; SNS, and `local` (the intake in this process).
 //! - [`truth`]: the truth file: each reading's fault and expected result.
 //! - [`undo`]: the undo file: rows and objects before and after each change.
 //! - [`compression`]: gzip and zstd.
-//! - [`ddl`]: SQL that makes the lake and its parts tables of a query engine.
+//! - [`ddl`]: SQL that creates tables over the lake and its parts in a query engine.
 //! - `parquet`: records as Parquet, from the column table; rows of any other flat file.
-//! - [`exchange`]: named streams of entries that a shard of a job leaves to the step that combines all shards.
+//! - [`exchange`]: named streams of entries that a shard of a job defers to the step that combines all shards.
 //! - [`job_range`]: the objects and rows that a shard of a job covers.
 //! - [`request_cost`]: requests of a run to S3, and what they cost.
 //! - [`progress`]: bars on a terminal, lines elsewhere, silence in tests.
@@ -101,13 +101,13 @@
 //! | warehouse | the table `historico_consumo` in MySQL, MariaDB or SQLite, one row per record |
 //! | topic | the SNS topic, or `local`: the intake in this process |
 //! | intake | processing of one message: parse → rules → lake → warehouse |
-//! | part | Parquet snapshot of a farm's month, next to the lake, that proves itself against the objects' `(key, etag, size)` |
+//! | part | Parquet snapshot of a farm's month, next to the lake; its rows are used only for objects with the same `(key, etag, size)` |
 //! | quarantine | folder next to the lake for messages that can never be processed, each with its reason |
 //! | natural key | farm, pen, lot and `data`: what identifies a reading apart from its id |
 //! | drift, finding | any disagreement between lake and warehouse; one instance of it |
 //! | conflict | an existing row whose values differ from the record with the same id |
 //! | cutoff | the lake's clock when a run starts; later objects are not part of the run |
-//! | run, shard | a job that is planned once; one of its pieces, which any machine can do (`plan`, `shard`, `merge`) |
+//! | run, shard | a job that is planned once; one of its pieces, which any machine can run (`plan`, `shard`, `merge`) |
 //! | outcome | the result of a command: counts that must add up, problems, an exit code |
 //! | evidence | directory with an audit's outcome, findings, totals, report and checksums |
 //! | hash total | order-independent sum of the XXH3-128 hashes of all records of a side |

@@ -52,7 +52,7 @@ impl Server {
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(key))
             .timeout_config(timeouts)
-            .build(); // no HTTP client: the SDK itself could not even ask
+            .build(); // no HTTP client: the SDK itself could not send requests
         S3::new(&config, "lake", "p", RetryPolicy::NO_RETRY).direct(&config, &Network::default())
     }
 
@@ -84,7 +84,7 @@ async fn serve(mut stream: TcpStream, script: Script, requested: Arc<AtomicU32>)
     }
 }
 
-/// What one read makes of it.
+/// Returns the result of one read.
 async fn read(script: Script) -> Result<String, (Reason, String)> {
     let server = Server::start(script).await;
     let got = tokio::time::timeout(Duration::from_secs(5), server.lake().get("a b.json")).await.unwrap();
@@ -127,7 +127,7 @@ async fn what_is_no_whole_answer_is_the_network_s_fault() {
         |_| ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", true),
         |_| ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{}", true),
         |_| ("SSH-2.0-OpenSSH_9.6\r\n", false),
-        |_| ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", false), // and no more for ever
+        |_| ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", false), // and never closes the connection
         |_| ("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 5\r\n\r\n<html", false),
     ];
     for (number, script) in scripts.into_iter().enumerate() {

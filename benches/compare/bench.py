@@ -1,4 +1,4 @@
-"""What the benchmarks share: the programs, a folder for what is made, and the table of rows."""
+"""Shared code of the benchmarks: the programs, a folder for files, and the table of rows."""
 import argparse, os, shutil, signal, sys, tempfile, time
 
 from measure import Row, clean
@@ -9,7 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 
 
 class Programs:
-    """The programs, what was asked, and a folder for what is made."""
+    """The programs, the arguments, and a folder for files."""
 
     def __init__(self, asked, home):
         self.asked, self.home = asked, home
@@ -28,12 +28,12 @@ class Programs:
 
 
 def arguments(doc, rows):
-    """The arguments that every benchmark has."""
+    """Returns the parser with the arguments of every benchmark."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", action="append", choices=rows, metavar="ROW", help=", ".join(rows))
     parser.add_argument("--debug", action="store_true", help="the debug build: for a smoke test of this script")
-    parser.add_argument("--home", help="a folder for what is made, instead of the system's for such")
+    parser.add_argument("--home", help="folder for files, instead of a temporary one")
     return parser
 
 

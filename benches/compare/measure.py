@@ -1,9 +1,9 @@
-"""What a run took, medians of several, and the rows of the table."""
+"""Measurements of a run, medians of several, and the rows of the table."""
 import os, statistics, subprocess, sys, threading, time
 
 
 def clean(**more):
-    """An environment of the benchmark's own: nothing of the user's settings."""
+    """Returns a separate environment, without the user's settings."""
     return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **more}
 
 
@@ -13,7 +13,7 @@ def check(holds, what):
 
 
 class Seen:
-    """One run: wall and CPU seconds, the server's CPU seconds, peak RSS in MB, what it printed, and a note."""
+    """One run: wall and CPU seconds, the server's CPU seconds, peak RSS in MB, its output, and a note."""
 
     def __init__(self, wall, cpu, server_cpu, rss, out):
         self.wall, self.cpu, self.server_cpu, self.rss, self.out, self.note = wall, cpu, server_cpu, rss, out, ""
@@ -30,7 +30,7 @@ class Seen:
 
 
 def run(args, env, server=None, keep=True, stdin=None, codes=(0,)):
-    """Runs a program to its end; without `keep` what it prints goes to /dev/null, and not through a pipe."""
+    """Runs a program to its end; without `keep` its output goes to /dev/null, not through a pipe."""
     args = [str(arg) for arg in args]
     before = server.cpu() if server else 0
     begun = time.perf_counter()
@@ -66,7 +66,7 @@ def turns(runs, *rivals):
 
 
 def cpu_of(pid):
-    """User and system seconds of a process that runs, all threads."""
+    """Returns the user and system seconds of a running process, all threads."""
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""The servers of the benchmark, each its own, and s5cmd."""
+"""The separate servers of the benchmarks, and s5cmd."""
 import json, os, re, shutil, socket, subprocess, sys, time, urllib.request
 
 from measure import check, clean, cpu_of, run
@@ -13,14 +13,14 @@ COLUMNS = (
     "id_treated_data, id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, "
     "consumo_real, consumo_meta, data, cod_cliente, row_ts"
 )
-# Of every value of every row, in no order. A FLOAT as text has six digits, as a DOUBLE all.
+# A checksum of every value of every row, regardless of the order. As text, a FLOAT has six digits; as a DOUBLE, all.
 SUM = "SELECT COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', {}))), 0) FROM historico_consumo".format(
     re.sub(r"(peso_\w+|consumo_\w+)", r"CAST(\1 AS DOUBLE)", COLUMNS)
 )
 
 
 def installed(root, package, version, program, *others):
-    """A program of a package on PyPI, installed once under target/, with other packages next to it."""
+    """Returns a program of a package on PyPI, installed once under target/, with other packages next to it."""
     venv = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target")), f"compare-venv-{program}-{version}")
     path = os.path.join(venv, "bin", program)
     if not os.path.exists(path):
@@ -43,23 +43,23 @@ def tpchgen(root):
 
 
 def duckdb(root):
-    """A Python that has duckdb and its extension for MySQL."""
+    """Returns a Python with duckdb and its extension for MySQL."""
     others = [f"duckdb-extensions=={DUCKDB}", f"duckdb-extension-mysql-scanner=={DUCKDB}", "pytz"]
     return installed(root, "duckdb", DUCKDB, "python", *others)
 
 
 def pyspark(root):
-    """A Python that has pyspark; Java comes from the system."""
+    """Returns a Python with pyspark; Java comes from the system."""
     return os.path.join(os.path.dirname(installed(root, "pyspark", PYSPARK, "pyspark")), "python")
 
 
 def boto3(root):
-    """A Python that has boto3."""
+    """Returns a Python with boto3."""
     return os.path.join(os.path.dirname(installed(root, "boto3", BOTO3, "jp.py")), "python")
 
 
 def constants(server):
-    """The names that a server of the test kit declares."""
+    """Returns the constants that a server of the test kit declares."""
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "..", "..", "tests", "testkit", "src", server, "mod.rs")) as file:
         return dict(re.findall(r'pub const (\w+): &str = "([^"]*)"', file.read()))
@@ -123,7 +123,7 @@ class Stub(Process):
             return json.load(answer)
 
     def begin(self):
-        """An account at nothing, and dials as if just turned."""
+        """Resets the counters and the fault settings."""
         self.ask("DELETE", "/stats")
         self.ask("PUT", "/dials", json.dumps(self.dials).encode())
 
@@ -150,7 +150,7 @@ class MySql(Process):
         self.root, self.home = root, os.path.join(home, "mysql")
 
     def tool(self, program):
-        """A program of the MySQL that scripts/servers caches, found with its shell library."""
+        """Returns a program of the MySQL that scripts/servers caches, found with its shell library."""
         script = (
             'here=$PWD/scripts; source "$here/lib/common.sh"; source "$here/lib/servers.sh"; '
             'set_up mysql "$1/set-up.log" >&2 && mysql_tool "$2" && printf "%s\\n" "$(pristine mysql)" "${TOOL[@]}"'
@@ -204,7 +204,7 @@ class MySql(Process):
         return run([*self.args(), "-e", statement], self.env()).out.strip()
 
     def fresh(self, ruminate):
-        """An empty table as `init` makes it, and a server with nothing left to do of the run before."""
+        """Creates an empty table with `init`, and waits until the server has finished the previous run."""
         self.sql(f"DROP DATABASE IF EXISTS {self.DATABASE}; CREATE DATABASE {self.DATABASE}; RESET BINARY LOGS AND GTIDS")
         run([ruminate, "init", "--warehouse", self.url()], clean(HOME=self.home))
         for _ in range(600):
@@ -218,7 +218,7 @@ class MySql(Process):
         return run([*self.args(), "-e", statement], self.env(), self)
 
     def expect(self, count, kind):
-        """The number of rows, and the same values in every column for every program."""
+        """Checks the number of rows, and that every program has stored the same values in every column."""
         found, total = self.sql(f"USE {self.DATABASE}; {SUM}").split()
         check(int(found) == count, f"{found} rows, not {count}")
         known = self.sums.setdefault((count, kind), total)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What people write in Python for the same work: boto3 and PyMySQL, clients made once, one object and one row a message.
+"""A typical Python function for the same work: boto3 and PyMySQL, clients created once, one object and one row per message.
 
 Does less than the Lambda: random ids, no If-None-Match, no quarantine, no logs. Uses the Runtime API over one
 persistent connection, so that its own loop costs little.

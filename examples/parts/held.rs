@@ -12,10 +12,10 @@ use pipeline::lake::{Depth, Error, Lake, ListPage, ObjectMeta, PutResult, Storag
 
 use crate::records::Herd;
 
-/// As S3's.
+/// Keys per page, as in S3.
 const PAGE: usize = 1_000;
 
-/// Objects that were there long before any cutoff.
+/// A lake with objects that are older than any cutoff.
 #[derive(Debug)]
 pub struct Held {
     objects: BTreeMap<String, Bytes>,

@@ -1,4 +1,4 @@
-//! Loading alone, in two ways: the whole engine over a lake in memory, or no more than the transactions it makes.
+//! Loading alone, in two ways: the complete engine over a lake in memory, or only its transactions.
 
 use std::sync::Arc;
 
@@ -23,16 +23,16 @@ use crate::{Measured, Watch, Which};
 pub struct Load {
     #[command(flatten)]
     which: Which,
-    /// The warehouse, its table made and empty
+    /// Warehouse with an empty table
     #[arg(long)]
     warehouse: WarehouseUrl,
-    /// No engine: rows that are in memory, sorted, in transactions with a note each
+    /// No engine: sorted rows from memory, in transactions with one journal entry each
     #[arg(long)]
     bare: bool,
-    /// Rows a transaction, with --bare
+    /// Rows per transaction, with --bare
     #[arg(long, default_value_t = 10_000)]
     batch: usize,
-    /// Transactions under way at once
+    /// Concurrent transactions
     #[arg(long, default_value_t = 4)]
     sessions: u32,
 }

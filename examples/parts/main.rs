@@ -1,6 +1,6 @@
 //! The parts of a replay and of an audit as separate programs, and the lakes to measure them on. `benches/compare` runs it.
 //!
-//! `serve` and `make` have the same records for the same `--records` and `--ids`; so has `load`.
+//! `serve`, `make` and `load` have the same records for the same `--records` and `--ids`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a benchmark")]
 
 mod held;
@@ -28,25 +28,25 @@ enum Part {
     Make(places::Make),
     /// Plants drift of every kind in a directory and its table
     Plant(plant::Plant),
-    /// Holds an audit's drift file against what was planted
+    /// Compares an audit's drift file with the planted drift
     Judge(plant::Judge),
     /// Serves a lake from memory until it is stopped; prints its endpoint
     Serve(places::Serve),
     /// Reads and parses every object of a lake
     Read(read::Read),
-    /// Loads records that are in memory
+    /// Loads records from memory
     Load(load::Load),
-    /// Scans a table in the order of ids, out of one snapshot
+    /// Scans a table in the order of ids, in one snapshot
     Scan(scan::Scan),
 }
 
-/// Which records.
+/// Selection of records.
 #[derive(Debug, Clone, Copy, Args)]
 struct Which {
-    /// How many
+    /// Number of records
     #[arg(long, default_value_t = 1_000)]
     records: u64,
-    /// Their ids
+    /// Kind of their ids
     #[arg(long, value_enum, default_value = "time")]
     ids: records::Ids,
     /// All of one farm and day
@@ -60,7 +60,7 @@ impl Which {
     }
 }
 
-/// Wall and CPU seconds of the part that is measured, without what was made ready before.
+/// Wall and CPU seconds of the measured part, without its preparation.
 #[derive(Debug, serde::Serialize)]
 struct Measured {
     what: &'static str,
@@ -86,7 +86,7 @@ impl Watch {
     }
 }
 
-/// User and system time of this process, all threads; hundredths of a second are Linux's unit here.
+/// Returns the user and system time of this process, all threads; Linux reports hundredths of a second.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -94,7 +94,7 @@ fn cpu_seconds() -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-/// As the program has it.
+/// The same allocator as the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -116,7 +116,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
-/// A folder that is made.
+/// Creates a folder.
 fn made(dir: &std::path::Path) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(dir)?;
     Ok(dir.to_owned())

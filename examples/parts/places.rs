@@ -1,4 +1,4 @@
-//! Where records can lie: a directory, an S3 server in memory, a file for LOAD DATA.
+//! Places for records: a directory, an S3 server in memory, a file for LOAD DATA.
 
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -20,7 +20,7 @@ pub struct Make {
     /// The lake's directory
     #[arg(long)]
     lake: Option<PathBuf>,
-    /// The file for LOAD DATA: in the order of ids where they are time-ordered, else in that of time
+    /// File for LOAD DATA: in the order of ids if they are time-ordered, otherwise in that of time
     #[arg(long)]
     tsv: Option<PathBuf>,
 }
@@ -36,7 +36,7 @@ impl Make {
 fn lake(dir: &Path, herd: Herd) -> anyhow::Result<()> {
     let mut last = PathBuf::new();
     let mut records: Vec<Record> = herd.all().collect();
-    records.sort_by_cached_key(|record| herd.key(record)); // a directory after the other: faster to write and to read
+    records.sort_by_cached_key(|record| herd.key(record)); // one directory after the other: faster to write and to read
     for record in records {
         let path = dir.join(herd.key(&record));
         let folder = path.parent().unwrap();
@@ -62,7 +62,7 @@ fn tsv(file: &Path, herd: Herd) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// These records have no character that LOAD DATA would want escaped.
+/// Returns a value for LOAD DATA. The records have no character that must be escaped.
 fn plain(value: Value) -> String {
     match value {
         Value::Null => "\\N".into(),
@@ -78,7 +78,7 @@ fn plain(value: Value) -> String {
 pub struct Serve {
     #[command(flatten)]
     which: Which,
-    /// Milliseconds before every answer
+    /// Latency of every response, in milliseconds
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
     /// Fraction of reads answered 503 SlowDown
@@ -87,7 +87,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// The bucket and the prefix are the benchmark's: `lake` and `historico_diario`.
+    /// Serves the bucket and prefix of the benchmark: `lake` and `historico_diario`.
     pub fn run(self) -> anyhow::Result<()> {
         let herd = self.which.herd();
         let settings = Settings {

@@ -1,4 +1,4 @@
-//! Drift of every kind, planted in a lake and its table, with what an audit must find: the planter of the tests.
+//! Drift of every kind, planted in a lake and its table as in the tests, with the findings that an audit must report.
 
 use std::fs;
 use std::path::PathBuf;
@@ -24,12 +24,12 @@ pub struct Plant {
     sql: PathBuf,
 }
 
-/// Holds a drift file against what was planted.
+/// Compares a drift file with the planted drift.
 #[derive(Debug, clap::Args)]
 pub struct Judge {
     #[command(flatten)]
     which: Which,
-    /// As it was planted
+    /// File of the planted drift
     #[arg(long)]
     times: usize,
     /// The drift file of an audit
@@ -40,7 +40,7 @@ pub struct Judge {
 fn planted(which: Which, times: usize) -> Damage {
     let herd = which.herd();
     let world = World(herd.all().map(|record| (herd.key(&record), record)).collect());
-    // A gap wants days before and after it.
+    // A gap needs days before and after it.
     let gaps = if times == 0 || which.records < 16_000 { 0 } else { 2 };
     Damage::plant(&world, &TableSchema::standard(), &Case::all(), times, gaps)
 }

@@ -1,4 +1,4 @@
-//! Reading alone: what a replay reads, parsed and counted.
+//! Reading alone: the objects of a replay, parsed and counted.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ pub struct Read {
     /// The lake
     #[arg(long)]
     lake: LakeUrl,
-    /// Reads under way at once
+    /// Concurrent reads
     #[arg(long, default_value_t = 256)]
     concurrency: usize,
-    /// How many records there must be
+    /// Expected number of records
     #[arg(long)]
     expect: u64,
-    /// By the SDK's client instead of the direct one
+    /// Use the SDK's client instead of the direct one
     #[arg(long)]
     sdk: bool,
-    /// Listings alone: objects with their ids in their names are not opened
+    /// Only listings: objects with ids in their names are not opened
     #[arg(long, conflicts_with = "from_parts")]
     names: bool,
-    /// From the Parquet parts of `ruminate compact`, and from nothing else
+    /// Only from the Parquet parts of `ruminate compact`
     #[arg(long)]
     from_parts: bool,
 }

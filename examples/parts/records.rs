@@ -10,10 +10,10 @@ const FARMS: u64 = 8;
 const A_DAY: u64 = 400;
 const START: &str = "2020-01-01T00:00:00Z";
 
-/// How ids are made.
+/// Kind of ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Ids {
-    /// Version 8, time in front: this toolkit's
+    /// Version 8 ids of this toolkit, which start with their time
     Time,
     /// Version 4 (random) ids, under keys without an id, as the legacy Lambda wrote them
     Random,
@@ -28,7 +28,7 @@ pub struct Herd {
 }
 
 impl Herd {
-    /// All of them, in the order of time; with random ids that is no order of ids.
+    /// Returns all records in the order of time, which with random ids is not the order of ids.
     pub fn all(self) -> impl Iterator<Item = Record> {
         (0..self.records).map(move |n| self.record(n))
     }
@@ -58,7 +58,8 @@ impl Herd {
         record
     }
 
-    /// The farm of a record, and its time: farms take turns, and no two records of a farm have the same millisecond.
+    /// Returns the farm of a record, and its time: farms alternate, and no two records of a farm have the same
+    /// millisecond.
     fn place(self, n: u64) -> (u64, DateTime<Utc>) {
         let start: DateTime<Utc> = START.parse().expect("a time");
         let (farm, of_farm) = if self.one_partition { (0, n) } else { (n % FARMS, n / FARMS) };
@@ -81,7 +82,7 @@ impl Herd {
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+/// Returns the finaliser of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
 const fn mixed(n: u64) -> u64 {
     let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,4 @@
-//! The warehouse's side of an audit alone: every row, decoded, out of one snapshot.
+//! The warehouse's side of an audit alone: every row, decoded, in one snapshot.
 
 use anyhow::ensure;
 use futures::StreamExt as _;
@@ -13,7 +13,7 @@ pub struct Scan {
     /// The warehouse
     #[arg(long)]
     warehouse: url::Url,
-    /// How many rows there must be
+    /// Expected number of rows
     #[arg(long)]
     expect: u64,
 }

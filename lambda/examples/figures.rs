@@ -1,6 +1,6 @@
-//! What a sandbox costs: start, memory, CPU and time a message, against a local MySQL and an S3 in this process.
+//! Cost of a sandbox: start, memory, CPU and time per message, with a local MySQL and an S3 in this process.
 //!
-//! `benches/lambda/run` builds what it needs and runs it; the figures are in `benches/RESULTS.md`.
+//! `benches/lambda/run` builds its dependencies and runs it; the figures are in `benches/RESULTS.md`.
 #![allow(clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "a benchmark")]
 
 use std::path::PathBuf;
@@ -90,7 +90,7 @@ async fn measure(rival: &Rival) -> Vec<String> {
     [(1, one), (BATCH, ten)].map(|(count, cost)| format!("| {}, {count} | {cost} |", rival.name)).into()
 }
 
-/// Runs events one after the other; CPU a message and the times of events, as cells of the table.
+/// Runs events one after the other. Returns CPU per message and the times of events, as cells of the table.
 async fn run(sandbox: &Sandbox, events: Vec<String>, messages: u32) -> String {
     let (count, before) = (events.len(), cpu(sandbox));
     let mut times = Vec::with_capacity(count);
@@ -109,7 +109,7 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-/// Megabytes in memory now.
+/// Returns the current memory in megabytes.
 fn rss(sandbox: &Sandbox) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", sandbox.child.id())).expect("the sandbox runs");
     let kilobytes =
@@ -117,11 +117,11 @@ fn rss(sandbox: &Sandbox) -> f64 {
     kilobytes.expect("a process has an RSS") * 1024.0 / 1e6
 }
 
-/// Milliseconds of CPU so far, over all threads, by the scheduler's clock.
+/// Returns the CPU milliseconds of all threads so far, by the scheduler's clock.
 fn cpu(sandbox: &Sandbox) -> f64 {
     let threads = std::fs::read_dir(format!("/proc/{}/task", sandbox.child.id())).expect("the sandbox runs");
     let spent = threads.map(|thread| {
-        // A thread that has ended in between has spent nothing more.
+        // A thread that has ended in the meantime used no more CPU.
         let spent =
             thread.and_then(|thread| std::fs::read_to_string(thread.path().join("schedstat"))).unwrap_or_default();
         spent.split_whitespace().next().and_then(|nanoseconds| nanoseconds.parse::<f64>().ok()).unwrap_or(0.0)

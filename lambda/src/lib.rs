@@ -19,7 +19,7 @@
 //! | an event of another service, or not an event | stored unchanged in the quarantine, an error in the log | success | success |
 //! | the same reading again, also 10 times concurrently | one object, one row; the others are duplicates | success | success |
 //! | another object exists under a reading's key | the message is stored unchanged in the quarantine, with the object's key; no row | success | success |
-//! | an object under the reading's key that cannot be read (archived, denied, encrypted with another key) | its name proves its content: the row is inserted or compared, a warning, `unverifiable` counts it | success | success |
+//! | an object under the reading's key that cannot be read (archived, denied, encrypted with another key) | its name identifies its content: the row is inserted or compared, a warning, `unverifiable` counts it | success | success |
 //! | a value that the table rejects | the object is in the lake, an error in the log, `rows_refused` counts it; a retry cannot help | success | success |
 //! | a row with the same id and other values | the row is unchanged, a warning, `conflicting` counts it | success | success |
 //! | valid, invalid and failed messages in one batch | each is handled separately | error if one failed | only the failed items fail |

@@ -16,7 +16,7 @@ static DEPENDENCIES: &str = concat!(
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    std::hint::black_box(DEPENDENCIES); // so that the linker keeps it
+    std::hint::black_box(DEPENDENCIES); // prevents the linker from removing it
     let variable = |name: &str| std::env::var(name).ok();
     begin_logs(variable);
     let ran = async {

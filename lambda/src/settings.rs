@@ -180,8 +180,8 @@ mod tests {
         let lake = |prefix: &str| read(&[("RUMINATE_LAKE", &format!("s3://bucket/{prefix}"))]);
         let prefix = declared("LakePrefix", "Default");
         assert_eq!(lake(prefix).unwrap().prefix, prefix);
-        for odd in ["_", "0", "a.-_Z", "a.."] {
-            assert_eq!(lake(odd).unwrap().prefix, odd, "{}", declared("LakePrefix", "AllowedPattern"));
+        for valid in ["_", "0", "a.-_Z", "a.."] {
+            assert_eq!(lake(valid).unwrap().prefix, valid, "{}", declared("LakePrefix", "AllowedPattern"));
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What only newer servers understand, with the version, as it would stand in a statement.
+/// Syntax that only newer servers support, as it would appear in a statement, with the version.
 const NEWER: [(&str, &str); 17] = [
     (" as double)", "8.0.17: write `column` + 0E0"),
     (" as float)", "8.0.17"),

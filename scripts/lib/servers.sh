@@ -287,7 +287,7 @@ new_certificates() {
             -extfile <(printf 'subjectAltName=DNS:localhost') -out "$1/server-cert.pem"
 }
 
-# launch_database DIR SERVER...: with what the two databases have in common.
+# launch_database DIR SERVER...: with the common settings of the two databases.
 # Durability, packet and binlog settings are each server's defaults.
 launch_database() {
     local dir=$1
@@ -339,7 +339,7 @@ client() {
         --user=root "$@"
 }
 
-# url NAME INSTANCE: what the tests are given.
+# url NAME INSTANCE: the address for the tests.
 url() {
     local dir=$2/$1
     if [[ $1 == moto ]]; then

@@ -1,4 +1,4 @@
--- Natural keys with more than one record: readings that a farm corrected, or that older ids doubled.
+-- Natural keys with more than one record: readings that a farm corrected, or that have several ids of the legacy Lambda.
 CREATE VIEW `{table}_repetidas` AS
 SELECT
     cod_cliente,

@@ -1,4 +1,4 @@
--- The thirteen columns (docs/reference/data.md). A table that exists already stays as it is.
+-- The thirteen columns (docs/reference/data.md). An existing table stays as it is.
 CREATE TABLE IF NOT EXISTS "{table}" (
     id_treated_data    VARCHAR(255) NOT NULL,
     id_curral          VARCHAR(255),

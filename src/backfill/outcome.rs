@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(merged(outcome.clone()).counts[Count::Read], 6);
     }
 
-    /// The outcome of messages, each of one of the counts that a message can end in.
+    /// Returns the outcome of messages, each counted in one of the possible results.
     fn outcome(messages: &[usize]) -> Outcome {
         let mut outcome = Outcome { quarantine: "q".into(), ..Outcome::default() };
         for what in messages {

@@ -132,7 +132,7 @@ fn watch(child: &mut Child, program: Program, cancel: &CancellationToken) -> any
     if status.success() {
         let path = built.with_context(|| {
             let (package, binary) = (program.package(), program.binary());
-            format!("cargo built no binary {binary}: does {package} have one of that name?")
+            format!("cargo built no binary {binary}: does {package} have a binary of this name?")
         });
         return path.map(BuildResult::Built);
     }

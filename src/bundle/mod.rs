@@ -1,5 +1,5 @@
-//! The Lambda as a directory to deploy: `bootstrap.zip`, its template, the SQL, a software bill of materials, checksums, and
-//! a deployment guide.
+//! Directory for the deployment of a Lambda: `bootstrap.zip`, its template, the SQL, a software bill of materials,
+//! checksums, and a deployment guide.
 //!
 //! [`run`] takes an existing program or builds it with cargo, checks that Lambda can run it (`incompatibility.rs` lists
 //! the requirements), and writes the directory. The same program gives the same bytes in all files: they contain no
@@ -48,7 +48,7 @@ const DEPLOY: &str = "DEPLOY.md";
 const ACCOUNTS: &str = "sql/accounts.sql";
 
 const UNLISTED: &str =
-    "the program does not list its crates, so that sbom.cdx.json has none: build ruminate's Lambda with cargo";
+    "the program does not list its crates, so sbom.cdx.json has no components: build ruminate's Lambda with cargo";
 
 /// Placeholder for the lake's bucket in the SQL for query engines; no bucket has such a name.
 const BUCKET: &str = "BUCKET";
@@ -56,9 +56,9 @@ const BUCKET: &str = "BUCKET";
 /// What to bundle, and where.
 #[derive(Debug, Clone)]
 pub struct BundleOptions {
-    /// Which program it is.
+    /// Program to bundle.
     pub program: Program,
-    /// Where it comes from.
+    /// Source of the program.
     pub bootstrap: Bootstrap,
     /// A PEM file with the database's certificate authorities; `None` for those of RDS that this program contains.
     pub rds_ca: Option<PathBuf>,
@@ -161,7 +161,7 @@ fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }
 
-/// The program's bytes and what they are; nothing where the build was interrupted.
+/// Returns the program's bytes and its properties; `None` if the build was interrupted.
 fn program(order: &BundleOptions, cancel: &CancellationToken) -> anyhow::Result<Option<(Vec<u8>, Executable)>> {
     let bootstrap = &order.bootstrap;
     let (path, wanted) = match bootstrap {

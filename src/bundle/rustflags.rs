@@ -58,7 +58,7 @@ fn native(
     files().into_iter().find(|(_, config)| has_native(config, target)).map(|(path, _)| FlagSource::File(path))
 }
 
-/// rustc accepts `_` for `-` in the names of its options.
+/// Returns true if flags contain [`NATIVE`]; rustc accepts `_` for `-` in the names of its options.
 fn is_native(flags: &str) -> bool {
     flags.replace('_', "-").contains(NATIVE)
 }

@@ -47,13 +47,13 @@ pub(super) struct ResultFlags {
     baseline: Option<PathBuf>,
 }
 
-/// Files of an audit that are checked before it starts.
+/// Files of an audit, checked before the audit starts.
 pub(super) struct ResultFiles {
     evidence: Option<Evidence>,
 }
 
 impl ResultFlags {
-    /// Rejects a dry run of nothing.
+    /// Rejects `--dry-run` without a repair.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         anyhow::ensure!(
             self.repair.is_some() || !self.dry_run,
@@ -75,7 +75,7 @@ impl ResultFlags {
         repairs && !self.dry_run
     }
 
-    /// Returns a flag that only an audit has. `None` if none was given.
+    /// Returns a given flag that only an audit has. `None` if none was given.
     pub(super) fn of_an_audit(&self) -> Option<&'static str> {
         let given = [
             ("--repair", self.repair.is_some()),

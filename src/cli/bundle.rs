@@ -15,7 +15,7 @@ use crate::render::Rendered;
 /// another architecture, needs libraries other than glibc's or a glibc newer than 2.34, or if the zip exceeds 50 MB.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Bundle the toolkit as a Lambda for shards of a run, with its state machine, in place of the streaming Lambda
+    /// Bundle the toolkit as a Lambda for shards of a run, with its state machine, instead of the streaming Lambda
     #[arg(long)]
     fanout: bool,
     /// Target architecture: x86_64 or arm64 [default: that of --bootstrap, otherwise the host's]

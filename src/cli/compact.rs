@@ -8,7 +8,7 @@ use crate::render::Rendered;
 
 /// Write the lake as Parquet parts next to it, incrementally
 ///
-/// One file per farm and month. `replay` and `reconcile` read parts in place of objects while the listing proves that the
+/// One file per farm and month. `replay` and `reconcile` read parts instead of objects if the listing shows that the
 /// objects have not changed; Athena, Spark, Trino and DuckDB read them as a table. Objects are never changed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -37,7 +37,7 @@ pub(super) struct CompactFlags {
     /// Also compare every body with its ETag, if that is an MD5
     #[arg(long)]
     deep: bool,
-    /// Keep only the fields that are no columns, not the original objects; they cannot be restored then
+    /// Keep only the fields that are not columns instead of the original objects, which then cannot be restored
     #[arg(long)]
     without_bodies: bool,
     /// Drop the rows of objects that no longer exist; without it, such parts are left as they are

@@ -31,7 +31,7 @@ const ALIKE: f64 = 0.7;
 /// Gives every flag its variable `RUMINATE_<FLAG>`, except for those that must be typed.
 pub(super) fn with_environment(command: Command) -> Command {
     let named = |arg: Arg| match (arg.get_long(), arg.get_action()) {
-        // A day for other commands, and a place to write into for this one.
+        // The flag is a day for other commands, and a target for this one.
         _ if arg.get_id() == super::restore::TARGET => arg,
         (Some(long), ArgAction::Set | ArgAction::Append | ArgAction::SetTrue) if !TYPED_ONLY.contains(&long) => {
             let variable = variable(long);
@@ -161,8 +161,8 @@ impl Config {
         self.entry(sections, flag).map(|entry| &*entry.values)
     }
 
-    /// Returns the file and the key that a value of a flag at the top level and in these sections comes from. `None` if
-    /// the file has none.
+    /// Returns the file and the key of a flag's value, at the top level or in these sections. `None` if the file has no
+    /// value.
     pub(super) fn origin(&self, sections: &[&str], flag: &str) -> Option<String> {
         let entry = self.entry(sections, flag)?;
         let path = if self.path.as_os_str().is_empty() { Path::new(FILE) } else { &self.path };
@@ -199,7 +199,7 @@ impl Config {
             sub.mut_args(|arg| if name == selected && typed.excludes(&arg) { arg } else { set(&sections, arg) })
         };
         command.mut_args(|arg| set(&[&selected], arg)).mut_subcommands(|sub| {
-            // The plan of a job has the values of that job's section.
+            // The plan of a job uses the values of that job's section.
             let outer = sub.get_name().to_owned();
             set_all(None, sub).mut_subcommands(|job| set_all(Some(&outer), job))
         })
@@ -263,7 +263,7 @@ fn unknown_section(command: &Command, key: &str) -> String {
     }
 }
 
-/// Returns the commands that have a flag; an empty name stands for a flag of all commands.
+/// Returns the commands that have a flag; an empty name means a flag of all commands.
 fn commands_with(command: &Command, flag: &str) -> Vec<String> {
     let has = |command: &Command| command.get_arguments().any(|arg| arg.get_long() == Some(flag));
     if has(command) {

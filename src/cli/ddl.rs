@@ -1,4 +1,4 @@
-//! `ruminate ddl`: SQL that makes the lake and its parts tables of a query engine.
+//! `ruminate ddl`: SQL that creates tables over the lake and its parts in a query engine.
 
 use super::flags::slug;
 use super::times::day;
@@ -11,10 +11,10 @@ use pipeline::lake::dir::Dir;
 use pipeline::record::{PARTS, Slug};
 use pipeline::warehouse::TableName;
 
-/// Print SQL that makes the lake and its parts tables of Athena, Trino, Spark or DuckDB
+/// Print SQL that creates tables over the lake and its parts in Athena, Trino, Spark or DuckDB
 ///
-/// A table over the JSON objects with all columns as text, a table over the parts, typed views of both, and the views of
-/// the warehouse under their names.
+/// The SQL creates a table over the JSON objects with all columns as text, a table over the parts, typed views of both,
+/// and the views of the warehouse under the same names.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Query engine

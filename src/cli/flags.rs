@@ -86,12 +86,12 @@ pub(super) fn check_writable(flag: &str, path: &Path) -> anyhow::Result<()> {
     opened.map(drop).with_context(|| format!("{flag} {} cannot be written", path.display()))
 }
 
-/// Parser for an output file; rejects `-`, which would create a file of that name.
+/// Parses an output file; rejects `-`, which would create a file of that name.
 pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
     a_path().try_map(|path| if path == Path::new("-") { Err("expected a file name") } else { Ok(path) })
 }
 
-/// Parser for a local path that may be created; rejects URLs such as `s3://bucket`, which would create a directory
+/// Parses a local path that may be created; rejects URLs such as `s3://bucket`, which would create a directory
 /// `s3:`.
 pub(super) fn a_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| path.to_str().map_or(Ok(path.clone()), pipeline::place::local))
@@ -109,7 +109,7 @@ pub(super) struct LakeFlags {
 }
 
 impl LakeFlags {
-    /// The flags of a lake of which only the address is given.
+    /// Returns the flags of a lake with only its address.
     pub(super) fn of(lake: LakeUrl) -> Self {
         Self { lake, max_attempts: RetryPolicy::default().max_attempts }
     }

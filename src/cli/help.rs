@@ -225,11 +225,11 @@ mod tests {
     /// Flags whose texts differ between commands, with the reason; the meaning is the same.
     const VARIES: [(&str, &str); 15] = [
         ("verify", "reads back what was written: rows, or parts"),
-        ("to", "the last day of the span; of a restore, where objects go"),
+        ("to", "the last day of the span; for a restore, the target of the objects"),
         ("only", "findings of a drift file: objects to load, or to restore"),
         ("farm", "farms of the span; those of a table's partitions"),
-        ("dry-run", "shows what would be done: each command does something else"),
-        ("concurrency", "requests in flight at once: each command sends another kind"),
+        ("dry-run", "shows what would be done, which differs between commands"),
+        ("concurrency", "concurrent requests, whose kind differs between commands"),
         ("lake", "the lake; some commands need it in some cases only"),
         ("topic", "an SNS topic; an endpoint accepts several, and `local` has no deliveries to accept"),
         ("truth", "the ground-truth file: one command writes it, another reads it"),
@@ -239,7 +239,7 @@ mod tests {
             "an empty store is accepted: commands that write accept an empty lake, others also an empty span",
         ),
         ("out", "where the output goes: a directory, or also one file or stdout"),
-        ("force", "overwrite what is there: a bundle knows its own files"),
+        ("force", "overwrites existing files: a bundle recognizes its own files"),
         ("start", "the first day of a generated history: the demo has a fixed one"),
         ("undo-file", "the undo file of the changes that the command makes"),
     ];

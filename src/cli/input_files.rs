@@ -12,7 +12,8 @@ use pipeline::record::DateOrder;
 /// Extensions of history files, optionally followed by `.gz` or `.zst`.
 const EXTENSIONS: [&str; 6] = ["json", "ndjson", "jsonl", "csv", "tsv", "parquet"];
 
-/// Extensions of files that are read although they cannot contain readings: their first bytes show what to do.
+/// Extensions of files that are read although they cannot contain readings: the error after their first bytes states
+/// what to do.
 const UNREADABLE: [&str; 9] = ["xlsx", "xls", "xlsm", "xlsb", "ods", "zip", "rar", "7z", "tar"];
 
 /// Extensions of compressed files that are recognized by their first bytes, and not read.
@@ -95,12 +96,12 @@ fn of_directory(directory: &Path) -> anyhow::Result<InputPaths> {
     entries.sort();
     let mut found = InputPaths::default();
     for path in entries.into_iter().filter(|path| !is_hidden(path)) {
-        // A link to nothing is read, which fails.
+        // A broken link is read, which fails.
         let is_file = std::fs::metadata(&path).map_or(true, |meta| meta.is_file());
         let reason = match () {
             () if path.is_dir() && !has_histories(&path, &mut 0) => continue,
             () if path.is_dir() => {
-                "it is a subdirectory, and those are not searched: pass it too, or pass files only".into()
+                "it is a subdirectory, and subdirectories are not searched: pass it too, or pass files only".into()
             }
             () if is_history(&path) => {
                 ensure!(is_file, "{}: it is not a regular file: pass it by its name", path.display());
@@ -132,7 +133,7 @@ fn has_histories(directory: &Path, checked: &mut usize) -> bool {
     false
 }
 
-/// Returns true for files that are read: histories, and those whose content shows what to do.
+/// Returns true for files that are read: histories, and files whose error states what to do.
 fn is_history(path: &Path) -> bool {
     let is_compressed =
         path.extension().is_some_and(|ending| OTHER_COMPRESSION.iter().any(|other| ending.eq_ignore_ascii_case(other)));

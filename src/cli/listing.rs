@@ -17,8 +17,8 @@ use pipeline::lake::{Lake, LakeUrl};
 pub(super) struct ListingFlags {
     /// List from an S3 Inventory (CSV or Parquet) instead of LIST: inventory:s3://bucket/.../manifest.json
     ///
-    /// The last days before the inventory, and everything after it, are still listed. What was written or deleted in
-    /// older days since the inventory is not seen.
+    /// The last days before the inventory, and everything after it, are still listed. Objects of older days that were
+    /// written or deleted after the inventory are not detected.
     #[arg(long, value_name = "SOURCE")]
     pub listing: Option<ListingSource>,
 }
@@ -39,13 +39,13 @@ impl FromStr for ListingSource {
             text.trim().strip_prefix("inventory:").ok_or_else(|| format!("{text:?} is not an inventory: {FORM}"))?;
         match url.parse::<LakeUrl>()? {
             LakeUrl::S3 { bucket, prefix } if prefix.ends_with(".json") => Ok(Self { bucket, manifest: prefix }),
-            _ => Err(format!("{text:?} names no manifest: {FORM}")),
+            _ => Err(format!("{text:?} is not the address of a manifest: {FORM}")),
         }
     }
 }
 
 impl ListingFlags {
-    /// Returns the lake with the listings of the inventory, and what that is; the lake itself without one.
+    /// Returns the lake with the listings of the inventory, and the inventory; without one, the lake itself.
     pub(super) async fn apply(
         &self,
         lake: Arc<dyn Lake>,

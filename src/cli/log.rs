@@ -57,7 +57,7 @@ pub(super) fn fail(e: &anyhow::Error) -> Exit {
     Exit::CouldNotRun
 }
 
-/// Writes a field of a log line: the message alone, others with their names. A value from data cannot end the line, or
+/// Writes a field of a log line: the message alone, others with their names. A value from data cannot end the line or
 /// control the terminal.
 fn write_field(writer: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let text = format!("{value:?}");

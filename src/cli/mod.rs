@@ -147,7 +147,7 @@ pub fn main() -> Exit {
     }
 }
 
-/// Runs a command in a program of another kind: without progress, without a config file, and without printing.
+/// Runs a command inside another program: without progress, without a config file, and without printing.
 ///
 /// # Errors
 /// Returns an error if the words are not valid, or if the command cannot run.
@@ -159,7 +159,7 @@ pub async fn run_words(words: &[String], cancel: CancellationToken) -> anyhow::R
     cli.command.run(&Context { progress: Progress::Silent, cancel, command_line, config, output }).await
 }
 
-/// Opens the files at an address, as the commands open a lake or a run.
+/// Opens the files at an address, in the same way as a lake or a run.
 ///
 /// # Errors
 /// Returns an error if the settings of AWS cannot be used.
@@ -209,7 +209,7 @@ fn parse_from<T: Clone + Into<OsString>>(args: &[T], config: &Config) -> Result<
     Ok((Cli::from_arg_matches(&matches)?, command_line))
 }
 
-/// Help and version are successful; anything else is a usage error.
+/// Prints help, the version or a usage error, and returns the exit code.
 fn usage(e: &clap::Error) -> Exit {
     let written = if charset::is_utf8() { e.print() } else { print_ascii(e) };
     if e.use_stderr() || written.is_err() { Exit::CouldNotRun } else { Exit::Clean }

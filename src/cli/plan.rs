@@ -1,4 +1,4 @@
-//! `ruminate plan`: lays a job out in shards.
+//! `ruminate plan`: divides a job into shards.
 
 use super::Context;
 use super::compact::CompactFlags;

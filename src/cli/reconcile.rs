@@ -116,7 +116,7 @@ impl Args {
     }
 }
 
-/// Returns the settings that an audit and the plan of one have.
+/// Returns the settings that an audit shares with its plan.
 pub(super) fn settings_of(audit: &Audit, max_drift: Option<Budget>) -> AuditSettings {
     let span = &audit.span;
     AuditSettings::default()

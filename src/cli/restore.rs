@@ -23,7 +23,7 @@ pub(super) const TARGET: &str = "restore_target";
 pub(super) struct Args {
     #[command(flatten)]
     lake: LakeFlags,
-    /// Where the objects go: s3://bucket/prefix or a directory; the lake itself, or another place
+    /// Target of the objects: s3://bucket/prefix or a directory; the lake itself, or another one
     #[arg(long = "to", id = TARGET, value_name = "URL", help_heading = "Output")]
     to: LakeUrl,
     /// Only this farm: directory name or cod_cliente (repeatable)

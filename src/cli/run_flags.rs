@@ -18,13 +18,13 @@ use pipeline::warehouse::WarehouseUrl;
 /// Default number of objects per shard: a few minutes of one machine.
 const OBJECTS: u64 = 250_000;
 
-/// Where a plan is written, and how it is divided.
+/// Target of a plan, and its division into shards.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct DivisionFlags {
     /// Maximum number of objects per shard
     #[arg(long, value_name = "N", default_value_t = OBJECTS, value_parser = clap::value_parser!(u64).range(1..))]
     objects_per_shard: u64,
-    /// Exact number of shards, in place of --objects-per-shard
+    /// Exact number of shards, instead of --objects-per-shard
     #[arg(long, value_name = "N", conflicts_with = "objects_per_shard", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     shards: Option<u32>,
     /// Where the run is written: a directory or s3://bucket/prefix
@@ -64,7 +64,7 @@ pub(super) async fn open_run_store(run: &LakeUrl, writes: &WriteFlags) -> anyhow
     Ok(store)
 }
 
-/// Stores of a run; what is not given comes from the plan.
+/// Stores of a run; the plan provides those that are not given.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct RunStoreFlags {
     /// Lake URL: s3://bucket/prefix or a directory; it must be that of the plan [default: the plan's]
@@ -72,7 +72,8 @@ pub(super) struct RunStoreFlags {
     lake: Option<LakeUrl>,
     /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
     ///
-    /// It must be that of the plan. Falls back to DATABASE_URL and RDS_HOST as everywhere, then to the plan's address, which has no password.
+    /// It must be that of the plan. Falls back to DATABASE_URL and RDS_HOST as in other commands, then to the plan's
+    /// address, which has no password.
     // Stored as text until it is opened: clap would print a rejected value, including its password.
     #[arg(long, value_name = "URL", hide_env_values = true)]
     warehouse: Option<String>,
@@ -157,7 +158,7 @@ fn without_password(url: WarehouseUrl) -> anyhow::Result<String> {
             WarehouseUrl::Sqlite(path).to_string()
         }
         WarehouseUrl::MySql(mut url) => {
-            url.set_password(None).map_err(|()| anyhow!("the warehouse's address has no place for a password"))?;
+            url.set_password(None).map_err(|()| anyhow!("an address of a warehouse without a place for a password"))?;
             url.to_string()
         }
     })

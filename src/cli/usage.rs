@@ -13,7 +13,7 @@ const PREFIX: &str = "RUMINATE_";
 /// Variables with the prefix that are not flags: settings of the tests, and of the Lambda in the same environment.
 const OTHER_VARIABLES: [&str; 2] = ["RUMINATE_TEST_", "RUMINATE_RELEASE_"];
 
-/// Adds hints to an error in the command line of a command. A command has one name, or two such as `plan reconcile`.
+/// Adds hints to an error in a command line. A command has one name, or two such as `plan reconcile`.
 pub(super) fn explained(e: Error, names: &[&str], command: &Command, config: &Config, typed: &[String]) -> Error {
     let name = &*names.join(" ");
     match e.kind() {

@@ -1,4 +1,4 @@
-//! The part that an earlier run wrote, as far as it can be trusted.
+//! The part that an earlier run wrote, and whether it can be trusted.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use pipeline::lake::{Lake, ObjectMeta};
 pub(super) struct Existing {
     /// Its listing entry; `None` if there is none.
     pub meta: Option<ObjectMeta>,
-    /// Its rows; `None` if they cannot be trusted.
+    /// Part with its rows; `None` if it cannot be trusted.
     pub part: Option<Arc<Part>>,
     /// Whether another part may be written in its place.
     pub is_replaceable: bool,
@@ -50,11 +50,11 @@ impl Existing {
 
     /// Returns its part if its rows can be used for a new part with these settings.
     pub(super) fn usable(&self, settings: &Compaction) -> Option<&Arc<Part>> {
-        // Bodies that are not there cannot be added without reading the objects.
+        // Missing bodies can be added only by reading the objects.
         self.part.as_ref().filter(|part| part.footer().bodies || settings.bodies == Bodies::ExtraFields)
     }
 
-    /// Returns true if its part has what the settings ask for.
+    /// Returns true if its part has the content that the settings require.
     pub(super) fn has_settings(part: &Part, settings: &Compaction) -> bool {
         part.footer().rules == crate::parts::RULES && part.footer().bodies == (settings.bodies == Bodies::Keep)
     }

@@ -16,7 +16,7 @@ pub(super) enum Fetched {
     Unreadable(ObjectMeta, String),
 }
 
-/// How objects become rows.
+/// Conversion of objects to rows.
 #[derive(Clone)]
 pub(super) struct Fetcher {
     pub reader: Reader,
@@ -24,7 +24,7 @@ pub(super) struct Fetcher {
     pub bodies: Bodies,
 }
 
-/// Groups objects for one call of the lake each.
+/// Groups objects, one call of the lake per group.
 pub(super) fn batches(slots: Vec<Slot>, size: usize) -> Vec<Vec<Slot>> {
     let mut batches: Vec<Vec<Slot>> = Vec::with_capacity(slots.len() / size + 1);
     for slot in slots {
@@ -80,7 +80,7 @@ impl Fetcher {
         }
     }
 
-    /// Returns a row with what the part keeps of the original object.
+    /// Returns a row with the parts of the original object that are kept.
     fn shaped(&self, row: PartRow) -> Box<PartRow> {
         Box::new(if self.bodies == Bodies::ExtraFields { row.without_body() } else { row })
     }

@@ -15,7 +15,7 @@ const PIECE: usize = 1_000;
 pub(super) enum ObjectCategory {
     /// It has a row.
     Row,
-    /// It has a row only if an earlier part has it: it cannot be read now.
+    /// It cannot be read now, so it has a row only if an earlier part has it.
     Archived,
     /// It has no row.
     Skipped(Skip),
@@ -53,7 +53,7 @@ impl ObjectCategory {
     }
 }
 
-/// Returns the day of an object of a part; `None` if its key is not in a partition of it.
+/// Returns the day of an object of a part; `None` if its key is not in a partition of the part.
 pub(super) fn day_of(name: &PartName, meta: &ObjectMeta) -> Option<NaiveDate> {
     Partition::of_key(&meta.key).filter(|partition| name.has(partition)).map(|partition| partition.day)
 }
@@ -78,7 +78,7 @@ impl<'a> PartListing<'a> {
     pub(super) async fn next(&mut self) -> Result<Vec<ObjectMeta>, Error> {
         loop {
             let name = self.name;
-            // Other objects below the prefix are counted by the scan.
+            // The scan counts other objects below the prefix.
             let piece: Vec<_> = self.page.by_ref().filter(|meta| day_of(name, meta).is_some()).take(PIECE).collect();
             if !piece.is_empty() || self.is_over {
                 return Ok(piece);

@@ -1,11 +1,11 @@
 //! Compaction: objects of the lake → Parquet parts next to it, incrementally. Plan → survey → rewrite → put → verify.
 //!
-//! This module owns which parts are written, from what, and the accounting; [`crate::parts`] owns the format and what of a
-//! part is trusted, and [`crate::reader`] reads the objects.
+//! This module owns the choice of parts and of their sources, and the accounting; [`crate::parts`] owns the format and
+//! the verification of parts, and [`crate::reader`] reads the objects.
 //!
-//! A part is written again only if its days differ from the listing. Rows of unchanged objects come from the part before;
-//! only new and changed objects are read. A file is written with `If-None-Match: *` or replaced with `If-Match`: after a
-//! race or a kill there is one complete part. Objects are never changed.
+//! A part is written again only if its days differ from the listing. Rows of unchanged objects come from the previous
+//! part; only new and changed objects are read. A file is written with `If-None-Match: *` or replaced with `If-Match`:
+//! after a race or a kill there is one complete part. Objects are never changed.
 //!
 //! Parts are a copy of the objects, so rows are not dropped silently: a part that has rows of objects that no longer exist
 //! is left as it is, unless [`OnDeleted::Drop`] was requested.
@@ -14,16 +14,16 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `existing` | The part that an earlier run wrote, as far as it can be trusted |
+//! | `existing` | The part that an earlier run wrote, and whether it can be trusted |
 //! | `fetch` | Reads the objects that have no row yet, in batches |
 //! | `listing` | Listing of a part's objects, in pieces, and the category of each |
 //! | `write_error` | Reasons why a part was not written |
 //! | `outcome` | Outcome: every listed object in one count |
 //! | `plan` | Plan: which parts the lake should have |
-//! | `rewrite` | Writes a part into a temporary file: rows of the part before, and objects that are read |
-//! | `run` | Runs a compaction: some parts at a time |
+//! | `rewrite` | Writes a part into a temporary file: rows of the previous part, and objects that are read |
+//! | `run` | Runs a compaction: several parts at a time |
 //! | `token_age` | Wait until an object is old enough that no later write can have its change token |
-//! | `source` | Source of a part's rows: the listing, compared with the part before |
+//! | `source` | Source of a part's rows: the listing, compared with the previous part |
 //! | `survey` | Comparison of a part with the listing, without reading objects |
 //! | `part_update` | One part: survey, rewrite, put and verification |
 //! | `verify` | Verification of a part: its hashes, its bodies, a sample of objects |
@@ -67,7 +67,7 @@ pub enum Bodies {
     /// The complete objects, so that they can be restored byte for byte.
     #[default]
     Keep,
-    /// The fields that are no columns. Objects without a record are kept completely.
+    /// The fields that are not columns. Objects without a record are kept completely.
     ExtraFields,
 }
 
@@ -75,7 +75,7 @@ pub enum Bodies {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verification {
-    /// Not at all.
+    /// No verification.
     #[default]
     None,
     /// Every part is read back, and a sample of its objects is read.

@@ -22,9 +22,9 @@ counters! {
         Pending: "skipped_not_read", "not read", Skipped,
             "New or changed objects that a dry run did not read, or that were not reached because the run stopped.";
         Fetched: "fetched", "objects read", Detail, "Objects that were read.";
-        Carried: "carried", "rows carried over", Detail, "Rows that came from the part before.";
+        Carried: "carried", "rows carried over", Detail, "Rows that came from the previous part.";
         Written: "written", "parts written", Detail, "Parts that were created or replaced.";
-        Unchanged: "unchanged", "parts unchanged", Detail, "Parts that already hold what the lake has.";
+        Unchanged: "unchanged", "parts unchanged", Detail, "Parts that were up to date.";
         Removed: "removed", "parts removed", Detail, "Parts that were removed: replaced by one part per day, or without rows.";
         NotTrusted: "not_trusted", "parts not trusted", Detail, "Parts that were not trusted: all their objects were read.";
         Deleted: "deleted", "rows of deleted objects", DetailFinding,
@@ -33,8 +33,8 @@ counters! {
         Verified: "verified", "rows verified", Detail, "Rows that were read back.";
         Sampled: "sampled", "objects compared", Detail, "Objects that were compared with their row.";
         Md5: "md5_checked", "MD5 sums compared", Detail, "Rows whose body was compared with an ETag that is an MD5.";
-        NoMd5: "no_md5", "without an MD5", Detail, "Rows that `--deep` could not compare: without a body, or with an ETag that is no MD5.";
-        Mismatched: "mismatched", "rows mismatched", DetailFinding, "Rows that differ from their object, in parts that were not trusted then.";
+        NoMd5: "no_md5", "without an MD5", Detail, "Rows that `--deep` could not compare: without a body, or with an ETag that is not an MD5.";
+        Mismatched: "mismatched", "rows mismatched", DetailFinding, "Rows that differ from their object, in parts that were then not trusted.";
     }
 }
 

@@ -11,15 +11,15 @@ use super::{Compaction, Counter, OnDeleted, Outcome, Verification};
 use crate::parts::{Part, PartName};
 use pipeline::lake::{ChangeResult, Error, Lake, ObjectMeta, head};
 
-/// Attempts to write a part that another compaction replaces at the same time.
+/// Number of attempts to write a part that another compaction replaces at the same time.
 const ATTEMPTS: u32 = 3;
 
-/// A part that is compacted.
+/// A part to compact.
 pub(super) struct PartUpdate<'a> {
     pub rewrite: Rewrite<'a>,
     pub parts: &'a Arc<dyn Lake>,
     pub name: PartName,
-    /// The part that exists, as listed.
+    /// Listing entry of the existing part.
     pub listed: Option<ObjectMeta>,
 }
 
@@ -45,7 +45,7 @@ impl PartUpdate<'_> {
             }
         }
         let survey = self.survey(None).await?;
-        Ok(self.left(survey, Counter::NotWritten, "other compactions replace it all the time: run this again later"))
+        Ok(self.left(survey, Counter::NotWritten, "other compactions keep replacing it: run this again later"))
     }
 
     async fn survey(&self, part: Option<&Arc<Part>>) -> Result<Survey, Error> {
@@ -89,7 +89,7 @@ impl PartUpdate<'_> {
         if survey.deleted > 0 && self.settings().on_deleted == OnDeleted::Hold {
             survey.tally[Counter::Deleted] += survey.deleted;
             let why = format!(
-                "it has {} rows of objects that no longer exist: `ruminate restore` brings them back, --drop-deleted drops them",
+                "it has {} rows of objects that no longer exist: `ruminate restore` restores them, --drop-deleted drops them",
                 survey.deleted
             );
             return Some(self.left(survey, Counter::Held, &why));
@@ -101,7 +101,7 @@ impl PartUpdate<'_> {
         None
     }
 
-    /// Returns the outcome of a part that was left as it is: what it does not have counts as `reason`.
+    /// Returns the outcome of a part that was left as it is: objects that it does not have count as `reason`.
     fn left(&self, survey: Survey, reason: Counter, why: &str) -> Outcome {
         let mut tally = survey.tally;
         let pending = std::mem::take(&mut tally[Counter::Pending]);
@@ -118,7 +118,7 @@ impl PartUpdate<'_> {
         Ok(self.settings().on_deleted == OnDeleted::Drop || self.survey(Some(part)).await?.deleted == 0)
     }
 
-    /// Puts a part that was written into its place.
+    /// Stores a written part under its name.
     async fn put(&self, written: Rewritten, existing: &Existing) -> Result<Attempt, WriteError> {
         let Rewritten { file, footer, mut tally, dropped } = written;
         tally[Counter::Dropped] += dropped;
@@ -137,7 +137,7 @@ impl PartUpdate<'_> {
             });
         }
         tally.part_bytes += file.as_file().metadata()?.len();
-        // The same objects give the same bytes: an object that cannot be read does not change the part every day.
+        // The same objects give the same bytes, so an object that cannot be read does not change the part every day.
         if existing.part.as_ref().is_some_and(|part| *part.footer() == footer) {
             tally[Counter::Unchanged] += 1;
             return Ok(Attempt::Done(Box::new(tally)));
@@ -152,7 +152,7 @@ impl PartUpdate<'_> {
         Ok(Attempt::Done(Box::new(tally)))
     }
 
-    /// Reads a part back that was just written.
+    /// Reads back a part that was just written.
     async fn read_back(&self, tally: &mut Outcome) -> Result<(), WriteError> {
         let Some(meta) = head(&**self.parts, &self.name.key()).await? else { return Ok(()) };
         let lake = self.settings().lake.location();
@@ -165,7 +165,7 @@ impl PartUpdate<'_> {
             tally.problems.add(
                 "mismatched",
                 self.name.key(),
-                format!("the store does not hold what was written: {why}"),
+                format!("the store does not return what was written: {why}"),
             );
         }
         Ok(())

@@ -44,7 +44,7 @@ impl Plan {
             let month = FarmMonth { month: Month::of(partition.day), farm: partition.farm };
             months.entry(month).or_default().insert(partition.day);
         }
-        // A month whose objects are all gone still has its part.
+        // A month whose objects are all deleted still has its part.
         let inside =
             |name: &&PartName| span.has_farm(&name.farm) && span.has_day(name.day.unwrap_or(name.month.first_day()));
         for name in existing.keys().filter(inside) {

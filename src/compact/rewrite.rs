@@ -1,6 +1,7 @@
-//! Writes a part into a temporary file: rows of the part before, and objects that are read, in the order of their keys.
+//! Writes a part into a temporary file: rows of the previous part, and objects that are read, in the order of their
+//! keys.
 //!
-//! The listing is compared piece by piece, objects are read concurrently and come back in their order, and one thread
+//! The listing is compared piece by piece, objects are read concurrently and returned in their order, and one thread
 //! encodes. Memory depends on these three, not on the size of the part.
 
 use std::collections::VecDeque;
@@ -24,7 +25,7 @@ use crate::reader::Reader;
 /// Maximum number of batches between the reads and the thread that encodes.
 const ON_THE_WAY: usize = 4;
 
-/// What a rewrite needs.
+/// Inputs of a rewrite.
 #[derive(Clone, Copy)]
 pub(super) struct Rewrite<'a> {
     pub settings: &'a Compaction,
@@ -40,12 +41,12 @@ pub(super) struct Rewritten {
     pub file: NamedTempFile,
     pub footer: Footer,
     pub tally: Outcome,
-    /// Rows of the part before whose objects no longer exist.
+    /// Rows of the previous part whose objects no longer exist.
     pub dropped: u64,
 }
 
 impl Rewrite<'_> {
-    /// Writes a part, with the rows of unchanged objects from the part before.
+    /// Writes a part, with the rows of unchanged objects from the previous part.
     pub(super) async fn run(&self, name: &PartName, before: Option<&Arc<Part>>) -> Result<Rewritten, WriteError> {
         let (rows, received) = mpsc::channel(ON_THE_WAY);
         let mut file = tempfile::Builder::new();

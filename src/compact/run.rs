@@ -1,4 +1,4 @@
-//! Runs a compaction: some parts at a time, each complete or as it was before.
+//! Runs a compaction: several parts at a time, each complete or unchanged.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use pipeline::record::PARTS;
 const PARTS_AT_ONCE: usize = 2;
 
 /// Reason for an early stop.
-const STOPPED: &str = "interrupted: run the same command again, what is complete stays";
+const STOPPED: &str = "interrupted: run the same command again, complete parts stay";
 
 /// Compacts a lake.
 ///
@@ -187,7 +187,7 @@ impl Run<'_> {
         PartUpdate { rewrite: self.rewrite, parts: self.parts, name: name.clone(), listed }
     }
 
-    /// Compacts a month with one part per day, and removes the part that it had before.
+    /// Compacts a month with one part per day, and removes its previous part.
     async fn days(&self, month: &MonthPlan) -> Result<Outcome, WriteError> {
         let mut outcome = Outcome::default();
         for day in &month.days {

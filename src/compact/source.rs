@@ -1,4 +1,4 @@
-//! Source of a part's rows: the listing, compared piece by piece with the part before.
+//! Source of a part's rows: the listing, compared piece by piece with the previous part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use crate::parts::{CompleteRows, Content, Matching, Part, PartName, PartRow, Par
 use crate::reader::Reader;
 use pipeline::lake::{Error, ObjectMeta};
 
-/// An object on its way into a part.
+/// Source of a row for an object.
 pub(super) enum Slot {
-    /// A row of the part before.
+    /// A row of the previous part.
     Row(Box<PartRow>),
     /// An object that must be read.
     Fetch(ObjectMeta),
@@ -29,9 +29,9 @@ pub(super) struct Source<'a> {
     name: &'a PartName,
     reader: &'a Reader,
     matching: Option<Matching<CompleteRows>>,
-    /// Whether the rows of the part before must be parsed again, because other rules read them.
+    /// Whether the rows of the previous part must be parsed again, because they follow other rules.
     reparse: bool,
-    /// Counts of the listed objects without a row, and of the rows of the part before.
+    /// Counts of the listed objects without a row, and of the rows of the previous part.
     pub tally: Outcome,
     pub without_row: WithoutRow,
 }
@@ -88,7 +88,7 @@ impl<'a> Source<'a> {
         Ok(Some(compared.slots))
     }
 
-    /// Returns the number of rows of the part before whose objects no longer exist.
+    /// Returns the number of rows of the previous part whose objects no longer exist.
     pub(super) async fn finish(&mut self) -> Result<u64, Error> {
         let Some(mut matching) = self.matching.take() else { return Ok(0) };
         let end = tokio::task::spawn_blocking(move || matching.finish()).await;
@@ -96,7 +96,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Listed objects, compared with the part before.
+/// Listed objects, compared with the previous part.
 #[derive(Default)]
 struct Compared {
     slots: Vec<Slot>,
@@ -122,7 +122,7 @@ impl Compared {
     }
 }
 
-/// Returns a row with the content that its body has by the rules of this version.
+/// Returns a row with the content of its body by the rules of this version.
 fn parsed_again(row: PartRow) -> PartRow {
     let content = row.body.as_deref().map(Content::parse);
     PartRow { content: content.unwrap_or_else(|| row.content.clone()), ..row }

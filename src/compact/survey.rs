@@ -1,7 +1,7 @@
 //! Comparison of a part with the listing, without reading objects.
 //!
 //! The hashes of the days are compared first, which needs only the footer. If one differs, the rows are compared one by
-//! one, to count what is new, changed and deleted.
+//! one, to count new, changed and deleted objects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use pipeline::lake::{Error, ObjectMeta};
 /// Result of a survey.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// Counts of the listed objects. Those that a run would read are `Pending`.
+    /// Counts of the listed objects. Objects that a run would read are `Pending`.
     pub tally: Outcome,
     /// Number of rows whose objects no longer exist.
     pub deleted: u64,

@@ -1,4 +1,4 @@
-//! Compactions of lakes in memory: the scene that the tests share.
+//! Compactions of lakes in memory: the setup that the tests share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

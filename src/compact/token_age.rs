@@ -1,7 +1,7 @@
 //! Wait until an object is old enough that no later write can have its change token.
 //!
-//! A directory's token is a time and a size, and file systems have clocks of some milliseconds, some of seconds. An object
-//! that is read when it is older than that cannot be replaced under the same token any more.
+//! In a directory a token consists of times and a size, and the clocks of file systems have a precision of milliseconds
+//! or seconds. An object that is older than this when it is read can no longer be replaced under the same token.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use pipeline::lake::Lake;
 pub(super) struct TokenAge {
     /// Objects newer than this may still change under their token when the run starts.
     young: DateTime<Utc>,
-    /// When they no longer can.
+    /// Time from which they can no longer change.
     until: Instant,
 }
 

@@ -96,10 +96,10 @@ async fn check_row(
     if same {
         return Ok(true);
     }
-    // It may have been written since; then the next comparison with the listing finds it.
+    // It may have been written in the meantime; the next comparison with the listing then detects it.
     let now = head(lake, &row.key).await.map_err(|e| Distrust::Unreadable(e.to_string()))?;
     match now.filter(|now| now.etag == row.etag && now.size == row.size) {
-        Some(_) => Ok(mismatch(row, "the object holds something else", tally)),
+        Some(_) => Ok(mismatch(row, "the object has other content", tally)),
         None => Ok(true),
     }
 }
@@ -115,7 +115,7 @@ fn is_content_of(body: &[u8], content: &Content) -> bool {
     body.len() > pipeline::record::MAX_OBJECT_BYTES || Content::parse(body) == *content
 }
 
-/// Returns true if an ETag has the form of an MD5. That of a multipart upload has a hyphen.
+/// Returns true if an ETag has the form of an MD5. The ETag of a multipart upload has a hyphen.
 fn is_md5(etag: &str) -> bool {
     etag.len() == 32 && etag.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }

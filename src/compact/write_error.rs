@@ -4,7 +4,7 @@ use tokio::task::JoinError;
 
 use pipeline::lake::{Error, Reason};
 
-/// Why no part was written.
+/// Reason why no part was written.
 #[derive(Debug)]
 pub(super) enum WriteError {
     /// The month has too many rows for one part.

@@ -1,4 +1,4 @@
-//! SQL that makes the lake and its parts tables of a query engine.
+//! SQL that creates tables over the lake and its parts in a query engine.
 //!
 //! The templates are in `sql/ddl`; the columns come from the column table and from the columns of a part.
 
@@ -90,7 +90,7 @@ pub const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(2020, 1, 1) {
     None => NaiveDate::MIN,
 };
 
-/// What the tables are made of.
+/// Sources of the tables, and their names.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tables {
     /// Address of the lake, without a slash at the end.

@@ -1,5 +1,6 @@
-//! The complete loop without servers: generate → publish → intake → compact → delete the warehouse → replay → damage both
-//! stores → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the topic is `local`.
+//! The complete pipeline without servers: generate → publish → intake → compact → delete the warehouse → replay →
+//! damage both stores → reconcile → repair → clean audit. The lake is a directory, the warehouse a SQLite file, and the
+//! topic is `local`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -199,7 +200,7 @@ impl Demo<'_> {
 
     async fn compact(&mut self) -> anyhow::Result<()> {
         let commands = vec![self.commands.compact()];
-        self.begin("Compact the lake into Parquet parts, from which it is read from now on", commands);
+        self.begin("Compact the lake into Parquet parts, from which later steps read it", commands);
         let compaction = Compaction::of(Arc::clone(&self.lake) as Arc<dyn Lake>);
         let compacted = crate::compact::run(&compaction, self.progress, self.cancel).await?;
         self.end(&compacted);

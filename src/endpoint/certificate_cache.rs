@@ -36,7 +36,7 @@ const NO_ANSWER: Duration = Duration::from_secs(2);
 type FetchResult = Result<Arc<Certificate>, Error>;
 type PendingFetch = Shared<BoxFuture<'static, FetchResult>>;
 
-/// Cache of certificates by URL. The one that was not used for longest is evicted when the cache is full.
+/// Cache of certificates by URL. The least recently used one is evicted when the cache is full.
 #[derive(Debug)]
 pub(super) struct CertificateCache {
     get: Arc<dyn Fetch>,

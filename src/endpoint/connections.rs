@@ -78,7 +78,8 @@ impl Connections {
         Arc::new(Self { max: max.max(1), open: Mutex::default(), closed: AtomicU64::new(0) })
     }
 
-    /// Returns true if another connection can be accepted: there is room, or one without a complete request.
+    /// Returns true if another connection can be accepted: the limit is not reached, or a connection has no complete
+    /// request.
     pub(super) fn has_room(&self) -> bool {
         let open = self.lock();
         let complete = open.entries.values().filter(|entry| entry.phase == Phase::Working);

@@ -176,7 +176,7 @@ impl Handler {
                 self.counted(Requests::Unsubscribed);
                 Ok(Reply::Done("noted"))
             }
-            _ => Err(Reply::NotSns("its Type is none that SNS sends".into())),
+            _ => Err(Reply::NotSns("its Type is not one that SNS sends".into())),
         }
     }
 

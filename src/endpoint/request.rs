@@ -84,7 +84,7 @@ where
         let mut body = std::pin::pin!(body);
         let (mut whole, mut share) = (BytesMut::with_capacity(announced.min(FIRST_BYTES)), BodyShare::default());
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Reply::RetryLater("the body broke off".into()))?;
+            let frame = frame.map_err(|_| Reply::RetryLater("the body is truncated".into()))?;
             let Ok(mut data) = frame.into_data() else { continue };
             if whole.len() + data.remaining() > MAX_BODY_BYTES {
                 return Err(Reply::TooLarge);

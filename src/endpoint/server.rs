@@ -55,7 +55,7 @@ impl Server {
             tokio::select! {
                 () = stopped(&mut stop) => return,
                 _ = sweep.tick() => self.connections.close_overdue(Instant::now()),
-                // Others wait in the kernel's queue, and are not refused.
+                // Other connections wait in the kernel's queue instead of being rejected.
                 () = tokio::time::sleep(FULL_PAUSE), if !self.connections.has_room() => {}
                 accepted = self.listener.accept(), if self.connections.has_room() => match accepted {
                     Ok((stream, _)) => {

@@ -108,9 +108,9 @@ async fn missing_and_invalid_fields_are_reported() {
         (|e| e.signing_cert_url = None, "it has no SigningCertURL"),
     ];
     for (change, reason) in cases {
-        let mut odd = envelope(TWO);
-        change(&mut odd);
-        assert_eq!(verified(&odd).await, Err(Error::Invalid(reason.into())));
+        let mut changed = envelope(TWO);
+        change(&mut changed);
+        assert_eq!(verified(&changed).await, Err(Error::Invalid(reason.into())));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Tables of the evidence: findings in a fixed order, totals, days. No cell is a formula, or a control sequence.
+//! Tables of the evidence: findings in a fixed order, totals, days. No cell is a formula or a control sequence.
 
 use std::cmp::Ordering;
 use std::io::{self, Write};
@@ -126,7 +126,7 @@ fn value(value: &Value) -> String {
 /// Returns a text that no spreadsheet interprets as a formula, and no terminal as a control sequence.
 ///
 /// A text that starts like a formula gets an apostrophe in front (OWASP, "CSV injection"). So does each part after a
-/// semicolon: spreadsheets in Portuguese separate cells there, regardless of the quotes of this file. Control
+/// semicolon, where spreadsheets in Portuguese separate cells, regardless of the quotes of this file. Control
 /// characters, with tabs and line ends among them, are written as `\t`, `\n` or `\u{1b}`.
 fn cell(text: &str) -> String {
     let text = printable::line(text);

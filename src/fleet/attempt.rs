@@ -1,6 +1,6 @@
-//! Attempts at a shard: `outcome.json`, which the first complete attempt writes last, and what a second one compares.
+//! Attempts at a shard: the first complete attempt writes `outcome.json` last, and a second one is compared with it.
 //!
-//! The outcome has a result, which depends on the plan and the stores alone, and the attempt, which is another each time.
+//! The outcome has a result, which depends on the plan and the stores alone, and the attempt, which differs each time.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use pipeline::lake::ThrottleStats;
 
 /// Name of an outcome in the folder of its shard.
 const OUTCOME: &str = "outcome.json";
-/// Start of the names of attempts in the folder of their shard.
+/// Prefix of the names of attempts in the folder of their shard.
 const ATTEMPT: &str = "attempt-";
 /// Maximum number of differences that are named.
 const SHOWN: usize = 5;
@@ -30,16 +30,16 @@ pub struct ShardOutcome {
     pub plan_id: String,
     /// Number of the shard.
     pub shard: u32,
-    /// What the shard found.
+    /// Result of the shard.
     pub result: ShardResult,
     /// The attempt that wrote it.
     pub attempt: Attempt,
 }
 
-/// What a shard found: the same for every attempt on the same stores.
+/// Result of a shard: the same for every attempt on the same stores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShardResult {
-    /// Files with what the shard leaves to the merge.
+    /// Files with the entries that the shard defers to the merge.
     pub files: Vec<ExchangeFile>,
     /// Counts of the shard, in the form of its job.
     pub counts: Value,
@@ -50,7 +50,7 @@ pub struct ShardResult {
 pub struct Attempt {
     /// UUID of the attempt (version 7).
     pub id: String,
-    /// What started it.
+    /// Source of the shard's number.
     pub source: Source,
     /// Start time, by the local clock.
     pub started_at: DateTime<Utc>,
@@ -61,23 +61,23 @@ pub struct Attempt {
     pub lost_snapshots: u64,
     /// Throttling by the lake.
     pub throttle: ThrottleStats,
-    /// What the job did in this attempt, in the form of the job.
+    /// Counts of this attempt, in the form of the job.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub detail: Value,
 }
 
-/// What a job found in a shard.
+/// Result of a job in a shard.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Counts, the same for every attempt.
     pub counts: Value,
     pub objects: u64,
     pub lost_snapshots: u64,
-    /// What this attempt did.
+    /// Counts of this attempt.
     pub detail: Value,
 }
 
-/// Result of a shard's job: found, or interrupted with the reason.
+/// Result of a shard's job: complete, or interrupted with the reason.
 pub(super) type Ended = Result<Found, String>;
 
 /// Reason of an attempt that was cancelled.
@@ -98,9 +98,9 @@ impl Attempt {
 pub(super) enum Written {
     /// This attempt was the first.
     First,
-    /// Another attempt was first, and found the same.
+    /// Another attempt was first, with the same result.
     Same,
-    /// Another attempt was first, and found something else: these differ.
+    /// Another attempt was first, with another result: these values differ.
     Other(Vec<String>),
 }
 
@@ -108,7 +108,7 @@ fn outcome_name(shard: u32) -> String {
     format!("{}{OUTCOME}", shard_folder(shard))
 }
 
-/// Records that an attempt starts, so that the number of attempts is known also if they are killed.
+/// Records that an attempt starts, so that killed attempts are counted too.
 pub(super) async fn record_start(run: &Run, shard: u32, attempt: &Attempt) -> anyhow::Result<()> {
     let name = format!("{}{ATTEMPT}{}.json", shard_folder(shard), attempt.id);
     let content =
@@ -127,7 +127,7 @@ pub(super) async fn read(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOu
     let again =
         || format!("remove the folder {} of the run, then run `{}`", shard_folder(shard), run.shard_command(shard));
     let outcome: ShardOutcome = serde_json::from_slice(&content)
-        .with_context(|| format!("{name} of the run {address} is no outcome of a shard: {}", again()))?;
+        .with_context(|| format!("{name} of the run {address} is not the outcome of a shard: {}", again()))?;
     ensure!(
         outcome.format == FORMAT && outcome.plan_id == run.plan_id && outcome.shard == shard,
         "{name} of the run {address} belongs to another plan or shard: {}",
@@ -142,7 +142,7 @@ pub(super) async fn read_complete(run: &Run, shard: u32) -> anyhow::Result<Optio
     let listed: BTreeMap<String, u64> = run.store.list(&shard_folder(shard)).await?.into_iter().collect();
     let missing = outcome.result.files.iter().find(|file| listed.get(&file.name(shard)) != Some(&file.bytes));
     if let Some(file) = missing {
-        tracing::warn!("{} is missing or cut: shard {shard} is run again", file.name(shard));
+        tracing::warn!("{} is missing or truncated: running shard {shard} again", file.name(shard));
         return Ok(None);
     }
     Ok(Some(outcome))
@@ -153,9 +153,9 @@ pub(super) async fn write(run: &Run, outcome: &ShardOutcome) -> anyhow::Result<W
     let mut content = serde_json::to_vec(outcome)?;
     content.push(b'\n');
     let is_first = run.store.create(&outcome_name(outcome.shard), content.into()).await?;
-    // Read back in any case: a store that does not honour the condition may have let two attempts write.
+    // Read back in any case: on a store that does not honour the condition, two attempts may have written.
     let Some(there) = read(run, outcome.shard).await? else {
-        bail!("{} of the run {} is gone after it was written", outcome_name(outcome.shard), run.store.address());
+        bail!("{} of the run {} disappeared after it was written", outcome_name(outcome.shard), run.store.address());
     };
     Ok(match differences(&there.result, &outcome.result) {
         _ if is_first && there.attempt.id == outcome.attempt.id => Written::First,
@@ -164,7 +164,7 @@ pub(super) async fn write(run: &Run, outcome: &ShardOutcome) -> anyhow::Result<W
     })
 }
 
-/// Returns what differs between two results of a shard.
+/// Returns the differences between two results of a shard.
 fn differences(first: &ShardResult, second: &ShardResult) -> Vec<String> {
     let mut differs = Vec::new();
     compare("", &first.counts, &second.counts, &mut differs);

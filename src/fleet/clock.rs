@@ -1,7 +1,7 @@
 //! Check of the clocks of a machine and of the lake.
 //!
-//! The cutoff is by the lake's clock. Rows that are too new to be compared are known by the clock of the machine that
-//! concludes. If the two clocks are too far apart, or the lake's clock is behind the cutoff, verdicts would be wrong.
+//! The lake's clock determines the cutoff. The clock of the machine that concludes determines which rows are too new to
+//! be compared. If the two clocks are too far apart, or the lake's clock is behind the cutoff, verdicts would be wrong.
 
 use anyhow::ensure;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -31,7 +31,7 @@ fn compare(lake: DateTime<Utc>, here: DateTime<Utc>, cutoff: Option<DateTime<Utc
     if let Some(cutoff) = cutoff {
         ensure!(
             lake + SKEW >= cutoff,
-            "the lake's clock ({}) is before the cutoff of the plan ({}): one of the two was read from a wrong clock; check \
+            "the lake's clock ({}) is before the cutoff of the plan ({}): one of the two clocks was wrong; check \
              the clocks of the machines, then plan again",
             lake.format("%Y-%m-%d %H:%M:%S UTC"),
             cutoff.format("%Y-%m-%d %H:%M:%S UTC")

@@ -11,7 +11,7 @@ const VARIABLES: [(&str, Source); 5] = [
     ("CLOUD_RUN_TASK_INDEX", Source::CloudRun),
 ];
 
-/// What started a shard.
+/// Source of a shard's number: a scheduler, or the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -31,10 +31,10 @@ pub enum Source {
     Lambda,
 }
 
-/// Returns the number of the shard, and where it comes from.
+/// Returns the number of the shard, and its source.
 ///
 /// # Errors
-/// Returns an error if there is no number, if a variable has none, or if two of them differ.
+/// Returns an error if there is no number, if a variable does not contain a number, or if two of them differ.
 pub fn shard_index(flag: Option<u32>, variable: impl Fn(&str) -> Option<String>) -> Result<(u32, Source), String> {
     let mut found = flag.map(|index| ("--shard", index, Source::CommandLine));
     for (name, source) in VARIABLES {

@@ -1,6 +1,6 @@
 //! Jobs that can run in shards, with the settings that determine their result.
 //!
-//! Settings of a machine, such as concurrency and the memory for sorting, are not among them: each shard has its own.
+//! Settings of a machine, such as concurrency and the memory for sorting, are not included: each shard has its own.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -91,7 +91,7 @@ pub struct ReplayJob {
     pub parts: PartsMode,
     /// If true, every loaded row is read back and compared.
     pub verify: bool,
-    /// If true, it is accepted that there is nothing to load.
+    /// If true, an empty lake or span is accepted.
     pub allow_empty: bool,
     /// Maximum average rate of all shards, in rows per second.
     pub rows_per_second: Option<u64>,

@@ -1,11 +1,11 @@
 //! Division of a listing into shards.
 //!
-//! Objects with an id in their name, and rows, are divided by id. All other objects are divided by the day of their path.
-//! A cut is between two milliseconds if possible, because ids of one millisecond may have the same natural key. Within a
-//! millisecond it is between two hashes.
+//! Objects with an id in their name, and rows, are divided by id. All other objects are divided by the day of their
+//! path. A boundary is between two milliseconds if possible, because ids of one millisecond may have the same natural
+//! key. Within a millisecond it is between two hashes.
 //!
-//! Ids of legacy objects are random: their rows are spread evenly over all ids. So they count for the division by id too,
-//! but less than an object that must be read.
+//! Ids of legacy objects are random: their rows are spread evenly over all ids. They therefore count for the division
+//! by id too, but less than an object that must be read.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -15,15 +15,15 @@ use super::survey::{Bucket, Size, Survey};
 use crate::compact::FarmMonth;
 use crate::job_range::{DayLimits, IdLimits, JobRange, ids_of};
 
-/// Weight of an object, in weights of a row without its object.
+/// Weight of an object, relative to a row without its object.
 const OBJECT: u64 = 10;
-/// Objects that are divided by day follow the division by id if they are at most one in this number of objects.
+/// The division by day follows that by id if at most one in this number of objects is divided by day.
 const FEW: u64 = 100;
 
 /// Size of the shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShardSize {
-    /// At most this number of objects per shard. Only the objects of a legacy lake's day are never divided.
+    /// At most this number of objects per shard. Only the legacy objects of one day are never divided.
     Objects(u64),
     /// Exactly this number of shards; some may be empty.
     Count(u32),
@@ -35,7 +35,7 @@ pub(super) fn divide(survey: &Survey, size: ShardSize) -> Vec<Shard> {
     let follows = days * FEW <= ids + days;
     let all = (ids + days).max(1);
     let cuts_of = |per_shard: u64| {
-        // The rows of a few legacy objects do not make a shard smaller.
+        // The rows of a few legacy objects do not reduce the size of a shard.
         let of_ids = if follows {
             per_shard.saturating_mul(OBJECT).saturating_add(days)
         } else {
@@ -61,7 +61,7 @@ pub(super) fn divide(survey: &Survey, size: ShardSize) -> Vec<Shard> {
             (ids, days, count)
         }
     };
-    // Shards that one of the two divisions does not need are empty in it.
+    // If a division needs fewer shards than the other, its remaining shards are empty.
     ids.resize(count - 1, ids.last().copied().unwrap_or(u128::MAX - 1));
     if follows {
         days = ids.iter().map(|cut| day_after(*cut)).collect();
@@ -141,7 +141,7 @@ fn id_cuts(survey: &Survey, max: u64) -> Vec<u128> {
         for piece in pieces {
             let weight = cuts.weight_of(piece);
             if cuts.weight > 0 && cuts.weight + weight > max {
-                cuts.cut(cuts.at); // a millisecond that does not fit into a shard
+                cuts.cut(cuts.at); // a millisecond that does not fit into one shard
             }
             cuts.weight += weight;
             cuts.at = piece.last;

@@ -1,4 +1,5 @@
-//! Jobs on a fleet: planned once, run in shards anywhere, and merged. There is no scheduler here; any can start a shard.
+//! Jobs on a fleet: planned once, run in shards anywhere, and merged. It contains no scheduler; any scheduler can start
+//! a shard.
 //!
 //! A run is a directory or a prefix in a bucket:
 //!
@@ -6,23 +7,23 @@
 //! | --- | --- | --- |
 //! | `plan.json` | job, settings, stores, cutoff, totals, cost | `plan`, last |
 //! | `shards.jsonl` | one line per shard: its range of ids and days, objects, bytes | `plan` |
-//! | `shards/<K>/<stream>-<sha256>.zst` | what a shard leaves to the merge | `shard` |
+//! | `shards/<K>/<stream>-<sha256>.zst` | entries that a shard defers to the merge | `shard` |
 //! | `shards/<K>/outcome.json` | counts of a shard, and its files | `shard`, last, if it does not exist |
 //! | `shards/<K>/attempt-<id>.json` | an attempt that started | `shard` |
 //!
 //! This module owns these files, the division into shards, and the protocol of attempts. An audit and a replay know only that
-//! they cover a range ([`crate::job_range`]) and leave entries ([`crate::exchange`]); a compaction, that it covers months.
+//! their range ([`crate::job_range`]) and where they write deferred entries ([`crate::exchange`]); a compaction knows its months.
 //!
 //! # Files
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `attempt` | Attempts at a shard: the outcome, which the first complete attempt writes last, and what a second one compares |
+//! | `attempt` | Attempts at a shard: the first complete attempt writes the outcome last, and a second one is compared with it |
 //! | `compact` | Compactions in shards |
 //! | `create` | Creation of a run, the same for every job |
 //! | `reconcile` | Audits in shards |
 //! | `clock` | Check of the clocks of a machine and of the lake |
-//! | `exchange` | Exchange files of a run: the entries that shards leave to the merge, named by their content |
+//! | `exchange` | Exchange files of a run: the entries that shards defer to the merge, named by their content |
 //! | `index` | Number of the shard to run: from the flag, or from the variable of the scheduler that started the program |
 //! | `job` | Jobs that can run in shards, with the settings that determine their result |
 //! | `layout` | Division of a listing into shards |

@@ -19,7 +19,7 @@ pub struct PlanOutcome {
     pub shards: u32,
     /// Number of objects in the largest shard.
     pub largest_shard: u64,
-    /// What was listed, and what reading it costs.
+    /// Listed objects, and the cost of reading them.
     pub listing: Listing,
     /// Duration, in seconds.
     pub seconds: f64,
@@ -49,19 +49,19 @@ impl CommandOutcome for PlanOutcome {
     }
 }
 
-/// What happened to a shard.
+/// Result of running a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShardState {
     /// Its outcome was written.
     Written,
-    /// Another attempt had written the same.
+    /// Another attempt had written the same result.
     AlreadyWritten,
-    /// Another attempt had written something else, which counts.
+    /// Another attempt had written another result, which counts.
     WrittenDifferently,
     /// The run has no shard of that number.
     NothingToDo,
-    /// It was interrupted, and can be run again.
+    /// The shard was interrupted, and can be run again.
     #[default]
     Interrupted,
 }
@@ -79,19 +79,19 @@ pub struct ShardReport {
     pub shard: u32,
     /// Number of shards.
     pub shards: u32,
-    /// What started it. `None` if it did not start.
+    /// Source of the shard's number. `None` if it did not start.
     pub source: Option<Source>,
-    /// What happened.
+    /// Result.
     pub state: ShardState,
     /// Number of objects that the shard listed.
     pub objects: u64,
     /// Number of objects of the shard when the run was planned.
     pub planned_objects: u64,
-    /// Number of entries that it left to the merge.
+    /// Number of entries that it deferred to the merge.
     pub left: u64,
-    /// What differs from the outcome of the first attempt.
+    /// Differences from the outcome of the first attempt.
     pub differs: Vec<String>,
-    /// Why it was interrupted, and what to do.
+    /// Reason for an interruption, and what to do.
     pub stopped: Option<String>,
     /// Duration, in seconds.
     pub seconds: f64,
@@ -113,7 +113,7 @@ impl ShardReport {
     }
 }
 
-/// A shard is clean once its outcome is written, regardless of what it found: the merge concludes.
+/// A shard is successful once its outcome is written, regardless of what it found: the merge concludes.
 impl CommandOutcome for ShardReport {
     fn exit(&self) -> Exit {
         if self.state == ShardState::Interrupted { Exit::Stopped } else { Exit::Clean }

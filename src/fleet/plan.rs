@@ -1,7 +1,7 @@
 //! Plan of a run: `plan.json`, which every shard and the merge read first.
 //!
 //! The file has the plan and its id, the SHA-256 of its canonical JSON: sorted names, no white space, as written by
-//! `jq -cSj .plan plan.json`. So a plan that was edited is detected, and every other file of the run names its plan.
+//! `jq -cSj .plan plan.json`. An edited plan is therefore detected, and every other file of the run contains the id.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub struct RunPlan {
     pub stores: Stores,
     /// Cutoff of all shards: later objects are not part of the run.
     pub cutoff: DateTime<Utc>,
-    /// What was listed.
+    /// Listed objects.
     pub listing: Listing,
     /// Number of shards.
     pub shards: u32,
@@ -83,7 +83,7 @@ pub struct PlannedWarehouse {
     pub columns: BTreeMap<String, String>,
 }
 
-/// What a plan listed, and what reading it costs.
+/// Objects that a plan listed, and the cost of reading them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Listing {
     /// Source of the listing: `list` for list requests.
@@ -117,7 +117,7 @@ struct PlanFile {
     plan: Value,
 }
 
-/// Run that was planned: its files, plan and shards.
+/// A planned run: its files, plan and shards.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// Files of the run.
@@ -155,7 +155,7 @@ impl Run {
         let mut file = serde_json::to_vec_pretty(&PlanFile { plan_id: plan_id.clone(), plan: value })?;
         file.push(b'\n');
         if !store.create(PLAN, file.into()).await? {
-            bail!("the run {} has got a plan in the meantime: give another --out", store.address());
+            bail!("another process wrote a plan for the run {} in the meantime: give another --out", store.address());
         }
         Ok(Self { store, plan_id, plan, shards })
     }
@@ -163,13 +163,13 @@ impl Run {
     /// Reads a plan and its shards.
     ///
     /// # Errors
-    /// Returns an error if there is none, if it was edited, or if it belongs to another version of the program.
+    /// Returns an error if there is no plan, if it was edited, or if it belongs to another version of the program.
     pub async fn open(store: RunStore) -> anyhow::Result<Self> {
         let address = store.address();
         let Some(file) = store.read(PLAN).await? else {
             bail!("{address} has no {PLAN}: check the address of the run, or write a plan with `ruminate plan`");
         };
-        let context = || format!("{PLAN} of the run {address} is no plan of a run");
+        let context = || format!("{PLAN} of the run {address} is not the plan of a run");
         let PlanFile { plan_id, plan: value } = serde_json::from_slice(&file).with_context(context)?;
         check_version(&value, &address)?;
         let plan: RunPlan = serde_json::from_value(value.clone()).with_context(context)?;
@@ -195,7 +195,7 @@ impl Run {
 /// Checks the versions before anything else is read, because other versions have other fields.
 fn check_version(plan: &Value, address: &str) -> anyhow::Result<()> {
     let format = plan.get("format").and_then(Value::as_u64);
-    let program = plan.get("program").and_then(Value::as_str).unwrap_or("of another kind");
+    let program = plan.get("program").and_then(Value::as_str).unwrap_or("(unknown version)");
     ensure!(
         format == Some(u64::from(FORMAT)) && program == PROGRAM,
         "the run {address} was planned by ruminate {program}, and this is {PROGRAM}: use one version for all steps, or plan \

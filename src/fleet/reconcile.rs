@@ -83,7 +83,7 @@ pub(super) async fn run_shard(
     }))
 }
 
-/// Concludes an audit whose shards are all done. Returns the audit too, for a repair.
+/// Concludes an audit after all its shards. Returns the audit too, for a repair.
 ///
 /// # Errors
 /// Returns an error if shards are missing, with the command for each, or if files of the run do not belong together.
@@ -114,7 +114,7 @@ pub async fn merge_audit(
     Ok((audit, outcome, sink))
 }
 
-/// Returns where the records of all shards came from. `None` if parts were not used.
+/// Returns the sources of the records of all shards. `None` if parts were not used.
 fn from_parts(outcomes: &attempt::Outcomes) -> anyhow::Result<Option<PartsStats>> {
     let mut sum = None;
     for outcome in &outcomes.outcomes {
@@ -124,7 +124,7 @@ fn from_parts(outcomes: &attempt::Outcomes) -> anyhow::Result<Option<PartsStats>
     Ok(sum)
 }
 
-/// Returns what a report shows of the shards.
+/// Returns the data about the shards for a report.
 fn runs(outcomes: &attempt::Outcomes) -> Vec<ShardRun> {
     let runs = outcomes.outcomes.iter().zip(&outcomes.attempts).map(|(outcome, attempts)| ShardRun {
         objects: outcome.result.counts["listed"].as_u64().unwrap_or(0),

@@ -1,7 +1,7 @@
 //! Replays in shards: each loads the objects of its range, with its own journal and its share of the rate.
 //!
-//! The merge loads what the shards left, and adds up their outcomes. Existing rows are always kept, because the undo file
-//! of a shard would remain on its machine.
+//! The merge loads the records that the shards deferred, and adds up their outcomes. Existing rows are always kept,
+//! because the undo file of a shard would remain on its machine.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -115,7 +115,7 @@ pub(super) async fn run_shard(
     if let Some(why) = outcome.stopped {
         return Ok(Err(why));
     }
-    // Rows that this attempt inserted are identical for the next.
+    // Rows that this attempt inserted are identical for the next one.
     let counts = json!({
         "listed": outcome.counts[Counter::Listed],
         "recovered": outcome.counts.recovered(),
@@ -129,7 +129,7 @@ pub(super) async fn run_shard(
     Ok(Ok(Found { counts, objects, detail: serde_json::to_value(&outcome)?, ..Found::default() }))
 }
 
-/// Loads what the shards left, and returns the outcome of the complete replay.
+/// Loads the records that the shards deferred, and returns the outcome of the complete replay.
 ///
 /// # Errors
 /// Returns an error if shards are missing, with the command for each, or if files of the run do not belong together.
@@ -173,7 +173,7 @@ pub async fn merge_replay(
     }
     (merged.options.shard, merged.options.selected_objects, merged.options.selected_out_of_span) = (None, None, 0);
     merged.run_id.clone_from(&run.plan_id);
-    // A merged replay has no sessions: what a shard continued is its own matter.
+    // A merged replay has no sessions; those of its shards are not counted.
     merged.resumed = false;
     merged.allow_empty = job.allow_empty;
     merged.session_records = merged.counts.recovered() + merged.counts.kept();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::compact::FarmMonth;
 use crate::job_range::{DayLimits, IdLimits, JobRange};
 
-/// Shard of a run: what it covers, and how much that was when the run was planned.
+/// Shard of a run: its range, and its size when the run was planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     /// Number of the shard, from 0.
@@ -72,15 +72,15 @@ pub(super) fn to_lines(shards: &[Shard]) -> anyhow::Result<String> {
 /// Parses the lines of the file.
 ///
 /// # Errors
-/// Returns an error if a line is no shard, or if the shards do not cover everything exactly once. Months are only checked
-/// for being there once.
+/// Returns an error if a line is not a shard, or if the shards do not cover everything exactly once. Months are only checked
+/// for repetitions.
 pub(super) fn parse(text: &str) -> anyhow::Result<Vec<Shard>> {
     let shards: Vec<Shard> = text
         .lines()
         .enumerate()
-        .map(|(at, line)| serde_json::from_str(line).with_context(|| format!("line {} is no shard", at + 1)))
+        .map(|(at, line)| serde_json::from_str(line).with_context(|| format!("line {} is not a shard", at + 1)))
         .collect::<anyhow::Result<_>>()?;
-    ensure!(!shards.is_empty(), "there is no shard in it");
+    ensure!(!shards.is_empty(), "it contains no shard");
     match shards[0].scope {
         Scope::Months(_) => check_months(&shards)?,
         Scope::Range(_) => check_ranges(&shards)?,
@@ -150,7 +150,7 @@ mod tests {
             (first.to_owned(), "the rest"),
             (last.to_owned(), "line 1"),
             (format!("{first}\n{first}\n{last}"), "line 2"),
-            (lines.replace("2023-01-02", "2023-01-0"), "line 1 is no shard"),
+            (lines.replace("2023-01-02", "2023-01-0"), "line 1 is not a shard"),
             (lines.replacen("2023-01-02", "2023-01-03", 1), "line 2"),
             (lines.replace("\"strays\":true", "\"strays\":false"), "line 1"),
             (lines.replacen("\"until\":null", "\"until\":\"01856aa0-c800-8000-8000-000000000001\"", 1), "the rest"),

@@ -20,7 +20,7 @@ use pipeline::error::Kind;
 use pipeline::lake;
 use pipeline::warehouse;
 
-/// Runs a shard, unless it is done: opens the stores, runs the job, and writes the files and then the outcome.
+/// Runs a shard, unless it is complete: opens the stores, runs the job, and writes the files and then the outcome.
 ///
 /// # Errors
 /// Returns an error if the shard cannot run, and a retry would not help.
@@ -62,21 +62,21 @@ pub async fn run_shard<Opening: Future<Output = anyhow::Result<ShardStores>>>(
 fn cancel_after(limit: Duration, cancel: CancellationToken) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         tokio::time::sleep(limit).await;
-        tracing::warn!("the time of --stop-before is over: finishing in-flight work");
+        tracing::warn!("--stop-before was reached: finishing in-flight work");
         cancel.cancel();
     })
 }
 
 fn too_large(limit: Duration, objects: u64) -> String {
     format!(
-        "the time of --stop-before ({}) was over before the shard was done: run it again if the machine was busy; otherwise \
+        "--stop-before ({}) was reached before the shard was complete: run it again if the machine was busy; otherwise \
          its {objects} objects are too many for this time: plan again with --objects-per-shard {}",
         duration(limit.as_secs_f64()),
         (objects / 2).max(1)
     )
 }
 
-/// Returns true if a later attempt may succeed: a store cannot be reached now.
+/// Returns true if a later attempt may succeed, because a store cannot be reached now.
 pub fn is_temporary(e: &anyhow::Error) -> bool {
     e.chain().any(|cause| {
         let of_lake = cause.downcast_ref::<lake::Error>();
@@ -91,7 +91,7 @@ fn has_lost_access(e: &anyhow::Error) -> bool {
     e.chain().any(|cause| cause.downcast_ref::<lake::Error>().is_some_and(lake::Error::ends_access))
 }
 
-/// Attempt that came to its end.
+/// A finished attempt.
 struct Done {
     state: ShardState,
     objects: u64,

@@ -1,7 +1,7 @@
 //! Files of a run: in a directory, or in a bucket next to or apart from the lake.
 //!
-//! A file is created only if its name is free, and never changed. So attempts at the same shard, at once or one after
-//! the other, cannot overwrite each other.
+//! A file is created only if its name is free, and never changed. Attempts at the same shard, at once or one after the
+//! other, therefore cannot overwrite each other.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ impl RunStore {
         Ok(listed.into_iter().map(|object| (object.key, object.size)).collect())
     }
 
-    /// Checks that the store does not ignore the condition of a write, or that ignoring it is accepted.
+    /// Checks that the store honours the condition of a write, unless this is not required.
     ///
     /// # Errors
     /// Returns an error if the condition is required and ignored.

@@ -1,6 +1,7 @@
 //! Listing of a lake for a plan: how many objects there are, and how their ids and days are distributed.
 //!
-//! The objects of one day are in memory at a time, 24 bytes each. Of each day, some buckets of neighbouring ids remain.
+//! The objects of one day are in memory at a time, 24 bytes each. For each day, only some buckets of neighbouring ids
+//! are kept.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ impl Size {
     }
 }
 
-/// Objects with neighbouring ids: of complete milliseconds, or a piece of one.
+/// Objects with neighbouring ids: of complete milliseconds, or of a part of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Bucket {
     pub first: u128,
@@ -186,7 +187,7 @@ impl Survey {
     }
 
     fn finish(&mut self, first: Option<NaiveDate>, last: Option<NaiveDate>) {
-        // An object copied by hand may have the same id as another of its day.
+        // A manually copied object may have the same id as another object of its day.
         self.buckets.dedup_by(|next, bucket| {
             let overlaps = next.first <= bucket.last;
             if overlaps {

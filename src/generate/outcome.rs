@@ -11,7 +11,7 @@ use crate::outcome::{Counts, Exit, counters};
 counters! {
     /// Counters of a generated history.
     pub enum Count {
-        Readings: "readings", "readings", Detail, "Lines that stand for a reading, faulty ones included.";
+        Readings: "readings", "readings", Detail, "Lines that represent a reading, including faulty ones.";
         Farms: "farms", "farms", Detail, "Farms that have a file.";
         Files: "files", "files", Detail, "Files of the history, those that were there included.";
         Bytes: "bytes", "bytes", Detail, "Bytes of all files.";
@@ -174,7 +174,7 @@ mod tests {
         }
     }
 
-    /// The outcome of files, each of a farm with a number of readings.
+    /// Returns the outcome of files, each of a farm with a number of readings.
     fn outcome(files: &[(u32, u64)]) -> Outcome {
         let mut outcome = Outcome { out: "dir".into(), seed: 7, ..Outcome::default() };
         for (_, readings) in files {

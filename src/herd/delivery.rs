@@ -185,7 +185,7 @@ impl Herd {
         self.each_line(unit, Some(format), faults, out, each)
     }
 
-    /// Like [`Herd::write_lines`], but prints nothing, for formats without lines.
+    /// Does the same as [`Herd::write_lines`], but prints nothing, for formats without lines.
     pub fn each_reading(&self, unit: FileUnit, faults: &Faults, each: impl FnMut(&DeliveredLine<'_>)) -> FileStats {
         self.each_line(unit, None, faults, &mut Vec::new(), each)
     }

@@ -5,8 +5,8 @@ use super::random::KeyedRng;
 
 /// Fraction of lots that fall ill, and the minimum and maximum fraction of their animals that do. Together 16 % of all
 /// animals. Of 14 studies of calves in North American feedlots, most found 15 % to 45 % (Kelly and Janzen, Canadian
-/// Veterinary Journal 27, 1986); Brazilian lots are older, hence the lower end. The distribution of the 16 % over lots
-/// is an assumption.
+/// Veterinary Journal 27, 1986); Brazilian lots are older, so the lower end is used. The distribution of the 16 % over
+/// lots is an assumption.
 const ILL_LOTS: f64 = 0.5;
 const ILL_ANIMALS: (f64, f64) = (0.12, 0.52);
 

@@ -21,8 +21,8 @@ pub struct TruthTarget<'a> {
 }
 
 impl Herd {
-    /// Like [`Herd::write_lines`], and records the truth of every reading. Lines are counted from 1, including the
-    /// header.
+    /// Does the same as [`Herd::write_lines`], and records the truth of every reading. Lines are counted from 1,
+    /// including the header.
     pub fn write_lines_with_truth(
         &self,
         unit: FileUnit,
@@ -37,7 +37,7 @@ impl Herd {
         })
     }
 
-    /// Like [`Herd::each_reading`], and records the truth of every reading. Rows are counted from 1.
+    /// Does the same as [`Herd::each_reading`], and records the truth of every reading. Rows are counted from 1.
     pub fn readings_with_truth(
         &self,
         unit: FileUnit,

@@ -5,7 +5,7 @@ use std::io;
 /// Reason of an error, without the name of the file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Cause {
-    /// The content is not what it should be. The text states what to do.
+    /// The content cannot be used. The text states what to do.
     #[error("{0}")]
     Rejected(String),
     /// The file cannot be opened or read.

@@ -101,8 +101,8 @@ fn is_markup(text: &[u8]) -> bool {
         || begins(b"<!--")
 }
 
-/// Returns true for the framing of an upload (aws-chunked) that a store kept as a part of the file: the length of the first
-/// chunk in hexadecimal, perhaps with a signature, and the chunk.
+/// Returns true for the framing of an upload (aws-chunked) that a store saved as part of the file: the length of the
+/// first chunk in hexadecimal, perhaps with a signature, and the chunk.
 fn is_upload_framing(head: &[u8]) -> bool {
     let Some(end) = memchr::memmem::find(head, b"\r\n") else { return false };
     let (length, signature) = match memchr::memmem::find(&head[..end], b";chunk-signature=") {
@@ -113,7 +113,7 @@ fn is_upload_framing(head: &[u8]) -> bool {
     let Some(length) = length.and_then(|length| usize::from_str_radix(length, 16).ok()).filter(|n| *n > 0) else {
         return false;
     };
-    // A line may be a number by chance, but not one that is the length of what follows it.
+    // A line may be a number by chance, but hardly the length of the text that follows.
     let chunk = &head[end + 2..];
     signature || chunk.get(length..).is_some_and(|rest| rest.starts_with(b"\r\n0")) || is_cut_chunk(chunk, length)
 }

@@ -30,7 +30,7 @@ pub struct InputFile {
     content: Content,
     report: InputReport,
     ended: bool,
-    /// What an inspection found: the state of the file, and its number of messages.
+    /// Results of an inspection: the state of the file, and its number of messages.
     expected: Option<(FileState, u64)>,
     /// The next message of an inspected file. The last one is only returned if the file has not changed.
     ahead: Option<InputMessage>,
@@ -229,7 +229,7 @@ fn open_text(
         }
         None => input,
     };
-    // Text that was converted is UTF-8, regardless of the encoding that is stated.
+    // Converted text is UTF-8, regardless of the given encoding.
     let settings = match report.encoding {
         Some(_) => InputSettings { encoding: Some(Encoding::Utf8), ..settings },
         None => settings,
@@ -245,7 +245,7 @@ fn open_text(
         while let Some(message) = beginning.next() {
             match message {
                 Ok(message) => tally.add(&message),
-                Err(Cause::Broken { .. }) => break, // the end of the beginning is not that of the stream
+                Err(Cause::Broken { .. }) => break, // the end of the first bytes is not the end of the stream
                 Err(cause) => return Err(cause),
             }
         }

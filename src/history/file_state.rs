@@ -22,7 +22,7 @@ impl FileState {
 
     /// Returns how long to wait until the file has not been changed for a moment; zero for most files.
     pub(super) fn until_quiet(&self) -> Duration {
-        // A change in the future is one of another clock.
+        // A time in the future comes from another clock.
         let age = self.changed.map_or(QUIET, |changed| changed.elapsed().unwrap_or(QUIET));
         QUIET.saturating_sub(age)
     }

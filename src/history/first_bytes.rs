@@ -1,5 +1,4 @@
-//! First bytes of an input, from which its format is detected: as many as there are, although a pipe may deliver them one
-//! by one.
+//! First bytes of an input, from which its format is detected. A pipe may deliver them one by one.
 
 use std::io::{self, BufRead};
 
@@ -8,7 +7,7 @@ use super::cause::Cause;
 /// Number of bytes examined to detect the dialect of a file.
 pub(super) const HEAD_BYTES: usize = 64 * 1024;
 
-/// Number of bytes by which a container is recognized.
+/// Number of bytes that show the container.
 const MAGIC_BYTES: usize = 4;
 
 /// An input whose first bytes were read.
@@ -16,19 +15,19 @@ const MAGIC_BYTES: usize = 4;
 pub(super) struct Peeked<R> {
     head: Vec<u8>,
     used: usize,
-    /// Error that ended the head; it is returned after it.
+    /// Error after the head; it is returned after the bytes of the head.
     error: Option<io::Error>,
     input: R,
 }
 
-/// How many bytes of an input to wait for.
+/// Number of bytes of an input to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// As many as make a head: the input is a file, and never waits.
+    /// A complete head: the input is a file, and reads never wait.
     All,
-    /// As many as show the format: a pipe may wait for its writer. That is a complete line.
+    /// Enough to detect the format, that is a complete line: a pipe may wait for its writer.
     Line,
-    /// As many as show the container.
+    /// Enough to detect the container.
     Magic,
 }
 
@@ -100,7 +99,7 @@ impl<R: BufRead> BufRead for Peeked<R> {
     }
 }
 
-/// Returns the cause for content of which not even the first bytes can be read.
+/// Returns the cause for content whose first bytes cannot be read.
 pub(super) fn unreadable(why: io::Error) -> Cause {
     match why.kind() {
         io::ErrorKind::Unsupported => Cause::Rejected(why.to_string()),

@@ -69,7 +69,7 @@ impl Inputs {
         &self.not_read
     }
 
-    /// Returns what was found in the inspected files, in order, and then the files that are not read.
+    /// Returns the reports of the inspected files, in order, and then the files that are not read.
     pub(crate) fn reports(&self) -> impl Iterator<Item = &InputReport> {
         self.files.iter().filter_map(|file| file.report.as_ref()).chain(&self.not_read)
     }

@@ -91,14 +91,14 @@ impl<R: BufRead> Lines<R> {
         let Some((mut text, is_terminated)) = read else { return Ok(None) };
         self.number += 1;
         self.is_unterminated = !is_terminated;
-        self.ended = !is_terminated; // what is appended later belongs to this line
+        self.ended = !is_terminated; // bytes that are appended later belong to this line
         if !is_terminated && text.last() == Some(&DOS_END) {
             let end = text.iter().rposition(|byte| *byte != DOS_END).map_or(0, |at| at + 1);
             text.truncate(end);
             self.is_unterminated = false;
         }
         let is_joined = text.iter().take_while(|byte| **byte == DOS_END).count();
-        text.drain(..is_joined); // the end of the file before, in joined files
+        text.drain(..is_joined); // the end of the previous file, in joined files
         while text.last().is_some_and(|byte| byte.is_ascii_whitespace() && *byte != b'\t') {
             text.pop();
         }

@@ -92,7 +92,7 @@ fn has_remedy(why: &Rejection) -> bool {
     matches!(why, Rejection::AmbiguousDate { .. }) || is_damage(why)
 }
 
-/// Returns true for values that were damaged when the file was written: those of its other rows may be damaged too.
+/// Returns true for values that were damaged when the file was written: values of its other rows may be damaged too.
 fn is_damage(why: &Rejection) -> bool {
     matches!(why, Rejection::OtherId { .. } | Rejection::Garbled { .. })
 }
@@ -117,7 +117,7 @@ mod tests {
         tally.uniform()
     }
 
-    /// Returns why a file is rejected that has messages of these farms.
+    /// Returns the reason to reject a file with messages of these farms.
     fn uniform_farms(farms: &[(&str, usize)]) -> Option<String> {
         let mut tally = Tally::default();
         for (farm, line) in farms.iter().flat_map(|(farm, n)| std::iter::repeat_n(*farm, *n)).zip(1..) {

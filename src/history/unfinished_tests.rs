@@ -1,4 +1,4 @@
-//! Tests of files that are not complete: still being written, cut, replaced, or from a slow pipe.
+//! Tests of incomplete files: still being written, truncated, replaced, or from a slow pipe.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -135,7 +135,7 @@ fn an_array_without_its_end_is_read_and_then_an_error() {
     ] {
         std::fs::write(&path, &text).unwrap();
         let inputs = inspect(path.clone());
-        assert!(!inputs.is_rejected(0), "what is there is read, as of a compressed file that is cut");
+        assert!(!inputs.is_rejected(0), "the existing part is read, as of a truncated compressed file");
         let (messages, why) = read(&inputs);
         assert_eq!((messages, why.contains("the ] of its array is missing")), (2, cut), "{text}");
     }

@@ -15,7 +15,7 @@ use super::{InventorySource, disk, wrong};
 use crate::sort::Sorter;
 use pipeline::lake::{Error, ObjectMeta, StorageClass};
 
-/// Bytes of a file that are fetched at a time.
+/// Number of bytes that are fetched at a time.
 const PIECE: u64 = 8 << 20;
 
 /// Reads a file and adds the objects of the lake.
@@ -46,7 +46,7 @@ pub(super) async fn read(
     read.await.map_err(|e| disk(&io::Error::other(e)))?.map_err(|e| wrong(key, e))
 }
 
-/// Fetches a file into a temporary one, and checks that it is the one of the manifest.
+/// Fetches a file into a temporary one, and checks it against the manifest.
 async fn fetch(source: &InventorySource, listed: &ManifestFile) -> Result<std::fs::File, Error> {
     let ManifestFile { key, size, md5 } = listed;
     let there = pipeline::lake::head(&*source.store, key).await?;

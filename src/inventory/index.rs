@@ -1,4 +1,4 @@
-//! Index of an inventory: its objects in key order in a temporary file, with the place of each partition.
+//! Index of an inventory: its objects in key order in a temporary file, with the position of each partition.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,12 +11,12 @@ use pipeline::lake::Partition;
 /// Number of objects of a page.
 const PAGE: u64 = 1_000;
 
-/// Place of a partition's objects.
+/// Position of a partition's objects.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     offset: u64,
     objects: u64,
-    /// Whether one is archived: then only a listing shows if it is restored.
+    /// Whether an object is archived; only a listing shows if it is restored.
     has_archived: bool,
 }
 
@@ -48,7 +48,7 @@ impl IndexBuilder {
         Ok(Self { out: BufWriter::new(tempfile::tempfile()?), offset: 0, places: HashMap::new(), objects: 0 })
     }
 
-    /// Adds the next object. One outside of partitions is left to the listing.
+    /// Adds the next object. Objects outside of partitions are ignored, because they are listed.
     pub(super) fn push(&mut self, entry: InventoryEntry) -> io::Result<()> {
         self.objects += 1;
         let Some(partition) = Partition::of_key(&entry.key) else { return Ok(()) };
@@ -82,7 +82,7 @@ impl Index {
         self.places.get(partition).is_some_and(|place| !place.has_archived)
     }
 
-    /// Returns a page of a partition's objects, from the start of the partition or where another page ended.
+    /// Returns a page of a partition's objects, from the start of the partition or after another page.
     pub(super) fn page(&self, partition: &Partition, from: Option<(u64, u64)>) -> io::Result<Page> {
         let Some(place) = self.places.get(partition) else { return Ok(Page { entries: Vec::new(), next: None }) };
         let (done, offset) = from.unwrap_or((0, place.offset));

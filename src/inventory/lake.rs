@@ -14,7 +14,7 @@ use pipeline::lake::{
     ChangeResult, Conditions, Depth, Error, Lake, ListPage, ObjectMeta, Partition, PutResult, ReadHints, ThrottleStats,
 };
 
-/// A lake whose old partitions are listed from an inventory. Everything else is the lake's own.
+/// A lake whose old partitions are listed from an inventory. Everything else comes from the lake itself.
 #[derive(Debug)]
 pub(super) struct InventoryLake {
     lake: Arc<dyn Lake>,

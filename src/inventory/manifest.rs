@@ -1,4 +1,4 @@
-//! Manifest of an inventory: its files with their checksums, and of which bucket it is.
+//! Manifest of an inventory: its files with their checksums, and its bucket.
 
 use chrono::{DateTime, Utc};
 use md5::{Digest as _, Md5};
@@ -58,21 +58,21 @@ impl Manifest {
             None => None,
         };
         if checksum.is_some_and(|checksum| checksum != md5(&body)) {
-            return Err(wrong(key, "the manifest is not the one of its checksum: it is damaged or incomplete"));
+            return Err(wrong(key, "the manifest does not match its checksum: it is damaged or incomplete"));
         }
         let manifest: Self = serde_json::from_slice(&body)
             .map_err(|e| wrong(key, format!("it is not the manifest of an S3 Inventory: {e}")))?;
         Ok(Self { key: key.to_owned(), ..manifest })
     }
 
-    /// Checks that it is of that bucket and can be read.
+    /// Checks that it belongs to a bucket and can be read.
     pub(super) fn check(&self, bucket: &str) -> Result<(), Error> {
         if self.source_bucket != bucket {
             let of = &self.source_bucket;
-            return Err(wrong(&*self.key, format!("it is an inventory of bucket {of}, and the lake is in {bucket}")));
+            return Err(wrong(&*self.key, format!("it is an inventory of bucket {of}, but the lake is in {bucket}")));
         }
         if self.file_format == FileFormat::Orc {
-            return Err(wrong(&*self.key, "its files are ORC, which is not read: configure CSV or Parquet"));
+            return Err(wrong(&*self.key, "its files are ORC, which is not supported: configure CSV or Parquet"));
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! S3 Inventory in place of LIST: a lake whose partitions are listed from a manifest's files.
 //!
-//! This module owns the manifest, its files and the order of their keys; [`pipeline::lake`] owns the lake that is wrapped,
-//! and which folders exist. Folders are always listed, so new farms and days are found; the objects of a partition come
-//! from the inventory if it is old enough to have them, and are listed otherwise. An inventory is some hours old: what was
-//! written or deleted since in older days is not seen, which outcomes report.
+//! This module owns the manifest, its files and the order of their keys; [`pipeline::lake`] owns the wrapped lake and
+//! the listing of folders. Folders are always listed, so new farms and days are found; the objects of a partition come
+//! from the inventory if it is old enough to have them, and are listed otherwise. An inventory is some hours old: later
+//! changes in older days are not detected, which outcomes report.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -26,13 +26,13 @@ use index::IndexBuilder;
 use lake::InventoryLake;
 use manifest::Manifest;
 
-/// Days before that of an inventory that are listed: an object can be filed under the day before it was written.
+/// Number of days before an inventory that are listed: an object can be filed under the day before it was written.
 const TAIL_DAYS: u64 = 2;
 
 /// Memory of one entry during the sort, in bytes.
 const ENTRY_BYTES: usize = 400;
 
-/// Where an inventory is, and of which lake.
+/// Location of an inventory, and its lake.
 #[derive(Debug, Clone)]
 pub struct InventorySource {
     /// The bucket with the inventory's files.
@@ -54,7 +54,7 @@ pub struct InventorySource {
 pub struct InventoryInfo {
     /// Address of the manifest.
     pub manifest: String,
-    /// When the inventory was started, by S3.
+    /// Time at which S3 started the inventory.
     pub created: DateTime<Utc>,
     /// Age of the inventory when the run started, in seconds.
     pub age_seconds: i64,
@@ -77,7 +77,7 @@ impl InventoryInfo {
         }
     }
 
-    /// Combines the inventories of two parts of the same run, of which either may have none.
+    /// Combines the inventories of two parts of the same run, if they have any.
     pub(crate) fn merge_some(mine: &mut Option<Self>, theirs: Option<Self>) {
         match (mine.as_mut(), theirs) {
             (Some(mine), Some(theirs)) => mine.merge(&theirs),
@@ -86,7 +86,7 @@ impl InventoryInfo {
         }
     }
 
-    /// Combines it with the inventory of another part of the same run: the older one counts.
+    /// Combines it with the inventory of another part of the same run: the older one is used.
     fn merge(&mut self, other: &Self) {
         if (other.created, &other.manifest) < (self.created, &self.manifest) {
             self.clone_from(other);
@@ -95,7 +95,7 @@ impl InventoryInfo {
     }
 }
 
-/// Reads an inventory of a lake; returns the lake with its listings, and what it is.
+/// Reads an inventory of a lake; returns the lake with its listings, and its description.
 ///
 /// # Errors
 /// Returns an error if the manifest or a file is missing, does not match its checksum, is of another bucket or lacks a
@@ -142,7 +142,7 @@ fn wrong(about: impl Into<String>, what: impl fmt::Display) -> Error {
     Error::new(Reason::Other, about, format!("{what}; use another inventory, or omit --listing"))
 }
 
-/// Returns the partition whose objects have this prefix; `None` if it is not that of a partition.
+/// Returns the partition whose objects have this prefix; `None` if it is not the prefix of a partition.
 fn partition_of(prefix: &str) -> Option<Partition> {
     Partition::of_key(&format!("{prefix}x")).filter(|partition| partition.prefix() == prefix)
 }

@@ -1,4 +1,4 @@
-//! Inventories as S3 writes them, and every way in which one can be wrong.
+//! Inventories as S3 writes them, and every fault that one can have.
 
 use std::io::Write as _;
 
@@ -128,7 +128,7 @@ async fn a_partition_is_listed_from_the_inventory_as_from_the_lake() {
         let prefix = format!("fazenda_um/2026/01/{day:02}/");
         assert_eq!(listed(&*lake, &prefix).await, listed(&scene.lake, &prefix).await, "{prefix}");
     }
-    // What was written since: old days are those of the inventory, the last ones are listed, and so are folders.
+    // Later changes: old days are those of the inventory, the last days are listed, and so are folders.
     for day in [2, 19, 21] {
         scene.put(&key(day, "new")).await;
     }
@@ -190,7 +190,7 @@ async fn an_inventory_that_is_incomplete_or_of_another_bucket_is_refused() {
     let lines = scene.lines().await;
     assert!(scene.refused().await.contains("manifest.json"), "there is none");
     for (change, expected) in [
-        (json!({"sourceBucket": "other"}), "inventory of bucket other, and the lake is in bucket"),
+        (json!({"sourceBucket": "other"}), "inventory of bucket other, but the lake is in bucket"),
         (json!({"fileFormat": "ORC"}), "ORC"),
         (json!({"fileSchema": "Bucket, Key, Size"}), "no column LastModifiedDate"),
         (json!({"fileSchema": "Bucket, Key, Size, LastModifiedDate, ETag"}), "a line has 9 columns, not 5"),

@@ -68,7 +68,7 @@ impl Buffer {
         self.push_text_with(|bytes| bytes.extend_from_slice(text.as_bytes()));
     }
 
-    /// Appends bytes, which a column of texts must not have unless they are UTF-8.
+    /// Appends bytes. For a column of texts they must be UTF-8.
     pub(crate) fn push_bytes(&mut self, value: &[u8]) {
         self.push_text_with(|bytes| bytes.extend_from_slice(value));
     }

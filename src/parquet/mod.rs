@@ -1,7 +1,8 @@
 //! Records as Parquet: the schema from the column table, columns of values to row groups, and row groups to records.
 //!
-//! This module maps the columns of a record to Parquet, and reads any flat file of others ([`Table`]). The parts of the
-//! lake, the cache of audits and `generate` decide which columns a file has, its other content, and its compression.
+//! This module maps the columns of a record to Parquet, and reads any flat file of other programs ([`Table`]). The
+//! parts of the lake, the cache of audits and `generate` decide which columns a file has, its other content, and its
+//! compression.
 
 use std::io;
 use std::sync::Arc;

@@ -38,7 +38,7 @@ enum Values {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mismatch;
 
-/// Some columns of a row group, which are read forwards.
+/// Columns of a row group, which are read forwards.
 pub(crate) struct ColumnCursor {
     columns: Vec<(ColumnReader, Field)>,
 }
@@ -139,7 +139,7 @@ impl RowGroup {
 }
 
 fn differs() -> ParquetError {
-    ParquetError::General("its columns are others".into())
+    ParquetError::General("its columns do not match".into())
 }
 
 impl ReadColumn {

@@ -1,7 +1,7 @@
-//! The catalog of a lake's parts, `_partes.json`: to which lake they belong, and which months have one part per day.
+//! The catalog of a lake's parts, `_partes.json`: their lake, and the months with one part per day.
 //!
-//! Readers do not need it: a part proves itself. A compaction keeps the decisions of earlier ones in it, and does not write
-//! into the folder of another lake. Query engines skip files whose names start with `_`.
+//! Readers do not need it, because a part can be verified without it. A compaction stores its decisions for later ones
+//! in it, and does not write into the folder of another lake. Query engines skip files whose names start with `_`.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ use pipeline::lake::{ChangeResult, Error, Lake, PutResult, Reason, head};
 /// Name of the file in the folder of the parts.
 const KEY: &str = "_partes.json";
 
-/// Attempts to record a decision while other compactions do the same.
+/// Number of attempts to record a decision while other compactions do the same.
 const ATTEMPTS: u32 = 8;
 
-/// What compactions of a lake have decided.
+/// Decisions of the compactions of a lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalog {
@@ -51,8 +51,9 @@ impl Catalog {
         let Some(meta) = head(parts, KEY).await? else { return Ok((new, None)) };
         let body = parts.get(KEY).await?;
         let wrong = |what: String| Error::new(Reason::Other, format!("{}/{KEY}", parts.address()), what);
-        let found: Self = serde_json::from_slice(&body)
-            .map_err(|e| wrong(format!("is not the catalog of this version: {e}: move it away to write it again")))?;
+        let found: Self = serde_json::from_slice(&body).map_err(|e| {
+            wrong(format!("is not the catalog of this version: {e}: move it away, and it is written again"))
+        })?;
         if found.format != new.format {
             return Err(wrong(format!("has format {}: use the ruminate that wrote it", found.format)));
         }
@@ -110,6 +111,6 @@ impl Catalog {
             }
         }
         let about = format!("{}/{KEY}", parts.address());
-        Err(Error::new(Reason::Other, about, "other compactions change it all the time: run this again later"))
+        Err(Error::new(Reason::Other, about, "other compactions keep changing it: run this again later"))
     }
 }

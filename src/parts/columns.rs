@@ -9,11 +9,12 @@
 //! | `modificado` | time in microseconds | last write of the object |
 //! | `rejeitado` | text | why the object holds no record; NULL if it holds one |
 //! | `repaired_id` | text | mark of a repair of the object; NULL if it has none |
-//! | `campos_extras` | text | fields that are no columns, as JSON, if the part has no bodies |
+//! | `campos_extras` | text | fields that are not columns, as JSON, if the part has no bodies |
 //! | `corpo` | text | the original object, if it is UTF-8 |
 //! | `corpo_bruto` | bytes | the original object, if it is not |
 //!
-//! The columns that only `restore` and other rules need come last: the others of a row group are one range of bytes.
+//! The columns that only `restore` and re-parsing need come last, so that the others of a row group are one range of
+//! bytes.
 
 use std::io;
 
@@ -84,7 +85,7 @@ impl PartColumn {
     }
 }
 
-/// An object as it goes into the columns.
+/// Values of an object for the columns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowValues<'a> {
     pub version: ObjectVersion<'a>,

@@ -1,4 +1,4 @@
-//! Content of an object, as its bytes are parsed: a record, or why there is none.
+//! Content of an object after parsing: a record, or the reason why there is none.
 
 use pipeline::record::Record;
 

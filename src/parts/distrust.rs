@@ -17,7 +17,7 @@ pub enum Distrust {
     /// It belongs to another lake.
     #[error("it belongs to another lake: {0}")]
     OtherLake(String),
-    /// It belongs elsewhere in this folder.
+    /// It was copied from another place in this folder.
     #[error("it is {0}, copied to another place")]
     OtherSpan(String),
     /// It has another version of the format.

@@ -1,6 +1,6 @@
-//! Footer of a part: what it contains, in one JSON text among the metadata of the Parquet file, with a hash of that text.
+//! Footer of a part: its contents, as one JSON text in the metadata of the Parquet file, with a hash of the text.
 //!
-//! There are no times of runs and no hosts in it: the same objects give the same bytes.
+//! It contains no run times and no hosts: the same objects give the same bytes.
 
 use std::io;
 
@@ -19,7 +19,7 @@ use crate::multiset_hash::MultisetHash;
 const TEXT: &str = "ruminate.parte";
 const HASH: &str = "ruminate.parte.xxh3";
 
-/// What a part contains.
+/// Contents of a part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Footer {
@@ -33,7 +33,7 @@ pub struct Footer {
     pub farm: String,
     /// The month of the lake's paths.
     pub month: Month,
-    /// The day of a part of one day.
+    /// The day, if the part has only one day.
     pub day: Option<NaiveDate>,
     /// Time of the newest object; `None` without objects.
     pub cutoff: Option<DateTime<Utc>>,
@@ -45,7 +45,7 @@ pub struct Footer {
     pub days: Vec<DayFacts>,
     /// The row groups, in their order.
     pub groups: Vec<GroupFacts>,
-    /// Hash of the places of all column chunks in the file.
+    /// Hash of the positions of all column chunks in the file.
     pub places: String,
 }
 
@@ -99,7 +99,7 @@ impl Chunk {
         self.start.saturating_add(self.bytes)
     }
 
-    /// Returns true if these are its bytes.
+    /// Returns true if the bytes match its hash.
     pub(super) fn is(&self, bytes: &[u8]) -> bool {
         bytes.len() as u64 == self.bytes && hex(xxh3_128(bytes)) == self.xxh3
     }
@@ -134,7 +134,7 @@ impl Footer {
         PartName { farm: self.farm.clone(), month: self.month, day: self.day }
     }
 
-    /// Returns the facts of a day; `None` if it has no rows.
+    /// Returns the entry of a day; `None` if it has no rows.
     pub fn day(&self, day: NaiveDate) -> Option<&DayFacts> {
         self.days.iter().find(|facts| facts.day == day)
     }
@@ -146,7 +146,7 @@ impl Footer {
         Ok([(TEXT, text), (HASH, hash)])
     }
 
-    /// Reads the footer from the metadata of a file, and checks that it belongs to a lake and has a name.
+    /// Reads the footer from the metadata of a file, and checks that it belongs to this lake and to this name.
     pub(super) fn open(file: &ParquetMetaData, lake: &str, name: &PartName) -> Result<Self, Distrust> {
         let damaged = |what: &str| Distrust::Damaged(what.to_owned());
         let entries = file.file_metadata().key_value_metadata();
@@ -178,7 +178,7 @@ impl Footer {
         Ok(footer)
     }
 
-    /// Checks that the file has the structure that was written.
+    /// Checks the structure of the file against the footer.
     fn check(&self, file: &ParquetMetaData) -> Result<(), Distrust> {
         let damaged = |what: &str| Err(Distrust::Damaged(what.to_owned()));
         if self.rules != RULES && !self.bodies {
@@ -189,7 +189,7 @@ impl Footer {
             return Err(Distrust::OtherColumns);
         }
         if hash_of_places(file.row_groups()) != self.places || file.num_row_groups() != self.groups.len() {
-            return damaged("its columns are in other places");
+            return damaged("its columns are at other positions");
         }
         let mut rows = 0_u64;
         for day in &self.days {
@@ -207,7 +207,7 @@ impl Footer {
     }
 }
 
-/// Returns a hash of where the column chunks are in a file, with their numbers of values.
+/// Returns a hash of the positions of the column chunks in a file, and of their numbers of values.
 pub(super) fn hash_of_places(groups: &[RowGroupMetaData]) -> String {
     let mut hash = Xxh3::new();
     for group in groups {

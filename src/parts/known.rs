@@ -3,7 +3,7 @@
 use super::content::Content;
 use pipeline::lake::ObjectMeta;
 
-/// What identifies a version of an object in a listing.
+/// Identity of an object's version in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ObjectVersion<'a> {
     pub key: &'a str,
@@ -18,9 +18,9 @@ impl ObjectVersion<'_> {
     }
 }
 
-/// Known objects in key order, as listings have them: of a part, or of a cache file.
+/// Known objects of a part or of a cache file, in the key order of listings.
 pub(crate) trait KnownObjects {
-    /// What is known of an object.
+    /// Known data of an object.
     type Known;
 
     /// Returns the next object; `None` after the last one.
@@ -29,7 +29,7 @@ pub(crate) trait KnownObjects {
     /// Skips the next object.
     fn skip(&mut self);
 
-    /// Returns what is known of the next object and advances to the one after it; `None` if it cannot be read.
+    /// Returns the known data of the next object and advances; `None` if it cannot be read.
     fn take(&mut self) -> Option<Self::Known>;
 }
 

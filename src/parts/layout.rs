@@ -17,8 +17,8 @@ use pipeline::record::Column;
 /// Version of the format of parts. A part of another version is not trusted.
 pub(crate) const FORMAT: u32 = 1;
 
-/// Version of the parsing rules, to be raised whenever [`pipeline::record::Record::parse`] accepts or rejects anything else
-/// than before. The rows of a part with another version are parsed again from their bodies.
+/// Version of the parsing rules. Increase it whenever [`pipeline::record::Record::parse`] accepts or rejects anything
+/// differently. The rows of a part with another version are parsed again from their bodies.
 pub(crate) const RULES: &str = "2";
 
 /// Maximum number of rows of a row group.
@@ -53,11 +53,11 @@ const REPEATING: [PartColumn; 10] = [
     PartColumn::Rejected,
 ];
 
-/// Columns whose smallest and largest values are of no use.
+/// Columns whose minimum and maximum are not useful.
 const UNORDERED: [PartColumn; 5] =
     [PartColumn::Etag, PartColumn::Repaired, PartColumn::Extra, PartColumn::Body, PartColumn::RawBody];
 
-/// Whether a row group has a bloom filter on ids: random ids are in no order that page statistics could use.
+/// Whether a row group has a bloom filter on ids. Random ids need one, because page statistics cannot find them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IdFilter {
     /// All ids are in the order of the keys.

@@ -7,7 +7,7 @@ use pipeline::lake::ObjectMeta;
 ///
 /// | listed | known | result |
 /// | --- | --- | --- |
-/// | a key | the same key, ETag and size | what is known is taken |
+/// | a key | the same key, ETag and size | the known data is used |
 /// | a key | the same key, another ETag or size | `changed`; the object must be read |
 /// | a key | nothing | the object must be read |
 /// | nothing | a key | `gone` |
@@ -25,7 +25,7 @@ impl<K: KnownObjects> Matching<K> {
         Self { known, gone: 0, changed: 0 }
     }
 
-    /// Returns what is known of the next listed object; `None` if it must be read.
+    /// Returns the known data of the next listed object; `None` if it must be read.
     pub(crate) fn take(&mut self, meta: &ObjectMeta) -> Option<K::Known> {
         loop {
             let next = self.known.peek()?;
@@ -44,7 +44,7 @@ impl<K: KnownObjects> Matching<K> {
         }
     }
 
-    /// Counts what is known after the last listed object as gone. Returns the number of known objects that are gone, and
+    /// Counts known objects after the last listed one as gone. Returns the number of known objects that are gone, and
     /// of those that changed.
     pub(crate) fn finish(&mut self) -> (u64, u64) {
         while self.known.peek().is_some() {

@@ -1,6 +1,6 @@
-//! Parts: Parquet snapshots of a farm's month that prove themselves against the lake's `(key, etag, size)`.
+//! Parts: Parquet snapshots of a farm's month, whose rows are verified against the lake's `(key, etag, size)`.
 //!
-//! This module owns the format (columns, footer, file names), and what of a file is trusted; `crate::parquet` owns the
+//! This module owns the format (columns, footer, file names), and the verification; `crate::parquet` owns the
 //! mapping of values to Parquet, [`crate::reader`] decides between part, cache and object, and [`crate::compact`] and
 //! [`crate::restore`] own the jobs. The audit's cache ([`crate::reader::cache`]) uses the same rows and the same comparison.
 //!
@@ -9,17 +9,18 @@
 //!
 //! # Trust
 //!
-//! A part is only a cheaper copy of objects. It is used if all of this holds, and otherwise its objects are read:
+//! A part is only a copy of objects that is cheaper to read. It is used if all of these checks pass; otherwise its
+//! objects are read:
 //!
-//! | what | proves |
+//! | check | shows that |
 //! | --- | --- |
 //! | the hash of the footer, format version, lake, farm, month, columns | it is a complete part of this lake |
-//! | the hash of the places of all column chunks | the file has the structure that was written |
+//! | the hash of the positions of all column chunks | the file has the structure that was written |
 //! | the hash of the bytes of each row group that is read | the rows are those that were written |
 //! | each row's `(key, etag, size)` against the listing | the object has not changed since |
 //!
-//! A row that is not in the listing is ignored, and an object without such a row is read. The body of a row can be
-//! compared with an ETag that is an MD5 (`compact --deep`): only that detects a part that was forged completely.
+//! A row that is not in the listing is ignored, and an object without a row is read. The body of a row can be compared
+//! with an ETag that is an MD5 (`compact --deep`): only this detects a part that was forged completely.
 
 mod catalog;
 mod columns;

@@ -94,7 +94,7 @@ impl PartName {
         }
     }
 
-    /// Parses a key; `None` if it is not that of a part.
+    /// Parses a key; `None` if it is not the key of a part.
     pub fn parse(key: &str) -> Option<Self> {
         let mut parts = key.split('/');
         let farm = parts.next()?.strip_prefix("fazenda=").filter(|farm| !farm.is_empty())?.to_owned();

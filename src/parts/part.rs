@@ -1,4 +1,4 @@
-//! A part of a lake that was opened: its footer is proved, and its row groups are fetched and proved as they are needed.
+//! An open part of a lake: its footer is verified, and its row groups are fetched and verified when they are needed.
 
 use std::fmt;
 use std::ops::Range;
@@ -18,29 +18,29 @@ use super::name::PartName;
 use super::spool::Spool;
 use pipeline::lake::{Lake, ObjectMeta};
 
-/// Bytes that are read from the end of a file at first: enough for the footer of a month.
+/// Number of bytes in the first read, from the end of a file: enough for the footer of a month.
 const TAIL: u64 = 64 * 1024;
 
-/// Maximum size of a footer. That of a part of 4 million rows has 1 MB.
+/// Maximum size of a footer. A part of 4 million rows has a footer of 1 MB.
 const MAX_FOOTER: u64 = 64 << 20;
 
 /// Size of the magic bytes and the length at the end of a file.
 const END: u64 = 8;
 
-/// A part whose footer is proved.
+/// A part whose footer is verified.
 pub struct Part {
     /// Number of the part in this process.
     pub(super) id: u64,
     pub(super) footer: Footer,
     pub(super) metadata: ParquetMetaData,
     pub(super) spool: Spool,
-    /// Place up to which rows were decoded.
+    /// Position up to which rows were decoded.
     pub(super) open: std::sync::Mutex<Option<OpenWindow>>,
     lake: Arc<dyn Lake>,
     meta: ObjectMeta,
     /// Chunks that are in the spool, by row group.
     fetched: Mutex<Vec<Fetched>>,
-    /// Why its rows cannot be decoded although its bytes are those that were written.
+    /// Reason why its rows cannot be decoded although the hashes of its bytes match.
     failed: OnceLock<String>,
 }
 
@@ -93,8 +93,8 @@ impl Part {
         &self.meta
     }
 
-    /// Returns the columns that are needed for the contents of its rows: also the original objects if other rules read
-    /// them.
+    /// Returns the columns that are needed for the contents of its rows: also the original objects if the rows follow
+    /// other rules.
     pub(crate) fn needed(&self) -> Wanted {
         if self.footer.rules == RULES { Wanted::Data } else { Wanted::Everything }
     }
@@ -109,7 +109,7 @@ impl Part {
         0..self.footer.rows
     }
 
-    /// Fetches and proves the row groups of some rows, except those that are here already.
+    /// Fetches and verifies the row groups of some rows, except those that were fetched already.
     ///
     /// # Errors
     /// Returns the reason if they cannot be trusted.
@@ -137,7 +137,7 @@ impl Part {
     async fn fetch(&self, chunk: &Chunk) -> Result<(), Distrust> {
         let bytes = self.lake.get_range(&self.meta, chunk.start..chunk.end()).await?;
         if !chunk.is(&bytes) {
-            return Err(Distrust::Damaged("a row group is not the one that was written".into()));
+            return Err(Distrust::Damaged("the hash of a row group does not match".into()));
         }
         let (spool, start) = (self.spool.clone(), chunk.start);
         let filled = tokio::task::spawn_blocking(move || spool.fill(start, &bytes)).await;
@@ -175,7 +175,7 @@ async fn read_metadata(lake: &dyn Lake, meta: &ObjectMeta) -> Result<ParquetMeta
     } else {
         lake.get_range(meta, meta.size - END - length..meta.size - END).await?
     };
-    // The decoder of a damaged file may panic: nothing of it is proved yet.
+    // The decoder may panic, because the file is not verified yet and may be damaged.
     let decoded = catch_unwind(AssertUnwindSafe(|| ParquetMetaDataReader::decode_metadata(&footer)));
     match decoded {
         Ok(Ok(metadata)) => Ok(metadata),

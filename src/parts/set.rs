@@ -1,4 +1,4 @@
-//! The parts of a lake, for its reader: opened as their days are read, and closed again.
+//! The parts of a lake, for its reader: opened when their days are read, and closed again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,12 +22,12 @@ const OPEN: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum PartsMode {
-    /// From parts if they prove the object, otherwise from the object
+    /// From parts that match the listing, otherwise from objects
     #[default]
     Auto,
     /// From objects
     Never,
-    /// From parts: no object is fetched, and what no part proves is skipped and counted
+    /// From parts that match the listing; other objects are skipped and counted
     Only,
 }
 
@@ -61,8 +61,8 @@ impl Parts {
     /// Lists the parts of a lake; `None` if they must not be used.
     ///
     /// # Errors
-    /// Returns an error if nothing but parts may be read and they cannot be listed. Otherwise the objects are read, and
-    /// the statistics contain the reason.
+    /// Returns an error if the parts cannot be listed and only parts may be read. If objects may be read, they are read
+    /// instead, and the statistics contain the reason.
     pub async fn open(lake: &dyn Lake, mode: PartsMode) -> Result<Option<Arc<Self>>, Error> {
         if mode == PartsMode::Never {
             return Ok(None);
@@ -105,7 +105,7 @@ impl Parts {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Counts objects of a listed page: those from parts, and those that are read.
+    /// Counts objects of a listed page: from parts, and read.
     pub(crate) fn count(&self, rows: usize, fetched: usize) {
         let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         stats.rows += rows as u64;
@@ -115,7 +115,7 @@ impl Parts {
     /// Returns what a part has of a partition; `None` if there is none that can be trusted.
     pub(crate) async fn day(&self, partition: &Partition) -> Option<PartDay> {
         let name = self.name_of(partition)?;
-        // A part that a compaction replaces in the meantime is opened again, once.
+        // A part that a compaction has replaced is opened again, once.
         for attempt in 0..2 {
             let part = self.part(&name).await?;
             let facts = part.footer().day(partition.day)?;
@@ -136,7 +136,7 @@ impl Parts {
         None
     }
 
-    /// Returns the name of the part with a partition: the day's own, or that of the month.
+    /// Returns the name of the part with a partition: that of the day, or that of the month.
     fn name_of(&self, partition: &Partition) -> Option<PartName> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         [true, false].map(|by_day| PartName::of(partition, by_day)).into_iter().find(|name| files.contains_key(name))
@@ -191,7 +191,7 @@ impl Parts {
         open.order.retain(|known| known != name);
     }
 
-    /// Does not use a part any more.
+    /// Stops using a part.
     fn forget(&self, name: &PartName) {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }

@@ -1,6 +1,7 @@
-//! Copy of the parts of a file that were fetched, in a temporary file with the same offsets.
+//! Copy of the fetched ranges of a file, in a temporary file with the same offsets.
 //!
-//! A part is decoded in small windows, for many farms at once. In memory their bytes would grow with the number of farms.
+//! A part is decoded in small windows, for many farms at once. In memory, the ranges would grow with the number of
+//! farms.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -21,7 +22,7 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Creates a copy of a file with that length, without any range.
+    /// Creates a copy of a file with this length, without any range.
     pub(super) fn new(length: u64) -> io::Result<Self> {
         Ok(Self { file: Arc::new(Mutex::new(tempfile::tempfile()?)), length })
     }

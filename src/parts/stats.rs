@@ -1,11 +1,11 @@
-//! Where the records of a run came from.
+//! Sources of the records of a run: parts or objects.
 
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of parts that are named with the reason why they were not trusted.
+/// Maximum number of untrusted parts that are named with the reason.
 const NAMED: usize = 100;
 
-/// Where the records of a run came from.
+/// Sources of the records of a run: parts or objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PartsStats {
@@ -26,7 +26,7 @@ pub struct PartsStats {
 pub struct DistrustedPart {
     /// Key of the part next to the lake.
     pub part: String,
-    /// Why it was not trusted.
+    /// Reason why it was not trusted.
     pub reason: String,
 }
 

@@ -22,7 +22,7 @@ fn written_at(n: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_700_000_000_000_000 + n * 1_000_003).unwrap()
 }
 
-/// Returns a row of that farm's day.
+/// Returns a row of a farm's day.
 fn row(day: NaiveDate, n: u32) -> PartRow {
     let mut record = record(n);
     record.reading.cod_cliente = "FazendaUm".into();
@@ -43,7 +43,7 @@ fn row(day: NaiveDate, n: u32) -> PartRow {
 }
 
 /// Returns a row whose object holds these bytes.
-fn odd(day: NaiveDate, name: &str, body: &'static [u8]) -> PartRow {
+fn row_of_bytes(day: NaiveDate, name: &str, body: &'static [u8]) -> PartRow {
     let key = format!("fazenda_um/{}/historico_consumo_{day} 00:00:00.000_{name}.json", day.format("%Y/%m/%d"));
     PartRow {
         key,
@@ -67,10 +67,10 @@ fn sorted(rows: impl IntoIterator<Item = PartRow>) -> Vec<PartRow> {
 fn rows() -> Vec<PartRow> {
     let days = (1..4).flat_map(|d| (0..40).map(move |n| row(day(d), d * 1_000 + n)));
     let odd_ones = [
-        odd(day(2), "empty", b""),
-        odd(day(2), "latin", b"{\"nome\":\"s\xe3o\"}"),
-        odd(day(2), "no json ç'\"+%20", b"{\"a\":"),
-        odd(day(2), "other", b"{\"a\":1}"),
+        row_of_bytes(day(2), "empty", b""),
+        row_of_bytes(day(2), "latin", b"{\"nome\":\"s\xe3o\"}"),
+        row_of_bytes(day(2), "no json ç'\"+%20", b"{\"a\":"),
+        row_of_bytes(day(2), "other", b"{\"a\":1}"),
     ];
     sorted(days.chain(odd_ones))
 }
@@ -81,7 +81,7 @@ fn encode(rows: &[PartRow], bodies: bool) -> Vec<u8> {
     writer.finish(&BTreeMap::from([(day(2), 3)])).unwrap().out
 }
 
-/// Puts a file in the place of the part, and opens it.
+/// Replaces the file of the part, and opens it.
 async fn opened(file: Vec<u8>) -> Result<Arc<Part>, Distrust> {
     let parts = Memory::default().sibling(PARTS);
     parts.put_new(&name().key(), file.into()).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_row_without_its_body_keeps_fields_that_are_no_columns_and_bodies_with
     let without = record.without_body();
     assert_eq!((without.body, without.extra.as_deref()), (None, Some(r#"{"nota":{"ração":[1, 2.50]},"outro":null}"#)));
     assert_eq!(row(day(1), 1).without_body().extra, None);
-    assert_eq!(odd(day(1), "x", b"[]").without_body().body, Some(Bytes::from_static(b"[]")));
+    assert_eq!(row_of_bytes(day(1), "x", b"[]").without_body().body, Some(Bytes::from_static(b"[]")));
 }
 
 #[test]
@@ -193,7 +193,7 @@ async fn objects_that_changed_or_are_new_are_not_taken_from_a_part() {
 /// For every byte that is changed: the rows are those that were written, or none.
 #[tokio::test]
 async fn no_damaged_byte_and_no_truncation_gives_another_row() {
-    let rows = sorted((0..12).map(|n| row(day(1 + n % 2), n)).chain([odd(day(1), "x", b"\xff")]));
+    let rows = sorted((0..12).map(|n| row(day(1 + n % 2), n)).chain([row_of_bytes(day(1), "x", b"\xff")]));
     let whole = encode(&rows, true);
     let (mut refused, mut unused) = (0, 0);
     let check = async |file: Vec<u8>, what: String| match opened(file).await {
@@ -206,7 +206,8 @@ async fn no_damaged_byte_and_no_truncation_gives_another_row() {
             }
         },
     };
-    // The footer is decoded before anything is proved, so most of its bytes are tried: with a step of 1 the result is the same.
+    // The footer is decoded before it is verified, so most of its bytes are tried: with a step of 1 the result is the
+    // same.
     let footer = whole.len() - 6_000;
     for at in (0..footer).step_by(53).chain((footer..whole.len()).step_by(7)) {
         let mut damaged = whole.clone();
@@ -233,7 +234,7 @@ async fn parts_of_another_lake_place_format_or_with_a_forged_footer_are_not_trus
     let elsewhere = PartName { farm: "fazenda_dois".into(), ..name() };
     assert!(matches!(open(&elsewhere, LAKE).await, Some(Distrust::OtherSpan(_))));
 
-    // The footer of another part, with its own hash, before these rows.
+    // The rows of this part with the footer of another part and its hash.
     let mut others = rows.clone();
     others[5].etag = "forged".into();
     let forged = encode(&others, true);

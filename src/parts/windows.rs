@@ -14,7 +14,7 @@ use super::part::Part;
 use super::rows::PartRow;
 use crate::parquet::ColumnCursor;
 
-/// Place of a window.
+/// Position of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct WindowKey {
     part: u64,
@@ -23,7 +23,7 @@ struct WindowKey {
     wanted: Wanted,
 }
 
-/// The windows that were decoded last, of all parts.
+/// The most recently decoded windows of all parts.
 #[derive(Default)]
 pub(crate) struct WindowCache(Mutex<VecDeque<(WindowKey, Arc<Rows>)>>);
 
@@ -34,7 +34,7 @@ impl std::fmt::Debug for WindowCache {
 }
 
 impl WindowCache {
-    /// Maximum number of windows. One has about 0.6 MB: this is the memory that reading parts takes.
+    /// Maximum number of windows, which determines the memory for reading parts. A window has about 0.6 MB.
     const MOST: usize = 64;
 
     fn get(&self, key: WindowKey) -> Option<Arc<Rows>> {
@@ -48,7 +48,7 @@ impl WindowCache {
 
     fn put(&self, key: WindowKey, rows: Arc<Rows>) {
         if key.wanted == Wanted::Everything {
-            return; // bodies have any size, and are read once
+            return; // not kept: bodies have any size, and are read once
         }
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= Self::MOST {
@@ -165,7 +165,7 @@ impl PartRows {
         self.window.as_ref().map(|(window, at)| (&*window.rows, *at))
     }
 
-    /// Ends the rows: what follows is not known.
+    /// Ends the rows: further rows are not known.
     fn fail<T>(&mut self, why: String) -> Option<T> {
         self.part.fail(why);
         (self.at, self.window) = (self.end, None);

@@ -36,7 +36,7 @@ pub struct PartWriter<W: Write + Send> {
 pub struct Written<W> {
     /// Its footer.
     pub footer: Footer,
-    /// What it was written into.
+    /// Target of the writes.
     pub out: W,
 }
 
@@ -63,7 +63,7 @@ impl<W: Write + Send> PartWriter<W> {
         self.footer.rows
     }
 
-    /// Appends a row; its key must be greater than that of the row before.
+    /// Appends a row; its key must be greater than that of the previous row.
     ///
     /// # Errors
     /// Returns an error if the key is out of order or is not in a partition of the part, or if the row group cannot be

@@ -56,7 +56,7 @@ struct Rate {
     per_second: Option<f64>,
 }
 
-/// What a line shows.
+/// Content of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
     Full,

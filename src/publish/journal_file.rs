@@ -193,8 +193,8 @@ impl Journal {
                 let mut changed = earlier.run.source.iter().zip(&held.run.source).filter(|(was, is)| was != is);
                 if let Some((was, is)) = changed.next() {
                     anyhow::bail!(
-                        "what is published has changed since: it was {}, and is {}; run without --resume, or, where what was \
-                         sent still stands in front, with --skip {}",
+                        "the input has changed since: it was {}, and is {}; run without --resume, or, if the messages that were \
+                         sent are still at its start, with --skip {}",
                         was.replace('\t', " "),
                         is.replace('\t', " "),
                         earlier.completed.first_incomplete()

@@ -112,8 +112,8 @@ impl Source {
         (!is_file).then(|| self.name(part))
     }
 
-    /// Returns what an inspection found in the files, in order, and then the files that are not read in a directory; a file
-    /// that was not inspected has none.
+    /// Returns the reports of an inspection of the files, in order, and then the files of a directory that are not
+    /// read; a file that was not inspected has none.
     pub(super) fn reports(&self) -> impl Iterator<Item = &InputReport> {
         let inputs = match self {
             Self::Files(inputs) => Some(inputs),

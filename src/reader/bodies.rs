@@ -6,7 +6,7 @@ use super::{ObjectContent, ReadObject, Reader};
 use crate::parts::Content;
 use pipeline::lake::{Error, Key, ObjectMeta};
 
-/// Maximum size of an object whose bytes are kept. A larger one is no record, and not worth the memory.
+/// Maximum size of an object whose bytes are kept. A larger object is not a record.
 pub const MAX_BODY_BYTES: u64 = 4 << 20;
 
 impl Reader {

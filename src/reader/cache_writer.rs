@@ -1,5 +1,5 @@
 //! Writing of the cache during a walk: once all objects of a partition are read, its cache file is written if anything has
-//! changed. Objects that a part has are not cached.
+//! changed. Objects from parts are not cached.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -140,7 +140,7 @@ impl Reader {
         Self { cache, ..self }
     }
 
-    /// Returns a reader that takes objects from parts if they prove them. Parts apply to [`Reader::read`] only.
+    /// Returns a reader that reads objects from matching parts. Parts apply to [`Reader::read`] only.
     #[must_use]
     pub fn with_parts(self, parts: Option<Arc<Parts>>) -> Self {
         Self { parts, ..self }

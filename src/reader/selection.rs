@@ -14,7 +14,7 @@ const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
 /// Hash of a key or id (XXH3, 128 bits): two of 10^12 have the same with a probability of 10^-15.
 type TextHash = u128;
 
-/// Objects that a run is limited to: 16 bytes per key, by partition. `None` are keys that are no path of a lake.
+/// Objects that a run is limited to: 16 bytes per key, by partition. `None` has the keys that are not a path of a lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectSelection(BTreeMap<Option<Partition>, HashSet<TextHash>>);
 
@@ -33,7 +33,7 @@ impl ObjectSelection {
             Ok(())
         })?;
         if selection.is_empty() && !findings_only {
-            return Err("no line names a key".into());
+            return Err("no line contains a key".into());
         }
         Ok(selection)
     }
@@ -43,7 +43,7 @@ impl ObjectSelection {
         self.0.entry(Partition::of_key(key)).or_default().insert(xxh3_128(key.as_bytes()));
     }
 
-    /// Returns true if the run is limited to no object at all.
+    /// Returns true if the selection has no object.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -85,7 +85,7 @@ impl ObjectSelection {
     }
 }
 
-/// Records that a run is limited to: by the key of their object, or by their id if a finding names no object.
+/// Records that a run is limited to: by the key of their object, or by their id if a finding has no object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecordSelection {
     objects: ObjectSelection,

@@ -10,12 +10,12 @@ counters! {
     pub enum Skip {
         Unrecognized: "skipped_unrecognized", "unrecognized names", SkippedFinding, "its name does not follow the lake's naming";
         FolderMarker: "skipped_folder_markers", "folder markers", Skipped,
-            "an empty object that stands for a folder, or a file that an operating system puts into folders (`.DS_Store`)";
+            "an empty object that marks a folder, or a file that an operating system puts into folders (`.DS_Store`)";
         AfterCutoff: "skipped_after_cutoff", "after the cutoff", Skipped, "written after the run started";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was skipped: the clock that set it was wrong; set the file's time to now (`touch`), or copy the S3 object onto itself, then run this again";
         NotInPart: "skipped_not_in_part", "not in a part", SkippedFinding,
-            "no part proves it, and `--parts only` fetches no object: run `ruminate compact`, or omit `--parts only`";
+            "no part matches it, and `--parts only` fetches no object: run `ruminate compact`, or omit `--parts only`";
     }
 }
 

@@ -1,4 +1,4 @@
-//! Split of a listed page: objects that a part or the cache knows, and objects that must be read.
+//! Split of a listed page: objects that are known from a part or the cache, and objects that must be read.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{ObjectContent, ReadObject, Reader, Skip};
 use crate::parts::PartDay;
 use pipeline::lake::{Key, ListPage, ObjectMeta, Partition};
 
-/// A listed page, split by what is known.
+/// A listed page, split into known and unknown objects.
 #[derive(Debug, Default)]
 pub(super) struct SplitPage {
     /// Objects that are not known.
@@ -26,11 +26,11 @@ pub(super) struct SplitPage {
     pub cached: Vec<CachedObject>,
     /// Start of the next page; `None` after the last one.
     pub next: Option<String>,
-    /// What is known of the objects that were not listed yet.
+    /// Known data of the objects that were not listed yet.
     pub rest: Option<KnownPartition>,
 }
 
-/// What is known of a partition's objects.
+/// Known data of a partition's objects.
 #[derive(Debug, Default)]
 pub(super) struct KnownPartition {
     part: Option<PartDay>,
@@ -53,13 +53,13 @@ impl KnownPartition {
         Self { part, cache }
     }
 
-    /// Returns true if the cache has nothing that the listing did not have.
+    /// Returns true if every object in the cache was listed.
     pub(super) fn is_cache_used_up(&mut self) -> bool {
         self.cache.as_mut().is_none_or(CachedPartition::is_used_up)
     }
 }
 
-/// Splits a page. `rest` is that of the page before, and `None` for the first page of a partition.
+/// Splits a page. `rest` is that of the previous page, and `None` for the first page of a partition.
 pub(super) async fn split_page(
     reader: &Reader,
     partition: &Partition,
@@ -77,7 +77,7 @@ pub(super) async fn split_page(
         None => KnownPartition::load(reader, partition).await,
     };
     let (reader, listed, end) = (reader.clone(), objects.clone(), next.clone());
-    // Rows of a part are decoded as they are compared.
+    // Rows of a part are decoded during the comparison.
     let split = tokio::task::spawn_blocking(move || split(&reader, listed, end, (known, is_first)));
     or_unread(split.await, objects, next)
 }
@@ -109,7 +109,7 @@ fn split(
             Some(_) => true,
         };
         let from_part = from_part.filter(|_| !is_shut);
-        // The cache has what no part has, so it must see the other objects only.
+        // The cache has only objects that no part has, so it is compared with the other objects only.
         let from_cache = match (&from_part, &mut known.cache) {
             (None, Some(cache)) => cache.take(&meta).filter(|_| !is_shut),
             _ => None,

@@ -50,7 +50,7 @@ struct OpenDay {
 struct ListingCursor {
     partition: Partition,
     after: Option<String>,
-    /// What is known of the objects after that position.
+    /// Known data of the objects after that position.
     rest: Option<KnownPartition>,
 }
 

@@ -1,4 +1,4 @@
-//! What a shard of an audit reads.
+//! Range and cutoff of a shard of an audit.
 
 use chrono::{DateTime, Utc};
 

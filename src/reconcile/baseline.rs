@@ -139,8 +139,8 @@ mod tests {
         outcome.stopped = Some("interrupted".into());
         let e = format!("{:#}", since(&serde_json::to_string(&outcome).unwrap(), 0..1).unwrap_err());
         assert!(e.contains("incomplete audit"), "{e}");
-        for odd in ["x", "{}", "[1]"] {
-            assert!(since(odd, 0..1).is_err(), "{odd}");
+        for invalid in ["x", "{}", "[1]"] {
+            assert!(since(invalid, 0..1).is_err(), "{invalid}");
         }
         let e = format!("{:#}", since(&(lines(0..2) + "x\n"), 0..1).unwrap_err());
         assert!(e.contains("line 3"), "{e}");

@@ -72,8 +72,8 @@ mod tests {
         let share = parse("0.1%").unwrap();
         assert!(share.allows(10, 10_000) && !share.allows(11, 10_000) && !share.allows(1, 0) && share.allows(0, 0));
         assert_eq!(share.to_string(), "0.1%");
-        for odd in ["", "-1", "1.5", "101%", "-1%", "nan%", "%", "a few"] {
-            assert!(parse(odd).unwrap_err().contains("0.1%"), "{odd}");
+        for invalid in ["", "-1", "1.5", "101%", "-1%", "nan%", "%", "a few"] {
+            assert!(parse(invalid).unwrap_err().contains("0.1%"), "{invalid}");
         }
     }
 }

@@ -55,7 +55,7 @@ impl Merge<'_> {
             let Some(id) = first.cloned() else { return Ok(true) };
             while let Some(entry) = entries.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.id == id)) {
                 let entry = entry?;
-                // A store may list an object on two pages; it is no copy of itself.
+                // A store may list an object on two pages, which makes no copy.
                 if group.last().is_none_or(|last: &LakeEntry| last.key != entry.key) {
                     group.push(entry);
                 }

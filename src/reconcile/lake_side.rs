@@ -112,7 +112,7 @@ pub(super) async fn read(
 /// Returns the reader of an audit or a shard of it, and the partitions that it reads.
 ///
 /// # Errors
-/// Returns an error if the lake cannot be listed, or if it is empty and that was not expected.
+/// Returns an error if the lake cannot be listed, or if it is empty although this is not accepted.
 async fn reader_of(
     audit: &Audit,
     shard: Option<&AuditShard>,

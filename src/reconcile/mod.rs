@@ -19,7 +19,7 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `audit_shard` | What a shard of an audit reads |
+//! | `audit_shard` | Range and cutoff of a shard of an audit |
 //! | `baseline` | Compares findings with those of an earlier audit: new, persisting, resolved |
 //! | `budget` | Amount of drift that an audit accepts |
 //! | `cause` | Likely causes of a difference, inferred from the two values alone |
@@ -47,7 +47,7 @@
 //! | `truth` | Truth check: which records the stores and the quarantine must contain, and which they must not |
 //! | `truth_entries` | Entries of truth files that are sorted on disk: ids, hashes of invalid messages, and unresolved ids |
 //! | `truth_location` | Location of a finding in a truth file |
-//! | `deferred` | Evidence that a shard of an audit leaves to the step that combines all shards, and the ids that the shard judged |
+//! | `deferred` | Evidence that a shard of an audit defers to the step that combines all shards, and the ids that the shard judged |
 //! | `verdict` | Verdicts of an audit: its counters of objects and rows, and the kinds of findings |
 //! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
 //! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |
@@ -146,7 +146,7 @@ pub struct Audit {
     pub cache: Option<PathBuf>,
     /// Whether records are read from parts.
     pub parts: PartsMode,
-    /// Inventory that the lake is listed from. `None` if it is listed itself.
+    /// Inventory that the lake is listed from. `None` if the lake itself is listed.
     pub listing: Option<InventoryInfo>,
     /// Truth of the history that the stores should contain.
     pub truth: TruthAsked,

@@ -82,7 +82,7 @@ pub(super) enum LostObject {
     Rejected(String),
 }
 
-/// Serialized row, without loss.
+/// Serialized row, without loss of precision.
 mod spooled {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -27,7 +27,7 @@ use pipeline::record::row::Value;
 use pipeline::warehouse::IdRange;
 
 /// Reason in the outcome of a cancelled audit.
-pub(super) const STOPPED: &str = "interrupted: the counts are those of a part";
+pub(super) const STOPPED: &str = "interrupted: the counts are incomplete";
 
 /// Compares lake and warehouse; findings are written as they are found.
 ///
@@ -109,7 +109,7 @@ fn lost_access(outcome: &mut Outcome, e: anyhow::Error) -> anyhow::Result<bool> 
     if !lost || outcome.cutoff.is_none() {
         return Err(e);
     }
-    outcome.stopped = Some(format!("{e}: then run the audit again; the counts are those of a part"));
+    outcome.stopped = Some(format!("{e}: then run the audit again; the counts are incomplete"));
     Ok(false)
 }
 
@@ -152,7 +152,7 @@ pub(super) fn natural_keys(
         let entry = entry.context("natural keys cannot be read back from disk")?;
         let this = (entry.hash, entry.id.clone());
         if last.as_ref() == Some(&this) {
-            continue; // given by two parts of an audit
+            continue; // reported by two parts of an audit
         }
         last = Some(this);
         match &first {

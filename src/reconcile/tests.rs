@@ -296,7 +296,7 @@ async fn a_quick_audit_opens_no_object_that_has_a_row_and_finds_what_is_missing(
         outcome[Counter::WarehouseOnly],
         outcome[Counter::Differing],
     );
-    assert_eq!(counts, (18, 1, 1, 1, 0), "another value is not seen, and not called the same");
+    assert_eq!(counts, (18, 1, 1, 1, 0), "another value is not detected, and not reported as the same");
     assert_eq!(lake.readings.load(Ordering::Relaxed), 2, "the older name, and the one that is missing");
     let (outcome, _) = scene.run(&scene.audit()).await;
     assert_eq!((outcome[Counter::Present], outcome[Counter::Differing]), (0, 1));

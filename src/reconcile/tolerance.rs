@@ -103,10 +103,10 @@ mod tests {
 
     #[test]
     fn what_is_no_tolerance_is_refused() {
-        for odd in
+        for invalid in
             ["", "peso_medio", "peso=1", "peso_medio=", "peso_medio=-1", "peso_medio=nan", "cod_cliente=1", "row_ts=1"]
         {
-            assert!(odd.parse::<Tolerance>().is_err(), "{odd}");
+            assert!(invalid.parse::<Tolerance>().is_err(), "{invalid}");
         }
     }
 }

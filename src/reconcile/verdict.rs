@@ -2,11 +2,11 @@
 //!
 //! A new verdict is one line in each of the two tables here and its arm in `Counter::side`, a label in
 //! `render/html/reconcile/labels.rs`, and its detection: in `findings/single_record.rs` for a single record or row, in
-//! `findings/recheck.rs` for a pair, in `lake_side.rs` for an object that is no record, in `natural_keys` (`run.rs`) for several ids, in `truth/` for truth
-//! files. A verdict of a pair with equal values also needs `Merge::is_plain` (`comparison.rs`), which counts such a pair as
-//! matched unless a check for a single record finds something. A
-//! verdict about ids that only one side has is also named in `Outcome::ids` and `Outcome::check`. Sums, JSON, text, HTML
-//! and the default handling by a repair follow from the tables.
+//! `findings/recheck.rs` for a pair, in `lake_side.rs` for an object that is not a record, in `natural_keys` (`run.rs`)
+//! for several ids, in `truth/` for truth files. A verdict of a pair with equal values also needs `Merge::is_plain`
+//! (`comparison.rs`), which counts such a pair as matched unless a check for a single record finds something. A verdict
+//! about ids that only one side has is also named in `Outcome::ids` and `Outcome::check`. Sums, JSON, text, HTML and
+//! the default handling by a repair follow from the tables.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ counters! {
         Misfiled: "misfiled", "misfiled", DetailFinding, "Objects whose path does not agree with their content.";
         RuleBreaks: "rule_breaks", "rule breaks", DetailFinding, "Values of `consumo_meta` that break the rule.";
         ForgedIds: "forged_ids", "forged ids", DetailFinding,
-            "Objects whose content is not the one that their version-8 id was computed from.";
+            "Objects whose content does not match their version-8 id.";
         Unreadable: "unreadable", "unreadable", Finding, "Objects that could not be fetched or are not JSON.";
         Rejected: "rejected", "rejected", Finding, "Objects that are JSON, but no valid record.";
         TruthMissing: "truth_missing", "missing (ground truth)", DetailFinding,
@@ -143,9 +143,9 @@ kinds! {
         "The object's path does not agree with its content.";
     RuleBreak: "rule_break", RuleBreaks,
         "which side is wrong is not known; check the rule and who wrote the record",
-        "`consumo_meta` is not what the rules make of `peso_medio`.";
+        "`consumo_meta` does not follow from `peso_medio` by the rules.";
     ForgedId: "forged_id", ForgedIds, FORGED,
-        "The object's content is not the one that its version-8 id was computed from.";
+        "The object's content does not match its version-8 id.";
     Unreadable: "unreadable", Unreadable,
         "a repair does not overwrite objects; move it away, and if the warehouse has its row, the next repair writes it again",
         "The object could not be fetched or is not JSON.";
@@ -156,7 +156,7 @@ kinds! {
         "it cannot be rebuilt from its id; ingest the history again",
         "A truth file requires it and it is missing: an id in a store, or a broken message in the quarantine.";
     TruthUnexpected: "truth_unexpected", TruthUnexpected, "a repair never deletes; find out who wrote it, and remove it manually",
-        "An id is in a store, and no truth file has it, or one has it as not stored.";
+        "An id is in a store, but in no truth file, or a truth file lists it as not stored.";
 }
 
 impl DriftKind {

@@ -127,7 +127,7 @@ pub(super) struct RowStream {
 }
 
 impl RowStream {
-    /// Returns rows that are sorted already, and inside of the window.
+    /// Returns rows that are sorted already, and inside the window.
     pub(super) fn of_sorted(rows: Sorted<WarehouseEntry>, inside: Option<AuditWindow>) -> Self {
         let (to, from) = mpsc::channel(AHEAD);
         let feed = tokio::task::spawn_blocking(move || {

@@ -60,7 +60,7 @@ pub(super) struct AuditWindow {
     until: Option<NaiveDateTime>,
     /// Column that decides for legacy names.
     older: Column,
-    /// False if that column is not known, because only a part of the lake was read.
+    /// False if the column is not known, because only a part of the lake was read.
     is_decided: bool,
 }
 
@@ -75,7 +75,7 @@ impl AuditWindow {
         (!span.is_everything()).then(inside)
     }
 
-    /// Returns the window of a shard of an audit, which has every row that another column could select.
+    /// Returns the window of a shard of an audit, which includes every row that either column could select.
     pub(super) fn undecided(span: &Span) -> Option<Self> {
         Some(Self { is_decided: false, ..Self::of(span, PathDateVotes::default())? })
     }

@@ -53,9 +53,9 @@ impl fmt::Display for ShardReport {
                 return writeln!(f, "shard {shard} of {of}: {}", self.stopped.as_deref().unwrap_or("interrupted"));
             }
             ShardState::AlreadyWritten if self.objects == 0 => {
-                return writeln!(f, "shard {shard} of {of}: done before ({})", duration(self.seconds));
+                return writeln!(f, "shard {shard} of {of}: already complete ({})", duration(self.seconds));
             }
-            ShardState::AlreadyWritten => writeln!(f, "shard {shard} of {of}: another attempt had found the same")?,
+            ShardState::AlreadyWritten => writeln!(f, "shard {shard} of {of}: another attempt had the same result")?,
             ShardState::WrittenDifferently => {
                 writeln!(
                     f,

@@ -84,7 +84,7 @@ impl Rendered {
     /// Returns an error if stdout cannot be written for another reason.
     pub fn print(&self, form: OutputFormat) -> io::Result<()> {
         match form {
-            // Not of an outcome: the program's own text, which may contain control characters, as a man page does.
+            // The program's own text, not an outcome: it may contain control characters, as a man page does.
             _ if self.json.is_null() => write_stdout(&charset::shown(&self.text)),
             OutputFormat::Json => write_stdout(&format!("{}\n", printable::json(&self.json.to_string()))),
             OutputFormat::Text => print_text(&self.text),

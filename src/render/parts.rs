@@ -1,11 +1,11 @@
-//! Text about where the records of a run came from.
+//! Text about the sources of the records of a run.
 
 use std::fmt;
 
 use super::{count, counted};
 use crate::parts::PartsStats;
 
-/// Maximum number of parts that are named with the reason why they were not trusted.
+/// Maximum number of untrusted parts that are named with the reason.
 const SHOWN: usize = 5;
 
 /// Lines about the parts that a run used.

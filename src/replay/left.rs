@@ -1,8 +1,8 @@
-//! Records that a shard of a replay leaves to its end, because another shard may load the same id.
+//! Records that a shard of a replay defers to the merge, because another shard may load the same id.
 //!
-//! If two objects have one id, the time-ordered one is loaded, and of several the first. A shard knows that its object is
-//! the one only if the id is in its own range and in the path of its day. Random ids of legacy lakes are loaded by each
-//! shard: an object has its own.
+//! If two objects have one id, the time-ordered one is loaded, and of several the first. A shard can decide this only
+//! if the id is in its own range and the object in the path of the id's day. Each shard loads random ids of legacy
+//! lakes, because every object there has its own id.
 
 use std::cmp::Ordering;
 use std::io;
@@ -22,13 +22,13 @@ const UNORDERED: &str = "unordered";
 /// Memory of one entry during the sort, in bytes.
 const ENTRY_BYTES: usize = 250;
 
-/// Receives the records that a shard leaves.
+/// Receives the records that a shard defers.
 pub(super) struct LeftRecords {
     to: Box<dyn ExchangeWriter>,
     ids: IdLimits,
 }
 
-/// Record that a shard left.
+/// Record that a shard deferred.
 #[derive(Debug, Serialize, Deserialize)]
 struct LeftEntry {
     id: OrderedId,
@@ -47,7 +47,7 @@ impl LeftRecords {
         Self { to, ids }
     }
 
-    /// Returns true if the shard must leave a record.
+    /// Returns true if the shard must defer a record.
     pub(super) fn takes(&self, id: &OrderedId, order: IdOrder) -> bool {
         if id_day(id).is_none() {
             return false;
@@ -59,20 +59,20 @@ impl LeftRecords {
         order == IdOrder::Unordered || is_elsewhere()
     }
 
-    /// Leaves a record.
+    /// Defers a record.
     pub(super) fn write(&mut self, id: OrderedId, key: String) -> io::Result<()> {
         self.to.write(UNORDERED, &postcard::to_stdvec(&LeftEntry { id, key }).map_err(io::Error::other)?)
     }
 }
 
-/// Objects that all shards left, in the order in which they are loaded.
+/// Objects that all shards deferred, in the order in which they are loaded.
 pub struct LeftObjects(Sorted<LeftEntry>);
 
 impl LeftObjects {
-    /// Reads what the shards left.
+    /// Reads the records that the shards deferred.
     ///
     /// # Errors
-    /// Returns an error if it cannot be read or sorted.
+    /// Returns an error if they cannot be read or sorted.
     pub async fn read(exchange: &dyn ExchangeReader, shards: &[u32], sort: &SortSettings) -> anyhow::Result<Self> {
         const FULL: &str = "cannot sort on disk: set --sort-dir to a directory with free space";
         let dir = SortDir::in_dir(&sort.dir).context(FULL)?;

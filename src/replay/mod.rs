@@ -18,7 +18,7 @@
 //! | `entry_hash` | Hash of the objects that a replay read |
 //! | `journal_entries` | Journal of a run in the warehouse, written in the same transactions as the rows it describes |
 //! | `journal_counts` | Counts in the journal's format: with short names, and only if they are not 0 |
-//! | `left` | Records that a shard of a replay leaves to its end, because another shard may load the same id |
+//! | `left` | Records that a shard of a replay defers to the merge, because another shard may load the same id |
 //! | `load` | Loads a batch of records into the warehouse; each part and its journal entries share one transaction |
 //! | `load_error` | Reasons why a batch was not loaded |
 //! | `matching` | Matches the records that a resumed run reads with the batches of an earlier session |

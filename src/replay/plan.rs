@@ -70,11 +70,11 @@ pub struct Plan {
     since: Option<DateTime<Utc>>,
     /// Position among runs that catch up with one another.
     round: Option<CatchUpRound>,
-    /// Part of the lake, if the replay runs in parts.
+    /// Shard of the lake, if the replay runs in shards.
     shard: Option<ReplayShard>,
 }
 
-/// Part of a replay: its range, the cutoff of all parts, and its name.
+/// Shard of a replay: its range, the cutoff of all shards, and its name.
 #[derive(Debug, Clone)]
 pub struct ReplayShard {
     /// Objects of the shard.
@@ -214,7 +214,7 @@ impl Plan {
         })
     }
 
-    /// Returns the plan with the cutoff of a replay that ran in parts.
+    /// Returns the plan with the cutoff of a replay that ran in shards.
     #[must_use]
     pub fn with_cutoff(self, cutoff: DateTime<Utc>) -> Self {
         Self { cutoff: self.cutoff.resumed(cutoff), ..self }
@@ -252,7 +252,7 @@ impl Plan {
         Ok(Self { unrecognized: Strays::default(), since: Some(since), round, ..updated })
     }
 
-    /// Returns where the objects that were read came from. `None` if parts must not be used.
+    /// Returns the sources of the objects. `None` if parts must not be used.
     pub(super) fn parts_stats(&self) -> Option<PartsStats> {
         self.parts.as_ref().map(|parts| parts.stats())
     }

@@ -76,7 +76,7 @@ pub(super) struct LakeReader {
     pub places: Arc<Vec<Partition>>,
     pub filter: RecordFilter,
     pub sorters: Sorters,
-    /// Records that this shard of a replay leaves.
+    /// Records that this shard of a replay defers.
     pub left: Option<LeftRecords>,
     pub cancel: CancellationToken,
     /// Cancelled if the loading side cannot continue.

@@ -36,7 +36,7 @@ pub struct Replay {
     pub journal: Option<JournalMode>,
     /// Limits that the run must not exceed.
     pub throttle: ThrottleSettings,
-    /// Receives the records that only the end of a replay in shards may load. `None` if the replay has one shard.
+    /// Receives the records that only the merge of a replay in shards may load. `None` if the replay is not a shard.
     pub left: Option<Box<dyn ExchangeWriter>>,
 }
 

@@ -1,6 +1,6 @@
-//! Throttles loading on a live server: checks all signals before each batch, and waits while any limit is exceeded. How many
-//! objects are read at once is up to `crate::reader` (`ReadSettings`); a limit on the bytes of a lake is a lake around it
-//! ([`pipeline::lake`]).
+//! Throttles loading on a live server: checks all signals before each batch, and waits while any limit is exceeded.
+//! `crate::reader` (`ReadSettings`) limits how many objects are read at once; a limit on the bytes of a lake is a lake
+//! that wraps it ([`pipeline::lake`]).
 //!
 //! The signals are those of gh-ost (its `doc/throttle.md`): running threads, replica lag, a custom query, a pause file,
 //! and a row rate. Limits can change during the run.

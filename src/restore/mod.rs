@@ -1,7 +1,7 @@
-//! Restore: objects back out of parts, byte for byte.
+//! Restore of objects from parts, byte for byte.
 //!
-//! This module owns which rows become objects and the accounting; [`crate::parts`] owns what of a part is trusted. An object
-//! is written with `If-None-Match: *`, so an existing one is never replaced: it is compared.
+//! This module owns the selection of rows and the accounting; [`crate::parts`] owns the verification of parts. An
+//! object is written with `If-None-Match: *`, so an existing one is never replaced: it is compared.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -9,8 +9,8 @@ counters! {
     pub enum Counter {
         Rows: "rows", "rows", Input, "Rows of parts that were selected.";
         Restored: "restored", "restored", Part, "Objects that were written, or that a dry run would write.";
-        Identical: "identical", "already there", Part, "Objects that exist with the same bytes.";
-        Differing: "differing", "there with other bytes", Finding, "Objects that exist with other bytes, and were left as they are.";
+        Identical: "identical", "already stored", Part, "Objects that exist with the same bytes.";
+        Differing: "differing", "existing with other bytes", Finding, "Objects that exist with other bytes, and were left as they are.";
         NoBody: "no_body", "without a body", Finding, "Rows without the original object (`compact --without-bodies`).";
         Failed: "failed", "not written", Finding, "Objects that could not be written.";
         Left: "skipped_not_reached", "not reached", Skipped, "Rows that were not reached because the run stopped.";

@@ -110,7 +110,7 @@ async fn restore_rows(
             Some(body) => wanted.push((row, body, there)),
             None => {
                 tally[Counter::NoBody] += 1;
-                tally.problems.add("no_body", row.key, "the part has no body of it");
+                tally.problems.add("no_body", row.key, "the part has no body for it");
             }
         }
     }
@@ -130,7 +130,7 @@ async fn restore_rows(
             Ok(Restored::Identical) => tally[Counter::Identical] += 1,
             Ok(Restored::Differing) => {
                 tally[Counter::Differing] += 1;
-                tally.problems.add("differing", row.key, "an object with other bytes is there, and stays");
+                tally.problems.add("differing", row.key, "an object with other bytes exists, and stays");
             }
             Err(e) if e.concerns_one_object() || e.kind().is_transient() => {
                 tally[Counter::Failed] += 1;

@@ -1,4 +1,4 @@
-//! The lake that objects are restored into: what it has, and writing without replacing.
+//! The lake that objects are restored into: its listing, and writes that never replace an object.
 
 use std::iter::Peekable;
 use std::vec::IntoIter;
@@ -22,7 +22,8 @@ impl<'a> TargetListing<'a> {
         Self { lake, prefix, page: Vec::new().into_iter().peekable(), after: None, is_over: false }
     }
 
-    /// Returns the listing entry of a key, which must be greater than that of the call before; `None` without an object.
+    /// Returns the listing entry of a key, which must be greater than that of the previous call; `None` if no object
+    /// has it.
     pub(super) async fn find(&mut self, key: &str) -> Result<Option<ObjectMeta>, Error> {
         loop {
             while self.page.next_if(|meta| meta.key.as_str() < key).is_some() {}
@@ -33,7 +34,7 @@ impl<'a> TargetListing<'a> {
                 return Ok(None);
             }
             let page = match self.lake.list(&self.prefix, Depth::Recursive, self.after.as_deref()).await {
-                // A directory that does not exist yet has nothing.
+                // A directory that does not exist yet has no objects.
                 Err(e) if matches!(e.reason, Reason::NotFound | Reason::NoLake) => Default::default(),
                 other => other?,
             };
@@ -52,7 +53,7 @@ pub(super) enum Restored {
     Differing,
 }
 
-/// Writes the object of a row, or compares it with the one that is there.
+/// Writes the object of a row, or compares it with the existing one.
 pub(super) async fn put(
     lake: &dyn Lake,
     row: &PartRow,

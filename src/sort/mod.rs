@@ -1,7 +1,7 @@
 //! Sorting of more entries than fit in memory: sorted runs on disk, merged as they are read.
 //!
 //! [`run`] writes sorted runs and merges them, [`ordered_id`] has the order of ids, [`runs`] the directories of runs,
-//! [`worker`] the thread that sorts, [`sorted`] the one that reads ahead. What is sorted, and by what, is up to the jobs.
+//! [`worker`] the thread that sorts, [`sorted`] the one that reads ahead. The jobs define the entries and their order.
 
 use std::cmp::Ordering;
 use std::path::PathBuf;

@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn plain_uuids_come_before_all_others() {
         let plain = OrderedId::new("ffffffff-ffff-8fff-bfff-ffffffffffff");
-        for odd in ["", "1", "0FFFFFFF-FFFF-8FFF-BFFF-FFFFFFFFFFFF", "00000000-0000-0000-0000-00000000000 "] {
-            assert!(plain < OrderedId::new(odd), "{odd}");
+        for other in ["", "1", "0FFFFFFF-FFFF-8FFF-BFFF-FFFFFFFFFFFF", "00000000-0000-0000-0000-00000000000 "] {
+            assert!(plain < OrderedId::new(other), "{other}");
         }
     }
 

@@ -45,7 +45,7 @@ impl<T: SortOrder> RunWriter<T> {
         Ok(())
     }
 
-    /// All entries in order.
+    /// Returns all entries in order.
     ///
     /// # Errors
     /// A run cannot be written or read back.
@@ -110,7 +110,7 @@ enum Source<T: SortOrder> {
 }
 
 impl<T: SortOrder> MergedRuns<T> {
-    /// How many entries there are in all.
+    /// Returns the total number of entries.
     pub(super) const fn entry_count(&self) -> u64 {
         self.count
     }

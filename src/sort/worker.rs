@@ -75,7 +75,7 @@ impl<T: SortOrder> Sorter<T> {
         if sent { Ok(()) } else { self.runner().map(drop) }
     }
 
-    /// The sorter with all that was sent to it, once it has that.
+    /// Waits for the sorter, and returns it with all entries.
     fn runner(&mut self) -> io::Result<RunWriter<T>> {
         match std::mem::replace(&mut self.work, SortWorker::Failed) {
             SortWorker::Inline(sorter) => Ok(*sorter),

@@ -59,7 +59,8 @@ impl Topic for Local {
         BatchLimits { entries: ENTRIES, bytes: ENTRIES * MAX_MESSAGE_BYTES }
     }
 
-    /// A quarantined message counts as published, as on SNS; [`Topic::deliveries`] counts what the intake did with it.
+    /// Processes messages. A quarantined message counts as published, as on SNS; [`Topic::deliveries`] has the intake's
+    /// results.
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         let messages = batch.iter().map(|message| message.body.clone()).collect();
         let verdicts = self.intake.process(messages, Utc::now()).await;

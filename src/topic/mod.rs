@@ -156,12 +156,12 @@ pub trait Topic: Send + Sync + fmt::Debug {
     /// Returns the topic's address.
     fn address(&self) -> String;
 
-    /// The address of the service if it is not that of AWS: a mock or a proxy.
+    /// Returns the address of the service if it is not that of AWS: a mock or a proxy.
     fn endpoint(&self) -> Option<String> {
         None
     }
 
-    /// What one call may hold.
+    /// Returns the limits of one call.
     fn limits(&self) -> BatchLimits;
 
     /// Publishes a batch within [`Topic::limits`] and returns a result per entry, in the same order.

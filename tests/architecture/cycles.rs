@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// A cycle for each group, as the labels of its edges in order.
+/// Returns a cycle for each group, as the labels of its edges in order.
 pub fn cycles<N: Ord + Clone, L: Copy>(edges: impl IntoIterator<Item = (N, N, L)>) -> Vec<Vec<L>> {
     let mut next: BTreeMap<N, BTreeMap<N, L>> = BTreeMap::new();
     for (from, to, label) in edges {
@@ -21,7 +21,7 @@ pub fn cycles<N: Ord + Clone, L: Copy>(edges: impl IntoIterator<Item = (N, N, L)
     cycles
 }
 
-/// The shortest way from a node back to it: where each edge begins, and its label.
+/// Returns the shortest path from a node back to itself: the start and the label of each edge.
 fn shortest<N: Ord + Clone, L: Copy>(start: &N, next: &BTreeMap<N, BTreeMap<N, L>>) -> Option<Vec<(N, L)>> {
     let mut came_by: BTreeMap<&N, (&N, L)> = BTreeMap::new();
     let mut queue = VecDeque::from([start]);

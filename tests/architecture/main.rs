@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use modules::{Crate, Edge};
 
-/// The most lines of a file.
+/// Maximum number of lines of a file.
 const MAX_LINES: usize = 400;
-/// The most fields of a struct.
+/// Maximum number of fields of a struct.
 const MAX_FIELDS: usize = 15;
 
 /// Structs that may have more fields, each with the reason.
@@ -43,13 +43,13 @@ fn pipeline() -> Crate {
     Crate::read(&repository(), "pipeline", "pipeline/src")
 }
 
-/// Fails with everything that breaks a rule, one line each.
+/// Fails with all violations of a rule, one per line.
 #[track_caller]
 fn nothing_in(broken: Vec<String>, rule: &str) {
     assert!(broken.is_empty(), "{rule}; {} broken:\n{}\n", broken.len(), broken.join("\n"));
 }
 
-/// The rows of the diagram in the documentation of `lib.rs`: each module's row, the highest first.
+/// Returns the rows of the diagram in the documentation of `lib.rs`: each module's row, the highest first.
 ///
 /// A row begins in the first column with its modules, `a · b`, and two spaces end them; other lines explain.
 fn rows(of: &Crate) -> BTreeMap<String, usize> {
@@ -98,8 +98,9 @@ fn modules_import_downwards_only() {
     }
 }
 
-/// What two files are to the module that both are in: the file or folder of each, as module paths. `None` for a module's own
-/// file and what is in its folder, which are one unit: a parent uses its children, and they the types that it declares.
+/// Returns the units of two files in their common module: the file or folder of each, as module paths. `None` for a
+/// module's file and the files in its folder, which are one unit: a parent uses its children, and they use the types
+/// that it declares.
 fn siblings(of: &Crate, edge: &Edge) -> Option<(Vec<String>, Vec<String>)> {
     let (from, to) = (&of.files[edge.from].module, &of.files[edge.to].module);
     let common = from.iter().zip(to).take_while(|(a, b)| a == b).count();
@@ -132,7 +133,7 @@ fn only_the_command_line_and_the_demo_import_what_renders() {
     nothing_in(broken, "jobs return outcomes and do not know how they are shown");
 }
 
-/// The modules of the back ends that an address can name: the variants of the enum in that file, in lower case.
+/// Returns the modules of the back ends of an address: the variants of the enum in a file, in lower case.
 fn back_ends(file: &str) -> Vec<String> {
     let text = std::fs::read_to_string(repository().join(file)).unwrap();
     let file = syn::parse_file(&text).unwrap();

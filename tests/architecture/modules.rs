@@ -14,9 +14,9 @@ pub struct File {
     pub module: Vec<String>,
     text: String,
     references: Vec<Reference>,
-    /// The names that its imports bind, and what they mean; `*` for all of a module's.
+    /// The names that its imports bind, with their paths; `*` for all names of a module.
     names: Vec<(String, Vec<String>)>,
-    /// The lines of its declarations.
+    /// Lines of its declarations.
     declared: BTreeMap<String, usize>,
 }
 
@@ -25,11 +25,11 @@ pub struct File {
 struct Reference {
     path: Vec<String>,
     line: usize,
-    /// A `pub use`, which only passes a name on.
+    /// True for a `pub use`, which only re-exports a name.
     passes_on: bool,
 }
 
-/// One file referring to another.
+/// A reference from one file to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
     pub from: usize,
@@ -59,7 +59,7 @@ impl Crate {
         Self { name, files, by_module }
     }
 
-    /// Every reference between two files of this crate.
+    /// Returns every reference between two files of this crate.
     pub fn edges(&self) -> Vec<Edge> {
         let mut edges = BTreeMap::new();
         for (from, reference) in self.references() {
@@ -75,7 +75,7 @@ impl Crate {
         edges.into_values().collect()
     }
 
-    /// Every reference to another crate's file, as places in both.
+    /// Returns every reference to a file of another crate, as locations in both.
     pub fn edges_into(&self, other: &Self) -> Vec<Edge> {
         let of_other = self.references().filter(|(_, reference)| reference.path[0] == other.name);
         let edges = of_other.filter_map(|(from, reference)| {
@@ -90,7 +90,7 @@ impl Crate {
         self.files.iter().enumerate().flat_map(of)
     }
 
-    /// The file that declares what a path names, and the line.
+    /// Returns the file that declares the item of a path, and the line.
     fn resolve(&self, path: &[String], depth: usize) -> Option<(usize, usize)> {
         let known = (0..=path.len()).rev().find(|&length| self.by_module.contains_key(&path[..length]))?;
         let at = self.by_module[&path[..known]];
@@ -121,7 +121,7 @@ impl Crate {
 }
 
 impl File {
-    /// `None` if only tests compile it.
+    /// Reads a file; `None` if only tests compile it.
     fn read(repository: &Path, folder: &str, path: &Path) -> Option<Self> {
         let below = path.strip_prefix(repository.join(folder)).unwrap().with_extension("");
         let mut module: Vec<String> = below.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
@@ -141,7 +141,7 @@ impl File {
         &self.references
     }
 
-    /// Its top-level module; `lib.rs` has none.
+    /// Returns its top-level module; `lib.rs` has none.
     pub fn top(&self) -> Option<&str> {
         self.module.first().map(String::as_str)
     }
@@ -150,7 +150,7 @@ impl File {
         source::tokens(&self.text)
     }
 
-    /// The documentation at the head of the file, without its marks.
+    /// Returns the documentation at the start of the file, without its marks.
     pub fn docs(&self) -> String {
         let docs = self.text.lines().take_while(|line| line.starts_with("//!"));
         docs.map(|line| format!("{}\n", line.strip_prefix("//! ").unwrap_or_default())).collect()
@@ -191,7 +191,7 @@ impl File {
         }
         let used: BTreeSet<&str> = words_outside_imports(&tokens);
         for reference in &mut found {
-            // A name that is passed on and used here, too.
+            // A name that is re-exported and also used here.
             let name = reference.path.last().map(String::as_str).unwrap_or_default();
             reference.passes_on &= !used.contains(name);
         }
@@ -200,7 +200,7 @@ impl File {
     }
 }
 
-/// The items that a file declares, each with the line of its first declaration.
+/// Returns the items that a file declares, each with the line of its first declaration.
 fn declarations(tokens: &[Token<'_>]) -> BTreeMap<String, usize> {
     const WORDS: [&str; 8] = ["struct", "enum", "fn", "trait", "type", "const", "static", "union"];
     let mut declared = BTreeMap::new();
@@ -224,7 +224,7 @@ fn words_outside_imports<'a>(tokens: &[Token<'a>]) -> BTreeSet<&'a str> {
     outside.map(|token| token.text).collect()
 }
 
-/// Where a path is read.
+/// Position from which a path is read.
 struct Context<'a> {
     crate_name: &'a str,
     module: &'a [String],
@@ -232,7 +232,7 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// A path from `crate`, or of the crate that all of these stand on.
+    /// Returns the absolute form of a path, from `crate` or `pipeline`.
     fn absolute(&self, path: &[String]) -> Option<Vec<String>> {
         let from = |module: &[String], rest: &[String]| [&["crate".to_owned()], module, rest].concat();
         let ups = path.iter().take_while(|part| *part == "super").count();
@@ -264,7 +264,7 @@ fn path_at(tokens: &[Token<'_>]) -> Vec<String> {
     path
 }
 
-/// The paths of an import, the name each binds, and its line.
+/// Returns the paths of an import, the name that each binds, and its line.
 fn tree(tokens: &[Token<'_>]) -> Vec<(Vec<String>, String, usize)> {
     let (mut prefix, mut at) = (Vec::new(), 0);
     while at < tokens.len() {
@@ -290,13 +290,13 @@ fn tree(tokens: &[Token<'_>]) -> Vec<(Vec<String>, String, usize)> {
     let Some(line) = tokens.first().map(|token| token.line) else { return Vec::new() };
     let alias = tokens.get(at + 1).map(|alias| alias.text.to_owned());
     if prefix == ["self"] {
-        return vec![(Vec::new(), alias.unwrap_or_default(), line)]; // what is before the braces
+        return vec![(Vec::new(), alias.unwrap_or_default(), line)]; // the path before the braces
     }
     let name = alias.or_else(|| prefix.last().cloned()).unwrap_or_default();
     vec![(prefix, name, line)]
 }
 
-/// The branches of a tree.
+/// Returns the branches of an import tree.
 fn split<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     let (mut parts, mut start, mut at) = (Vec::new(), 0, 0);
     while at < tokens.len() {
@@ -314,7 +314,7 @@ fn split<'t, 'a>(tokens: &'t [Token<'a>]) -> Vec<&'t [Token<'a>]> {
     parts
 }
 
-/// Every Rust file below a folder.
+/// Collects every Rust file below a folder.
 pub fn gather(dir: &Path, paths: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

@@ -8,12 +8,12 @@ pub struct Token<'a> {
     pub line: usize,
 }
 
-/// The tokens of a file, without what only tests compile.
+/// Returns the tokens of a file, without code that only tests compile.
 pub fn tokens(text: &str) -> Vec<Token<'_>> {
     without_tests(&lex(text))
 }
 
-/// All tokens of a file, test code included.
+/// Returns all tokens of a file, including test code.
 pub fn lex(text: &str) -> Vec<Token<'_>> {
     let (mut tokens, mut at) = (Vec::new(), 0);
     let mut line = 1;
@@ -37,7 +37,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The length of the comment, literal or lifetime that the text begins with.
+/// Returns the length of the comment, literal or lifetime at the start of the text.
 fn skipped(text: &str) -> Option<usize> {
     if text.starts_with("//") {
         return Some(text.find('\n').unwrap_or(text.len()));
@@ -61,7 +61,7 @@ fn skipped(text: &str) -> Option<usize> {
     Some(if is_char { quoted(text, '\'') } else { 1 + after.find(|c| !is_word(c)).unwrap_or(after.len()) })
 }
 
-/// Up to the closing quote of a literal with escapes.
+/// Returns the length up to the closing quote of a literal with escapes.
 fn quoted(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -116,7 +116,7 @@ fn without_tests<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
     kept
 }
 
-/// The attribute that the tokens begin with.
+/// Returns the attribute at the start of the tokens.
 fn attribute<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<&'t [Token<'a>]> {
     let open = match tokens {
         [hash, bracket, ..] if (hash.text, bracket.text) == ("#", "[") => 1,
@@ -130,7 +130,7 @@ fn is_for_tests(attribute: &[Token<'_>]) -> bool {
     has("test") && !has("not") && !has("cfg_attr")
 }
 
-/// How many tokens an item has, its attributes included.
+/// Returns the number of tokens of an item, with its attributes.
 fn item(tokens: &[Token<'_>]) -> usize {
     let mut at = 0;
     while let Some(attribute) = attribute(&tokens[at..]) {
@@ -147,7 +147,7 @@ fn item(tokens: &[Token<'_>]) -> usize {
     at
 }
 
-/// How many tokens there are from an opening bracket to the one that closes it.
+/// Returns the number of tokens from an opening bracket to its closing bracket.
 pub fn bracketed(tokens: &[Token<'_>]) -> usize {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate() {
@@ -171,7 +171,7 @@ pub struct Struct<'a> {
     pub fields: usize,
 }
 
-/// The structs with named fields that tokens declare.
+/// Returns the structs with named fields that tokens declare.
 pub fn structs<'a>(tokens: &[Token<'a>]) -> Vec<Struct<'a>> {
     let mut found = Vec::new();
     for (at, two) in tokens.windows(2).enumerate().filter(|(_, two)| two[0].text == "struct") {
@@ -185,7 +185,7 @@ pub fn structs<'a>(tokens: &[Token<'a>]) -> Vec<Struct<'a>> {
     found
 }
 
-/// How many `name: Type` there are directly inside these braces.
+/// Returns the number of `name: Type` directly inside these braces.
 fn fields(body: &[Token<'_>]) -> usize {
     let (mut depth, mut fields) = (0, 0);
     for token in body {

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// The names it goes by; `RUMINATE_TEST_CHROMIUM` names another.
+/// Names of the program; `RUMINATE_TEST_CHROMIUM` sets another one.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-/// So long it may take over one thing on a busy machine.
+/// Timeout of one step, for a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A browser with one page.
@@ -27,7 +27,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts it. A machine without one fails the test: a page that no browser opened was not tested.
+    /// Starts the browser. Without a browser the test fails, because the page was not tested.
     pub fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let [to, from] = ["to", "from"].map(|name| home.path().join(name));
@@ -38,7 +38,7 @@ impl Browser {
             .arg(program())
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
             .args(["--remote-debugging-pipe", "--disable-background-networking", "--disable-component-update"])
-            .arg("--disable-ipc-flooding-protection") // hundreds of links are clicked in a moment
+            .arg("--disable-ipc-flooding-protection") // hundreds of links are clicked quickly
             .arg(format!("--user-data-dir={}", home.path().join("profile").display()))
             .args(["--window-size=1180,900", "about:blank"])
             .env("HOME", home.path())
@@ -101,7 +101,7 @@ impl Browser {
         }
     }
 
-    /// The value of a JavaScript expression.
+    /// Returns the value of a JavaScript expression.
     #[track_caller]
     pub fn eval(&mut self, expression: &str) -> Value {
         let requested = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
@@ -110,7 +110,7 @@ impl Browser {
         answer["result"]["value"].take()
     }
 
-    /// Presses a key and lets it go.
+    /// Presses and releases a key.
     pub fn press(&mut self, key: &str) {
         let (code, text) = match key {
             "Tab" => (9, ""),
@@ -126,7 +126,7 @@ impl Browser {
 
     /// Returns the events that a correct page does not cause: errors, warnings, dialogs, requests for other resources.
     pub fn complaints(&mut self) -> Vec<String> {
-        self.eval("new Promise(done => setTimeout(done, 200))"); // what is on its way comes in
+        self.eval("new Promise(done => setTimeout(done, 200))"); // receives pending events
         let requested = |event: &Value| event["params"]["request"]["url"].as_str().unwrap_or_default().to_owned();
         let bad = |event: &&Value| match event["method"].as_str().unwrap_or_default() {
             "Log.entryAdded" | "Runtime.exceptionThrown" | "Runtime.consoleAPICalled" => true,

@@ -13,7 +13,7 @@ use testkit::Scene;
 /// Text that would be executed if it were not escaped.
 const HOSTILE: &str = "\"'><img src=x onerror=pwned()><script>pwned()</script>";
 
-/// What the hostile text calls.
+/// Function that the hostile text calls.
 const PWNED: &str = "window.pwned = () => { window.was = true; console.error('pwned') }";
 
 /// Returns an audit page of two farms and N days with drift of many kinds, and hostile text in ids, farms and keys.
@@ -111,7 +111,7 @@ fn it_can_be_used_by_keyboard_and_shows_where_one_is() {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
-/// What the text does to a page that takes it as it is: so the test below would see it.
+/// Shows that the text is executed on a page without escaping, so that the test below would detect it.
 #[test]
 fn the_hostile_text_is_hostile() {
     let home = tempfile::tempdir().unwrap();
@@ -124,7 +124,7 @@ fn the_hostile_text_is_hostile() {
     assert_eq!(browser.eval("window.was === true"), true);
 }
 
-/// Without the page's policy on scripts, so that it is the escaping alone that is proved.
+/// Without the page's policy on scripts, so that only the escaping is tested.
 #[test]
 fn hostile_data_is_text_and_nothing_else() {
     for days in [10, 40, 200] {
@@ -137,7 +137,7 @@ fn hostile_data_is_text_and_nothing_else() {
         for planted in
             ["<img src=x onerror=pwned()>", "<script>pwned()</script>", "<svg onload=pwned()>", "javascript:pwned()"]
         {
-            assert!(text.contains(planted), "{planted} is not even on the page");
+            assert!(text.contains(planted), "{planted} is not on the page");
         }
         let made = "script, img, svg, b > b, iframe, object, embed, link, base, form, input, [onerror], [onload], a:not([href^=\"#\"])";
         let made = format!("[...document.querySelectorAll({made:?})].map(e => e.outerHTML.slice(0, 200))");
@@ -153,7 +153,7 @@ fn hostile_data_is_text_and_nothing_else() {
     }
 }
 
-/// WCAG's contrast of text against what is behind it, the least of some texts.
+/// Returns the lowest WCAG contrast between some texts and their background.
 const CONTRAST: &str = "(() => { const lum = c => { const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map(v => { v /= 255; \
     return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4 }); return 0.2126 * r + 0.7152 * g + 0.0722 * b }; \
     const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!/, 0\\)$/.test(c)) return c } return 'rgb(255,255,255)' }; \

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use testkit::s3::{Fault, Op, S3Server, StorageClass};
 use testkit::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
-/// One line on stderr that begins with `error:` and holds these words; no secret; exit 2.
+/// Asserts exit code 2 and one line on stderr that begins with `error:` and has these words and no secret.
 #[track_caller]
 fn refused(ran: &Ran, words: &[&str]) {
     assert_eq!(ran.code, Some(2), "{ran:#?}");
@@ -80,9 +80,9 @@ fn bad_objects_are_counted_and_reported_and_the_rest_continues() {
     let named = |n: u32| format!("{day}/historico_consumo_2023-01-02 00:00:0{n}.000.json");
     store.put(BUCKET, &keys[1], &b"{\"id_curral\":"[..]); // truncated
     store.put(BUCKET, &keys[2], &b""[..]); // zero bytes
-    store.put(BUCKET, &keys[3], &b"{\"id_curral\":\"\xff\xfe\"}"[..]); // no UTF-8
-    store.put(BUCKET, &keys[4], good.replace("\"id_lote\"", "\"lote\"")); // JSON, but no record
-    store.put(BUCKET, &keys[5], &b"[1,2,3]"[..]); // JSON, but no object
+    store.put(BUCKET, &keys[3], &b"{\"id_curral\":\"\xff\xfe\"}"[..]); // not UTF-8
+    store.put(BUCKET, &keys[4], good.replace("\"id_lote\"", "\"lote\"")); // JSON, but not a record
+    store.put(BUCKET, &keys[5], &b"[1,2,3]"[..]); // JSON, but not an object
     s3.dials().change(|dials| {
         dials.vanish.insert(format!("{BUCKET}/{}", keys[6]));
         dials.vanish.insert(keys[6].clone());
@@ -236,7 +236,7 @@ fn only_named_objects_are_replayed_and_those_that_are_gone_are_counted() {
     std::fs::remove_dir_all(scene.path("lake/fazenda_um/2023/01/02")).unwrap();
     scene.run(&["replay", "--only", "drift.ndjson"]).expect(1, &[("listed", 0), ("not_found", 13)]);
     std::fs::write(scene.path("drift.ndjson"), "{}\n").unwrap();
-    refused(&scene.run(&["replay", "--only", "drift.ndjson"]), &["no line names a key"]);
+    refused(&scene.run(&["replay", "--only", "drift.ndjson"]), &["no line contains a key"]);
 }
 
 #[test]

@@ -30,7 +30,7 @@ const FILES: [&str; 15] = [
     "template.yaml",
 ];
 
-/// One line on stderr that begins with `error:` and holds these words; exit 2; no folder.
+/// Asserts exit code 2, one line on stderr that begins with `error:` and has these words, and no directory.
 #[track_caller]
 pub fn refused(scene: &Scene, args: &[&str], words: &[&str]) {
     let ran = scene.run(&[&["bundle"], args].concat());
@@ -43,7 +43,7 @@ pub fn refused(scene: &Scene, args: &[&str], words: &[&str]) {
     assert!(!scene.path("bundle").exists(), "nothing is written");
 }
 
-/// Every file below a directory by its path in it.
+/// Returns every file below a directory by its path in it.
 fn held(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -62,7 +62,7 @@ pub fn text(scene: &Scene, name: &str) -> String {
     fs::read_to_string(scene.path(name)).unwrap()
 }
 
-/// A scene with a program.
+/// Returns a scene with a program.
 fn with_program(elf: &Elf) -> Scene {
     let scene = Scene::new();
     fs::write(scene.path("program"), elf.bytes()).unwrap();

@@ -35,7 +35,7 @@ impl Workshop {
         workshop
     }
 
-    /// What cargo will have built.
+    /// Path of the binary that cargo builds.
     fn program(&self, arch: &str) {
         let elf = if arch == "arm64" { Elf::arm64() } else { Elf::x86_64() };
         fs::write(self.scene.path("built"), elf.bytes()).unwrap();
@@ -120,7 +120,7 @@ fn a_missing_build_tool_is_reported_with_what_to_install() {
     workshop.tool("rustc", "echo \"$home/no/such/lib\"");
     refused(scene, &foreign, &["rustup target add"]);
     workshop.tool("rustc", "echo \"$home\"");
-    refused(scene, &foreign, &["is for", "--arch is"]); // the script has built the wrong one
+    refused(scene, &foreign, &["is for", "--arch is"]); // the script has built the wrong binary
     workshop.tool("cargo", "echo '{\"reason\":\"build-finished\",\"success\":true}'");
     refused(scene, &["--source", "tree"], &["cargo built no binary bootstrap"]);
     fs::remove_file(workshop.tool("cargo", "")).unwrap();
@@ -148,7 +148,7 @@ fn a_build_for_this_machines_own_processor_is_refused() {
     fs::write(workshop.scene.path("tree/.cargo/config.toml"), "[build]\nrustflags = ['-C', 'target-cpu=native']\n")
         .unwrap();
     refused(&workshop.scene, &["--source", "tree"], &["tree/.cargo/config.toml", "target-cpu=native", "RUSTFLAGS="]);
-    // Cargo reads no file if the variable is set; other flags are up to the caller.
+    // Cargo reads no file if the variable is set; the caller chooses other flags.
     workshop.scene = workshop.scene.with("RUSTFLAGS", "-C target-cpu=x86-64-v2");
     workshop.scene.run(&["bundle", "--source", "tree"]).expect(0, &[]);
 }
@@ -157,7 +157,7 @@ fn a_build_for_this_machines_own_processor_is_refused() {
 fn a_place_without_the_lambdas_source_is_named() {
     let workshop = Workshop::new(BUILDS);
     let scene = &workshop.scene;
-    // The test's own folder may lie in a checkout, whose source would be found.
+    // The folder of the test may be in a checkout, whose source would be found.
     let elsewhere = Ran::of(&scene.command(&["bundle", "--out", "tree/out"]).current_dir("/").output().unwrap());
     assert_eq!(elsewhere.code, Some(2), "{elsewhere:#?}");
     for word in ["source was not found", "--source DIR", "--bootstrap FILE"] {

@@ -1,4 +1,5 @@
-//! Parts next to the lake: the same results with and without them, and what races, kills and foreign files make of them.
+//! Parts next to the lake: the same results with and without them, and the effects of races, kills and unrecognized
+//! files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use testkit::{BUCKET, PREFIX, Ran, Scene, moment, old_lake, real_files, with_rea
 
 use crate::planted_drift::shape;
 
-/// Every file below a directory, by its path.
+/// Returns every file below a directory, by its path.
 pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(dir).into_iter().flatten() {
@@ -33,7 +34,8 @@ pub fn age(lake: &Path) {
     }
 }
 
-/// An audit with and without parts: the same findings, byte for byte, and the same outcome but for where records came from.
+/// Runs an audit with and without parts: the same findings, byte for byte, and the same outcome except for the sources
+/// of the records.
 #[track_caller]
 fn audits_alike(scene: &Scene, more: &[&str]) -> Ran {
     let audit = |mode: &str, drift: &str| {
@@ -52,7 +54,7 @@ fn audits_alike(scene: &Scene, more: &[&str]) -> Ran {
     auto
 }
 
-/// The outcome without what differs from run to run, and without where records came from.
+/// Returns the outcome without the fields that differ from run to run, and without the sources of the records.
 fn stable(outcome: &Value) -> Value {
     let mut outcome = outcome.clone();
     for name in ["run", "seconds", "options", "cutoff", "from_parts"] {
@@ -122,17 +124,17 @@ fn all_kinds_of_damage_after_a_compaction_are_found_as_from_objects() {
     let (rows, fetched) = from_parts(&ran);
     assert!(rows > count / 2 && fetched > 0, "{rows} {fetched}");
     audits_alike(&scene, &[]);
-    // A cache has what no part has.
+    // A cache has only objects that no part has.
     damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     let warm = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     assert_eq!(from_parts(&warm), (rows, warm.json["unreadable"].as_u64().unwrap()));
     assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
-    // The deleted objects hold their parts back, until that is accepted.
+    // Parts with deleted objects are not updated until this is accepted.
     scene.run(&["compact"]).expect(1, &[]);
     let dropped = scene.run(&["compact", "--drop-deleted", "--verify"]);
     dropped.expect(1, &[("skipped_held", 0), ("deleted", 0), ("mismatched", 0)]);
     let after = damage.is_found_by(&scene, &world, &[]);
-    assert_eq!(from_parts(&after).1, 0, "everything is in parts again, what is no record too: {after:?}");
+    assert_eq!(from_parts(&after).1, 0, "everything is in parts again, also objects that are not records: {after:?}");
     audits_alike(&scene, &["--halt-after", "100000"]);
 }
 
@@ -180,7 +182,7 @@ fn a_month_that_was_deleted_is_restored_byte_for_byte_with_its_etags() {
     assert_eq!(s3.store().dump(BUCKET, &format!("{PREFIX}/")), before);
     let after = scene.run(&["compact"]);
     after.expect(0, &[("in_parts", count), ("fetched", 0), ("written", 0)]);
-    // Into a directory, all of it.
+    // All objects, into a directory.
     scene.run(&["restore", "--to", "restored"]).expect(0, &[("restored", count)]);
     let there = files(&scene.path("restored"));
     assert_eq!(there.len() as u64, count);
@@ -201,7 +203,7 @@ fn a_restored_directory_has_its_bytes_and_is_read_again() {
     std::fs::remove_dir_all(scene.path("lake")).unwrap();
     scene.run(&["restore", "--to", "lake"]).expect(0, &[("restored", count)]);
     assert!(files(&scene.path("lake")) == before);
-    // Files have other times now, so the parts do not prove them, until they are read again.
+    // The files have other times now, so they do not match the parts until they are read again.
     scene.run(&["compact"]).expect(0, &[("in_parts", count), ("fetched", count), ("written", 1)]);
     scene.run(&["compact"]).expect(0, &[("in_parts", count), ("fetched", 0), ("unchanged", 1)]);
     // Never over an existing object.
@@ -245,7 +247,7 @@ fn a_compaction_while_the_lake_is_written_and_two_at_once_leave_complete_parts()
     assert_eq!(from_parts(&audit), (count, 0));
 }
 
-/// At any moment: what is there is a complete part, and the next run completes the rest.
+/// After a kill at any moment, existing parts are complete, and the next run completes the rest.
 #[test]
 fn a_killed_compaction_leaves_complete_parts_or_none() {
     let scene = Scene::embedded();
@@ -298,7 +300,7 @@ fn a_folder_that_may_not_be_written_or_read_is_one_message_and_everything_works_
     scene.run(&["init"]).expect(0, &[]);
     let count = scene.history(1, 5, 5);
     scene.run(&["backfill", "history.json"]).expect(0, &[("written", count)]);
-    // A file in the place of the folder stops root too.
+    // A file instead of the folder also blocks root.
     std::fs::write(scene.path("partes"), "a file").unwrap();
     let refused = scene.run(&["compact"]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
@@ -327,7 +329,7 @@ fn objects_that_vanish_after_they_were_listed_are_counted_and_the_rest_is_compac
     s3.dials().change(|dials| dials.vanish = vanished.iter().cloned().collect());
     let ran = scene.run(&["compact"]);
     ran.expect(1, &[("listed", count), ("in_parts", count - 5), ("unreadable", 5), ("written", 1)]);
-    // The same again: they are looked for, and the part does not change.
+    // Again: the objects are looked up, and the part does not change.
     let again = scene.run(&["compact"]);
     again.expect(1, &[("in_parts", count - 5), ("unreadable", 5), ("written", 0), ("unchanged", 1)]);
     s3.dials().change(|dials| dials.vanish.clear());
@@ -374,7 +376,7 @@ fn a_replay_from_parts_gets_no_object() {
     let before = s3.dials().counts().requests(Op::Get);
     scene.run(&["replay"]).expect(0, &[("inserted", count)]);
     let gets = s3.dials().counts().requests(Op::Get) - before;
-    // The end of each of four parts, and its row group.
+    // One request for the end of each of four parts, and one for its row group.
     assert!(gets <= 8, "{gets} requests for {count} objects");
     let changed = &world.drawn()[0];
     let mut body = world.0[changed].object_from_values();

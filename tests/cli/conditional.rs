@@ -8,7 +8,7 @@ use testkit::{BUCKET, PREFIX, Ran, Scene, real_files, with_real};
 
 use crate::store_state;
 
-/// Stores that do not honour conditions: as Garage, and with 501 for an answer.
+/// Stores that do not honour conditions: like Garage, and with response 501.
 fn unconditional() -> [S3Server; 2] {
     let [ignores, rejects] = [(); 2].map(|()| S3Server::with_bucket(BUCKET));
     ignores.dials().change(|dials| (dials.ignore_if_none_match, dials.ignore_if_match) = (true, true));
@@ -16,7 +16,7 @@ fn unconditional() -> [S3Server; 2] {
     [ignores, rejects]
 }
 
-/// Every object: its bytes, and when it was written.
+/// Returns every object: its bytes, and its time.
 fn objects(s3: &S3Server) -> BTreeMap<String, (bytes::Bytes, SystemTime)> {
     let keys = s3.store().list(BUCKET, "").into_iter();
     keys.filter_map(|key| s3.store().object(BUCKET, &key).map(|it| (key, (it.bytes, it.last_modified)))).collect()
@@ -141,7 +141,7 @@ fn a_repair_of_the_lake_and_its_undo_go_through() {
     for s3 in unconditional() {
         let scene = scene(&s3);
         scene.run(&with_real("backfill", &real_files())).expect(0, &[("written", 52)]);
-        std::thread::sleep(std::time::Duration::from_millis(1_100)); // a row of the audit's own second is not judged
+        std::thread::sleep(std::time::Duration::from_millis(1_100)); // a row of the audit's own second is not compared
         let before = s3.store().dump(BUCKET, "");
         let gone = before.keys().next().unwrap().clone();
         s3.store().remove(BUCKET, &gone);

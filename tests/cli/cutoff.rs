@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use testkit::s3::S3Server;
 use testkit::{BUCKET, PREFIX, Scene};
 
-/// A store that lists times to the millisecond, as Garage does, and a SQLite warehouse.
+/// Returns a scene with a store that lists times to the millisecond, as Garage does, and a SQLite warehouse.
 fn scene_on(s3: &S3Server) -> Scene {
     s3.dials().change(|dials| dials.listed_milliseconds = true);
     let scene = Scene::embedded().with_s3(s3);
@@ -13,7 +13,7 @@ fn scene_on(s3: &S3Server) -> Scene {
     scene
 }
 
-/// A second, empty warehouse of the same scene.
+/// Creates a second, empty warehouse in the same scene.
 fn with_empty_warehouse(scene: Scene) -> Scene {
     let url = format!("sqlite:{}", scene.path("empty.db").display());
     let scene = scene.with("RUMINATE_WAREHOUSE", &url);

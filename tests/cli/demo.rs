@@ -59,7 +59,7 @@ fn paste(scene: &Scene, command: &str) -> Option<i32> {
     ran.status.code()
 }
 
-/// Every step by hand, in a directory whose name must be quoted: the same findings, and a clean end.
+/// Runs every step manually, in a directory whose name must be quoted: the same findings, and a clean end.
 #[test]
 fn the_commands_that_the_demo_prints_do_the_same() {
     let demo = Scene::new();

@@ -40,7 +40,7 @@ fn markdown(dir: &Path, pages: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns what a page shows as code, line by line.
+/// Returns the code on a page, line by line.
 fn code(page: &str) -> Vec<String> {
     let (mut lines, mut fenced) = (Vec::new(), false);
     for line in page.lines() {

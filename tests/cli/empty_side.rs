@@ -11,7 +11,7 @@ fn refused(ran: &Ran, output: &[&str]) {
     }
 }
 
-/// A lake and a warehouse that hold the same, and the folder `other` with nothing in it.
+/// Returns a scene with a lake and a warehouse that agree, and an empty folder `other`.
 fn both() -> (Scene, u64) {
     let scene = Scene::embedded();
     let count = scene.history(2, 3, 10);
@@ -95,7 +95,7 @@ fn a_farm_or_days_that_the_lake_does_not_have_are_named_with_those_it_has() {
         let both = scene.run(&[command, "--farm", "fazenda_um", "--to", "1999-01-01"]);
         refused(&both, &["the lake has no partition in this span"]);
     }
-    // The day before the first one: its neighbour is read, and holds nothing that belongs to it.
+    // The day before the first one: its neighbour is read, but has no data of that day.
     let beside = scene.run(&["reconcile", "--from", "2023-12-31", "--to", "2023-12-31"]);
     refused(&beside, &["its days are 2024-01-01 to ", "--allow-empty"]);
     scene.run(&["reconcile", "--from", "2031-01-01", "--allow-empty"]).expect(0, &[("lake_objects", 0)]);

@@ -1,4 +1,4 @@
-//! Ids that are not those of their objects' content: found by an audit, never copied by a repair.
+//! Ids that do not match the content of their objects: found by an audit, never copied by a repair.
 
 use std::path::Path;
 

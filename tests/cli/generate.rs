@@ -48,7 +48,7 @@ fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
     };
     for format in ["csv", "ndjson"] {
         let whole = Ran::by(ruminate(home.path()).args(flags).args(["--format", format, "--out", "-"]));
-        // More parts than files: the first one is empty but for the header.
+        // More parts than files: the first one has only the header.
         for of in [2, 5, 13] {
             let (mut stream, mut packed) = (String::new(), Vec::new());
             for index in 1..=of {
@@ -77,7 +77,7 @@ fn files_of_a_directory_are_compressed_one_by_one_and_can_be_read() {
     make(&["--out", "plain"]);
     for (packing, ending) in [("gzip", "gz"), ("zstd", "zst")] {
         make(&["--out", packing, "--compress", packing]);
-        make(&["--out", packing, "--compress", packing]); // the same again is the same
+        make(&["--out", packing, "--compress", packing]); // a repeated run gives the same files
         for day in 1..=3 {
             let name = format!("FazendaUm_Consumo_2026010{day}.csv");
             let messages = |path: std::path::PathBuf| {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::{Connection, Row, SqliteConnection};
 use testkit::{Ran, Scene};
 
-/// Every fault at once; oversized ones are few, as each takes a quarter of a megabyte.
+/// Every fault at once. Oversized readings are few, because each has a quarter of a megabyte.
 const FAULTS: &str = "duplicate=0.05,late=0.1,out_of_order=0.1,missing_day=0.05,malformed=0.1,corrected=0.05,\
                       oversized=0.002,unknown_farm=0.05,missing=0.05,zero=0.05";
 

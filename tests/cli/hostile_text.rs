@@ -1,13 +1,14 @@
-//! Names and values that would control a terminal, forge a line, or be a formula: shown, and without effect.
+//! Names and values that would control a terminal, forge a line, or be a formula: they are shown without effect.
 
 use std::path::Path;
 
 use testkit::{Ran, Scene};
 
-/// Clears the screen, sets a title, colors by a C1 control, turns the direction of text, and forges a line.
+/// Text that clears the screen, sets a title, sets colors by a C1 control, reverses the text direction, and forges a
+/// line.
 const HOSTILE: &str = "x\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{202e}\r\nerror: forged\u{2066}";
 
-/// Fails if a text has a character that a terminal acts on, or a line that data has forged.
+/// Asserts that a text has no character that controls a terminal, and no forged line.
 #[track_caller]
 fn harmless(what: &str, text: &str) {
     let is_control = |c: char| c != '\n' && pipeline::printable::is_control(c);
@@ -21,7 +22,7 @@ fn harmless_run(what: &str, ran: &Ran) {
     harmless(&format!("{what}: stderr"), &ran.stderr);
 }
 
-/// Every format of output and logs of a command.
+/// Returns every format of output and logs of a command.
 fn all_outputs(scene: &Scene, args: &[&str]) {
     for more in [&[][..], &["--output", "json"], &["-v"], &["-vv", "--log-format", "json"]] {
         let ran = scene.text(&[args, more].concat());

@@ -1,4 +1,4 @@
-//! Files in the dialects that farms deliver: each is the same readings as the lines of a normal file, with the same ids.
+//! Files in the dialects that farms deliver: each has the same readings as a normal file, with the same ids.
 
 use super::input_files::{HEADER, gzipped, json, row, scene};
 
@@ -24,7 +24,7 @@ fn rows() -> [String; 3] {
     [1, 2, 3].map(row)
 }
 
-/// The file as CSV with another delimiter and decimal commas.
+/// Returns the file as CSV with another delimiter and decimal commas.
 fn in_portuguese(delimiter: &str, line_end: &str) -> String {
     let row = |pen: u32| {
         [&pen.to_string(), "2", "3", "450,5", "451", "2023-01-01 00:00:00 UTC", "51", "66", "9,5", "FazendaUm"]

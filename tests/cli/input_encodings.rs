@@ -1,4 +1,4 @@
-//! Encodings of text files: read if they are stated or marked, rejected as a file otherwise, never guessed line by line.
+//! Encodings of text files: read if they are given or marked, rejected as a file otherwise, never guessed line by line.
 
 use super::input_files::{HEADER, json, row, scene};
 use super::input_rejected::rejected;

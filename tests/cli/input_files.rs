@@ -5,7 +5,7 @@ use std::io::Write;
 use serde_json::Value;
 use testkit::{Ran, Scene};
 
-/// A reading of this pen as a line, and as a row.
+/// Returns a reading of a pen as a line, and as a row.
 pub fn json(pen: u32) -> String {
     format!(
         r#"{{"id_curral":"{pen}","id_raca":"2","id_lote":"3","peso_entrada":450.5,"peso_medio":451,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}}"#

@@ -1,5 +1,5 @@
-//! Values that spreadsheets and exports change: read as what the farm meant, or rejected; never a second id, never another
-//! value.
+//! Values that spreadsheets and exports change: read as the original value, or rejected; never a second id, never
+//! another value.
 
 use super::input_dialects::same;
 use super::input_files::{HEADER, json, row, scene};

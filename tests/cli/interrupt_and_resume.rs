@@ -1,4 +1,4 @@
-//! Interrupted runs are resumed: Ctrl-C ends a run in order, and `kill -9` neither loses nor duplicates anything.
+//! Interrupted runs are resumed: Ctrl-C ends a run cleanly, and `kill -9` neither loses nor duplicates anything.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ fn readings(scene: &Scene) -> u64 {
     scene.history(2, 60, 15)
 }
 
-/// Enough for several batches and chunks.
+/// Number of readings, for several batches and chunks.
 fn more_readings(scene: &Scene) -> u64 {
     scene.history(2, 250, 10)
 }
@@ -75,7 +75,7 @@ fn a_stopped_replay_resumes_where_it_was() {
     scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
     std::fs::remove_file(scene.path("w.db")).unwrap();
     scene.run(&["init"]).expect(0, &[]);
-    // The lake goes away in the middle, for longer than it is asked again.
+    // The lake becomes unavailable during the run, for longer than requests are retried.
     s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));
     let stopped = scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]);
     stopped.expect(3, &[]);
@@ -85,7 +85,7 @@ fn a_stopped_replay_resumes_where_it_was() {
     s3.dials().change(|dials| dials.outage_after = None);
     let refused = scene.run(&["replay", "--resume", "--processed-until", "2024-01-03T00:00:00Z"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("processed-until was null and is"), "{refused:?}");
-    // Counts are those of the run as a whole: nothing is inserted twice, and nothing is found that it had inserted itself.
+    // Counts are those of the complete run: nothing is inserted twice, and its own rows do not count as existing.
     let resumed = scene.run(&["replay", "--resume"]);
     resumed.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
     assert!(resumed.json["resumed"].as_bool() == Some(true) && resumed.json["run_id"] == stopped.json["run_id"]);
@@ -140,7 +140,7 @@ fn a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
         scene.kill(&["replay"], whole.mul_f64(moment(n)));
         // A resumed run reports everything that it has done, before and after the kill.
         let exact = scene.run(&["replay", "--resume"]);
-        // Only a run that ended before the kill leaves nothing to resume, and all its rows.
+        // If there is nothing to resume, the run ended before the kill and has all its rows.
         let ended = exact.json["resumed"] == false && exact.json["inserted"] == 0;
         let (inserted, identical) = if ended { (0, count) } else { (count, 0) };
         exact.expect(0, &[("listed", count), ("inserted", inserted), ("identical", identical)]);
@@ -155,7 +155,7 @@ fn time(scene: &Scene, args: &[&str]) -> Duration {
     started.elapsed()
 }
 
-/// An empty table in a new file.
+/// Creates an empty table in a new file.
 fn forget_rows(scene: &Scene) {
     for name in ["w.db", "w.db-wal", "w.db-shm"] {
         let _ = std::fs::remove_file(scene.path(name));

@@ -73,7 +73,7 @@ fn a_replay_and_an_audit_from_an_inventory_give_what_they_give_from_listings() {
     let replayed = scene.run(&["replay", "--listing", &source()]);
     replayed.expect(0, &[("inserted", count)]);
     assert_eq!(replayed.json["listing"]["objects"], count, "{replayed:?}");
-    assert_eq!(replayed.json["from_parts"]["rows"], count, "an inventory proves parts too");
+    assert_eq!(replayed.json["from_parts"]["rows"], count, "parts match an inventory too");
 
     let damage = Damage::plant(&world, &shape(), &Case::all(), 3, 1);
     to_s3(&s3, &damage.objects);
@@ -127,7 +127,7 @@ fn what_was_written_after_the_inventory_is_seen_in_new_days_and_not_in_old_ones(
     assert_eq!(seen.json["objects"], count + 1, "the object in today's folder: {seen:?}");
     let all = scene.run(&["replay", "--dry-run"]);
     assert_eq!(all.json["objects"], count + 2, "{all:?}");
-    // An object that was deleted since cannot be read, which is reported.
+    // An object that was deleted after the inventory cannot be read, which is reported.
     let gone = world.drawn()[3].clone();
     s3.store().remove(BUCKET, &format!("{PREFIX}/{gone}")).unwrap();
     let ran = scene.run(&["replay", "--listing", &source()]);
@@ -167,7 +167,7 @@ fn an_inventory_that_is_wrong_is_not_used() {
     s3.store().remove(STORE, &files[0]).unwrap();
     refused(&listing, "is missing");
     s3.store().put(STORE, MANIFEST, "{}");
-    refused(&listing, "the manifest is not the one of its checksum");
+    refused(&listing, "the manifest does not match its checksum");
     refused(&["--listing", other], "other/manifest.json");
     refused(&["--listing", "inventory:here"], "write inventory:s3://");
     refused(&["--listing", &wanted, "--as-of", "2026-11-22T00:00:00Z"], "cannot be used with");

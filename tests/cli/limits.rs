@@ -1,4 +1,4 @@
-//! Limits on memory and on what a file may decompress to.
+//! Limits on memory and on the decompressed size of a file.
 
 use std::process::Child;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use ruminate::compression::CompressionFormat;
 use testkit::{Ran, Scene};
 
-/// Waits for the end of a command, and returns its result with the most memory it had, in bytes.
+/// Waits for the end of a command, and returns its result and its maximum memory, in bytes.
 fn with_peak(mut child: Child) -> (Ran, u64) {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
@@ -19,8 +19,8 @@ fn with_peak(mut child: Child) -> (Ran, u64) {
     (Ran::of(&child.wait_with_output().unwrap()), peak)
 }
 
-/// A small file that holds lines of 4 MB between valid readings, so that it is not rejected as a whole. Returns the number
-/// of readings.
+/// Writes a small file with lines of 4 MB between valid readings, so that it is not rejected as a whole. Returns the
+/// number of readings.
 fn huge_lines(scene: &Scene, lines: usize) -> u64 {
     let count = scene.history(1, 60, 6);
     let history = std::fs::read_to_string(scene.path("history.json")).unwrap();

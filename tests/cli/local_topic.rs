@@ -4,7 +4,7 @@ use testkit::{Ran, Scene};
 
 const PUBLISH: [&str; 4] = ["publish", "--topic", "local", "history.json"];
 
-/// A scene with a history of this many readings, and empty stores.
+/// Returns a scene with a history of N readings, and empty stores.
 fn ready() -> (Scene, u64) {
     let scene = Scene::embedded();
     let readings = scene.history(1, 10, 2);

@@ -2,7 +2,7 @@
 
 use testkit::Scene;
 
-/// The names in the scene.
+/// Returns the file names in the scene.
 fn names(scene: &Scene) -> Vec<String> {
     let names = std::fs::read_dir(scene.home.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
@@ -10,7 +10,7 @@ fn names(scene: &Scene) -> Vec<String> {
     names
 }
 
-/// Asserts that a run is refused with that text, and that nothing is made.
+/// Asserts that a run is rejected with this text, and that nothing is created.
 #[track_caller]
 fn refused(scene: &Scene, args: &[&str], expected: &str) {
     let before = names(scene);

@@ -11,7 +11,7 @@ fn an_unknown_option_is_rejected_before_a_connection() {
     let scene = Scene::embedded();
     for (options, words) in [
         ("sslMod=VERIFY_IDENTITY", "sslMod is not known"),
-        ("ssl-mode=maybe", "no TLS mode"),
+        ("ssl-mode=maybe", "not a TLS mode"),
         ("ssl-mode=DISABLED&useSSL=true", "contradict"),
         ("ssl_ca=/nowhere/ca.pem", "/nowhere/ca.pem: No such file"),
         ("connect_timeout=5", "--connect-timeout"),

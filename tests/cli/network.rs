@@ -1,5 +1,5 @@
-//! How AWS is reached: through a proxy, with other certificate authorities, at other endpoints; and the messages when it
-//! is not.
+//! Connections to AWS: through a proxy, with other certificate authorities, at other endpoints; and the messages if
+//! they fail.
 
 use std::io;
 
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use crate::publish::{history, publish};
 use crate::sns_stub::stub;
 
-/// A name that no resolver knows, so that only the proxy can reach it.
+/// Name that cannot be resolved, so that only the proxy can reach it.
 const HTTP: &str = "http://s3.test.invalid:9000";
 const HTTPS: &str = "https://s3.test.invalid:9443";
 
@@ -38,7 +38,7 @@ fn run(scene: &Scene, variables: &[(&str, &str)], args: &[&str]) -> Ran {
     Ran::by(command.args(["--output", "json"]))
 }
 
-/// The methods that a proxy has seen.
+/// Returns the methods of a proxy's requests.
 fn methods(proxy: &ForwardProxy) -> Vec<String> {
     let mut seen: Vec<String> = proxy.seen().iter().filter_map(|one| Some(one.split(' ').next()?.to_owned())).collect();
     seen.sort();
@@ -174,7 +174,7 @@ fn credentials_of_a_role_are_fetched_through_the_proxy() {
     run(&scene, &variables, &["backfill", "history.json"]).expect(0, &[("written", count)]);
     let seen = proxy.seen();
     assert!(!seen.is_empty() && seen.iter().all(|one| one.contains("sts.test.invalid")), "{seen:?}");
-    // Without the proxy: the cause is named, down to the name that cannot be resolved.
+    // Without the proxy, the error has the cause, including the name that cannot be resolved.
     let without = [&variables[..8], &[("HTTP_PROXY", "")]].concat();
     let ran = run(&scene, &without, &["replay"]);
     refused(&ran, &["no usable credentials", "sts.test.invalid", "lookup"]);
@@ -190,7 +190,7 @@ fn assumed() -> String {
     )
 }
 
-/// Answers one request with a body.
+/// Responds to one request with a body.
 async fn answer(mut stream: TcpStream, body: &str) -> io::Result<()> {
     let mut buffer = [0; 64 * 1024];
     let _ = stream.read(&mut buffer).await?;
@@ -278,7 +278,7 @@ fn the_endpoint_of_a_profile_s_services_section_is_one_of_the_lake_s_own() {
     run(&scene, &own, &["reconcile"]).expect(0, &[("matched", count)]);
 }
 
-/// Requests to AWS end at a proxy that knows no host; the requested host is the endpoint.
+/// Requests to AWS end at a proxy that reaches no host; the requested host is the endpoint.
 #[test]
 fn ignored_fips_dual_stack_and_access_point_endpoints_are_those_of_aws() {
     let s3 = S3Server::with_bucket(BUCKET);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Ran, Scene};
 
-/// The names in the scene that begin like the warehouse's.
+/// Returns the file names in the scene that begin with the warehouse's name.
 fn files(scene: &Scene) -> Vec<String> {
     let names = std::fs::read_dir(scene.home.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
@@ -28,7 +28,7 @@ fn signal(child: &Child, name: &str) {
     assert!(std::process::Command::new("kill").args([name, &id]).status().unwrap().success());
 }
 
-/// A lake that answers slowly, and a backfill that has written rows and is still under way.
+/// Returns a scene with a slow lake, and a running backfill that has written rows.
 fn under_way(s3: &S3Server, scene: &Scene) -> Child {
     scene.history(2, 500, 15);
     scene.run(&["init"]).expect(0, &[]);
@@ -127,7 +127,7 @@ fn the_warehouse_is_one_file_after_a_second_ctrl_c() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     let child = under_way(&s3, &scene);
-    s3.dials().change(|dials| dials.latency = Duration::from_secs(20)); // what is in flight takes long
+    s3.dials().change(|dials| dials.latency = Duration::from_secs(20)); // in-flight work takes long
     std::thread::sleep(Duration::from_millis(300));
     signal(&child, "-INT");
     std::thread::sleep(Duration::from_millis(300));
@@ -154,7 +154,7 @@ fn the_warehouse_is_one_file_after_an_endpoint_and_concurrent_commands() {
     assert_eq!(rows(&scene, "w.db"), count);
 }
 
-/// A warehouse whose command was killed in the middle, as its files are.
+/// Returns a scene with the warehouse files of a killed command.
 fn killed(s3: &S3Server) -> Scene {
     let scene = Scene::embedded().with_s3(s3);
     let mut child = under_way(s3, &scene);

@@ -10,7 +10,7 @@ use testkit::{BUCKET, Scene};
 
 use std::path::{Path, PathBuf};
 
-/// What SQLite's columns hold: weights as f64, times to the microsecond.
+/// Returns the column types of SQLite: weights as f64, times to the microsecond.
 pub fn shape() -> TableSchema {
     let mut schema = TableSchema::standard();
     for column in Column::ALL {
@@ -23,7 +23,7 @@ pub fn shape() -> TableSchema {
     schema
 }
 
-/// A lake in a directory and its warehouse, undamaged.
+/// Creates a lake in a directory and its warehouse, undamaged.
 fn scene() -> (Scene, World) {
     scene_of(3, 25, 40)
 }
@@ -53,7 +53,7 @@ fn is_found(cases: &[Case], share: f64, gaps: usize) {
     let cold = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     assert_eq!(cold.json["cache"]["hits"], 0);
     let warm = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
-    // What cannot be read is not kept.
+    // Unreadable objects are not cached.
     assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
     assert_eq!(warm.json["hash_totals"], cold.json["hash_totals"]);
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);
@@ -66,7 +66,7 @@ fn where_nothing_is_planted_nothing_is_found() {
     is_found(&[], 0.0, 0);
 }
 
-/// The smallest share that shows every verdict: 0.01 % of these records were not even one.
+/// The smallest fraction with every verdict: 0.01 % of these records would be less than one record.
 #[test]
 fn one_of_each_verdict_is_found_exactly() {
     is_found(&Case::verdicts(), 0.000_1, 1);
@@ -82,7 +82,7 @@ fn half_of_everything_is_found_exactly() {
     is_found(&Case::all(), 0.5, 6);
 }
 
-/// An object in an archive tier is no finding, and its row is not judged.
+/// An object in an archive tier is not a finding, and its row is not compared.
 #[test]
 fn archived_objects_are_counted_and_the_rest_is_found_exactly() {
     let s3 = S3Server::with_bucket(BUCKET);

@@ -8,7 +8,7 @@ use pipeline::record::{Record, reading_id};
 use testkit::Scene;
 use testkit::planted_drift::{Finding, Findings, World, assert_same, found_in, insert, to_folder, to_sqlite};
 
-/// What is done to both stores, and what must be found.
+/// Damage to both stores, and the expected findings.
 #[derive(Default)]
 struct Mixed {
     objects: BTreeMap<String, Option<Vec<u8>>>,
@@ -39,7 +39,7 @@ impl Mixed {
         let broken = Record { consumo_meta: record.consumo_meta * 1.02, ..record.clone() };
         let (delete, rule) = ("DELETE FROM historico_consumo", ["consumo_meta"]);
         match case {
-            // In another's folder, against the rule, without a row.
+            // In another farm's folder, with a wrong target, without a row.
             0 => {
                 self.objects.insert(key.into(), None);
                 self.put(&elsewhere, &broken);
@@ -48,7 +48,8 @@ impl Mixed {
                 self.find(Finding::new("misfiled", id, Some(&elsewhere), &[]));
                 self.find(Finding::new("rule_break", id, Some(&elsewhere), &rule));
             }
-            // The same with a row that has the target as it should be, in upper case, and a copy in another's folder.
+            // The same with a row that has the correct target and its id in upper case, and a copy in another farm's
+            // folder.
             1 => {
                 self.put(key, &broken);
                 self.put(&elsewhere, &broken);
@@ -67,7 +68,7 @@ impl Mixed {
                     self.find(Finding::new("duplicate_object", id, Some(&copy), &[]));
                 }
             }
-            // The object is damaged, its copy is whole; with a row, and without.
+            // The object is damaged, its copy is not; with a row, and without.
             3 | 4 => {
                 self.objects.insert(key.into(), Some(b"{\"id_curral\":".to_vec()));
                 self.put(&copy, record);
@@ -83,7 +84,7 @@ impl Mixed {
                 self.sql(delete, record);
                 self.find(Finding::new("rejected", id, Some(key), &[]));
             }
-            // The lake has the reading as it was, the warehouse as it was corrected, twice.
+            // The lake has the original reading, the warehouse the corrected one, twice.
             6 => {
                 self.sql(delete, record);
                 self.find(Finding::lake_only(id, key));
@@ -101,7 +102,7 @@ impl Mixed {
                     self.find(Finding::new("logical_duplicate", id, *key, &["id_treated_data"]));
                 }
             }
-            // The lake has the id in upper case, in an object of such a name.
+            // The lake has the id in upper case, also in the name of the object.
             _ => {
                 self.objects.insert(key.into(), None);
                 let upper = Record { id_treated_data: id.to_uppercase(), ..record.clone() };
@@ -125,7 +126,7 @@ fn several_faults_of_one_record_are_each_found_once() {
     for (n, key) in keys.iter().take(40).enumerate() {
         mixed.plant(n % 8, key, &world.0[key]);
     }
-    // An object that was written over with another record: its own row has none, the other has two.
+    // An object that was overwritten with another record: its original row has no object, the other row has two.
     let (key, other) = (&keys[50], &world.0[&keys[51]]);
     mixed.put(key, other);
     mixed.find(Finding::warehouse_only(&world.0[key].id_treated_data));

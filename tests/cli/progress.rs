@@ -1,13 +1,13 @@
-//! Progress on a terminal, as an emulator shows it: nothing of it remains, and it fits.
+//! Progress on a terminal, as an emulator shows it: it fits, and is removed at the end.
 
 use testkit::Scene;
 
 use crate::terminal::on_terminal;
 
-/// Rows of the emulated screen: all output fits, so that nothing scrolls away.
+/// Rows of the emulated screen: all output fits without scrolling.
 const ROWS: u16 = 3_000;
 
-/// Returns what an output leaves on a screen of that width, line by line.
+/// Returns the final content of a screen with this width, line by line.
 fn screen(output: &str, columns: u16) -> Vec<String> {
     let mut terminal = vt100::Parser::new(ROWS, columns, 0);
     terminal.process(output.as_bytes());
@@ -15,7 +15,7 @@ fn screen(output: &str, columns: u16) -> Vec<String> {
     lines.map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect()
 }
 
-/// Replaces what differs from run to run.
+/// Replaces the parts that differ from run to run.
 fn plain(line: &str) -> String {
     let kept = line.chars().filter(|c| !c.is_ascii_hexdigit() && !" .,".contains(*c));
     kept.collect::<String>().replace("min", "")
@@ -41,7 +41,7 @@ fn no_progress_line_remains_on_the_screen() {
         let is_timing = |line: &str| line.contains("latency ") || line.contains("service time ");
         for locale in ["C.UTF-8", "C"] {
             let output = on_terminal(&scene, 300, &[("TERM", "xterm-256color"), ("LC_ALL", locale)], args);
-            // A dry run of a small lake is over before anything is drawn.
+            // A dry run of a small lake ends before anything is drawn.
             assert!(args.contains(&"--dry-run") || output.contains("\x1b["), "progress was drawn: {args:?}");
             for line in screen(&output, 300) {
                 let same = expected.contains(&plain(&line))

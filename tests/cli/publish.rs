@@ -11,7 +11,7 @@ use testkit::{Ran, ruminate};
 
 use crate::sns_stub::{stub, stub_with};
 
-/// A history of 93 readings in one file a day and farm.
+/// Writes a history of 93 readings in one file per day and farm.
 const SPEC: &str = "farms=1,lots=50,days=2,start=2026-01-01";
 
 pub fn publish(home: &Path, sns: &SnsStub) -> Command {
@@ -142,8 +142,8 @@ fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
         "{}",
         nowhere.stderr
     );
-    let nobody = Ran::by(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
-    assert!(nobody.code == Some(2) && nobody.stderr.contains("no usable credentials"), "{}", nobody.stderr);
+    let anonymous = Ran::by(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
+    assert!(anonymous.code == Some(2) && anonymous.stderr.contains("no usable credentials"), "{}", anonymous.stderr);
     assert!(sns.bodies().is_empty());
 }
 
@@ -251,7 +251,7 @@ fn a_history_is_replayed_by_its_own_times() {
     let run = Ran::by(publish(home.path(), &sns).args(["--generate", spec, "--speed", "345600x"]));
     let outcome = run.json;
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    // Four days lie between the first reading and the last, a quarter of a second each.
+    // There are four days between the first reading and the last, a quarter of a second each.
     assert!((0.95..3.0).contains(&outcome["seconds"].as_f64().unwrap()), "{}", outcome["seconds"]);
 }
 

@@ -12,7 +12,7 @@ use testkit::{Ran, ruminate};
 use crate::publish::{publish, publish_to};
 use crate::sns_stub::{stub, stub_with};
 
-/// A history of some hundreds of readings, all different.
+/// Writes a history of some hundreds of readings, all different.
 fn history(home: &Path) -> Vec<String> {
     let flags =
         ["generate", "--farms", "2", "--lots", "60", "--days", "5", "--start", "2026-01-01", "--out", "-", "-q"];
@@ -23,7 +23,7 @@ fn history(home: &Path) -> Vec<String> {
     lines
 }
 
-/// All readings arrived; how often one came again.
+/// Asserts that all readings arrived; returns the number of repeats.
 fn all_arrived(sns: &SnsStub, lines: &[String]) -> u64 {
     let (sent, wanted) = (sns.bodies(), lines.iter().cloned().collect::<HashSet<_>>());
     assert_eq!(sent.iter().cloned().collect::<HashSet<_>>(), wanted);
@@ -104,7 +104,7 @@ fn entries_that_are_the_senders_fault_are_dead_letters_and_only_they() {
     assert_eq!(sns.bodies().into_iter().chain(dead).collect::<HashSet<_>>(), lines.into_iter().collect());
 }
 
-/// Credentials from a process, each time with another token, of which the stub lets each have a while.
+/// Credentials come from a process, each time with another token, and the stub accepts each token for some time.
 #[cfg(unix)]
 #[test]
 fn credentials_that_expire_during_a_run_are_renewed() {
@@ -172,7 +172,7 @@ fn a_topic_deleted_during_a_run_stops_it_and_resume_continues() {
 
 #[test]
 fn a_stall_is_in_the_latency_of_every_message_that_was_due_in_it() {
-    // Turned when the run is ready to send: nothing of the start is in a stall.
+    // Changed when the run is ready to send, so that its start is not in a stall.
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     sns.dials().change(|d| (d.stall_seconds, d.stall_every_seconds) = (0.5, 1.5));
     let spec = "farms=1,lots=500,days=20,start=2026-01-01";
@@ -182,7 +182,7 @@ fn a_stall_is_in_the_latency_of_every_message_that_was_due_in_it() {
     assert_eq!((run.code, outcome["published"].as_u64()), (Some(0), Some(4_500)), "{}", run.stderr);
     // A third of the messages was due in a stall, and 1 % of all in its first 15 ms.
     let p99 = outcome["latency_ms"]["p99"].as_f64().unwrap();
-    // A busy machine adds to both.
+    // A busy machine increases both.
     assert!((425.0..900.0).contains(&p99), "{p99}");
     let p90 = outcome["latency_ms"]["p90"].as_f64().unwrap();
     assert!((290.0..700.0).contains(&p90), "{p90}");

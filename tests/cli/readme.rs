@@ -9,10 +9,10 @@ use testkit::{Scene, built};
 
 use crate::reference::repository;
 
-/// What a block that is not run has on the line above it.
+/// Mark on the line above a block that is not run.
 const NOT_RUN: &str = "<!-- not run:";
 
-/// Programs as the README calls them: built by this test's cargo, and not installed.
+/// Programs of the README: built by this test's cargo, and not installed.
 const PRELUDE: &str = r#"
 set -eu
 servers=

@@ -2,7 +2,7 @@
 
 use testkit::Scene;
 
-/// A day that was lost before it reached either store, and a warehouse whose clock was another zone's.
+/// A day was lost before it reached either store, and the clock of the warehouse had another time zone.
 #[test]
 fn gaps_and_plain_causes_are_named() {
     let scene = Scene::embedded();
@@ -51,7 +51,7 @@ fn evidence_can_be_checked_by_others_and_is_never_mixed() {
     assert!(read("report.html").contains("</html>"));
     let whole: serde_json::Value = serde_json::from_str(&read("audit.json")).unwrap();
     assert_eq!((&whole["lake_only"], &whole["months"]), (&audit.json["lake_only"], &audit.json["months"]));
-    // The months add up to the whole, on both sides.
+    // The months add up to the total, on both sides.
     let mut table = csv::Reader::from_path(evidence.join("totals.csv")).unwrap();
     let lines: Vec<std::collections::HashMap<String, String>> = table.deserialize().map(Result::unwrap).collect();
     let sum = |column: &str, of: &str| -> u64 {
@@ -150,7 +150,7 @@ fn the_same_inputs_give_the_same_report() {
         ] {
             page = page.replace(&time, "…");
         }
-        // How many objects are read at once changes their order, and is all that is not the same here.
+        // The only difference is the number of concurrent reads, which changes the order of the objects.
         let command = json["options"]["command"].take();
         page = page.replace(&format!("--concurrency {concurrency}"), "…").replace(&format!("--evidence {folder}"), "…");
         assert!(command.as_str().unwrap().contains("--concurrency"));
@@ -172,7 +172,7 @@ fn the_same_inputs_give_the_same_report() {
     assert!(differ.is_empty() && one.1.len() == other.1.len(), "{differ:?}");
 }
 
-/// Every file below a folder, in order.
+/// Returns every file below a folder, in order.
 fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -237,7 +237,7 @@ fn an_unwritable_output_is_reported_before_the_audit() {
     for flag in ["--drift", "--report", "--evidence"] {
         for place in ["file/below", "none/such/file.html", "lake"] {
             if (flag, place) == ("--evidence", "none/such/file.html") {
-                continue; // a folder that can be made
+                continue; // a folder that can be created
             }
             let refused = scene.run(&["reconcile", flag, place]);
             assert!(refused.code == Some(2) && refused.stderr.contains(flag), "{flag} {place}: {refused:?}");

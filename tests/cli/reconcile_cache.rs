@@ -16,7 +16,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A scene with a history in both stores, long enough ago for a cache to keep it.
+/// Returns a scene with a history in both stores, old enough to be cached.
 fn scene() -> (Scene, u64) {
     let scene = Scene::embedded();
     let count = scene.history(2, 3, 10);
@@ -64,7 +64,7 @@ fn what_changed_in_the_lake_is_read_and_what_is_gone_is_forgotten() {
     for _ in 0..2 {
         let ran = scene.run(&CACHED);
         ran.expect(1, &[("matched", count - 3), ("differing", 1), ("unreadable", 1), ("warehouse_only", 1)]);
-        // Too new to be kept, or unreadable: read again each time.
+        // Too new to be cached, or unreadable: read again each time.
         assert_eq!(ran.json["cache"]["misses"], 2);
     }
     std::fs::write(&objects[0], text).unwrap();

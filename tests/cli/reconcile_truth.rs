@@ -1,4 +1,4 @@
-//! `reconcile --truth`: lost, added and oversized readings are reported by file and line, and nothing else is.
+//! `reconcile --truth`: exactly the lost, added and oversized readings are reported, by file and line.
 
 use std::io::Write as _;
 
@@ -54,10 +54,10 @@ impl Proved {
         self.add(Some(line.to_owned()), Entry { kind: Some("cut_off".into()), ..of });
     }
 
-    /// A valid reading that no topic takes.
+    /// Returns a valid reading that no topic accepts.
     fn oversized(&mut self) {
         let line = other(&self.lines[0], "oversized");
-        // As large as a message may be: the attribute that goes with it is too much.
+        // The maximum size of a message, which its attribute then exceeds.
         let room = 262_144 - line.len() - "\"note\":\"\",".len();
         let line = line.replacen('{', &format!("{{\"note\":\"{}\",", "x".repeat(room)), 1);
         let id = Some(id_of(&line));
@@ -98,7 +98,7 @@ impl Proved {
         self.findings().into_iter().filter(of_truth).collect()
     }
 
-    /// Below the lake, its object with that id.
+    /// Returns the path of the lake's object with an id.
     fn object(&self, id: Uuid) -> std::path::PathBuf {
         let mut folders = vec![self.scene.path("lake")];
         while let Some(dir) = folders.pop() {
@@ -130,7 +130,7 @@ fn id_of(line: &str) -> Uuid {
     reading_id(&Reading::parse(line.as_bytes()).unwrap())
 }
 
-/// The same reading of another pen.
+/// Returns the same reading of another pen.
 fn other(line: &str, pen: &str) -> String {
     let mut json: Value = serde_json::from_str(line).unwrap();
     json["id_curral"] = pen.into();
@@ -161,7 +161,7 @@ fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() 
     assert_eq!(clean.json["truth"]["ingest_path"], Value::Null, "without malformed lines the path cannot be inferred");
     assert!(history.findings().is_empty());
 
-    // A row, an object, and both of a third are lost; one comes that never was.
+    // A row, an object, and both of a third record are lost; an unexpected one is added.
     let ids: Vec<Uuid> = history.entries.iter().map(|entry| entry.id.unwrap()).collect();
     let gone = history.scene.path("gone.ndjson");
     for (at, row, object) in [(3, true, false), (5, false, true), (7, true, true)] {
@@ -209,7 +209,7 @@ fn oversized_and_malformed_lines_are_judged_by_the_ingest_path() {
     let totals = history.write();
     let prove = |ingest_path: &[&str]| history.prove(ingest_path);
 
-    // As publish leaves it: by hand, since there is no topic here.
+    // The state after publish, made manually, because there is no topic here.
     let sent: Vec<&str> = history.lines.iter().map(String::as_str).filter(|line| line.len() > 100).collect();
     let sent: Vec<&str> = sent.into_iter().filter(|line| line.len() < 100_000).collect();
     std::fs::write(history.scene.path("sent.json"), sent.join("\n")).unwrap();
@@ -241,7 +241,7 @@ fn oversized_and_malformed_lines_are_judged_by_the_ingest_path() {
     assert_eq!((lost.len(), &lost[0]["truth"]["kind"]), (1, &"cut_off".into()), "{lost:?}");
 }
 
-/// Every file below.
+/// Returns every file below a directory.
 fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -278,7 +278,7 @@ fn no_budget_lets_a_truth_pass_that_does_not_hold() {
     let text = history.scene.text(&["reconcile", "--truth", "truth.ndjson", "--max-drift", "10"]).stdout;
     assert!(text.contains("the budget of 10 does not apply: the ground truth check failed"), "{text}");
     history.scene.run(&["replay"]).expect(0, &[("inserted", 1)]);
-    // A correction that no truth foretells is a finding like any other, and may pass.
+    // A correction that no truth file lists is a finding like any other, and may be within the budget.
     let mut json: Value = serde_json::from_str(&history.lines[4]).unwrap();
     json["consumo_real"] = 1.25.into();
     history.stored(json.to_string(), None);

@@ -4,7 +4,7 @@ use testkit::{Ran, Scene};
 
 use crate::store_state::{State, id_of, objects_of, sql, whole};
 
-/// What [`damage`] did.
+/// Damage by [`damage`].
 pub(crate) struct Damage {
     pub(crate) lake_only: u64,
     pub(crate) differing: u64,
@@ -17,7 +17,7 @@ impl Damage {
     }
 }
 
-/// Rows lost, values off by the last bit, NULLs, other texts and times; objects lost.
+/// Deletes rows and objects, and changes values by the last bit, to NULL, and to other texts and times.
 pub(crate) fn damage(scene: &Scene) -> Damage {
     let of = |day: &str| format!("WHERE cod_cliente = 'FazendaUm' AND date(data) = '{day}'");
     let lake_only = sql(scene, &format!("DELETE FROM historico_consumo {}", of("2024-01-01")));
@@ -141,17 +141,17 @@ fn a_repair_over_its_budget_changes_nothing_and_reports_it() {
     }
     let printed = scene.text(&["reconcile", "--repair", "both", "--max-repairs", "1"]).stdout;
     assert!(printed.contains("more than --max-repairs 1: nothing was changed"), "{printed}");
-    // The edge is within it.
+    // The limit itself is accepted.
     expect_repaired(&repair(&all.to_string()), &[("verified", all)]);
     scene.run(&["reconcile"]).expect(0, &[]);
     scene.run(&["undo", "u"]).expect(0, &[("restored", all)]);
     expect_repaired(&repair(&format!("{}%", share + 0.01)), &[("verified", all)]);
-    for odd in ["-1", "101%", "all"] {
-        assert_eq!(repair(odd).code, Some(2), "{odd}");
+    for invalid in ["-1", "101%", "all"] {
+        assert_eq!(repair(invalid).code, Some(2), "{invalid}");
     }
 }
 
-/// The text of an object with other values for some members, all else as it was.
+/// Returns the text of an object with other values for some members; the rest is unchanged.
 pub(crate) fn with_members(text: &str, members: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
     for (name, value) in members {
@@ -166,7 +166,7 @@ pub(crate) fn with_members(text: &str, members: &[(&str, &str)]) -> String {
 fn a_trusted_warehouse_writes_its_values_into_objects_and_leaves_all_else_in_them() {
     let (scene, count) = whole();
     let objects = objects_of(&scene, "fazenda_um/2024/01/02");
-    // An object with more in it than a record, in another order.
+    // An object with more members than a record, in another order.
     let text = std::fs::read_to_string(&objects[0]).unwrap();
     let nota = r#"{"nota":{"ração":[1, 2.50]},"longo":123456789012345678901234567890,"#;
     std::fs::write(&objects[0], text.replacen('{', nota, 1)).unwrap();
@@ -202,7 +202,7 @@ fn a_trusted_warehouse_writes_its_values_into_objects_and_leaves_all_else_in_the
     assert!(State::of(&scene) == damaged);
 }
 
-/// What no object can hold, or would lie in the wrong place with, is named and left alone.
+/// Values that no object can have, or that would move it to another path, are reported and left as they are.
 #[test]
 fn a_trusted_warehouse_with_values_that_no_object_can_have_changes_nothing() {
     let (scene, _) = whole();
@@ -229,7 +229,7 @@ fn a_trusted_warehouse_with_values_that_no_object_can_have_changes_nothing() {
     let now = State::of(&scene);
     assert_eq!((now.changed_rows(&damaged), now.changed_files(&damaged)), (0, 1));
     assert!(now.files[&objects[4]] != damaged.files[&objects[4]]);
-    // The lake's values repair what the warehouse's could not.
+    // The lake's values repair rows that the warehouse's values could not.
     scene.run(&["reconcile", "--repair", "both"]);
     scene.run(&["reconcile"]).expect(0, &[]);
 }

@@ -90,7 +90,7 @@ fn filters_by_date_and_processing_time_skip_records() {
     ran.expect(0, &[("skipped_data_range", 52), ("inserted", 0)]);
     let text = scene.text(&["replay", "--data-from", "2027-01-01"]).stdout;
     assert!(text.contains("nothing was loaded: the filters exclude 52 records with `data` outside"), "{text}");
-    // A day includes all of it, a timestamp only what came before it.
+    // A date includes the complete day, a timestamp only earlier records.
     let today = chrono::Utc::now().date_naive();
     let ran = scene.run(&["replay", "--processed-until", &today.to_string()]);
     assert_eq!(ran.json["skipped_processed_later"], 0, "{ran:?}");

@@ -16,7 +16,8 @@ fn a_replay_of_the_lake_as_it_was_brings_back_what_was_deleted() {
     let count = scene.history(2, 10, 3);
     scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
 
-    // All of it was written an hour ago; half was deleted and an object replaced by rubbish half an hour ago.
+    // All objects were written an hour ago. Half an hour ago, half of them were deleted and one was replaced by invalid
+    // data.
     let ago = |minutes: u64| SystemTime::now() - Duration::from_secs(minutes * 60);
     let keys = s3.store().list(BUCKET, PREFIX);
     assert_eq!(keys.len() as u64, count);

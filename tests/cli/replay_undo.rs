@@ -32,7 +32,7 @@ fn a_truncated_undo_file_reverts_all_other_changes() {
     let over = ["replay", "--on-conflict", "overwrite", "--undo-file", "undo.ndjson"];
     sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 1 WHERE id_curral = '25994051003275'");
     scene.run(&over).expect(0, &[("overwritten", 4)]);
-    // As a kill leaves it in the middle of a line.
+    // The state after a kill in the middle of a line.
     let text = std::fs::read(scene.path("undo.ndjson")).unwrap();
     std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 50]).unwrap();
     sql(&scene, "UPDATE historico_consumo SET quantidade_animais = 2 WHERE id_curral <> '25994051003275'");

@@ -3,7 +3,7 @@
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Scene};
 
-/// A scene whose warehouse has rows.
+/// Returns a scene whose warehouse has rows.
 fn filled() -> Scene {
     let scene = Scene::embedded();
     scene.history(1, 5, 2);

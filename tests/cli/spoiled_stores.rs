@@ -1,5 +1,5 @@
-//! Lakes and warehouses that other programs spoiled: placeholders of folders, listings that are wrong, and rows with values
-//! that their columns cannot have.
+//! Lakes and warehouses that other programs damaged: folder markers, wrong listings, and rows with values that are
+//! invalid for their columns.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn folder_markers_are_counted_and_no_finding() {
     for (at, _) in key.match_indices('/') {
         s3.store().put(BUCKET, &key[..=at], "");
     }
-    // The lake's prefix itself is no object of it.
+    // The lake's prefix itself is not one of its objects.
     let markers = key[PREFIX.len() + 1..].matches('/').count() as u64;
     std::thread::sleep(Duration::from_millis(1_100));
     let skipped = [("skipped_folder_markers", markers), ("skipped_unrecognized", 0)];
@@ -53,7 +53,7 @@ fn a_listing_that_may_be_incomplete_ends_the_command() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (scene, count) = on_s3(&s3);
     scene.sql("DELETE FROM historico_consumo");
-    for (fault, message) in [(ListingFault::NoToken, "its listing continues"), (ListingFault::Cut, "broke off")] {
+    for (fault, message) in [(ListingFault::NoToken, "its listing continues"), (ListingFault::Cut, "truncated")] {
         s3.dials().change(|dials| (dials.listing, dials.page_keys) = (fault, Some(5)));
         for command in ["replay", "reconcile"] {
             let ran = scene.run(&[command, "--max-attempts", "2"]);

@@ -97,7 +97,7 @@ fn credentials_that_expire_stop_a_run_that_can_be_resumed() {
         let (scene, count) = embedded(&s3);
         scene.run(&["backfill", "history.json"]).expect(0, &[]);
         scene.sql("DELETE FROM historico_consumo");
-        // Near the end, where fewer objects are left than make a lake fail.
+        // Near the end, where fewer objects remain than the number that stops a run.
         let gets = s3.dials().counts().requests(Op::Get) + count - 20;
         policy(&s3, Policy { session_ends: Some((gets, end)), ..Policy::default() });
         let stopped = scene.run(&["replay"]);
@@ -114,7 +114,7 @@ fn credentials_that_expire_stop_a_run_that_can_be_resumed() {
         assert!(audit.json["stopped"].as_str().is_some_and(|why| why.contains("log in again")), "{audit:#?}");
         policy(&s3, Policy::default());
         scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-        // Expired from the start: nothing was done that could be resumed.
+        // Expired from the start: there is nothing to resume.
         policy(&s3, Policy { session_ends: Some((0, end)), ..Policy::default() });
         let ran = scene.text(&["replay"]);
         assert_eq!(ran.code, Some(2), "{ran:#?}");

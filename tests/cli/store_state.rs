@@ -61,7 +61,7 @@ pub(crate) fn rows(scene: &Scene) -> BTreeMap<String, Vec<String>> {
     all.collect()
 }
 
-/// Runs a statement that is made on the way; returns the rows changed.
+/// Runs a dynamic statement; returns the number of changed rows.
 pub(crate) fn sql(scene: &Scene, text: &str) -> u64 {
     let url = format!("sqlite:{}", scene.path("w.db").display());
     tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -70,7 +70,7 @@ pub(crate) fn sql(scene: &Scene, text: &str) -> u64 {
     })
 }
 
-/// A lake and a warehouse that agree, of two farms.
+/// Returns a scene with a lake and a warehouse that agree, of two farms.
 pub(crate) fn whole() -> (Scene, u64) {
     let scene = Scene::embedded();
     let count = scene.history(2, 10, 12);
@@ -85,7 +85,7 @@ pub(crate) fn objects_of(scene: &Scene, day: &str) -> Vec<PathBuf> {
     files.into_keys().collect()
 }
 
-/// The id in an object's name.
+/// Returns the id in an object's name.
 pub(crate) fn id_of(object: &Path) -> String {
     let name = object.file_stem().unwrap().to_str().unwrap();
     name.rsplit('_').next().unwrap().to_owned()

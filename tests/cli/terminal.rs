@@ -39,7 +39,7 @@ pub fn on_terminal(scene: &Scene, columns: u32, variables: &[(&str, &str)], args
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A scene with a small history that was ingested, and one row missing.
+/// Returns a scene with a small ingested history, of which one row is missing.
 fn damaged() -> Scene {
     let scene = Scene::embedded();
     scene.history(1, 5, 2);
@@ -66,8 +66,8 @@ fn without_utf_8_everything_printed_is_ascii() {
     let help = COMMANDS.iter().flat_map(|command| ["-h", "--help"].map(|flag| vec![*command, flag]));
     for args in runs.map(<[&str]>::to_vec).into_iter().chain(help) {
         let Ran { stdout, stderr, .. } = scene.text(&args);
-        let odd = stdout.chars().chain(stderr.chars()).find(|c| !c.is_ascii());
-        assert_eq!(odd, None, "{args:?}: {stdout}{stderr}");
+        let non_ascii = stdout.chars().chain(stderr.chars()).find(|c| !c.is_ascii());
+        assert_eq!(non_ascii, None, "{args:?}: {stdout}{stderr}");
     }
     let utf8 = scene.with("LC_ALL", "pt_BR.UTF-8").text(&["--help"]);
     assert!(utf8.stdout.contains('→'), "{}", utf8.stdout);

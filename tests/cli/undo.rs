@@ -17,7 +17,7 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
     let done = damage(&scene);
     let damaged = State::of(&scene);
     expect_repaired(&scene.run(&REPAIR), &[("verified", done.all())]);
-    // A row that was inserted, one that was updated, one that is gone; an object that was written, and one that is gone.
+    // An inserted, an updated and a deleted row; a written object and a deleted one.
     let first = |day: &str| objects_of(&scene, day).into_iter().next().unwrap();
     let (inserted, updated) = (first("fazenda_um/2024/01/01"), first("fazenda_um/2024/01/02"));
     let gone = first("fazenda_um/2024/01/03");
@@ -30,7 +30,7 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
     std::fs::write(&written[0], [std::fs::read(&written[0]).unwrap(), b"\n".to_vec()].concat()).unwrap();
     std::fs::remove_file(&written[1]).unwrap();
     let since = State::of(&scene);
-    // The object that is gone was not there before: that is as it was.
+    // The deleted object did not exist before the repair, so nothing has to be reverted.
     let counts =
         [("changes", done.all()), ("restored", done.all() - 5), ("modified_since", 4), ("already_restored", 1)];
     scene.run(&[&UNDO[..], &["--dry-run"]].concat()).expect(1, &counts);
@@ -72,7 +72,7 @@ fn nothing_is_changed_without_its_line() {
     }
 }
 
-/// The disk is full in the middle: what was changed until then has its line, and goes back.
+/// The disk is full during the repair: earlier changes have their lines, and can be reverted.
 #[test]
 fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_line() {
     let (scene, count) = whole();
@@ -129,7 +129,7 @@ fn a_last_line_that_broke_off_costs_no_other() {
     assert!(undone.json["problems"].to_string().contains(&format!("line {}", done.all())), "{undone:?}");
     let now = State::of(&scene);
     assert_eq!(now.changed_rows(&damaged) + now.changed_files(&damaged), 1, "only that of the line");
-    // A line end that is missing is no line that is missing.
+    // A missing line end is not a missing line.
     std::fs::write(scene.path("undo.ndjson"), &text[..text.len() - 1]).unwrap();
     scene.run(&UNDO).expect(0, &[("restored", 1), ("already_restored", done.all() - 1), ("truncated_lines", 0)]);
     assert!(State::of(&scene) == damaged);
@@ -175,7 +175,7 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
     assert!(State::of(&scene) == repaired_state);
 }
 
-/// Everything that repair must not guess about is named, with why, and left as it is to the byte.
+/// Every ambiguous case is reported with the reason, and stays unchanged to the byte.
 #[test]
 fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
     let (scene, _) = whole();
@@ -186,7 +186,7 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
     // A copy, and one with other values.
     std::fs::copy(&objects[0], beside(&objects[0])).unwrap();
     std::fs::write(beside(&objects[1]), with(&objects[1], "consumo_real", "1.5")).unwrap();
-    // A target that no rule gives, on both sides.
+    // A target that breaks the rule, on both sides.
     std::fs::write(&objects[2], with(&objects[2], "consumo_meta", "1.25")).unwrap();
     let rule =
         format!("UPDATE historico_consumo SET consumo_meta = 1.25 WHERE id_treated_data = '{}'", id_of(&objects[2]));
@@ -231,7 +231,7 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
     }
 }
 
-/// The line that a repair prints, in a shell that knows nothing else.
+/// Runs the line that a repair prints in a shell without other settings.
 #[test]
 fn the_printed_undo_command_can_be_pasted() {
     let (scene, _) = whole();

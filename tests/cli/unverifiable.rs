@@ -1,4 +1,5 @@
-//! Existing objects that cannot be read: their names prove their readings, so nothing stops and every row is checked.
+//! Existing objects that cannot be read: their names identify their readings, so nothing stops and every row is
+//! checked.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,7 @@ fn problems(ran: &Ran, kind: &str) -> usize {
     ran.json["problems"]["items"].as_array().unwrap().iter().filter(|problem| problem["kind"] == kind).count()
 }
 
-/// Puts a history through `backfill`, and returns its scene and the keys of its objects.
+/// Backfills a history, and returns its scene and the keys of its objects.
 fn stored(s3: &S3Server) -> (Scene, u64, Vec<String>) {
     let scene = Scene::embedded().with_s3(s3);
     scene.run(&["init"]).expect(0, &[]);

@@ -13,7 +13,7 @@ use crate::{BUCKET, QUICK, config, lake};
 /// Number of objects in the folder `d/`.
 const OBJECTS: usize = 24;
 
-/// Starts a server that has objects in several folders, five keys per page, and that fault.
+/// Starts a server with objects in several folders, five keys per page, and a fault.
 async fn faulty(fault: ListingFault) -> (S3Server, S3) {
     let s3 = S3Server::with_bucket(BUCKET);
     s3.store().set_versioning(BUCKET, Versioning::Enabled);
@@ -62,11 +62,11 @@ async fn a_listing_that_breaks_off_is_read_again_and_then_an_error() {
     let (s3, lake) = faulty(ListingFault::Cut).await;
     s3.dials().reset_counts();
     let e = list_all(&lake, "d/").await.unwrap_err();
-    assert!(e.reason == Reason::Network && e.message.contains("broke off"), "{e}");
+    assert!(e.reason == Reason::Network && e.message.contains("truncated"), "{e}");
     assert_eq!(s3.dials().counts().requests(Op::List), u64::from(QUICK.max_attempts));
     let then = lake.as_of(DateTime::<Utc>::from(SystemTime::now())).await.unwrap();
     let e = list_all(&*then, "d/").await.unwrap_err();
-    assert!(e.reason == Reason::Network && e.message.contains("broke off"), "{e}");
+    assert!(e.reason == Reason::Network && e.message.contains("truncated"), "{e}");
     s3.dials().change(|dials| dials.listing = ListingFault::None);
     assert_eq!(list_all(&lake, "d/").await.unwrap().len(), OBJECTS);
 }

@@ -87,7 +87,7 @@ async fn passing_faults(direct: bool) {
     }
     assert_eq!(s3.store().list(BUCKET, "a/historico_diario/f/").len(), 5);
     let throttling = lake.throttle_stats();
-    // Two refusals of each of four requests, for the first object is looked up; the other faults are retries too.
+    // Two rejections of each of four requests, because the first object is looked up; the other faults are retries too.
     assert_eq!(throttling.slow_downs, 8, "{throttling:?}");
     assert!(throttling.retries >= 24, "{throttling:?}");
 }
@@ -96,8 +96,8 @@ async fn passing_faults(direct: bool) {
 #[tokio::test]
 async fn concurrency_adapts_to_the_capacity_of_a_store() {
     let s3 = S3Server::with_bucket(BUCKET);
-    // The store's second is not the limit's: what is refused must outlast both, and a bounded count of tries is spent
-    // within a second by pauses as short as QUICK's.
+    // The seconds of the store and of the limit differ: retries must outlast both, and a limited number of attempts is
+    // used within a second with pauses as short as those of QUICK.
     let patient = RetryPolicy { max_attempts: 200, max_backoff: Duration::from_millis(200), ..QUICK };
     let config = config(&s3, REGION, SECRET_KEY);
     let lake = std::sync::Arc::new(S3::new(&config, BUCKET, "x", patient).direct(&config, &Network::default()));
@@ -197,7 +197,7 @@ fn on(day: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + day * DAY)
 }
 
-/// Writes or deletes as on that day.
+/// Writes or deletes an object as on a day.
 fn at(s3: &S3Server, day: u64, key: &str, body: Option<&str>) {
     let key = format!("a/historico_diario/{key}");
     match body {
@@ -277,7 +277,7 @@ async fn as_it_was(direct: bool) {
     assert_eq!(then.list("", Depth::OneLevel, None).await.unwrap().folders, ["f/", "strange/"]);
     assert_eq!(then.get("f/new.json").await.unwrap_err().reason, Reason::NotFound);
     assert_eq!(then.put_new("f/x.json", Bytes::new()).await.unwrap_err().reason, Reason::ReadOnly);
-    // A version that vanishes after it was listed is that object's fault alone.
+    // A version that disappears after the listing affects only this object.
     let listed = list_all(&*then, "f/kept").await.unwrap();
     assert!(s3.store().remove_version(BUCKET, "a/historico_diario/f/kept.json", listed[0].version.as_deref().unwrap()));
     assert_eq!(then.get_many(&[&listed[0]]).await[0].as_ref().unwrap_err().reason, Reason::NotFound);
@@ -289,7 +289,7 @@ async fn as_it_was(direct: bool) {
 async fn versions_over_many_pages_are_resolved_once_each() {
     let s3 = S3Server::with_bucket(BUCKET);
     s3.store().set_versioning(BUCKET, Versioning::Enabled);
-    // 7 versions of each key: pages of 1,000 break off within a key, before and after its version of then.
+    // 7 versions of each key: pages of 1,000 end within a key, before and after the version of that time.
     for n in 0..700 {
         let key = format!("f/{}/{n:04} é+.json", n % 2);
         for day in 0..7 {

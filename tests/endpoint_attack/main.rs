@@ -1,4 +1,4 @@
-//! The endpoint under attack: slow senders and silent connections, with few file descriptors, and one genuine sender.
+//! The endpoint under attack: slow senders and silent connections, with few file descriptors, and one valid sender.
 //!
 //! `RUMINATE_TEST_ATTACK_SECONDS` sets the duration; 10 without it. A separate test program, so that no other test runs
 //! at the same time.
@@ -70,7 +70,7 @@ async fn attack(address: SocketAddr, head: &'static str, drip: bool, over: Arc<A
     }
 }
 
-/// Sends one message as SNS does, and returns the status; 0 without an answer.
+/// Sends one message as SNS does, and returns the status; 0 without a response.
 async fn deliver(address: SocketAddr, message: &str) -> u16 {
     let body = serde_json::json!({"Type": "Notification", "MessageId": "m", "TopicArn": TOPIC, "Message": message});
     let body = body.to_string();

@@ -1,4 +1,4 @@
-//! The accounts of `sql/mysql/accounts.sql`: each is enough for its programs, and not for more.
+//! The accounts of `sql/mysql/accounts.sql`: each has exactly the privileges of its programs.
 
 use pipeline::warehouse::{TableName, mysql_accounts};
 use testkit::{Database, Scene, Server};
@@ -26,7 +26,7 @@ impl Accounts {
         Some(accounts)
     }
 
-    /// Replaces the names of the accounts, which the server has once.
+    /// Replaces the names of the accounts, because they are unique on the server.
     fn named(&self, text: &str) -> String {
         text.replace("ruminate_", &format!("{}_", self.database.name))
     }
@@ -70,7 +70,7 @@ async fn enough_and_no_more(server: Server) {
     let Some(accounts) = Accounts::new(server).await else { return };
     let count = accounts.count;
 
-    // The intake inserts, and compares what exists.
+    // The intake inserts rows, and compares existing ones.
     let intake = ["backfill", "history.json"];
     accounts.run("ruminate_intake", &intake).expect(0, &[("existing", count), ("inserted", count)]);
     accounts.run("ruminate_intake", &intake).expect(0, &[("existing", count), ("identical", count)]);

@@ -22,7 +22,7 @@ pub fn listen(scene: &Scene, messages: u64) -> (Child, String) {
     (child, address.split_whitespace().next().unwrap().to_owned())
 }
 
-/// Waits for its end, a minute at most.
+/// Waits for its end, for at most a minute.
 pub fn ended(mut child: Child) -> Ran {
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {

@@ -1,4 +1,4 @@
-//! Jobs in shards on real servers: planted drift of every kind, a warehouse that goes away, two machines with one shard,
+//! Jobs in shards on real servers: planted drift of every kind, an unavailable warehouse, two machines with one shard,
 //! and replays.
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ on_both! {
     a_replay_in_shards: live_mysql_a_replay_in_shards, live_mariadb_a_replay_in_shards;
 }
 
-/// How long the warehouse is away: longer than the retries of one statement, and short enough for a test.
+/// Time for which the warehouse is unavailable: longer than the retries of one statement, and short enough for a test.
 const AWAY: Duration = Duration::from_secs(12);
 
 fn run() -> String {
@@ -49,7 +49,7 @@ async fn planted_drift_in_shards(server: Server) {
     stores.database.drop().await;
 }
 
-/// Every shard ends with 0 or with 3, and the next attempt completes it.
+/// While the warehouse is unavailable, a shard may end with 3, and the next attempt completes it.
 async fn a_warehouse_that_goes_away(server: Server) {
     let Some(stores) = Stores::of(server, None, (3, 25, 40)).await else { return };
     let Stores { scene, database, .. } = &stores;
@@ -92,7 +92,7 @@ async fn a_warehouse_that_goes_away(server: Server) {
             _ => panic!("{ran:#?}"),
         }
     }
-    assert!(interrupted > 0, "the warehouse was not missed");
+    assert!(interrupted > 0, "no shard noticed the unavailable warehouse");
     scene.run(&["merge", &run(), "--evidence", "merged", "--warehouse", &url]).expect(1, &[]);
     assert_same_evidence(&scene.path("single"), &scene.path("merged"), server.group);
     drop(relay);

@@ -70,7 +70,7 @@ async fn live_mysql_a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
         stores.scene.kill(&["replay"], whole.mul_f64(moment(n)));
         // A resumed run reports everything that it has done, before and after the kill.
         let exact = stores.scene.run(&["replay", "--resume"]);
-        // Only a run that ended before the kill leaves nothing to resume, and all its rows.
+        // If there is nothing to resume, the run ended before the kill and has all its rows.
         let ended = exact.json["resumed"] == false && exact.json["inserted"] == 0;
         let (inserted, identical) = if ended { (0, count) } else { (count, 0) };
         exact.expect(0, &[("listed", count), ("inserted", inserted), ("identical", identical), ("conflicting", 0)]);

@@ -27,7 +27,7 @@ async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
         scene.run(&["replay", "--verify"]).expect(0, &counts).expect(0, &[("verified", 52)]);
         scene.run(&["reconcile"]).expect(0, &[("matched", 52), ("lake_records", 52)]);
 
-        // As MySQL does with the fraction that the older function sent along; our own loading cuts it.
+        // MySQL rounds the fraction that the legacy function sent; the toolkit truncates it.
         let rounded = database.run("UPDATE historico_consumo SET row_ts = row_ts + INTERVAL 1 SECOND").await;
         assert_eq!(rounded, 52);
         let ran = scene.run(&["reconcile"]);
@@ -60,7 +60,7 @@ async fn a_window_of_a_mixed_lake_makes_no_object(server: Server, s3: &S3Server)
     database.drop().await;
 }
 
-/// Its name does not contain its id, so it may belong to a row without an object.
+/// An object whose name does not contain its id may belong to a row without an object.
 async fn no_object_is_made_for_one_that_is_only_archived(server: Server, s3: &S3Server, keys: &[String]) {
     let Some(database) = Database::new(server).await else { return };
     let scene = Scene::new().with_s3(s3).with("RUMINATE_WAREHOUSE", &database.url());

@@ -2,7 +2,7 @@
 //! server reports that and passes, so that plain `cargo test` works without servers.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
-/// Makes a test on MySQL and one on MariaDB of a function that takes a [`testkit::Server`].
+/// Declares a test on MySQL and one on MariaDB, of a function with a [`testkit::Server`].
 macro_rules! on_both {
     ($($name:ident: $mysql:ident, $mariadb:ident;)*) => {
         $(

@@ -1,6 +1,6 @@
 //! SNS as simulated by moto.
 
-/// A client of the SNS that moto plays.
+/// Returns a client of moto's SNS.
 pub fn sns(moto: &str) -> aws_sdk_sns::Client {
     use aws_sdk_sns::config::{BehaviorVersion, Builder, Credentials, Region};
     use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};

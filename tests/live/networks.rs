@@ -1,5 +1,5 @@
-//! What is between the toolkit and a real MySQL or MariaDB: proxies that know no LOAD DATA, servers that greet late, TLS,
-//! defaults that would end an audit, readers of a cluster, and tables that others made.
+//! Intermediaries and settings of a real MySQL or MariaDB: proxies without LOAD DATA, servers that greet late, TLS,
+//! defaults that would end an audit, readers of a cluster, and partitioned tables.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ on_both! {
     a_server_elsewhere_is_verified_by_default: live_mysql_a_server_elsewhere_is_verified_by_default, live_mariadb_a_server_elsewhere_is_verified_by_default;
 }
 
-/// A lake with readings in a directory, made without the database.
+/// Returns a lake with readings in a directory, created without the database.
 fn lake() -> (Scene, u64) {
     let scene = Scene::embedded();
     let count = scene.history(2, 60, 10);
@@ -155,7 +155,7 @@ async fn an_engine_without_transactions_is_rejected(server: Server) {
     database.drop().await;
 }
 
-/// 0.0.0.0 is this machine, by a name that does not show it.
+/// 0.0.0.0 is this machine, but its name does not show it.
 async fn a_server_elsewhere_is_verified_by_default(server: Server) {
     let Some(ca) = testkit::server(&format!("{}_CA", server.variable), server.group) else { return };
     let Some(database) = Database::new(server).await else { return };

@@ -6,7 +6,7 @@ use testkit::planted_drift::{Case, Damage, Finding, World, archive, assert_same,
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Database, MARIADB, MYSQL, Scene, Server};
 
-/// Both stores with a history in them, undamaged.
+/// Both stores with a history, undamaged.
 pub struct Stores {
     pub s3: S3Server,
     pub database: Database,
@@ -15,7 +15,7 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// In a table that `init` makes, or in another.
+    /// Creates them with a table of `init`, or with another one.
     pub async fn of(server: Server, table: Option<&str>, (farms, lots, days): (u32, u32, u32)) -> Option<Self> {
         let database = Database::new(server).await?;
         let s3 = S3Server::with_bucket(BUCKET);
@@ -36,7 +36,7 @@ impl Stores {
         self.database.run_all(&damage.sql).await;
     }
 
-    /// Every case N times.
+    /// Plants every case N times.
     pub async fn damaged(&self, times: usize, gaps: usize) -> Damage {
         let cases = [Case::all(), vec![Case::Archived]].concat();
         let damage = Damage::plant(&self.world, &TableSchema::standard(), &cases, times, gaps);
@@ -71,12 +71,12 @@ async fn live_mariadb_one_percent_is_found_exactly() {
     one_percent(MARIADB).await;
 }
 
-/// A table that others made.
+/// A table with other column types.
 struct Table {
     weight: &'static str,
     collation: &'static str,
     /// Further spellings of ids that it contains.
-    twins: &'static [fn(&str) -> String],
+    id_variants: &'static [fn(&str) -> String],
 }
 
 fn upper(id: &str) -> String {
@@ -106,9 +106,9 @@ impl Table {
         }))
     }
 
-    /// What stands in tables that people have had their hands in.
+    /// Adds rows and values as in manually edited tables.
     fn by_hand(&self, world: &World, damage: &mut Damage) {
-        // Not of the days that both sides lose, nor of objects that are damaged already.
+        // Not of days that both sides lose, and not of objects that are already damaged.
         let whole: Vec<String> = world.drawn().into_iter().filter(|key| !damage.objects.contains_key(key)).collect();
         let (mut keys, schema) = (whole.into_iter().rev(), self.shape());
         let mut next = || keys.next().map(|key| (world.0[&key].clone(), key)).unwrap();
@@ -120,7 +120,7 @@ impl Table {
         let (record, key) = next();
         damage.set_text(&record.id_treated_data, "id_treated_data", &format!("'{}'", padded(&record.id_treated_data)));
         damage.add_differing(&record, &key, "id_treated_data");
-        // Of a pen that the lake does not know, so that they double nothing.
+        // Of a pen that the lake does not have, so that they duplicate nothing.
         for id in ["a-mao-1", "ÇÃO", "42", "", "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz", " outro"] {
             let mut other = Record { id_treated_data: id.into(), ..next().0 };
             other.reading.id_curral = format!("of {id}");
@@ -128,9 +128,9 @@ impl Table {
             damage.found(Finding::warehouse_only(id));
             damage.count(&["warehouse_rows"], 1);
         }
-        for twin in self.twins {
+        for variant in self.id_variants {
             let (record, _) = next();
-            let id = twin(&record.id_treated_data);
+            let id = variant(&record.id_treated_data);
             damage.sql.push(insert(&Record { id_treated_data: id.clone(), ..record }, &schema));
             damage.found(Finding::warehouse_only(&id));
             damage.found(Finding::new("logical_duplicate", &id, None, &["id_treated_data"]));
@@ -154,10 +154,10 @@ async fn hostile_tables(server: Server, tables: &[Table]) {
 #[tokio::test]
 async fn live_mysql_what_others_did_to_a_table_is_found_exactly() {
     let tables = [
-        Table { weight: "FLOAT", collation: "utf8mb4_0900_ai_ci", twins: &[padded] },
-        Table { weight: "DOUBLE", collation: "utf8mb4_bin", twins: &[upper] },
-        Table { weight: "FLOAT", collation: "utf8mb4_general_ci", twins: &[] },
-        Table { weight: "DOUBLE", collation: "latin1_swedish_ci", twins: &[] },
+        Table { weight: "FLOAT", collation: "utf8mb4_0900_ai_ci", id_variants: &[padded] },
+        Table { weight: "DOUBLE", collation: "utf8mb4_bin", id_variants: &[upper] },
+        Table { weight: "FLOAT", collation: "utf8mb4_general_ci", id_variants: &[] },
+        Table { weight: "DOUBLE", collation: "latin1_swedish_ci", id_variants: &[] },
     ];
     hostile_tables(MYSQL, &tables).await;
 }
@@ -165,10 +165,10 @@ async fn live_mysql_what_others_did_to_a_table_is_found_exactly() {
 #[tokio::test]
 async fn live_mariadb_what_others_did_to_a_table_is_found_exactly() {
     let tables = [
-        Table { weight: "FLOAT", collation: "utf8mb4_unicode_nopad_ci", twins: &[padded] },
-        Table { weight: "DOUBLE", collation: "utf8mb4_bin", twins: &[upper] },
-        Table { weight: "FLOAT", collation: "utf8mb4_general_ci", twins: &[] },
-        Table { weight: "DOUBLE", collation: "latin1_swedish_ci", twins: &[] },
+        Table { weight: "FLOAT", collation: "utf8mb4_unicode_nopad_ci", id_variants: &[padded] },
+        Table { weight: "DOUBLE", collation: "utf8mb4_bin", id_variants: &[upper] },
+        Table { weight: "FLOAT", collation: "utf8mb4_general_ci", id_variants: &[] },
+        Table { weight: "DOUBLE", collation: "latin1_swedish_ci", id_variants: &[] },
     ];
     hostile_tables(MARIADB, &tables).await;
 }

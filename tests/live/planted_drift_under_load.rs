@@ -16,8 +16,7 @@ use testkit::{BUCKET, MARIADB, MYSQL, PREFIX, Ran, Server};
 
 use super::planted_drift::Stores;
 
-/// Two requests are refused for every five that are served; eight in a row, which is when reading gives up, are not to be
-/// expected.
+/// Two of seven requests are rejected. Eight rejections in a row, after which a read fails, are not expected.
 async fn storm(server: Server) {
     let Some(stores) = Stores::of(server, None, (2, 20, 10)).await else { return };
     let damage = stores.damaged(2, 1).await;
@@ -66,7 +65,7 @@ async fn live_mariadb_two_audits_with_one_cache_are_both_right() {
     two_at_once(MARIADB).await;
 }
 
-/// Waits until something is so, for half a minute.
+/// Waits until a condition is true, for half a minute.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !is_so() {
@@ -75,7 +74,7 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Writers of both stores while the audit reads the lake.
+/// Writes to both stores while the audit reads the lake.
 async fn writers(server: Server) {
     let Some(stores) = Stores::of(server, None, (2, 30, 25)).await else { return };
     let damage = stores.damaged(1, 0).await;
@@ -138,17 +137,17 @@ async fn live_mariadb_concurrent_writes_are_not_findings() {
     writers(MARIADB).await;
 }
 
-/// A way to a server that stalls, once, in the middle of an answer, and ends there.
+/// A connection to a server that stalls once, in the middle of a response, and then ends.
 struct Way {
     port: u16,
-    /// The port of the session that stalls, as its server sees it.
+    /// Port of the stalled session, as the server sees it.
     stalled: Receiver<u16>,
-    /// Lets the way end.
+    /// Ends the connection.
     go_on: Sender<()>,
 }
 
 impl Way {
-    /// A proxy to that port; the first session that receives N bytes stalls.
+    /// Starts a proxy to a port; the first session that receives N bytes stalls.
     fn to(port: u16, max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
@@ -178,7 +177,7 @@ impl Way {
     }
 }
 
-/// Hands bytes on for as long as it may.
+/// Forwards bytes until the stall.
 fn forward(mut from: TcpStream, mut to: TcpStream, mut may: impl FnMut(usize) -> bool) {
     let (mut piece, mut bytes) = ([0; 8_192], 0);
     while let Ok(read) = from.read(&mut piece)
@@ -201,7 +200,7 @@ async fn killed_in_the_scan(server: Server) {
     let url = database.url();
     let (before, after) = url.rsplit_once(':').unwrap();
     let (port, name) = after.split_once('/').unwrap();
-    // Killed before the first page is whole, and after it.
+    // Killed before the first page is complete, and after it.
     for (max, continues_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
         let way = Way::to(port.parse().unwrap(), max);
         let around = format!("{before}:{}/{name}", way.port);

@@ -8,14 +8,14 @@ use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_file
 
 use crate::store_state::past_the_second;
 
-/// What was planted: kind → ids.
+/// Planted damage: kind → ids.
 type Planted = BTreeMap<&'static str, BTreeSet<String>>;
 
 fn key_of<'a>(keys: &'a [String], id: &str) -> &'a str {
     keys.iter().find(|key| key.contains(id)).unwrap()
 }
 
-/// Deletes 5 rows, changes a FLOAT in 3, adds one by hand; removes 2 objects, corrupts one, copies one, misfiles one.
+/// Deletes 5 rows, changes a FLOAT in 3, adds one manually; removes 2 objects, corrupts one, copies one, misfiles one.
 async fn damage(s3: &S3Server, database: &Database) -> Planted {
     let (store, ids) = (s3.store(), database.ids().await);
     let keys = store.list(BUCKET, PREFIX);

@@ -160,7 +160,7 @@ async fn a_concurrently_changed_object_is_not_overwritten(server: Server) {
     assert_eq!(stores.database.run(&set).await, 1);
     let key = stores.s3.store().list(BUCKET, PREFIX).into_iter().find(|key| key.contains(id.as_str())).unwrap();
     let trusted = [&REPAIR[..], &["--trust", "warehouse", "--output", "json"]].concat();
-    // The change is refused for now, until theirs has come.
+    // The change is rejected at first, until the other process has written.
     stores.s3.dials().change(|dials| dials.slow_down = Fault::always().on(&[Op::Put]));
     let child = stores.scene.start(&trusted);
     let until = Instant::now() + Duration::from_secs(60);

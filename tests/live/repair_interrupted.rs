@@ -11,7 +11,7 @@ use testkit::{MARIADB, MYSQL, PREFIX, Server};
 
 use crate::store_state::{REPAIR, State, Stores, UNDO, ended, holding, repaired, rows};
 
-/// The ids and keys that whole lines of an undo file are about.
+/// Returns the ids and keys in complete lines of an undo file.
 fn recorded(path: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -22,8 +22,8 @@ fn recorded(path: &Path) -> BTreeSet<String> {
     lines.map(name).collect()
 }
 
-/// At every moment each row and object has its old or its new value, with an undo line; another run repairs the rest,
-/// and one undo file of both gives all of it back.
+/// At every moment each row and object has its old or its new value, with an undo line. Another run repairs the rest,
+/// and the undo file of both runs reverts everything.
 async fn a_repair_killed_at_any_moment_can_be_repeated_and_undone(server: Server, kills: u32) {
     let Some(stores) = Stores::new(server, 20, 15).await else { return };
     let damaged = stores.damage().await;
@@ -44,7 +44,7 @@ async fn a_repair_killed_at_any_moment_can_be_repeated_and_undone(server: Server
         std::thread::sleep(length.mul_f64(f64::from(n) / f64::from(kills)));
         child.kill().unwrap();
         child.wait().unwrap();
-        // What the server still had of the killed session comes to its end first.
+        // The server first finishes the work of the killed session.
         while !stores.database.sessions().await.is_empty() {
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -68,7 +68,8 @@ async fn a_repair_killed_at_any_moment_can_be_repeated_and_undone(server: Server
     stores.database.drop().await;
 }
 
-/// Each row and object is as it was or as it should be, and has its line if it is not as it was; how many are not.
+/// Asserts that each row and object has its old or its new value, and an undo line if it has the new one. Returns the
+/// number of new values.
 fn changed_whole_and_with_lines(was: &State, is: &State, due: &State, lines: &BTreeSet<String>) -> usize {
     let mut changed = 0;
     for id in was.rows.keys().chain(due.rows.keys()).collect::<BTreeSet<_>>() {
@@ -90,7 +91,7 @@ fn changed_whole_and_with_lines(was: &State, is: &State, due: &State, lines: &BT
     changed
 }
 
-/// Cut off in the middle of its transaction, which waits for another's lock.
+/// The connection is closed during the transaction, which waits for another session's lock.
 async fn a_disconnected_repair_reports_an_error_or_continues(server: Server) {
     let Some(stores) = Stores::new(server, 10, 10).await else { return };
     let damaged = stores.damage().await;

@@ -23,7 +23,7 @@ pub async fn scene(server: Server) -> Option<(Database, Scene, u64)> {
     Some((database, scene, count))
 }
 
-/// Reads stderr until a line has this in it.
+/// Reads stderr until a line contains a text.
 pub fn wait_for(child: &mut Child, what: &str) -> BufReader<std::process::ChildStderr> {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut output = String::new();
@@ -87,7 +87,7 @@ async fn signals(server: Server) {
     database.drop().await;
 }
 
-/// A query that stops responding is waited for until the timeout, and Ctrl-C does not wait for a slow query.
+/// A run waits for a query without a response until the timeout, and Ctrl-C does not wait for a slow query.
 async fn signals_that_fail(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     database.run("CREATE TABLE pausa (n INT, s INT)").await;
@@ -152,7 +152,7 @@ async fn live_mysql_a_new_table_takes_the_place_of_a_damaged_one() {
     let old = ran.json["table_swap"]["old"].as_str().unwrap().to_owned();
     assert_eq!(database.count(&format!("SELECT COUNT(*) FROM {old}")).await.unsigned_abs(), count);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
-    // A row that is in no object would be lost with the old table.
+    // A row without an object would be lost with the old table.
     database
         .run("INSERT INTO historico_consumo SELECT UUID(), id_curral, id_raca, id_lote, 1, 1, 1, 1, 1, 1, data, cod_cliente, row_ts FROM historico_consumo LIMIT 1")
         .await;
@@ -181,13 +181,13 @@ async fn live_mysql_accounts_that_may_not_create_go_without_a_journal() {
     database.drop().await;
 }
 
-/// As tables are whose maker wanted no DATETIME: read, compared, overwritten and audited like any other.
+/// Tables without DATETIME columns are read, compared, overwritten and audited like any other.
 async fn timestamps(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     database
         .run("ALTER TABLE historico_consumo MODIFY data TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, MODIFY row_ts TIMESTAMP(6) NULL")
         .await;
-    // One record of a time that no TIMESTAMP holds.
+    // One record with a time that no TIMESTAMP can store.
     let far = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":200,"peso_medio":300,"data":"2040-01-01 00:00:00 UTC","quantidade_animais":1,"dia_confinamento":1,"consumo_real":9.5,"cod_cliente":"FazendaUm"}"#;
     std::fs::write(scene.path("far.json"), format!("{far}\n")).unwrap();
     let own = format!("sqlite:{}", scene.path("w.db").display());
@@ -254,7 +254,7 @@ async fn live_mariadb_columns_that_round_are_no_conflicts() {
     rounded(MARIADB).await;
 }
 
-/// Each connection that loads is killed as soon as it is seen, for a while.
+/// For some time, each loading connection is killed as soon as it appears.
 #[tokio::test]
 async fn live_mysql_killed_connections_cost_time_and_nothing_else() {
     let Some((database, scene, count)) = scene(MYSQL).await else { return };
@@ -299,7 +299,7 @@ async fn live_mysql_a_table_that_cannot_hold_records_is_refused_before_anything_
         let journal = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'ruminate_journal'";
         assert_eq!(database.count(journal).await, 0, "{expected}");
     }
-    // A narrower column takes what fits; each record that does not is named before it is sent.
+    // A narrower column accepts values that fit; other records are reported before they are sent.
     database.run("ALTER TABLE historico_consumo DROP COLUMN origem, MODIFY quantidade_animais TINYINT, MODIFY cod_cliente VARCHAR(9)").await;
     let ran = scene.run(&["replay"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
@@ -311,7 +311,7 @@ async fn live_mysql_a_table_that_cannot_hold_records_is_refused_before_anything_
     database.drop().await;
 }
 
-/// The server goes away while rows go in, and comes back.
+/// The server becomes unavailable while rows are loaded, and available again.
 #[tokio::test]
 async fn live_mariadb_a_server_that_restarts_is_waited_for() {
     let Some(mut own) = PrivateMariaDb::start(&[]).await else { return };

@@ -1,5 +1,5 @@
-//! What a replay on a real server must not do: lose values or rows in a table swap, hold up other sessions, or let a throttle
-//! query write.
+//! Protection of a real server during a replay: a table swap loses no values or rows, other sessions are not blocked,
+//! and a throttle query cannot write.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use testkit::{MARIADB, MYSQL, Ran, Server};
 
 use crate::replay::scene;
 
-/// A query that keeps the table in use: RENAME waits for it in short attempts, between which others continue, and what they
-/// write then is found after the swap.
+/// A query uses the table: RENAME waits for it in short attempts, between which other sessions continue. Rows that they
+/// write are found after the swap.
 async fn a_table_in_use(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     scene.run(&["replay"]).expect(0, &[("inserted", count)]);
@@ -24,7 +24,7 @@ async fn a_table_in_use(server: Server) {
         assert!(started.elapsed() < Duration::from_secs(60), "no RENAME");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Another writer gets through between two attempts, and is not kept waiting for the reader.
+    // Another writer continues between two attempts, and does not have to wait for the reader.
     let started = std::time::Instant::now();
     database
         .run("INSERT INTO historico_consumo SELECT UUID(), id_curral, id_raca, id_lote, 1, 1, 1, 1, 1, 1, data, cod_cliente, row_ts FROM historico_consumo LIMIT 1")
@@ -50,7 +50,7 @@ async fn live_mariadb_a_swap_waits_for_a_table_in_use_without_holding_up_others(
     a_table_in_use(MARIADB).await;
 }
 
-/// A throttle query is one SELECT, regardless of what the account may do.
+/// A throttle query is one SELECT, regardless of the privileges of the account.
 async fn a_query_that_only_reads(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     database.run("CREATE TABLE alvo (n INT)").await;

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 const REGION: &str = "eu-west-1";
 const ACCOUNT: &str = "123456789012";
 
-/// A topic of a test's own, and a queue that takes what it delivers, raw.
+/// A separate topic, and a queue with its messages, delivered raw.
 struct Moto {
     endpoint: String,
     config: aws_config::SdkConfig,
@@ -36,7 +36,7 @@ impl Moto {
         let endpoint = server("RUMINATE_TEST_MOTO", "live_moto")?;
         let shared = pipeline::aws::config(pipeline::retry::TimeoutProfile::Bulk).await.unwrap();
         let shared = shared.sdk.into_builder().endpoint_url(&endpoint);
-        // Another region than the topic's: the topic's wins.
+        // The region of the topic takes precedence over another one.
         let credentials = Credentials::new("x", "y", None, None, "test");
         let provider = aws_sdk_sns::config::SharedCredentialsProvider::new(credentials);
         let config = shared.credentials_provider(provider).region(aws_config::Region::new("us-east-1")).build();
@@ -81,7 +81,7 @@ impl Moto {
         serde_json::from_str(body).unwrap()
     }
 
-    /// Everything in the queue.
+    /// Returns all messages in the queue.
     async fn queued(&self) -> Vec<Value> {
         let url = format!("{}/{ACCOUNT}/{}", self.endpoint, self.name);
         let mut all = Vec::new();
@@ -94,7 +94,7 @@ impl Moto {
                 return all;
             };
             for message in messages {
-                // A FIFO queue gives nothing more of a group before what it gave is gone.
+                // A FIFO queue returns no more messages of a group until the previous ones are deleted.
                 let gone = json!({ "QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"] });
                 self.sqs("DeleteMessage", gone).await;
                 all.push(message.clone());
@@ -113,7 +113,7 @@ fn attributes(fifo: bool) -> Value {
     if fifo { json!({ "FifoQueue": "true" }) } else { json!({}) }
 }
 
-/// A history of two farms, and its readings' ids with their farms, in order.
+/// Writes a history of two farms. Returns the ids of its readings with their farms, in order.
 fn history() -> (Source, Vec<(String, String)>) {
     let herd = Herd::try_new(2, 15, 2, NaiveDate::from_ymd_opt(2026, 1, 1).unwrap(), 1).unwrap();
     let (mut bytes, faults) = (Vec::new(), Faults::none());
@@ -169,7 +169,7 @@ async fn live_moto_a_fifo_topic_keeps_a_lots_order_and_drops_repeats() {
     let (source, ids) = history();
     let settings = Settings { concurrency: 4, keeps_order: true, ..Settings::default() };
     for _ in 0..2 {
-        // The second time all are known by their ids.
+        // The second time all ids are known.
         let topic = Arc::new(moto.topic());
         publish::run(source.clone(), topic, settings.clone(), &Progress::Silent, &CancellationToken::default())
             .await

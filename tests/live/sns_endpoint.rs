@@ -22,7 +22,8 @@ use url::Url;
 
 use crate::moto::sns;
 
-/// Fetches certificates from moto, which distinguishes its services by the scope of a signature; the rest over the network.
+/// Fetches certificates from moto, which distinguishes its services by the scope of a signature, and all else over the
+/// network.
 #[derive(Debug)]
 struct AtMoto {
     moto: String,

@@ -33,14 +33,14 @@ impl State {
         Self { rows: rows(database).await, objects: s3.store().dump(BUCKET, PREFIX) }
     }
 
-    /// The rows that are not the same in both, as they are in each.
+    /// Returns the rows that differ, with both states.
     pub fn other_rows(&self, due: &Self) -> Vec<String> {
         let ids: BTreeSet<_> = self.rows.keys().chain(due.rows.keys()).collect();
         let other = ids.into_iter().filter(|id| self.rows.get(*id) != due.rows.get(*id));
         other.map(|id| format!("{id}: {:?}, not {:?}", self.rows.get(id), due.rows.get(id))).collect()
     }
 
-    /// The objects that are not the same in both, as they are in each.
+    /// Returns the objects that differ, with both states.
     pub fn other_objects(&self, due: &Self) -> Vec<String> {
         let keys: BTreeSet<_> = self.objects.keys().chain(due.objects.keys()).collect();
         let other = keys.into_iter().filter(|key| self.objects.get(*key) != due.objects.get(*key));
@@ -48,7 +48,8 @@ impl State {
     }
 }
 
-/// All rows, by the binary protocol: a statement without an argument would be answered in text of six digits.
+/// Reads all rows by the binary protocol: the response to a statement without an argument would be text with six
+/// digits.
 pub async fn rows(database: &Database) -> Rows {
     let mut connection = MySqlConnection::connect(&database.url()).await.unwrap();
     let found = sqlx::query("SELECT * FROM historico_consumo WHERE ? = 1").bind(1).fetch_all(&mut connection).await;
@@ -72,7 +73,7 @@ fn shown(row: &MySqlRow, at: usize) -> String {
     if let Ok(time) = row.try_get::<Option<DateTime<Utc>>, _>(at) {
         return any(time, |value| value.to_string());
     }
-    // Of a DECIMAL too, which comes as text.
+    // Also of a DECIMAL, which is returned as text.
     any(row.try_get_unchecked::<Option<String>, _>(at).unwrap(), |value| value)
 }
 
@@ -114,7 +115,7 @@ pub fn past_the_second() {
     std::thread::sleep(Duration::from_millis(1_100));
 }
 
-/// A lake and a warehouse that agree.
+/// Returns a lake and a warehouse that agree.
 pub struct Stores {
     pub s3: S3Server,
     pub database: Database,
@@ -138,7 +139,8 @@ impl Stores {
         State::of(&self.database, &self.s3).await
     }
 
-    /// Many rows lost, as many off by their last bits or with NULLs, and of the rest some objects lost; the state then.
+    /// Deletes many rows, changes as many by their last bits or to NULL, and deletes objects of some others. Returns
+    /// the state.
     pub async fn damage(&self) -> State {
         let ids = self.database.ids().await;
         let many = ids.len() * 9 / 20;
@@ -182,7 +184,7 @@ pub fn ended(child: Child) -> Ran {
     Ran::of(&child.wait_with_output().unwrap())
 }
 
-/// A session of the test's own in a transaction, with this done and not yet committed.
+/// Returns a separate session with an open transaction, in which this statement was executed.
 pub async fn holding(database: &Database, sql: &str) -> MySqlConnection {
     let mut connection = MySqlConnection::connect(&database.url()).await.unwrap();
     connection.execute("START TRANSACTION").await.unwrap();

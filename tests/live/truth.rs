@@ -11,7 +11,7 @@ use testkit::{BUCKET, Database, MOTO, MYSQL, PREFIX, Ran, Scene, Server, server}
 use crate::end_to_end::{ended, listen};
 use crate::moto::sns;
 
-/// Every fault at once; oversized ones are few, as each takes a quarter of a megabyte.
+/// Every fault at once. Oversized readings are few, because each has a quarter of a megabyte.
 const FAULTS: &str = "duplicate=0.03,late=0.05,out_of_order=0.05,missing_day=0.05,malformed=0.06,corrected=0.05,\
                       oversized=0.004,unknown_farm=0.03,missing=0.05,zero=0.03";
 
@@ -23,7 +23,7 @@ struct Proved {
     s3: S3Server,
     database: Database,
     scene: Scene,
-    /// By expectation: ids, or hashes of malformed messages.
+    /// Ids by expectation, or hashes of malformed messages.
     by_expectation: BTreeMap<Expectation, BTreeMap<String, At>>,
     totals: Totals,
 }
@@ -94,7 +94,7 @@ impl Proved {
             .collect()
     }
 
-    /// The key of the first object that has this in its name.
+    /// Returns the key of the first object with this text in its name.
     fn key(&self, part: &str) -> String {
         let keys = self.s3.store().list(BUCKET, "");
         keys.into_iter().find(|key| key.contains(part)).unwrap()
@@ -113,7 +113,7 @@ async fn proved_whole_and_damaged(server: Server) {
         "send-invalid"
     );
 
-    // Every tenth id: in turn its row, its object, or both are gone.
+    // Of every tenth id, in turn the row, the object, or both are deleted.
     let mut expected = BTreeMap::new();
     for (n, (id, at)) in history.by_expectation[&Expectation::Stored].iter().step_by(10).enumerate() {
         if n % 3 != 1 {
@@ -166,7 +166,7 @@ on_both! {
     proved_whole_and_damaged: live_mysql_a_history_with_every_fault_is_proved, live_mariadb_a_history_with_every_fault_is_proved;
 }
 
-/// The stream as it runs: file → `publish` → SNS (moto) → HTTP → `process --listen` → S3 and MySQL.
+/// The complete stream: file → `publish` → SNS (moto) → HTTP → `process --listen` → S3 and MySQL.
 #[tokio::test]
 async fn live_moto_a_history_with_every_fault_that_streamed_is_proved() {
     let Some(moto) = server(MOTO.variable, MOTO.group) else { return };

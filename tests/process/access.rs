@@ -1,4 +1,4 @@
-//! Who may use the endpoint: the flags without which it does not start.
+//! Access to the endpoint: flags that are required to start it.
 
 use testkit::Scene;
 

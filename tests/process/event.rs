@@ -40,7 +40,7 @@ fn the_samples_have_the_documented_results() {
 #[test]
 fn messages_that_a_store_fails_to_take_are_failed_and_code_1() {
     let home = home();
-    // A file where the farm's folder must go.
+    // A file instead of the farm's folder.
     std::fs::create_dir_all(home.path().join("lake")).unwrap();
     std::fs::write(home.path().join("lake/fazenda_um"), "not a directory").unwrap();
     assert_eq!(counts(home.path(), &sample("sqs-event.json"), 1), [3, 0, 0, 0, 3]);

@@ -74,7 +74,7 @@ impl Running {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), text.trim_end().to_owned())
     }
 
-    /// Sends a request and leaves its answer in the stream.
+    /// Sends a request without reading its response.
     pub async fn send(&self, line: &str, headers: &str, body: impl AsRef<[u8]>) -> io::Result<TcpStream> {
         let (method, path) = line.split_once(' ').unwrap_or((line, "/"));
         let body = body.as_ref();
@@ -84,7 +84,7 @@ impl Running {
         );
         let mut stream = TcpStream::connect(self.address).await?;
         stream.write_all(head.as_bytes()).await?;
-        let _ = stream.write_all(body).await; // a large body may be refused before its end
+        let _ = stream.write_all(body).await; // a large body may be rejected before its end
         Ok(stream)
     }
 
@@ -111,7 +111,7 @@ impl Open {
         let _ = self.0.write_all(text.as_bytes()).await; // the endpoint may have closed it
     }
 
-    /// Sends a request, and returns status and text; status 0 without an answer.
+    /// Sends a request, and returns status and text; status 0 without a response.
     pub async fn ask(&mut self, method: &str, path: &str, body: &str) -> (u16, String) {
         let length = body.len();
         self.write(&format!(

@@ -164,7 +164,7 @@ async fn messages_above_the_maximum_are_deferred() {
     let bodies: Vec<String> = REAL.lines().map(notification).collect();
     let answers = futures::future::join_all(bodies.iter().map(|body| endpoint.post(body))).await;
     let taken = answers.iter().filter(|(status, _)| *status == 200).count();
-    // A connection after the end is refused, which SNS handles like a 503.
+    // A connection after the end is rejected, which SNS handles like a 503.
     assert!(answers.iter().all(|(status, _)| [200, 503, 0].contains(status)), "{answers:?}");
     assert_eq!((taken, endpoint.ended().await.counts[Count::Messages]), (5, 5));
     assert_eq!(count(&rows).await, 5);
@@ -193,7 +193,7 @@ async fn its_health_fails_when_the_worker_has_ended() {
     let (_, _, intake) = stores().await;
     let endpoint = Running::start(Settings { max_messages: Some(1), ..believing() }, intake).await;
     assert_eq!(endpoint.ask("GET /health", "", "").await, (200, "ok".into()));
-    // A connection that is open when the worker ends still gets the true answer.
+    // A connection that is open when the worker ends still gets the correct response.
     let mut open = endpoint.connect().await.unwrap();
     assert_eq!(endpoint.post(notification(REAL.lines().next().unwrap())).await.0, 200);
     let (status, text) = open.ask("GET", "/health", "").await;

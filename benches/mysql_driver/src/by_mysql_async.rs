@@ -81,7 +81,7 @@ fn take<T: FromValue>(row: &mut Fetched, at: usize) -> Outcome<T> {
     Ok(row.take_opt(at).ok_or("no such column")??)
 }
 
-/// Without the driver's feature `chrono`, which the toolkit does not use.
+/// Converts a time without the driver's feature `chrono`, which the toolkit does not use.
 fn date(at: NaiveDateTime) -> Value {
     let part = |part: u32| u8::try_from(part).unwrap_or_default();
     let year = u16::try_from(at.year()).unwrap_or_default();

@@ -26,7 +26,7 @@ pub(super) async fn connect(address: &str, tls: bool) -> Outcome<usize> {
 }
 
 impl Driver {
-    /// A session, and the tables with their rows.
+    /// Creates a session, and the tables with their rows.
     pub(super) async fn set_up(address: &str) -> Outcome<Self> {
         let mut connection = options(address, false)?.connect().await?;
         for sql in [

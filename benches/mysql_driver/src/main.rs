@@ -21,7 +21,7 @@ const DATABASE: &str = "ruminate_bench_driver";
 const ROUNDS: usize = 5;
 /// Rows of the table that is read.
 const ROWS: usize = 200_000;
-/// Ids of a look-up, and rows of an INSERT.
+/// Ids of a lookup, and rows of an INSERT.
 const BATCH: usize = 1_000;
 /// Columns of a row.
 const COLUMNS: usize = 13;
@@ -63,7 +63,7 @@ fn insert() -> String {
     format!("INSERT INTO target VALUES {}", vec![row; BATCH].join(", "))
 }
 
-/// What is measured, and how often a round repeats it.
+/// Measured tasks, and how often a round repeats each.
 #[derive(Clone, Copy)]
 enum Task {
     Connect,
@@ -87,7 +87,7 @@ impl Task {
     }
 }
 
-/// CPU milliseconds of this process's threads so far; zero if the system does not report it.
+/// Returns the CPU milliseconds of this process's threads so far; zero if the system does not report them.
 fn cpu() -> f64 {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let spent = threads.filter_map(|thread| {

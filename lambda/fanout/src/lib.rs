@@ -3,10 +3,10 @@
 //! | event | command |
 //! | --- | --- |
 //! | `{"run": RUN, "plan": ["reconcile", …]}` | `ruminate plan reconcile … --out RUN` |
-//! | `{"run": RUN, "shard": K}` | `ruminate shard RUN --shard K`, which stops in time before the function is ended |
+//! | `{"run": RUN, "shard": K}` | `ruminate shard RUN --shard K`, which stops before the function's deadline |
 //! | `{"run": RUN, "merge": […]}` | `ruminate merge RUN …`; its evidence is written to the run |
 //!
-//! Stores come from the variables of the function, as everywhere. The response has the exit code and the counts of the
+//! The variables of the function name the stores. The response has the exit code and the counts of the
 //! outcome. Errors have two names, so that a state machine knows what to retry: `Interrupted` and `CannotRun`.
 
 use std::time::{Duration, SystemTime};
@@ -22,7 +22,7 @@ use ruminate::render::Rendered;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-/// Time that a shard has left when it stops, to end its requests and answer.
+/// Time that remains when a shard stops, to end its requests and respond.
 const MARGIN: Duration = Duration::from_secs(45);
 
 /// Event of the function: a run, and one of three steps.
@@ -61,7 +61,7 @@ impl From<Failure> for Diagnostic {
     }
 }
 
-/// Answers an event of the runtime.
+/// Handles an event of the runtime.
 ///
 /// # Errors
 /// Returns the failure of the step.
@@ -70,7 +70,7 @@ pub async fn serve(event: LambdaEvent<Value>) -> Result<Value, Failure> {
     answer(event.payload, left).await
 }
 
-/// Answers an event, with that much time left.
+/// Handles an event within the remaining time.
 ///
 /// # Errors
 /// Returns the failure of the step.
@@ -89,7 +89,7 @@ pub async fn answer(payload: Value, left: Duration) -> Result<Value, Failure> {
             summary(&run(&words.map(str::to_owned), left).await?, &event.run)
         }
         (None, None, Some(flags)) => merge(&event.run, flags, left).await,
-        _ => Err(Failure::CannotRun("the event has not exactly one of plan, shard and merge".to_owned())),
+        _ => Err(Failure::CannotRun("the event must have exactly one of plan, shard and merge".to_owned())),
     }
 }
 
@@ -101,8 +101,7 @@ async fn merge(run_url: &str, flags: &[String], left: Duration) -> Result<Value,
     if let Some(flag) =
         FLAGS_WITH_FILES.iter().find(|flag| flags.iter().any(|word| word.split('=').next() == Some(flag)))
     {
-        let why =
-            format!("the function has no disk that remains for the file of {flag}: run `ruminate merge` elsewhere");
+        let why = format!("the function has no permanent disk for the file of {flag}: run `ruminate merge` elsewhere");
         return Err(Failure::CannotRun(why));
     }
     let is_audit = is_audit(run_url).await.map_err(|e| failure(&e))?;
@@ -143,7 +142,7 @@ async fn upload(dir: &std::path::Path, run_url: &str, name: &str) -> anyhow::Res
     Ok(())
 }
 
-/// Runs a command of the toolkit; ends it in time.
+/// Runs a command of the toolkit, and stops it before the deadline.
 async fn run(words: &[String], left: Duration) -> Result<Rendered, Failure> {
     let Some(time) = left.checked_sub(MARGIN / 2) else {
         return Err(Failure::Interrupted("the function has too little time: set its timeout to 15 minutes".to_owned()));

@@ -1,4 +1,4 @@
-//! The program of the fan-out Lambda: one event after another.
+//! The program of the fan-out Lambda, which handles one event at a time.
 
 use lambda_runtime::{Error, run, service_fn};
 use tracing_subscriber::EnvFilter;

@@ -34,7 +34,7 @@ async fn a_run_is_planned_run_and_merged_by_events() {
     let invoke = async |event: Value| function.api.invoke_within(event.to_string(), Duration::from_secs(900)).await.0;
     let planned = invoke(json!({"run": run, "plan": ["reconcile", "--shards", "5"]})).await.unwrap();
     assert_eq!((&planned["shards"], &planned["exit"], &planned["run"]), (&json!(5), &json!(0), &json!(run)));
-    // A shard twice, and one past the end.
+    // A shard twice, and a number beyond the last shard.
     for shard in [3, 0, 1, 2, 3, 4, 5] {
         let ran = invoke(json!({"run": run, "shard": shard})).await.unwrap();
         assert_eq!(ran["shard"], shard, "{ran}");
@@ -80,7 +80,7 @@ async fn failures_have_the_names_that_a_state_machine_knows() {
     assert!(name == "Interrupted", "{name}: {why}");
 }
 
-/// A store that is away is tried again; what can never work, or would lose a file, is not.
+/// An unavailable store is retried; an event that can never succeed, or would lose a file, is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_an_interruption_and_a_repair_is_refused() {
     let scene = tokio::task::spawn_blocking(scene).await.unwrap();

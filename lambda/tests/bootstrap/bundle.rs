@@ -52,7 +52,7 @@ fn the_bill_of_materials_has_the_crates_of_the_function_and_no_others() {
     for name in ["ruminate-pipeline", "tokio", "lambda_runtime", "aws-sdk-s3", "sqlx-mysql"] {
         assert!(named(name).is_some(), "{name} is missing");
     }
-    // Neither the toolkit's own crates, nor those that are only used during a build.
+    // The list has neither the toolkit's own crates, nor crates that are only used during a build.
     for name in ["clap", "parquet", "minijinja", "serde_derive", "ruminate-lambda", "ruminate"] {
         assert!(named(name).is_none(), "{name}");
     }

@@ -122,7 +122,7 @@ async fn tls_is_verified(server: Server) {
         with(verified, &[("RDS_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sns/certificate.pem"))]);
     let stranger = start(&other_authority).await;
     says(stranger.api.invoke(message(2)).await, "RDS_CA_FILE");
-    // A server elsewhere is verified without any setting; 0.0.0.0 is this machine by a name that does not show it.
+    // A server on another machine is verified by default; 0.0.0.0 is this machine, but its name does not show it.
     let elsewhere = with(stores.env(), &[("RDS_USER", user.name), ("RDS_PASSWORD", "senha"), ("RDS_HOST", "0.0.0.0")]);
     let by_default = start(&elsewhere).await;
     says(by_default.api.invoke(message(2)).await, "TLS verification failed");

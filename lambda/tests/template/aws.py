@@ -1,4 +1,4 @@
-"""The region, and clients of what moto plays in this process."""
+"""The region, and clients of the services that moto mocks in this process."""
 
 from functools import lru_cache
 
@@ -10,5 +10,5 @@ ACCOUNT = "123456789012"  # moto's
 
 @lru_cache
 def client(service, **credentials):
-    """A client, kept: making one takes longer than most of what it is asked."""
+    """Returns a cached client, because creating one takes longer than most requests."""
     return boto3.client(service, region_name=REGION, **credentials)

@@ -1,4 +1,4 @@
-"""Resource types that moto's CloudFormation lacks, as calls to the APIs that moto does have, and some slips of its
+"""Resource types that moto's CloudFormation lacks, as calls to the APIs that moto has, and fixes for some errors of its
 own. CloudFormation's property names are the APIs' parameter names, so boto3 checks each property's name and type
 on the way. Written for moto 5.2.1; what a later one brings along can go here.
 """
@@ -16,8 +16,8 @@ from aws import client
 
 
 def stand_in(kind, create):
-    """Registers a type with moto, which looks for direct subclasses. `create(name, properties)` returns what Ref
-    gives."""
+    """Registers a type with moto, which looks for direct subclasses. `create(name, properties)` returns the value
+    of Ref."""
 
     def __init__(self, physical_resource_id):
         self.physical_resource_id = physical_resource_id
@@ -159,7 +159,7 @@ def _attribute(self, name, original=DBInstance.get_cfn_attribute):
 DBInstance.get_cfn_attribute = _attribute
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-logs-loggroup.html: with the streams.
 LogGroup.get_cfn_attribute = lambda self, _: f"{self.arn}:*"
-# Ref gives a parameter group itself, where its name is meant.
+# Ref returns a parameter group itself instead of its name.
 DBParameterGroup.physical_resource_id = property(lambda self: self.name)
 
 
@@ -168,7 +168,7 @@ def _clean_json(value, resources, original=parsing.clean_json):
     return [one for one in cleaned if one is not None] if isinstance(cleaned, list) else cleaned
 
 
-# AWS::NoValue takes an item out of a list; moto leaves a null.
+# AWS::NoValue removes an item from a list; moto leaves a null.
 parsing.clean_json = _clean_json
 
 
@@ -178,5 +178,5 @@ def _put_policy(self, name, policy, original=Role.put_policy):
     original(self, name, policy)
 
 
-# A role's policy from a template was neither checked nor kept as the text that it is.
+# moto neither checks a role's policy from a template nor stores it as text.
 Role.put_policy = _put_policy

@@ -1,4 +1,4 @@
-"""What the function's role may do: read as policies, and tried."""
+"""Permissions of the function's role, checked in its policies and by requests."""
 
 from botocore.exceptions import ClientError
 from moto.core import set_initial_no_auth_action_count
@@ -21,10 +21,10 @@ def listed(value):
 
 
 class Role:
-    """The part of a shape that is about its role."""
+    """The role of a shape."""
 
     def allowed(self):
-        """What this shape's role is to allow: action → resources."""
+        """Returns what the role of this shape must allow: action → resources."""
         lake = [f"arn:aws:s3:::{self.bucket}/{self.prefix}/*", f"arn:aws:s3:::{self.bucket}/quarentena/*"]
         logs = [client("logs").describe_log_groups()["logGroups"][0]["arn"]]
         allowed = {"logs:CreateLogStream": logs, "logs:PutLogEvents": logs, "s3:PutObject": lake, "s3:GetObject": lake}
@@ -66,12 +66,12 @@ class Role:
                     function = client("lambda").get_function_configuration(FunctionName=NAME)["FunctionArn"]
                     self.assertEqual(statement["Condition"], {"ArnEquals": {"lambda:SourceFunctionArn": function}})
         self.assertEqual(found, self.allowed())
-        # The interfaces are Lambda's affair: the code in the function is kept from them.
+        # Only Lambda itself manages the interfaces: the code in the function has no access to them.
         self.assertEqual(denied, {action: ["*"] for action in ENI} if "VpcId" in self.parameters else {})
 
     def test_the_role_is_enough_for_the_intake_and_not_for_harm(self):
         """By requests: moto enforces the role's policies here. The bucket's policy would block them, because moto ignores its
-        condition and refuses those that come by TLS too."""
+        condition and rejects requests by TLS too."""
         if "LakeBucket" in self.stack.ids:
             policy = client("s3").get_bucket_policy(Bucket=self.bucket)["Policy"]
             client("s3").delete_bucket_policy(Bucket=self.bucket)

@@ -33,29 +33,29 @@ def vpc():
 
 
 class Shape(Role, unittest.TestCase):
-    """Deployed once for all tests of the class."""
+    """A shape that is deployed once for all tests of the class."""
 
     buffered = False
     reserved = 20
     prefix = "historico_diario"
-    environment = {}  # beyond what every shape has
+    environment = {}  # in addition to that of every shape
 
     @classmethod
     def before(cls):
-        """Makes what is there already, and returns the parameters."""
+        """Creates the existing resources, and returns the parameters."""
         raise NotImplementedError
 
     @classmethod
     def setUpClass(cls):
         if cls is Shape:
-            raise unittest.SkipTest("is what the shapes have in common")
+            raise unittest.SkipTest("is the base class of the shapes")
         mock = mock_aws()
         mock.start()
         cls.addClassCleanup(mock.stop)
         cls.parameters = cls.before()
         cls.stack = Stack(cls.parameters)
 
-    # What a shape may differ in, by its parameters.
+    # Properties that depend on the parameters of a shape.
 
     @property
     def topic(self):
@@ -71,7 +71,7 @@ class Shape(Role, unittest.TestCase):
 
     @property
     def function_secret(self):
-        """That of the function's own account, with a created database; otherwise the only one."""
+        """Returns the secret of the function's own account, with a created database; otherwise the only secret."""
         return self.stack.ids.get("IntakeSecret") or self.secret
 
     def arn(self, queue):
@@ -112,7 +112,7 @@ class Shape(Role, unittest.TestCase):
         (group,) = client("logs").describe_log_groups()["logGroups"]
         self.assertEqual((group["logGroupName"], group["retentionInDays"]), (f"/aws/lambda/{NAME}", 90))
 
-    # ---- How messages come
+    # ---- Delivery of messages
 
     def test_there_is_one_subscription_with_its_dead_letters(self):
         sns = client("sns")
@@ -227,7 +227,7 @@ class Shape(Role, unittest.TestCase):
             (statement["Effect"], statement["Principal"], statement["Action"], statement["Resource"], statement["Condition"]),
             ("Deny", "*", "s3:*", [arn, f"{arn}/*"], {"Bool": {"aws:SecureTransport": "false"}}),
         )
-        # Denied only where both headers are missing: a repair has If-Match. Only requests that make an object can have one.
+        # Denied only if both headers are missing: a repair has If-Match. Only requests that create an object can have one.
         self.assertEqual(
             [conditional[part] for part in ("Effect", "Principal", "Action", "Resource", "Condition")],
             [
@@ -321,7 +321,7 @@ class Shape(Role, unittest.TestCase):
         self.assertTrue(all(one["properties"]["region"] == REGION for one in body["widgets"]))
 
     def metrics(self, body):
-        """The metrics of a dashboard, with the abbreviations of CloudWatch written out: `.` is the value above, `...` all of them."""
+        """Returns the metrics of a dashboard, with the abbreviations of CloudWatch expanded: `.` repeats the value above, `...` all values."""
         for widget in body["widgets"]:
             above = []
             for metric in widget["properties"]["metrics"]:

@@ -1,4 +1,4 @@
-"""Deploys lambda/template.yaml the way AWS would, into moto: what CloudFormation and SAM do before a resource is
+"""Deploys lambda/template.yaml into moto as AWS would: what CloudFormation and SAM do before a resource is
 created (parameters, rules, the transform, `aws cloudformation package`), and the stack that comes out of it.
 
 Contains no expectation about the template: those are in the test_*.py next to it.
@@ -16,11 +16,11 @@ from moto.cloudformation import parsing
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-import mocks  # noqa: F401  (teaches moto the resource types it lacks)
+import mocks  # noqa: F401  (adds the resource types that moto lacks)
 from aws import REGION, client
 
 NAME = "ruminate"
-# It logs at every exit that it sent no usage statistics.
+# Otherwise it logs at every exit that it sent no usage statistics.
 logging.getLogger("samtranslator.metrics.metrics").setLevel(logging.ERROR)
 PATH = Path(__file__).parents[2] / "template.yaml"
 
@@ -36,7 +36,7 @@ class Template:
 
 
 class Refused(Exception):
-    """Parameter errors that CloudFormation would report before it creates anything."""
+    """Returns the parameter errors that CloudFormation would report before it creates anything."""
 
 
 class NoManagedPolicies:
@@ -47,14 +47,14 @@ class NoManagedPolicies:
 
 
 def transformed(code=None):
-    """The template after the SAM transform, its function's code in S3 as `aws cloudformation package` leaves it."""
+    """Returns the template after the SAM transform, its function's code in S3 as `aws cloudformation package` leaves it."""
     template = Template.parsed()
     template["Resources"]["Function"]["Properties"]["CodeUri"] = code or {"Bucket": "code", "Key": "bootstrap.zip"}
     return transform(template, {}, NoManagedPolicies())
 
 
 def check_parameters(template, given):
-    """Does to parameters what CloudFormation does and moto does not: refuses them by pattern, list, range and rule."""
+    """Checks parameters as CloudFormation does and moto does not: by pattern, list, range and rule."""
     declared = template["Parameters"]
     if unknown := given.keys() - declared.keys():
         raise Refused(f"no such parameter: {unknown}")
@@ -88,7 +88,7 @@ def holds(condition, values):
 
 class Stack:
     """A deployed stack. `sent` has, by logical id, each created resource's properties with everything in them resolved,
-    as CloudFormation would send them to the service: moto's CloudFormation drops some of them on the way."""
+    as CloudFormation would send them to the service: moto's CloudFormation drops some of them."""
 
     def __init__(self, parameters):
         self.code = bootstrap_zip()
@@ -114,14 +114,14 @@ class Stack:
         self.template = template
 
     def of_type(self, kind):
-        """Logical ids of the created resources of a type."""
+        """Returns the logical ids of the created resources of a type."""
         return {one for one in self.sent if self.template["Resources"][one]["Type"] == kind}
 
     def output(self, name):
         return self.outputs[name]["OutputValue"]
 
     def queue(self, logical_id):
-        """A queue's attributes."""
+        """Returns the attributes of a queue."""
         return client("sqs").get_queue_attributes(QueueUrl=self.ids[logical_id], AttributeNames=["All"])["Attributes"]
 
     def delete(self):
@@ -130,14 +130,14 @@ class Stack:
 
 @contextmanager
 def record():
-    """Notes what moto's CloudFormation is about to create."""
+    """Records what moto's CloudFormation is about to create."""
     sent = {}
     original = parsing.parse_resource_and_generate_name
 
     def noting(logical_id, resource_json, resources_map):
         parsed = original(logical_id, resource_json, resources_map)
         if parsed:
-            # Ref gives some of moto's resources themselves rather than their names.
+            # Ref returns some of moto's resources themselves instead of their names.
             sent[logical_id] = json.loads(json.dumps(parsed[1]["Properties"], default=lambda resource: resource.name))
         return parsed
 

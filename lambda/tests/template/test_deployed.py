@@ -1,4 +1,4 @@
-"""The shapes in which the stack is deployed, each with what is particular to it."""
+"""The variants of the deployed stack, with the checks of each."""
 
 import json
 import unittest
@@ -18,17 +18,17 @@ def secret():
 
 
 def rules(group, side):
-    """A security group's rules: (from, to, groups, ranges)."""
+    """Returns the rules of a security group: (from, to, groups, ranges)."""
     (group,) = client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
     return [
         (one["FromPort"], one["ToPort"], [g["GroupId"] for g in one["UserIdGroupPairs"]], [r["CidrIp"] for r in one["IpRanges"]])
         for one in group[side]
-        if one["IpProtocol"] != "-1"  # moto leaves the rule that lets everything out, which CloudFormation takes away
+        if one["IpProtocol"] != "-1"  # moto keeps the rule that permits all outgoing traffic, which CloudFormation removes
     ]
 
 
 class Direct(Shape):
-    """The fewest parameters: a secret that names the database. Outside a VPC."""
+    """With the fewest parameters: a secret that names the database. Outside a VPC."""
 
     @classmethod
     def before(cls):
@@ -36,7 +36,7 @@ class Direct(Shape):
 
 
 class Deleted(unittest.TestCase):
-    """A stack that goes leaves what holds data. The queues and the bucket's protection are such too."""
+    """A deleted stack leaves the resources with data, including the queues and the bucket's protection."""
 
     @mock_aws
     def test_the_lake_and_the_messages_stay(self):
@@ -75,7 +75,7 @@ class Buffered(Shape):
         }
 
     def allowed(self):
-        # Decrypt twice: for what is in the bucket, and for the secret.
+        # Decrypt twice: for the objects in the bucket, and for the secret.
         return super().allowed() | {"kms:GenerateDataKey": [KEY], "kms:Decrypt": [KEY, KEY]}
 
     def test_keys_serve_only_their_own_service(self):
@@ -85,7 +85,7 @@ class Buffered(Shape):
 
 
 class Existing(Shape):
-    """What is there already stays: topic, bucket and database. On arm64, in subnets without a NAT gateway."""
+    """With an existing topic, bucket and database, which stay unchanged. On arm64, in subnets without a NAT gateway."""
 
     prefix = "lake"
 
@@ -170,7 +170,7 @@ class Catalogued(Shape):
 
 
 class ByIam(Shape):
-    """Logs in to an existing database by IAM; the database's security group lets the function in."""
+    """With a login to an existing database by IAM; the database's security group admits the function."""
 
     environment = {
         "RDS_HOST": "db.example",
@@ -219,7 +219,7 @@ class ByIam(Shape):
 
 
 class Created(Shape):
-    """Everything is new, the database too."""
+    """With new resources only, including the database."""
 
     buffered = True
 
@@ -270,7 +270,7 @@ class Created(Shape):
         endpoint = self.database()["Endpoint"]
         self.assertEqual((value["username"], value["host"], value["port"]), ("ruminate", endpoint["Address"], endpoint["Port"]))
         self.assertEqual((value["engine"], value["dbname"]), ("mysql", "fazendas"))
-        self.assertRegex(value["password"], "^[A-Za-z0-9]{40}$")  # MySQL on RDS takes 41, and no / @ " or space
+        self.assertRegex(value["password"], "^[A-Za-z0-9]{40}$")  # MySQL on RDS accepts at most 41 characters, and no / @ " or space
         for name, property in (("username", "MasterUsername"), ("password", "MasterUserPassword")):
             reference = f"{{{{resolve:secretsmanager:{self.secret}:SecretString:{name}}}}}"
             self.assertEqual(self.stack.sent["Database"][property], reference)
@@ -313,7 +313,7 @@ class Rotated(Created):
 
 
 class CreatedByIam(Created):
-    """The database is new, and the function logs in by IAM; the secret is for the administrator who creates the account."""
+    """With a new database and a login of the function by IAM; the secret is for the administrator who creates the account."""
 
     buffered = False
 

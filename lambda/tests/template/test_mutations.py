@@ -1,4 +1,4 @@
-"""Each check can fail: the template with one thing wrong, and the check that has to notice."""
+"""Each check can fail: the template with one fault, and the check that must detect it."""
 
 import unittest
 
@@ -15,7 +15,7 @@ VALUES = "test_rules.Rules.test_values_that_cannot_work_are_refused"
 CONTRADICTIONS = "test_rules.Rules.test_what_contradicts_itself_is_refused"
 SOURCE = "ArnEquals: {aws:SourceArn: !If [CreateTopic, !Ref Topic, !Ref ExistingTopicArn]}"
 
-# The check, what is written, what is written instead.
+# The check, the text in the template, and its replacement.
 MUTATIONS = [
     (f"test_deployed.Buffered.{BUFFER}", "      FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
     (f"test_deployed.Buffered.{BUFFER}", "ScalingConfig: {MaximumConcurrency: !Ref MaximumConcurrency}", "ScalingConfig: {}"),

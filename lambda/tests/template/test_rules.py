@@ -81,7 +81,7 @@ class Rules(unittest.TestCase):
         for name, value in (
             ("Architecture", "arm"),
             ("Timeout", "31"),
-            ("MaximumConcurrency", "1"),  # the event source takes 2 to 1,000
+            ("MaximumConcurrency", "1"),  # the event source accepts 2 to 1,000
             ("MaximumConcurrency", "1001"),
             ("BufferWindowSeconds", "0"),  # not with batches over 10
             ("LogRetentionDays", "100"),
@@ -89,10 +89,10 @@ class Rules(unittest.TestCase):
             ("ExistingTopicArn", "consumo"),
             ("ExistingLakeBucket", "s3://lake"),
             ("LakePrefix", "historico_diario/"),
-            ("LakePrefix", "a/b"),  # the quarantine would lie in a/
+            ("LakePrefix", "a/b"),  # the quarantine would be in a/
             ("LakePrefix", ""),
             ("LakeSse", "sse-c"),
-            ("GlueDatabase", "Fazendas"),  # Glue has lower case only
+            ("GlueDatabase", "Fazendas"),  # Glue supports lower case only
             ("GlueDatabase", "fazendas-1"),
             ("GlueFarms", "fazenda_um, fazenda_dois"),
             ("GlueFarms", "fazenda_um,"),
@@ -110,7 +110,7 @@ class Rules(unittest.TestCase):
             ("SubnetIds", "subnet-0a, subnet-0b"),
             ("DatabaseResourceId", "warehouse"),
             ("MetaRate", "1.76"),
-            ("MetaRate", "0"),  # the function would refuse to start, as with 1
+            ("MetaRate", "0"),  # the function would not start, as with 1
             ("MetaRate", "1"),
             ("LogLevel", "WARN"),  # Lambda would drop the metrics
             ("LogLevel", "ERROR"),

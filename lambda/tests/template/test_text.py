@@ -11,7 +11,7 @@ import yaml
 
 from stack import PATH, Template, transformed
 
-# What the function reads, and nothing else: a mistyped name would be a setting without effect.
+# Exactly the variables that the function reads: a mistyped name would be a setting without effect.
 VARIABLES = {
     "RUMINATE_LAKE",
     "RUMINATE_META_RATE",
@@ -33,7 +33,7 @@ VARIABLES = {
 
 
 def within(node):
-    """Every mapping, list and leaf below a node."""
+    """Yields every mapping, list and leaf below a node."""
     yield node
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from within(child)
@@ -44,8 +44,8 @@ class Text(unittest.TestCase):
         self.template = Template.parsed()
 
     def test_cfn_lint_finds_nothing(self):
-        # No rule is ignored. What SAM makes of the template is read too: of SAM's own resources cfn-lint knows the names
-        # of properties, not their values. The region is the one it is meant for.
+        # No rule is ignored. The result of the SAM transform is checked too, because cfn-lint checks the names of the
+        # properties of SAM's own resources, but not their values. The region is that of the deployment.
         command = [sys.executable, "-c", "from cfnlint.runner import main; main()", "--regions", "sa-east-1", "--"]
         with tempfile.TemporaryDirectory() as folder:
             written, made = Path(folder, "template.yaml"), Path(folder, "transformed.json")
@@ -63,7 +63,7 @@ class Text(unittest.TestCase):
         self.assertEqual(self.template["Resources"]["Function"]["Properties"]["CodeUri"], "bootstrap.zip")
 
     def test_cloudformation_can_read_it_as_it_stands(self):
-        # It takes no YAML aliases, though the tools that upload it expand them.
+        # CloudFormation accepts no YAML aliases, although the tools that upload a template expand them.
         self.assertFalse([e for e in yaml.parse(Template.text, yaml.SafeLoader) if getattr(e, "anchor", None)])
         self.assertLess(len(json.dumps(transformed())), 1_000_000)
 
@@ -120,7 +120,7 @@ class Text(unittest.TestCase):
         self.assertLessEqual({"BufferPolicy", "UndeliveredMessagesPolicy"}, set(resources["BufferSubscription"]["DependsOn"]))
 
     def test_sam_adds_nothing_of_its_own(self):
-        # No role, permission or policy that is not written here.
+        # There is no role, permission or policy that is not listed here.
         self.assertEqual(set(transformed()["Resources"]), set(self.template["Resources"]))
 
     def test_no_password_is_a_parameter_or_a_variable(self):

@@ -74,7 +74,7 @@ fn parse(text: &str) -> Result<(Vec<String>, RootCertStore), String> {
             .map_err(|e| format!("has a certificate that cannot be decoded, number {count}: {e}"))?;
         match roots.add(certificate) {
             Ok(()) => pem.push(format!("{block}\n")),
-            Err(e) => tracing::debug!("certificate {count} of the bundle is no authority that can be used: {e}"),
+            Err(e) => tracing::debug!("certificate {count} of the bundle is not a usable authority: {e}"),
         }
     }
     if pem.is_empty() {

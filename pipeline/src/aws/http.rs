@@ -168,7 +168,7 @@ impl SignedHttpClient {
         tokio::time::timeout(limit, work).await.unwrap_or_else(timed_out)
     }
 
-    /// An exchange, again over a new connection where a kept one was dead; and by whose signature.
+    /// Sends a request, again over a new connection if a reused one was dead. Returns the response and the signer.
     async fn signed_exchange(&self, requested: &ApiRequest<'_>) -> Result<(ApiResponse, Arc<Signer>), TransportError> {
         let signer = self.credentials.signer().await.map_err(TransportError::Credentials)?;
         let broke = || TransportError::Network("connection lost".into());

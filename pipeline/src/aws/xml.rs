@@ -1,5 +1,5 @@
-//! Text of elements in the XML answers of AWS. The crate `quick-xml` parses; nothing is expanded but the five predefined
-//! entities and character references, and a document with a DTD is not read at all.
+//! Text of elements in the XML responses of AWS. The crate `quick-xml` parses; only the five predefined entities and
+//! character references are expanded, and a document with a DTD is rejected.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use quick_xml::escape::unescape;
 use quick_xml::events::Event;
 use quick_xml::name::QName;
 
-/// The text of the first element of that name. `None` where there is no such element with an end, or where the XML before
-/// its end is malformed.
+/// Returns the text of the first element of this name. `None` if there is no such element with an end, or if the XML
+/// before its end is malformed.
 pub fn element<'a>(xml: &'a str, name: &str) -> Option<Cow<'a, str>> {
     let mut reader = Reader::from_str(xml);
     loop {
@@ -21,7 +21,7 @@ pub fn element<'a>(xml: &'a str, name: &str) -> Option<Cow<'a, str>> {
     }
 }
 
-/// The text of the element that has just begun. An entity that XML does not define stays as it is written.
+/// Returns the text of the element that was just opened. An entity that XML does not define is not replaced.
 pub fn text<'a>(reader: &mut Reader<&'a [u8]>, name: QName<'_>) -> Option<Cow<'a, str>> {
     let raw = reader.read_text(name).ok()?.decode().ok()?;
     match raw {

@@ -87,15 +87,17 @@ pub enum Error {
         "the event is neither a JSON object nor an array of records: give the event as Lambda receives it, {{\"Records\":[…]}}"
     )]
     NotObject,
-    #[error("the event has no Records: it is no SNS or SQS event")]
+    #[error("the event has no Records: it is not an SNS or SQS event")]
     NoRecords,
     #[error("the event's Records is not an array")]
     NotArray,
     #[error("the event has an empty list of Records: there is no message in it")]
     Empty,
-    #[error("record {record} of the event is no JSON object of a record's shape: {why}")]
+    #[error("record {record} of the event is not a JSON object with the fields of a record: {why}")]
     BadRecord { record: usize, why: String },
-    #[error("record {record} of the event names no event source: neither EventSource nor eventSource is a text")]
+    #[error(
+        "record {record} of the event does not name an event source: neither EventSource nor eventSource is a text"
+    )]
     NoSource { record: usize },
     #[error(
         "record {record} of the event is from {found}: only aws:sns and aws:sqs carry readings, point the trigger at the topic or its queue"

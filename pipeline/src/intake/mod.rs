@@ -72,7 +72,7 @@ type WrittenRecord = (WrittenObject, Record);
 
 impl WrittenObject {
     /// Returns the result of its row. An existing row of an object that cannot be read is compared in the fields of the
-    /// reading, which the id in the object's name proves; the other columns are those of the object.
+    /// reading, which the id in the object's name identifies; the other columns are those of the object.
     fn row_result(&self, row: LoadResult) -> LoadResult {
         let is_computed = |column| matches!(column, Column::RowTs | Column::ConsumoMeta);
         match row {
@@ -255,13 +255,13 @@ impl Intake {
     /// Writes an object. An existing object is left unchanged, and its `row_ts` goes to the warehouse.
     ///
     /// If the existing object is not a record with this id, the message is quarantined and no row is written: the
-    /// warehouse must not contain records that the lake lacks. If it cannot be read, its name still proves its reading,
-    /// so the row is written.
+    /// warehouse must not contain records that the lake lacks. If it cannot be read, its name still identifies its
+    /// reading, so the row is written.
     async fn put(&self, treated: PreparedMessage, now: DateTime<Utc>) -> Result<WrittenRecord, Verdict> {
         let PreparedMessage { at, record, message } = treated;
         let failed = |e: lake::Error| Verdict::Failed(e.into());
         let bad = |what: &str| failed(lake::Error::new(lake::Reason::BadKey, record.id_treated_data.clone(), what));
-        let key = Key::of(&record).ok_or_else(|| bad("its id cannot stand in a name"))?.to_string();
+        let key = Key::of(&record).ok_or_else(|| bad("its id cannot be part of a name"))?.to_string();
         let body = Bytes::from(record.object(&message).map_err(|e| bad(&e.to_string()))?);
         let written = |record, object, unverifiable| Ok((WrittenObject { at, object, unverifiable }, record));
         let why = match self.put_or_read(&key, body).await.map_err(failed)? {

@@ -191,8 +191,8 @@ impl Lake for Dir {
         blocking(move || write().map_err(|e| failure(&key, &e))).await
     }
 
-    /// Not atomic: another writer can intervene between the token check and the change, because file systems have no
-    /// compare-and-swap.
+    /// Checks the token and makes the change. Not atomic: another writer can intervene in between, because file systems
+    /// have no compare-and-swap.
     async fn change_if_match(&self, key: &str, etag: &str, body: Option<Bytes>) -> Result<ChangeResult, Error> {
         let (this, path, key, etag) = (self.clone(), self.path(key)?, key.to_owned(), etag.to_owned());
         blocking(move || {

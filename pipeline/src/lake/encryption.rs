@@ -58,7 +58,9 @@ impl std::str::FromStr for SseAlgorithm {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(text.trim()));
-        found.ok_or_else(|| format!("{text:?} is no server-side encryption: write AES256, aws:kms or aws:kms:dsse"))
+        found.ok_or_else(|| {
+            format!("{text:?} is not a server-side encryption algorithm: write AES256, aws:kms or aws:kms:dsse")
+        })
     }
 }
 
@@ -66,7 +68,7 @@ impl Encryption {
     /// Returns the encryption for an algorithm and a key. A key without an algorithm is used with `aws:kms`.
     ///
     /// # Errors
-    /// Returns an error if there is a key for an algorithm without one.
+    /// Returns an error if a key is given for an algorithm without a key.
     pub fn try_new(algorithm: Option<SseAlgorithm>, key: Option<String>) -> Result<Self, String> {
         match (algorithm, key.filter(|key| !key.trim().is_empty())) {
             (None, None) => Ok(Self::Bucket),

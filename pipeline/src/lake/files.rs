@@ -1,4 +1,4 @@
-//! Ranges and files of a lake whose back end has no better way than complete objects in memory.
+//! Ranges and files of a lake whose back end reads and writes only complete objects in memory.
 
 use std::ops::Range;
 use std::path::Path;

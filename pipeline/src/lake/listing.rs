@@ -1,4 +1,4 @@
-//! Listings as a whole: one entry, or all pages of a prefix.
+//! Complete listings: one entry, or all pages of a prefix.
 
 use super::{Depth, Error, Lake, ListPage, ObjectMeta};
 

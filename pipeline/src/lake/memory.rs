@@ -109,7 +109,7 @@ impl Lake for Memory {
     async fn get_range(&self, listed: &ObjectMeta, range: Range<u64>) -> Result<Bytes, Error> {
         let body = self.get(&listed.key).await?;
         if token(&body) != listed.etag {
-            return Err(Error::new(Reason::NotFound, &*listed.key, "another version is in its place"));
+            return Err(Error::new(Reason::NotFound, &*listed.key, "it was replaced by another version"));
         }
         slice(listed, &body, range)
     }
@@ -141,7 +141,7 @@ impl Lake for Memory {
         Ok(Utc::now())
     }
 
-    /// The token is a hash of the body.
+    /// Returns the token of a body, which is its hash.
     fn token_precision(&self) -> TimeDelta {
         TimeDelta::zero()
     }

@@ -9,7 +9,7 @@
 //! 1. A folder here with its implementation of [`Lake`]. Methods with a default body are correct but slow for a remote store:
 //!    implement them too.
 //! 2. Its variant of [`LakeUrl`] (`url.rs`), and its arm in the toolkit's `open_lake` (`src/cli/flags.rs`), which chooses the
-//!    back end. The compiler names the other places that match on the variants.
+//!    back end. The compiler finds the other places that match on the variants.
 //!
 //! # Changing every request
 //!
@@ -243,8 +243,8 @@ pub trait Lake: Send + Sync + fmt::Debug {
         TimeDelta::zero()
     }
 
-    /// Returns how old an object must be so that no later write can have its change token; by default the precision of
-    /// the coarsest clocks of file systems, because a token may be a time and a size.
+    /// Returns how old an object must be so that no later write can have its change token. The default is the precision
+    /// of the coarsest clocks of file systems, because a token may consist of a time and a size.
     fn token_precision(&self) -> TimeDelta {
         TimeDelta::seconds(2)
     }
@@ -381,7 +381,7 @@ impl Error {
     }
 
     /// Returns true if an object that exists cannot be read, and the store works: it is in an archive tier, access to
-    /// it is denied, or something that is no object has its name.
+    /// it is denied, or something that is not an object has its name.
     pub fn is_unverifiable(&self) -> bool {
         let reasons = [
             Reason::NotFound,

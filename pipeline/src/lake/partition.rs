@@ -283,7 +283,7 @@ mod tests {
     async fn folder_markers_are_counted_apart() {
         let lake = lake().await;
         let before = scan_partitions(&lake, &Span::default()).await.unwrap();
-        // Names that end with a slash are for the tests with an S3 server: a map of names has no folders.
+        // Names that end with a slash are tested with an S3 server: a map of names has no folders.
         let markers = ["fazenda_um_$folder$", ".DS_Store", "fazenda_um/2023/._x"];
         for key in markers {
             lake.put_new(key, Bytes::new()).await.unwrap();

@@ -1,5 +1,5 @@
-//! Objects with unrecognized names: counted, and only the first ones are held, because a lake can have millions.
-//! Objects that only stand for a folder are counted separately.
+//! Objects with unrecognized names: all are counted, but only the first keys are kept, because a lake can have
+//! millions. Folder markers are counted separately.
 
 use std::collections::BTreeSet;
 
@@ -16,8 +16,8 @@ pub struct Strays {
 /// Names of files that operating systems put into folders.
 const SYSTEM_FILES: [&str; 3] = [".DS_Store", "Thumbs.db", "desktop.ini"];
 
-/// Returns true if an object only stands for a folder, as consoles, s3fs and Hadoop create them, or is a file that an operating
-/// system puts into every folder.
+/// Returns true if an object only marks a folder, as consoles, s3fs and Hadoop create them, or is a file that an
+/// operating system puts into every folder.
 pub fn is_folder_marker(object: &ObjectMeta) -> bool {
     let name = object.key.rsplit('/').next().unwrap_or_default();
     object.size == 0 && (name.is_empty() || name.ends_with("_$folder$"))
@@ -26,7 +26,7 @@ pub fn is_folder_marker(object: &ObjectMeta) -> bool {
 }
 
 impl Strays {
-    /// Maximum number of keys that are held.
+    /// Maximum number of keys that are kept.
     pub const KEPT: usize = 1_000;
 
     /// Counts a listed object.
@@ -54,7 +54,7 @@ impl Strays {
         self.count
     }
 
-    /// Returns the number of objects that only stand for a folder, which are not in [`Strays::count`].
+    /// Returns the number of folder markers, which are not in [`Strays::count`].
     pub fn folder_markers(&self) -> u64 {
         self.folder_markers
     }
@@ -64,7 +64,7 @@ impl Strays {
         self.first.iter().map(String::as_str)
     }
 
-    /// Returns the number of objects whose keys are not held.
+    /// Returns the number of objects whose keys are not kept.
     pub fn unnamed(&self) -> u64 {
         self.count - self.first.len() as u64
     }
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_counted_and_the_first_are_held_in_any_order() {
+    fn all_are_counted_and_the_first_are_kept_in_any_order() {
         let mut strays = Strays::default();
         for n in (0..10_000).rev() {
             strays.add(format!("{n:05}"));

@@ -108,7 +108,7 @@ macro_rules! declare {
 
             const DESCRIBED: [(ColumnKind, bool); Self::COUNT] = [$((ColumnKind::$kind, is_optional!($need)),)*];
 
-            /// The column's name in SQL, JSON, CSV and Parquet.
+            /// Returns the column's name in SQL, JSON, CSV and Parquet.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*

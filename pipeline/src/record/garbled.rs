@@ -25,7 +25,7 @@ pub(super) fn damage(text: &str) -> Option<&'static str> {
 
 /// Returns true for text such as `SÃ£o JoÃ£o`: its bytes in Windows-1252 are Latin text in UTF-8.
 ///
-/// Text that was written as it is meant has a letter such as `ã` before an ASCII letter, which is not UTF-8.
+/// Correct text has a letter such as `ã` before an ASCII letter, and these bytes are not UTF-8.
 fn is_mojibake(text: &str) -> bool {
     let Some(bytes) = text.chars().map(byte).collect::<Option<Vec<u8>>>() else { return false };
     let is_expected = |c: char| matches!(c, '\0'..='\u{7f}' | '\u{a0}'..='\u{17f}' | '\u{2010}'..='\u{205e}');

@@ -81,8 +81,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Returns the id that a message states for itself, as an export of the warehouse or a lake object does; `None` if it
-    /// has none.
+    /// Returns the id in a message, as in an export of the warehouse or a lake object; `None` if it has none.
     pub(super) fn stated_id(&self) -> Option<String> {
         let raw = self.slots[Column::IdTreatedData.index()]?.get();
         let text: String = serde_json::from_str(raw).ok()?;

@@ -24,7 +24,7 @@ impl Reading {
         }
     }
 
-    /// Compares the id that a message states with the one of its values. A copy of a record is then stored once.
+    /// Compares the id in a message with that of its values. A copy of a record is then stored once.
     fn check_stated(self, stated: String) -> Result<Self, Rejection> {
         let computed = reading_id(&self);
         if Uuid::try_parse(&stated).is_ok_and(|stated| stated == computed) {

@@ -57,7 +57,7 @@ const PLACEHOLDERS: [&str; 50] = [
 /// Maximum length of a placeholder, in bytes.
 const LONGEST: usize = 20;
 
-/// Returns true if the text stands for a missing value, such as `NULL`, `#N/A` or `#NÚM!`.
+/// Returns true if the text represents a missing value, such as `NULL`, `#N/A` or `#NÚM!`.
 pub(super) fn is_placeholder(tidy: &str) -> bool {
     tidy.len() <= LONGEST && (is_listed(tidy) || is_spreadsheet_error(tidy)) || is_filled_cell(tidy)
 }

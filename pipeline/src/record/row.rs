@@ -71,7 +71,7 @@ impl ColumnType {
     }
 }
 
-/// Member of a JSON object that holds a value which its column cannot have, as text.
+/// Member of a JSON object with a value that is invalid for its column, as text.
 pub const INVALID: &str = "invalid";
 
 /// One value of a row or record.
@@ -84,7 +84,7 @@ pub enum Value {
     Double(f64),
     Integer(i64),
     DateTime(NaiveDateTime),
-    /// What a row holds although its column's type has no such value, as text: `2023-00-00`, or text in a number column
+    /// Value in a row that is invalid for its column's type, as text: `2023-00-00`, or text in a number column
     /// of SQLite.
     Invalid(String),
 }
@@ -155,8 +155,8 @@ impl Row {
         Record::parse(&record.object_from_values()).ok()
     }
 
-    /// Parses a row from the JSON form of [`Value`], by the types of a table's columns. A value that its column cannot have is
-    /// an object with the member [`INVALID`].
+    /// Parses a row from the JSON form of [`Value`], by the types of a table's columns. A value that is invalid for its
+    /// column is an object with the member [`INVALID`].
     ///
     /// # Errors
     /// Returns an error if a required value is missing or a value has another type.
@@ -218,7 +218,8 @@ impl Source for RowSource<'_> {
 }
 
 impl Record {
-    /// The value of a column as a table of that shape holds it: weights in the column's binary type, times truncated.
+    /// Returns the value of a column as a table with this schema stores it: weights in the column's binary type, times
+    /// truncated.
     pub fn value(&self, column: Column, schema: &TableSchema) -> Value {
         match self.field(column) {
             Field::Absent => Value::Null,
@@ -229,7 +230,7 @@ impl Record {
         }
     }
 
-    /// The row a table of that shape holds for this record.
+    /// Returns the row that a table with this schema stores for this record.
     pub fn to_row(&self, schema: &TableSchema) -> Row {
         Row(Column::ALL.map(|column| self.value(column, schema)))
     }
@@ -239,7 +240,7 @@ fn value_from_json(json: &serde_json::Value, holds: ColumnType) -> Option<Value>
     if json.is_null() {
         return Some(Value::Null);
     }
-    // Marked, so that a damaged or edited value is not taken for one.
+    // Marked, so that a damaged or edited value is not mistaken for one.
     let invalid = || json.get(INVALID)?.as_str().map(|text| Value::Invalid(text.to_owned()));
     valid_from_json(json, holds).or_else(invalid)
 }

@@ -104,7 +104,7 @@ pub(super) fn id(text: &str) -> Result<&str, Lost> {
     if is_beyond_double(whole) { Err(Lost::Digits) } else { Ok(whole) }
 }
 
-/// Pairs of quotes that a program leaves around a cell.
+/// Pairs of quotes that a program may leave around a cell.
 const QUOTES: [(char, char); 6] = [
     ('\'', '\''),
     ('"', '"'),

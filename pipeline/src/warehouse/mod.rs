@@ -82,7 +82,7 @@ pub struct ServerStatus {
     pub grants: Vec<String>,
     /// What to do if the server is too old; `None` if it is supported.
     pub too_old: Option<String>,
-    /// TLS of the connection; `None` if the warehouse is no server.
+    /// TLS of the connection; `None` if the warehouse is not a server.
     pub tls: Option<TlsStatus>,
 }
 

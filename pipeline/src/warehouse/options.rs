@@ -1,5 +1,5 @@
 //! Options in a MySQL URL. Common spellings of other drivers are converted to one, and unknown options are rejected: an
-//! option that is silently ignored could be the one that verifies the server.
+//! option that is silently ignored could be the one that turns on verification.
 
 use url::Url;
 
@@ -135,7 +135,7 @@ fn read(
         "collation" => kept.push(("collation", value.to_owned())),
         "statementcachecapacity" => {
             let number: Result<usize, _> = value.parse();
-            number.map_err(|_| format!("the option {name} is no number"))?;
+            number.map_err(|_| format!("the option {name} is not a number"))?;
             kept.push(("statement-cache-capacity", value.to_owned()));
         }
         // What every session is set to.
@@ -203,7 +203,7 @@ mod tests {
     fn what_is_unknown_contradictory_or_unsupported_is_rejected() {
         for (options, words) in [
             ("sslMod=VERIFY_IDENTITY", "sslMod is not known"),
-            ("ssl-mode=perhaps", "no TLS mode"),
+            ("ssl-mode=perhaps", "not a TLS mode"),
             ("ssl-mode=DISABLED&tls=true", "contradict"),
             ("ssl-mode=DISABLED&useSSL=true", "contradict"),
             ("ssl-mode=REQUIRED&verifyServerCertificate=true", "contradict"),

@@ -65,7 +65,7 @@ impl FromStr for TlsMode {
             "verifyidentity" | "verifyfull" => Self::VerifyIdentity,
             _ => {
                 return Err(format!(
-                    "{text:?} is no TLS mode: write DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY"
+                    "{text:?} is not a TLS mode: write DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY"
                 ));
             }
         })

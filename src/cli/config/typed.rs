@@ -23,7 +23,7 @@ impl Typed {
         self.matches.as_ref()?.try_get_one::<T>(id).ok().flatten().cloned()
     }
 
-    /// Returns the command that was typed; of `plan reconcile`, the inner one.
+    /// Returns the command that was typed; for `plan reconcile`, the inner one.
     pub(super) fn subcommand(&self) -> Option<(&Command, &ArgMatches)> {
         let (mut command, mut matches) = (&self.command, self.matches.as_ref()?);
         matches.subcommand()?;

@@ -67,7 +67,7 @@ async fn rows_of_deleted_objects_are_only_dropped_if_that_was_requested() {
         assert_eq!((held[Counter::Deleted], held[Counter::Held], held[Counter::Written]), (1, 1, 0));
         assert_eq!(scene.files(), files);
     }
-    // Objects are still read where the part does not prove them, and deleted ones are not.
+    // Objects that do not match the part are still read, and deleted ones are not.
     let (read, stats) = scene.read(PartsMode::Auto).await;
     assert!(read == scene.read(PartsMode::Never).await.0);
     assert_eq!(stats.unwrap().fetched, 1);

@@ -1,10 +1,10 @@
-//! Reading with and without parts gives the same, regardless of what happens to the objects after a compaction.
+//! Reading with and without parts gives the same result, regardless of changes to the objects after a compaction.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Something that happens to an object after the compaction.
+/// Change of an object after the compaction.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Overwrite,
@@ -88,7 +88,7 @@ proptest! {
             assert_eq!((stats.rows + stats.fetched) as usize, never.len());
             assert_eq!(stats.not_trusted, 0, "{stats:?}");
 
-            // Without any GET: the same, but for what changed.
+            // Without any GET: the same, except for changed objects.
             let (only, stats) = scene.read(PartsMode::Only).await;
             assert_eq!(stats.unwrap().fetched, 0);
             assert!(only.keys().eq(never.keys()));

@@ -1,4 +1,4 @@
-//! Objects back out of parts, with and without bodies.
+//! Objects restored from parts, with and without bodies.
 
 use super::*;
 use crate::parts::Month;
@@ -25,7 +25,7 @@ async fn objects_are_restored_byte_for_byte_and_never_over_others() {
     let again = scene.restore(&elsewhere, |restore| restore).await;
     assert_eq!((again[RestoreCounter::Identical], again[RestoreCounter::Restored]), (RECORDS + 6, 0));
 
-    // Into the lake itself: what is gone comes back, what changed stays.
+    // Into the lake itself: deleted objects are restored, changed ones stay.
     let (gone, _) = object("FazendaUm", day(1, 1), 5);
     let (changed, _) = object("FazendaUm", day(1, 1), 6);
     let (other, _) = object("FazendaUm", day(2, 1), 7);
@@ -53,7 +53,7 @@ async fn parts_without_bodies_serve_readers_and_are_replaced_by_parts_with_them(
     let with = scene.compact(scene.settings()).await;
     let lean = || Compaction { bodies: Bodies::ExtraFields, ..scene.settings() };
     let without = scene.compact(lean()).await;
-    assert_eq!((without[Counter::Written], without[Counter::Fetched]), (3, 0), "rows come from the parts before");
+    assert_eq!((without[Counter::Written], without[Counter::Fetched]), (3, 0), "rows come from the previous parts");
     assert!(without.part_bytes < with.part_bytes, "{} {}", without.part_bytes, with.part_bytes);
     assert_eq!(scene.compact(lean()).await[Counter::Unchanged], 3);
     let (read, stats) = scene.read(PartsMode::Auto).await;

@@ -21,7 +21,7 @@ async fn a_damaged_part_is_written_again_and_one_of_another_lake_stays() {
         assert_eq!(again.problems.of("not_trusted"), 1);
         assert_eq!(scene.files(), files);
     }
-    // A flipped byte in a row group shows when it is read.
+    // A flipped byte in a row group is detected when it is read.
     let mut flipped = whole.to_vec();
     flipped[1_000] ^= 1;
     scene.store.overwrite(key, flipped.clone());
@@ -57,7 +57,7 @@ async fn a_verification_finds_a_row_that_is_not_its_object() {
     let checked = scene.compact(Compaction { verification: Verification::Sample, ..scene.settings() }).await;
     assert_eq!((checked[Counter::Mismatched], checked[Counter::Unchanged]), (0, 3));
     assert!(checked[Counter::Sampled] >= 20, "{checked:?}");
-    // Other bytes under the same token, as a store that lies or a forged part would have.
+    // Other bytes under the same token, as with a faulty store or a forged part.
     let key = object("FazendaUm", day(1, 1), 0).0;
     let rows = object("FazendaUm", day(1, 1), 0).1.len();
     let mut other = object("FazendaUm", day(1, 1), 0).1;
@@ -71,7 +71,7 @@ async fn a_verification_finds_a_row_that_is_not_its_object() {
     assert!(found.problems.items().iter().any(|problem| problem.kind == "mismatched" && problem.place == key));
 }
 
-/// A lake that returns other bytes for one object than the ones of its token.
+/// A lake that returns bytes for one object that do not belong to its token.
 #[derive(Debug)]
 struct Lying {
     inner: Arc<dyn Lake>,

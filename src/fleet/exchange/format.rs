@@ -9,7 +9,7 @@ use crate::compression::CompressionFormat;
 /// First bytes of a file, with the version of the format.
 const MAGIC: [u8; 8] = *b"ruminat\x01";
 
-/// What a file belongs to.
+/// Plan, shard and stream of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
     magic: [u8; 8],
@@ -52,7 +52,7 @@ pub(super) struct Decoded {
     at: usize,
 }
 
-/// Decodes a file. Returns `None` if it is none.
+/// Decodes a file. Returns `None` if it is not an exchange file.
 pub(super) fn decode(file: &[u8]) -> Option<Decoded> {
     let plain = zstd::decode_all(file).ok()?;
     let mut decoded = Decoded { header: Header::new("", 0, "", 0, 0), plain, at: 0 };
@@ -61,7 +61,7 @@ pub(super) fn decode(file: &[u8]) -> Option<Decoded> {
 }
 
 impl Decoded {
-    /// Returns the next entry. `None` after the last, or if the file is cut.
+    /// Returns the next entry. `None` after the last, or if the file is truncated.
     pub(super) fn next(&mut self) -> Option<&[u8]> {
         let length = self.plain.get(self.at..self.at + 4)?;
         let length = u32::from_le_bytes(length.try_into().ok()?) as usize;

@@ -1,8 +1,8 @@
-//! Exchange files of a run: the entries that shards leave to the merge, named by their content.
+//! Exchange files of a run: the entries that shards defer to the merge, named by their content.
 //!
 //! A file is compressed with zstd. It has a header with its plan, shard and stream, and the entries, each after its
-//! length. The SHA-256 of the file is in its name and in the outcome of its shard. So a file that was cut, changed or
-//! taken from another run is detected before any of its entries is used.
+//! length. The SHA-256 of the file is in its name and in the outcome of its shard. A file that was truncated, changed
+//! or taken from another run is therefore detected before its entries are used.
 
 use serde::{Deserialize, Serialize};
 

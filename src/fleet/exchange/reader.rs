@@ -36,7 +36,7 @@ impl RunExchange {
         let (address, name) = (self.run.store.address(), file.name(shard));
         let again = || self.again(shard);
         let Some(content) = content else {
-            bail!("{name} of the run {address} is missing, and the outcome of shard {shard} names it: {}", again());
+            bail!("{name} of the run {address} is missing, but the outcome of shard {shard} lists it: {}", again());
         };
         ensure!(
             content.len() as u64 == file.bytes && sha256(&content) == file.sha256,
@@ -63,7 +63,7 @@ impl RunExchange {
         Ok(())
     }
 
-    /// Returns how to repeat a shard, as the end of a sentence.
+    /// Returns what to do to repeat a shard, as the end of a message.
     fn again(&self, shard: u32) -> String {
         format!(
             "remove the folder {} of the run, then run `{}`",

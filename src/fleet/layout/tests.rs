@@ -13,7 +13,7 @@ fn id(millis: u64, hash: u64) -> u128 {
     (u128::from(millis) << 80) | (8 << 76) | (2 << 62) | u128::from(hash)
 }
 
-/// Ids of one day that are all of its first millisecond, with hashes in no order.
+/// Returns ids of the first millisecond of a day, with hashes in random order.
 fn day(number: u64, objects: u64) -> Vec<u128> {
     (0..objects).map(|n| id(START + number * DAY, n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2)).collect()
 }

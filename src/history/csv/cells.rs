@@ -22,7 +22,7 @@ pub(in super::super) fn quotes(row: &[u8], delimiter: u8) -> Quotes {
         Start,
         Unquoted,
         Quoted,
-        /// After a quote within a quoted cell: its end, or the first of two quotes that stand for one.
+        /// After a quote within a quoted cell: its end, or the first of two quotes that mean one.
         Quote,
     }
     let (mut at, mut broken) = (At::Start, false);

@@ -56,7 +56,7 @@ pub(super) struct Rows {
     names: Names,
     /// Line of the first number with the decimal mark.
     marked: u64,
-    /// What the rows so far show.
+    /// Findings from the rows so far.
     before: Before,
 }
 
@@ -232,7 +232,7 @@ fn is_blank(cell: &[u8]) -> bool {
         || std::str::from_utf8(cell).is_ok_and(|text| text.chars().all(|c| c.is_whitespace() || c == '\u{feff}'))
 }
 
-/// A cheap check before a line is split: many rows could otherwise be headers.
+/// Returns true if a line may be a header. A cheap check before the line is split.
 fn may_be_header(line: &[u8]) -> bool {
     let has = |word: &[u8]| memchr::memmem::find(line, word).is_some();
     line.trim_ascii_start().first().is_some_and(|byte| !byte.is_ascii_digit()) && (has(b"urral") || has(b"URRAL"))

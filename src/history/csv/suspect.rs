@@ -1,4 +1,5 @@
-//! Rows that look like readings and are not: cut at the end of the file, commented out, or with another quote character.
+//! Rows that look like readings and are not: truncated at the end of the file, commented out, or with another quote
+//! character.
 
 use std::borrow::Cow;
 
@@ -9,22 +10,22 @@ use super::header::Header;
 /// Minimum number of digits after a `#` that are an id: a pen may be called `#12`.
 const ID_DIGITS: usize = 6;
 
-/// What the rows before a row show.
+/// Findings from the rows before a row.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     /// A row has a cell for every column.
     full: bool,
     /// A row starts with a number.
     numbered: bool,
-    /// Value of the last column of a reading in the row before.
+    /// Value of the last column of a reading in the previous row.
     value: Vec<u8>,
 }
 
 impl Before {
-    /// Returns what is wrong with a row; `None` for most rows. `is_last` means that the file ends with it, without a line
+    /// Returns the fault of a row; `None` for most rows. `is_last` means that the file ends with it, without a line
     /// feed.
     ///
-    /// Such a row may lack cells that are optional. It is cut if its value is the beginning of the one before.
+    /// Such a row may lack cells that are optional. It is truncated if its value is the beginning of the previous one.
     pub(super) fn defect(&mut self, cells: &[Cow<'_, [u8]>], header: &Header, is_last: bool) -> Option<String> {
         let columns = header.cells().iter().rposition(|cell| !cell.anonymous).map_or(0, |at| at + 1);
         let first = cells.first().map(|cell| cell.trim_ascii()).unwrap_or_default();

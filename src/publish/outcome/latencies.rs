@@ -55,7 +55,7 @@ impl Latencies {
 }
 
 impl<C: Counter> Latencies<C> {
-    /// The histogram grows up to the longest latency.
+    /// Creates a histogram that grows up to the longest latency.
     pub(in crate::publish) fn with_digits(digits: u8) -> Self {
         let mut histogram = Histogram::new(digits).expect("the digits are constants within bounds");
         histogram.auto(true);
@@ -76,12 +76,12 @@ impl<C: Counter> Latencies<C> {
         millis(self.0.value_at_quantile(share))
     }
 
-    /// In milliseconds; all zero where nothing was measured.
+    /// Returns the percentiles in milliseconds; all are zero if nothing was measured.
     pub(in crate::publish) fn percentiles(&self) -> Percentiles {
         Percentiles { p50: self.at(0.5), p90: self.at(0.9), p99: self.at(0.99), max: millis(self.0.max()) }
     }
 
-    /// The curve of percentiles, finer towards its end.
+    /// Returns the curve of percentiles, finer towards its end.
     pub(in crate::publish) fn curve(&self) -> Vec<PercentilePoint> {
         let points = self.0.iter_quantiles(STEPS);
         let mut count = 0;

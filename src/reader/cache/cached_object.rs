@@ -13,7 +13,7 @@ pub(in crate::reader) type CachedObject = KnownObject;
 /// The cached objects of a partition, compared with its listing.
 pub(in crate::reader) type CachedPartition = Matching<Peekable<IntoIter<CachedObject>>>;
 
-/// Returns what to cache of an object; `None` if another read could have another result.
+/// Returns the data to cache of an object; `None` if another read could have another result.
 pub(in crate::reader) fn to_cache(meta: &ObjectMeta, item: &ObjectContent) -> Option<CachedObject> {
     let content = match item {
         ObjectContent::Record(record) => Content::Record(record.clone()),

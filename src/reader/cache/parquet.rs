@@ -62,7 +62,7 @@ pub(super) fn decode(bytes: Vec<u8>, lake: &str, partition: &Partition) -> io::R
         let count = usize::try_from(group.metadata().num_rows()).map_err(io::Error::other)?;
         let rows = Rows::new(RowGroup::read(&*group, &fields).map_err(io::Error::other)?, &columns);
         for row in 0..count {
-            cached.push(object(&rows, row).ok_or_else(|| invalid("its columns are others"))?);
+            cached.push(object(&rows, row).ok_or_else(|| invalid("its columns do not match"))?);
         }
     }
     Ok(cached)

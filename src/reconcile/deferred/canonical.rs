@@ -24,8 +24,8 @@ fn key_of(farm: &str, id: [u8; 16]) -> Option<Key> {
     Some(Key { farm: farm.to_owned(), day: at.date(), stamp: at, id: Some(id.text().into_owned()) })
 }
 
-/// Returns true if a key is the canonical one of an id, and the time of its record that of the id. Only the farm's folder
-/// may be another.
+/// Returns true if a key is canonical for an id, and its record has the time of the id. Only the farm's folder may
+/// differ.
 pub(super) fn fits(key: &str, id: [u8; 16], record: Option<&Record>) -> bool {
     let Some(path) = Key::parse(key) else { return false };
     let is_canonical = key_of(&path.farm, id).is_some_and(|canonical| canonical == path);

@@ -35,7 +35,7 @@ pub(in crate::reconcile) struct JudgedKeyEntry {
     pub farm: String,
 }
 
-/// Id that a shard rechecked: what it found first, and at the recheck.
+/// Id that a shard rechecked: the first observation, and that of the recheck.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::reconcile) struct RecheckedEntry {
     pub candidate: Candidate,

@@ -1,8 +1,9 @@
-//! Evidence that a shard of an audit leaves to the step that combines all shards, and the ids that the shard judged.
+//! Evidence that a shard of an audit defers to the step that combines all shards, and the ids that the shard judged.
 //!
 //! A shard judges an id only if all its evidence is in the shard: an id of version 8 with a row and exactly one object,
-//! whose name is the canonical one. Evidence of such an id may still be in another shard, if an object contains another
-//! record than its path shows. Therefore the shard also writes what it judged, and the judgement can be withdrawn.
+//! whose name is the canonical one. Another shard may still have evidence of such an id, if an object contains another
+//! record than its path shows. The shard therefore also writes the ids that it judged, and the judgement can be
+//! withdrawn.
 //!
 //! | stream | order | entries |
 //! | --- | --- | --- |
@@ -47,7 +48,7 @@ pub(super) mod stream {
     pub(in crate::reconcile) const COUNTS: &str = "counts";
 }
 
-/// Number of entries that a shard left, and of ids that it judged.
+/// Number of entries that a shard deferred, and of ids that it judged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftCounts {
     /// Ids that match, and that no other shard is known to have evidence of.
@@ -81,7 +82,7 @@ impl Deferred {
         Self { to, ids, findings, naturals, counts: LeftCounts::default() }
     }
 
-    /// Returns true if the shard has all evidence of an id, as far as it can know.
+    /// Returns true if the shard has all evidence of an id, as far as it is known.
     pub(super) fn has_all_evidence(&self, id: &OrderedId, group: &[LakeEntry], row: Option<&Row>) -> bool {
         let ([entry], Some(_), Some(bytes)) = (group, row, judgeable_id(id)) else { return false };
         let is_in_place = match &entry.state {
@@ -92,7 +93,7 @@ impl Deferred {
         is_in_place && self.ids.has(bytes)
     }
 
-    /// Leaves the evidence of an id. Objects outside of the window are omitted if their id cannot have a row inside.
+    /// Defers the evidence of an id. Objects outside of the window are omitted if their id cannot have a row inside.
     pub(super) fn leave(
         &mut self,
         id: &OrderedId,
@@ -103,7 +104,7 @@ impl Deferred {
         let has_no_row = row.is_none() && judgeable_id(id).is_some_and(|bytes| self.ids.has(bytes));
         let is_outside = |entry: &LakeEntry| match (inside, &entry.state) {
             (Some(inside), ObjectState::Record(record)) if has_no_row => {
-                // The day of a legacy name is not known to be that of `data` before all shards are.
+                // Only all shards together show whether the days of legacy names are those of `data`.
                 Key::parse(&entry.key).is_some_and(|key| key.id.is_some()) && !inside.has_record(&entry.key, record)
             }
             (Some(inside), ObjectState::IdOnly) if has_no_row => !inside.has_name(&entry.key),
@@ -120,7 +121,7 @@ impl Deferred {
         Ok(())
     }
 
-    /// Leaves a candidate that was rechecked.
+    /// Defers a candidate that was rechecked.
     pub(super) fn leave_rechecked(&mut self, candidate: &Candidate, observation: &Observation) -> io::Result<()> {
         self.counts.rechecked += 1;
         self.write(
@@ -129,7 +130,7 @@ impl Deferred {
         )
     }
 
-    /// Leaves a finding about an object.
+    /// Defers a finding about an object.
     pub(super) fn leave_finding(&mut self, entry: FindingEntry) -> io::Result<()> {
         self.counts.findings += 1;
         self.findings.push(entry)
@@ -149,7 +150,8 @@ impl Deferred {
         Ok(())
     }
 
-    /// Writes what must be sorted first, and then the counts of the shard. Returns the counts of what was left.
+    /// Writes the entries that must be sorted first, and then the counts of the shard. Returns the numbers of deferred
+    /// entries.
     pub(super) fn finish(mut self, counts: &[u8]) -> io::Result<LeftCounts> {
         let (to, findings, naturals) = (&mut *self.to, self.findings.finish()?, self.naturals.finish()?);
         for finding in findings {

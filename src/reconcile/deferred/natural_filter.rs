@@ -1,7 +1,7 @@
 //! Selection of the judged ids whose natural keys must be compared with those of other ids.
 //!
-//! Ids with one natural key have the same `data`. The `data` of a judged id is the time in the id. Therefore the natural
-//! key of another id can only be that of judged ids in the shards that have its time. Two shards can share a time only if
+//! Ids with one natural key have the same `data`. The `data` of a judged id is the time in the id. Another id can
+//! therefore only have the natural key of judged ids in the shards with its time. Two shards can share a time only if
 //! one millisecond is divided between them.
 
 use std::collections::{BTreeSet, HashSet};
@@ -19,9 +19,9 @@ pub(in crate::reconcile) struct NaturalFilter {
     shards: Vec<IdLimits>,
     /// Shards with judged ids to compare.
     touched: BTreeSet<u32>,
-    /// Times that several shards have.
+    /// Times that several shards share.
     shared: HashSet<i64>,
-    /// Hashes that were added. `None` if they are too many.
+    /// Hashes that were added. `None` if there are too many.
     hashes: Option<HashSet<u128>>,
     last: Option<i64>,
 }

@@ -41,9 +41,9 @@ pub(super) struct FindingCollector {
     one_sided: OneSided,
     naturals: Sorter<NaturalKeyEntry>,
     sorters: Sorters,
-    /// Receives everything that is not counted here, because only a part of both sides is known.
+    /// Receives what is not counted here, because only a part of both sides is known.
     deferred: Option<Deferred>,
-    /// Natural keys that were added, if those of the parts' judged ids are not among them.
+    /// Filter with the natural keys that were added, if they do not include those of the shards' judged ids.
     natural_filter: Option<NaturalFilter>,
 }
 
@@ -79,7 +79,7 @@ impl FindingCollector {
         self.deferred.as_mut()
     }
 
-    /// Completes the part: returns its counts, and the receiver of what it leaves.
+    /// Completes the part: returns its counts, and the receiver of deferred entries.
     pub(super) fn into_part(self) -> (Outcome, Option<Deferred>) {
         (self.outcome, self.deferred)
     }
@@ -132,7 +132,7 @@ impl FindingCollector {
         }
     }
 
-    /// Counts again an id that a part judged, without its natural key.
+    /// Counts an id that a part judged again, without its natural key.
     pub(super) fn count_judged(outcome: &mut Outcome, row: &Row) {
         let place = FindingDay::of_row(row);
         let verdict = if outcome.quick { Counter::Present } else { Counter::Matched };

@@ -83,10 +83,10 @@ pub struct Outcome {
     pub quick: bool,
     /// Cache statistics. `None` without a cache.
     pub cache: Option<CacheStats>,
-    /// Where the objects came from. `None` if parts were not to be used.
+    /// Where the objects came from. `None` with `--parts never`.
     #[serde(default)]
     pub from_parts: Option<PartsStats>,
-    /// Inventory that the lake was listed from. `None` if it was listed itself.
+    /// Inventory that the lake was listed from. `None` if the lake itself was listed.
     #[serde(default)]
     pub listing: Option<InventoryInfo>,
     /// Number of snapshots of the warehouse: 1, plus 1 for each time that the snapshot was lost.

@@ -73,7 +73,7 @@ impl Outcome {
                 item: "Objects listed from an inventory".into(),
                 count: listing.objects,
                 reason: format!(
-                    "The inventory was {} old ({}): what was written or deleted since in days before {} was not seen.",
+                    "The inventory was {} old ({}): later changes in days before {} were not detected.",
                     duration(listing.age_seconds.max(0) as f64),
                     listing.created.format("%F %T UTC"),
                     listing.tail_from
@@ -153,7 +153,7 @@ const SKIPPED: [(Skip, &str, &str, &str); 4] = [
     (
         Skip::NotInPart,
         "Not in a part",
-        "`--parts only` fetches no object, and no part proves these.",
+        "`--parts only` fetches no object, and no part matches these.",
         "Run `ruminate compact`, or audit without `--parts only`.",
     ),
 ];

@@ -36,11 +36,11 @@ pub struct ShardRun {
     pub started_at: DateTime<Utc>,
     /// Duration, in seconds.
     pub seconds: f64,
-    /// Number of attempts, of which one was the first to end.
+    /// Number of attempts; the first one that ended counts.
     pub attempts: u64,
-    /// Number of lake requests that were repeated.
+    /// Number of retried lake requests.
     pub retries: u64,
-    /// What started it: a scheduler, or the command line.
+    /// Source of its number: a scheduler, or the command line.
     pub source: String,
 }
 

@@ -19,7 +19,7 @@ impl Repairer<'_> {
             Ok(record) => record,
             Err(why) => return Ok(Err(why.into())),
         };
-        let Some(key) = Key::of(&record) else { return Ok(Err("its id cannot stand in an object's name".into())) };
+        let Some(key) = Key::of(&record) else { return Ok(Err("its id cannot be part of an object's name".into())) };
         let (key, body) = (key.to_string(), record.object_from_values());
         let after = std::str::from_utf8(&body).context("an object is text")?;
         let taken = Err(format!("the name {key} is taken by another object"));

@@ -1,4 +1,4 @@
-//! Combines the shards of an audit: joins the evidence that they left, rechecks it, and concludes.
+//! Combines the shards of an audit: joins the evidence that they deferred, rechecks it, and concludes.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -32,7 +32,7 @@ use pipeline::record::row::TableSchema;
 pub struct Shards<'a> {
     /// Ids of the shards, in ascending order and without gaps.
     pub ranges: Vec<IdLimits>,
-    /// What the shards left.
+    /// Entries that the shards deferred.
     pub exchange: &'a dyn ExchangeReader,
     /// Cutoff of the audit.
     pub cutoff: DateTime<Utc>,
@@ -126,7 +126,7 @@ impl Combined<'_> {
         Ok(true)
     }
 
-    /// Joins the evidence that the shards left, with that of the judgements which it contests.
+    /// Joins the evidence that the shards deferred, and that of contested judgements.
     async fn join(&mut self) -> anyhow::Result<Evidence> {
         let (shards, numbers) = (self.shards, self.shards.numbers());
         let mut contested = Contested::default();
@@ -152,7 +152,7 @@ impl Combined<'_> {
         Ok(evidence)
     }
 
-    /// Counts the ids that a shard rechecked; the evidence of contested ones is joined with that of other shards.
+    /// Counts the ids that a shard rechecked. The evidence of contested ids is joined with that of other shards.
     async fn rechecked(&mut self, contested: &Contested, evidence: &mut Evidence) -> anyhow::Result<()> {
         let (audit, schema, findings) = (self.audit, &self.schema, &mut self.findings);
         let Evidence { objects, rows, .. } = evidence;

@@ -1,8 +1,8 @@
 //! Audit in shards, which can run anywhere and in any order, and the step that combines them.
 //!
-//! [`judge_shard`] reads a range of both sides. It counts the ids of which it has all evidence, and leaves the rest
-//! ([`deferred`](super::deferred)). [`combine`] joins what the shards left, rechecks it and concludes, so that the
-//! outcome is that of a single audit.
+//! [`judge_shard`] reads a range of both sides. It counts the ids for which it has all evidence, and defers the rest
+//! ([`deferred`](super::deferred)). [`combine`] joins the deferred entries, rechecks them and concludes, so that the
+//! outcome equals that of a single audit.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub use judge::judge_shard;
 pub struct ShardCounts {
     /// Number of listed objects.
     pub listed: u64,
-    /// What the shard left, and judged.
+    /// Numbers of deferred entries and judged ids.
     pub left: LeftCounts,
 }
 
@@ -36,11 +36,11 @@ pub struct Judged {
     pub counts: ShardCounts,
     /// Number of snapshots of the warehouse.
     pub snapshots: u64,
-    /// Where the records came from. `None` if parts were not used.
+    /// Sources of the records. `None` if parts were not used.
     pub from_parts: Option<PartsStats>,
 }
 
-/// What a shard counted, as the only entry of a stream.
+/// Counts of a shard, as the only entry of a stream.
 #[derive(Serialize, Deserialize)]
 struct Counted {
     /// Objects without a record.

@@ -1,4 +1,4 @@
-//! Natural keys of all shards: those of ids that were concluded, and those of judged ids that may be the same.
+//! Natural keys of all shards: those of concluded ids, and those of judged ids that may be the same.
 
 use std::collections::HashSet;
 

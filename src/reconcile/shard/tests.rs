@@ -1,4 +1,4 @@
-//! Tests that shards conclude what a single audit concludes, with in-memory stores.
+//! Tests that shards have the result of a single audit, with in-memory stores.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ async fn in_shards(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) -
     (outcome, found, exchange)
 }
 
-/// Asserts that shards conclude what a single audit does, in JSON and finding by finding.
+/// Asserts that shards have the result of a single audit, in JSON and finding by finding.
 async fn assert_same(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) -> (Outcome, Memory) {
     let sink = DriftWriter::new(None).unwrap();
     let (single, sink) = run(audit, sink, &Progress::Silent, &CancellationToken::default()).await.unwrap();
@@ -69,7 +69,7 @@ async fn assert_same(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize])
     assert_eq!(lines(found_in_shards), lines(found));
     let json = |mut outcome: Outcome| {
         (outcome.run, outcome.cutoff, outcome.seconds) = (Default::default(), None, 0.0);
-        outcome.from_parts = None; // the command adds those of its shards
+        outcome.from_parts = None; // the command adds the shards
         serde_json::to_value(&outcome).unwrap()
     };
     assert_eq!(json(combined.clone()), json(single));
@@ -81,14 +81,14 @@ fn id(record: &Record) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
-/// Returns the end of the day of a record, as an id, and the day after.
+/// Returns the end of the day of a record, as an id, and the next day.
 fn end_of_day(record: &Record) -> (u128, NaiveDate) {
     let day = record.reading.data.date_naive().succ_opt().unwrap();
     let midnight = day.and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp_millis();
     (ids_of(u64::try_from(midnight).unwrap() - 1).1, day)
 }
 
-/// Limits of five shards. The day of record `n` is `n % 30 + 1` of January.
+/// Returns the limits of five shards. The day of record `n` is `n % 30 + 1` of January.
 fn cuts() -> Vec<(u128, NaiveDate)> {
     let mut cuts = vec![end_of_day(&record(9)), end_of_day(&record(19)), end_of_day(&record(24))];
     // The 15th is divided in the middle of one millisecond.
@@ -117,7 +117,7 @@ async fn clean_stores_leave_nothing_and_need_no_natural_keys_of_undivided_days()
     assert_eq!((exchange.count("judged"), exchange.count("naturals")), (1_000, 1_000));
 }
 
-/// Evidence of one id in two shards, in every way: the judgement of the one that has it in its range is withdrawn.
+/// Evidence of one id in two shards, in every way: the judgement of the shard with the id in its range is withdrawn.
 #[tokio::test]
 async fn an_object_in_another_part_withdraws_the_judgement_of_its_id() {
     let scene = scene().await;
@@ -125,7 +125,7 @@ async fn an_object_in_another_part_withdraws_the_judgement_of_its_id() {
         let path = Key { day: day.reading.data.date_naive(), ..Key::of(of).unwrap() };
         path.to_string()
     };
-    // A copy in the path of another day, with the same values and with others.
+    // A copy in the path of another day, with the same values and with other values.
     scene.object_at(&elsewhere(&record(10), &record(29)), &record(10));
     let mut other = record(20);
     other.reading.quantidade_animais += 1;
@@ -133,9 +133,9 @@ async fn an_object_in_another_part_withdraws_the_judgement_of_its_id() {
     // A legacy name, which precedes the canonical one in key order and fits the record.
     let legacy = Key { id: None, ..Key::of(&record(600)).unwrap() };
     scene.object_at(&legacy.to_string(), &other_values(&record(600)));
-    // An object that was written over with the record of another shard.
+    // An object that was overwritten with the record of another shard.
     scene.object_at(&Key::of(&record(700)).unwrap().to_string(), &record(30));
-    // A copy of an id that differs, and of one without a row.
+    // A copy of a differing id, and of an id without a row.
     scene.row(&other_values(&record(40)));
     scene.object_at(&elsewhere(&record(40), &record(800)), &record(40));
     // An unreadable object with the name of another shard's id.
@@ -152,7 +152,7 @@ fn other_values(record: &Record) -> Record {
     other
 }
 
-/// Extremes of a month belong to an id whose judgement is withdrawn: minimum and maximum of the rest are those of others.
+/// Extremes of a month belong to an id whose judgement is withdrawn: the other ids have another minimum and maximum.
 #[tokio::test]
 async fn totals_do_not_keep_the_values_of_a_withdrawn_judgement() {
     let scene = scene().await;
@@ -171,30 +171,31 @@ async fn totals_do_not_keep_the_values_of_a_withdrawn_judgement() {
 #[tokio::test]
 async fn one_natural_key_is_found_in_any_two_parts_and_in_one() {
     let scene = scene().await;
-    let twin = |n: u32, id: &str| {
-        let mut twin = other_values(&record(n));
-        twin.id_treated_data = id.to_owned();
-        twin
+    let variant = |n: u32, id: &str| {
+        let mut variant = other_values(&record(n));
+        variant.id_treated_data = id.to_owned();
+        variant
     };
-    // Of a legacy lake, in another shard; of the same shard; on one side only; and of a divided millisecond.
-    let random = twin(120, "0f856aa0-c800-483a-837a-29fe66bbec99");
+    // Natural keys of a legacy lake, in another shard, in the same shard, on one side only, and of a divided
+    // millisecond.
+    let random = variant(120, "0f856aa0-c800-483a-837a-29fe66bbec99");
     scene.object_at("fazenda_dois/2025/06/01/historico_consumo_2025-06-01 12:00:00.500.json", &random);
     scene.row(&random);
     for n in [130, 131, 494] {
         for hash in ["0000", "ffff"] {
             let id = record(n).id_treated_data;
-            let twin = twin(n, &format!("{}-8{}-bfff-ffffffffffff", &id[..13], &hash[1..]));
-            scene.object(&twin);
-            scene.row(&twin);
+            let variant = variant(n, &format!("{}-8{}-bfff-ffffffffffff", &id[..13], &hash[1..]));
+            scene.object(&variant);
+            scene.row(&variant);
         }
     }
-    let lonely = twin(140, "f0856aa0-c800-483a-837a-29fe66bbec99");
-    scene.row(&lonely);
+    let one_sided = variant(140, "f0856aa0-c800-483a-837a-29fe66bbec99");
+    scene.row(&one_sided);
     let (outcome, _) = assert_same(&scene.audit(), &cuts(), &[4, 0]).await;
     assert_eq!(outcome[crate::reconcile::Counter::LogicalDuplicates], 8);
 }
 
-/// A window whose column for legacy names only all shards together show.
+/// Only all shards together show the date that the paths of legacy names follow.
 #[tokio::test]
 async fn a_window_is_that_of_the_complete_lake() {
     let scene = scene().await;

@@ -1,4 +1,4 @@
-//! Withdraws judgements: ids that a shard judged, and of which another shard has further evidence.
+//! Withdraws judgements of ids that a shard judged, if another shard has further evidence.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -16,9 +16,10 @@ use crate::sort::OrderedId;
 use pipeline::lake;
 use pipeline::record::Record;
 
-/// Ids of which a shard has evidence that another shard cannot have known, by the shard that has the id in its range.
+/// Ids for which a shard has evidence that another shard did not know, by the shard that has the id in its range.
 ///
-/// Held in memory: such objects were written over with another record, or into the path of another day.
+/// Kept in memory, because such ids are rare: their objects were overwritten with another record, or copied to another
+/// day.
 #[derive(Debug, Default)]
 pub(super) struct Contested {
     by_home: BTreeMap<u32, BTreeSet<[u8; 16]>>,
@@ -35,7 +36,7 @@ pub(super) struct Withdrawn {
 }
 
 impl Contested {
-    /// Adds an object that a shard left.
+    /// Adds an object that a shard deferred.
     pub(super) fn add(&mut self, shard: u32, id: &OrderedId, ranges: &[IdLimits]) {
         let Some(id) = judgeable_id(id) else { return };
         let home = ranges.partition_point(|range| range.until.is_some_and(|until| until.into_bytes() < id));
@@ -93,7 +94,7 @@ impl Contested {
     }
 }
 
-/// Returns the objects of judged rows, as they are now; one that no longer exists is omitted.
+/// Returns the current objects of judged rows, without those that no longer exist.
 async fn objects(audit: &Audit, rows: &[WarehouseEntry]) -> anyhow::Result<Vec<LakeEntry>> {
     let keyed = rows.iter().filter_map(|entry| {
         let (place, id) = (FindingDay::of_row(&entry.row.0)?, judgeable_id(&entry.id)?);

@@ -81,7 +81,7 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
             break;
         }
     }
-    // `sanitize` shows control characters of data; this is the last line of defence.
+    // `sanitize` has already escaped control characters of data; this is an additional protection.
     Ok(printable::lines(&html).into_owned())
 }
 

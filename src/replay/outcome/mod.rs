@@ -73,9 +73,9 @@ pub struct Outcome {
     pub stopped: Option<String>,
     /// Throttling by the lake in this session.
     pub lake_throttling: ThrottleStats,
-    /// Where the objects of this session came from. `None` if parts were not to be used.
+    /// Where the objects of this session came from. `None` with `--parts never`.
     pub from_parts: Option<PartsStats>,
-    /// Inventory that the lake was listed from. `None` if it was listed itself.
+    /// Inventory that the lake was listed from. `None` if the lake itself was listed.
     pub listing: Option<InventoryInfo>,
     /// Records loaded in this session; the counts include those of earlier sessions.
     pub session_records: u64,

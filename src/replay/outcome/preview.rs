@@ -49,7 +49,7 @@ pub struct Preview {
     pub future_dated: u64,
     /// Number of objects whose path is not one of the lake.
     pub unrecognized: u64,
-    /// Number of objects that only stand for a folder.
+    /// Number of objects that only mark a folder.
     pub folder_markers: u64,
     /// Objects by storage class.
     pub classes: BTreeMap<String, ClassCounts>,

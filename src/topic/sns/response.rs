@@ -20,8 +20,8 @@ struct Member<'a> {
     sender_fault: bool,
 }
 
-/// The answers of a call in the order of its entries; an entry that no answer names is to be sent again. `None` where the
-/// text is no such answer.
+/// Returns the answers of a call in the order of its entries; an entry without an answer must be sent again. `None` if
+/// the text is not such a response.
 pub(super) fn read(entries: usize, xml: &str) -> Option<Vec<Answer>> {
     let mut reader = Reader::from_str(xml);
     let mut answers = None;

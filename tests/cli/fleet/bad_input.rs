@@ -1,4 +1,4 @@
-//! Runs that do not belong together: each is named with what to do, and nothing is merged.
+//! Files that do not belong to one run: each error names the file and what to do, and nothing is merged.
 
 use std::fs;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ fn a_plan_that_was_edited_or_is_of_another_version_or_missing_is_named() {
     edit(&scene, "run/plan.json", |plan| plan["plan"]["program"] = json!("9.9.9"));
     refused(&scene.run(&["shard", "run", "--shard", "0"]), &["planned by ruminate 9.9.9", "one version"]);
     fs::write(scene.path("run/plan.json"), "{}").unwrap();
-    refused(&scene.run(&["merge", "run"]), &["plan.json of the run run is no plan of a run"]);
+    refused(&scene.run(&["merge", "run"]), &["plan.json of the run run is not the plan of a run"]);
 
     let scene = finished();
     let lines = fs::read_to_string(scene.path("run/shards.jsonl")).unwrap();
@@ -93,7 +93,7 @@ fn a_run_of_another_lake_or_warehouse_or_of_a_changed_table_is_named() {
 fn a_shard_file_that_is_cut_changed_missing_or_of_another_run_is_named() {
     for stream in ["objects", "rows", "rechecked", "judged", "naturals", "counts"] {
         let scene = finished();
-        // Such a file is read only if it is needed.
+        // This file is read only if it is needed.
         let is_needed = !matches!(stream, "judged" | "naturals");
         let path = file(&scene, 1, stream);
         let whole = fs::read(&path).unwrap();
@@ -124,12 +124,12 @@ fn files_and_outcomes_of_another_run_are_not_merged() {
     fs::copy(scene.path("other").join(outcome), scene.path("run").join(outcome)).unwrap();
     refused(&scene.run(&["merge", "run"]), &["outcome.json", "belongs to another plan", "--shard 1"]);
     fs::write(scene.path("run").join(outcome), &own).unwrap();
-    // An outcome that names files of another shard's content.
+    // An outcome with files of another shard.
     fs::write(scene.path("run").join(outcome), String::from_utf8(own).unwrap().replace("\"shard\":1", "\"shard\":2"))
         .unwrap();
     refused(&scene.run(&["merge", "run"]), &["belongs to another plan or shard"]);
     fs::write(scene.path("run").join(outcome), "{").unwrap();
-    refused(&scene.run(&["merge", "run"]), &["is no outcome of a shard"]);
+    refused(&scene.run(&["merge", "run"]), &["is not the outcome of a shard"]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_second_attempt_that_finds_something_else_does_not_replace_the_first() {
     refused(&scene.run(&["merge", "run"]), &["counts", "is missing"]);
 }
 
-/// The lake's clock an hour ahead of the machine's; and a plan by a clock that was ahead.
+/// The lake's clock is an hour ahead of the machine's; and a plan was made by a clock that was ahead.
 #[test]
 fn clocks_that_are_apart_are_named() {
     let s3 = S3Server::with_bucket(BUCKET);
@@ -195,8 +195,8 @@ fn what_is_no_job_or_size_or_run_is_a_usage_error() {
     ] {
         refused(&scene.run(args), words);
     }
-    let nobody = scene.run(&["shard", "r"]);
-    refused(&nobody, &["give --shard K", "SLURM_ARRAY_TASK_ID"]);
+    let without_number = scene.run(&["shard", "r"]);
+    refused(&without_number, &["give --shard K", "SLURM_ARRAY_TASK_ID"]);
     let empty = Scene::embedded();
     empty.run(&["init"]).expect(0, &[]);
     fs::create_dir(empty.path("lake")).unwrap();

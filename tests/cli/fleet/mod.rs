@@ -15,36 +15,36 @@ mod compact;
 mod reconcile;
 mod replay;
 
-/// Lake by the names of its objects.
+/// Lake, by the names of its objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lake {
     /// Names with ids of version 8.
     New,
     /// Names of the legacy Lambda with random ids.
     Legacy,
-    /// Both.
+    /// Both kinds of names.
     Mixed,
 }
 
-/// How the shards of a run are run.
+/// Way to run the shards of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     Ascending,
     Shuffled,
     EachTwice,
-    /// Each is killed first, at another time.
+    /// Each shard is killed once, at a different time, and then run.
     Killed,
     /// Two attempts at each shard at once.
     TwoAtOnce,
 }
 
-/// The records of a world, some with the names and ids of the legacy Lambda.
+/// Returns the records of a lake, some with the names and ids of the legacy Lambda.
 fn world(scene: &Scene, lake: Lake, (farms, lots, days): (u32, u32, u32)) -> World {
     let world = World::of(scene, farms, lots, days);
     let legacy = |n: usize, record: Record| {
         let mut record = record;
         let mut id: Vec<char> = record.id_treated_data.chars().collect();
-        // The hash of the id in front, so that ids are spread over all values.
+        // The id starts with its hash, so that ids are spread over all values.
         let (head, tail): (Vec<char>, Vec<char>) = (id[..8].to_vec(), id[28..].to_vec());
         id[..8].copy_from_slice(&tail);
         id[28..].copy_from_slice(&head);
@@ -64,7 +64,7 @@ fn world(scene: &Scene, lake: Lake, (farms, lots, days): (u32, u32, u32)) -> Wor
     World(records.collect())
 }
 
-/// A lake in a directory and its warehouse, damaged in every way.
+/// Creates a lake in a directory and its warehouse, with every kind of damage.
 pub fn damaged(lake: Lake, size: (u32, u32, u32), times: usize) -> Scene {
     let scene = stores(lake, size);
     let world = world(&scene, lake, size);
@@ -74,7 +74,7 @@ pub fn damaged(lake: Lake, size: (u32, u32, u32), times: usize) -> Scene {
     scene
 }
 
-/// A lake in a directory and its warehouse.
+/// Creates a lake in a directory and its warehouse.
 pub fn stores(lake: Lake, size: (u32, u32, u32)) -> Scene {
     let scene = Scene::embedded();
     let world = world(&scene, lake, size);
@@ -84,7 +84,7 @@ pub fn stores(lake: Lake, size: (u32, u32, u32)) -> Scene {
     scene
 }
 
-/// Plans a job in that many shards.
+/// Plans a job in `shards` shards.
 #[track_caller]
 pub fn plan(scene: &Scene, job: &str, run: &str, shards: u32, more: &[&str]) -> Value {
     let shards = shards.to_string();

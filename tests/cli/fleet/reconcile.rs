@@ -8,7 +8,7 @@ use testkit::{BUCKET, Scene, assert_same_evidence};
 
 use super::{Lake, Order, damaged, plan, run_all, shard, stores};
 
-/// Runs an audit at once, and then in shards in every given way, and compares the evidence.
+/// Runs a single audit, and then the audit in shards in every given way, and compares the evidence.
 #[track_caller]
 fn is_same(scene: &Scene, flags: &[&str], ways: &[(u32, Order)]) {
     let single = scene.run(&[&["reconcile", "--evidence", "single"], flags].concat());
@@ -89,7 +89,7 @@ fn clean_stores_are_clean_and_a_finished_shard_costs_no_time() {
     let scene = stores(Lake::New, (2, 12, 20));
     plan(&scene, "reconcile", "run", 4, &[]);
     run_all(&scene, "run", 4, Order::Ascending);
-    // The stores are not needed to see that a shard is done.
+    // Recognizing a complete shard does not require the stores.
     let away = scene.path("away");
     std::fs::rename(scene.path("w.db"), &away).unwrap();
     let started = Instant::now();
@@ -148,7 +148,7 @@ fn the_number_comes_from_the_scheduler() {
     assert!(ran.code == Some(2) && ran.stderr.contains("SLURM_ARRAY_TASK_ID is 2"), "{ran:#?}");
 }
 
-/// The repair of a merged audit is that of a single one.
+/// The repair of a merged audit equals that of a single one.
 #[test]
 fn a_merged_audit_repairs_what_a_single_one_would() {
     let [single, merged] = [(); 2].map(|()| damaged(Lake::New, (2, 12, 20), 2));
@@ -194,7 +194,7 @@ fn a_run_in_a_bucket_is_merged_as_one_in_a_directory() {
     }
 }
 
-/// Objects and rows that come after the plan belong to no shard, and are no findings.
+/// Objects and rows that are written after the plan belong to no shard, and are not findings.
 #[test]
 fn what_is_written_after_the_cutoff_is_left_to_the_next_audit() {
     let scene = stores(Lake::New, (2, 8, 10));

@@ -8,7 +8,7 @@ use testkit::Scene;
 use super::{Lake, Order, damaged, plan, run_all};
 use crate::store_state;
 
-/// Empties the warehouse, and returns what a replay brings back.
+/// Empties the warehouse, and returns the rows of a replay.
 fn emptied(scene: &Scene) {
     scene.sql("DELETE FROM historico_consumo");
 }
@@ -42,7 +42,7 @@ fn the_rows_of_a_replay_in_shards_are_those_of_a_single_one() {
                 assert!(store_state::rows(&scene) == rows, "{lake:?} {order:?} {shards}");
                 let (one, other) = (counts(&single.json), counts(&merged.json));
                 if *order == Order::Killed {
-                    // Rows of a killed attempt are identical for the next, unless its journal has them.
+                    // Rows of a killed attempt are identical for the next one, unless its journal has them.
                     assert_eq!(one["listed"], other["listed"]);
                     assert_eq!(one["inserted"] + one["identical"], other["inserted"] + other["identical"]);
                 } else {
@@ -79,7 +79,7 @@ fn a_shard_gets_its_share_of_the_rate() {
     let objects = planned["listing"]["objects"].as_u64().unwrap();
     let started = Instant::now();
     super::shard(&scene, "run", 1);
-    // A quarter of the rows at 100 rows per second; a batch passes before its time is waited for.
+    // A quarter of the rows at 100 rows per second; the first batch does not wait.
     let due = objects as f64 / 4.0 / 100.0 - 1.0;
     assert!(
         started.elapsed() > Duration::from_secs_f64(due),

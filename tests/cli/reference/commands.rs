@@ -78,7 +78,7 @@ fn table(page: &mut String, args: &[&Arg]) {
     }
 }
 
-/// The flag as it is written, with the name of its value.
+/// Returns the flag with the name of its value.
 fn name(arg: &Arg) -> String {
     let value =
         arg.get_value_names().map(|names| names.iter().map(|name| format!("<{name}>")).collect::<Vec<_>>().join(" "));

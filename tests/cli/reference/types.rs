@@ -18,7 +18,7 @@ use attributes::{doc, renamed, serde};
 use by_hand::WRITTEN_BY_HAND;
 use macros::{Counters, Written};
 
-/// How deep objects within objects are described.
+/// Maximum depth of described objects.
 const DEPTH: usize = 4;
 
 /// A field: its path in the JSON, its type, its meaning.
@@ -49,12 +49,12 @@ enum Kind {
 pub struct Sources {
     types: Vec<(String, Declared)>,
     uses: BTreeMap<(String, String), String>,
-    /// What modules named by `serde(with)` serialize.
+    /// Types that modules named by `serde(with)` serialize.
     written: BTreeMap<String, syn::ItemStruct>,
 }
 
 impl Sources {
-    /// Reads them all.
+    /// Reads all sources.
     pub fn read(repository: &Path) -> Self {
         let mut all = Self::default();
         all.folder(&repository.join("src"), "ruminate");
@@ -319,7 +319,7 @@ impl Row {
 /// A type in JSON.
 struct JsonType<'a> {
     text: String,
-    /// What follows the field's name in the paths of its fields.
+    /// Text after the field's name in the paths of its fields.
     inside: String,
     inner: Option<&'a Declared>,
     by_hand: Vec<Row>,

@@ -69,7 +69,8 @@ async fn kill_sessions(database: &Database) -> u32 {
     killed
 }
 
-/// The connection breaks just before or just after the server has COMMIT, at each method, with a note and without.
+/// The connection breaks just before or just after the server receives COMMIT, with each method, with and without a
+/// journal entry.
 async fn a_lost_commit_is_looked_for(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let (owner, schema) = ready(&database.url()).await;
@@ -94,7 +95,7 @@ async fn a_lost_commit_is_looked_for(server: Server) {
     database.drop().await;
 }
 
-/// A way to a server that breaks once, at the first COMMIT.
+/// A connection to a server that breaks once, at the first COMMIT.
 struct Cut {
     url: String,
     cut: Arc<AtomicBool>,
@@ -304,7 +305,7 @@ async fn live_mariadb_without_local_infile_rows_go_in_by_insert() {
     assert!(method.reason.contains("local_infile is OFF"), "{}", method.reason);
     let e = open(&own.url()).with_load_method(Some(LoadMethod::LoadData)).load_strategy().await.unwrap_err();
     assert!(e.message.contains("local_infile is OFF"), "{e}");
-    // Switched off after it was asked: the server's word changes the way.
+    // Switched off after the check: the server's rejection changes the method.
     own.run("SET GLOBAL local_infile = 1").await;
     let (warehouse, schema) = ready(&own.url()).await;
     assert_eq!(warehouse.load_strategy().await.unwrap().kind, LoadMethod::LoadData);
@@ -317,7 +318,7 @@ async fn live_mariadb_without_local_infile_rows_go_in_by_insert() {
     assert!(method.reason.contains("(error"), "{}", method.reason);
 }
 
-/// 16 KB, for rows, notes of 100 KB and lookups of a thousand ids.
+/// A packet limit of 16 KB, with rows, journal entries of 100 KB and lookups of a thousand ids.
 #[tokio::test]
 async fn live_mariadb_packets_may_be_small() {
     let Some(own) = PrivateMariaDb::start(&["--local-infile=1", "--max-allowed-packet=16384"]).await else { return };
@@ -336,7 +337,7 @@ async fn live_mariadb_a_server_without_tls_is_preferred_as_it_is() {
     assert_eq!(e.reason, Reason::Untrusted, "{e}");
 }
 
-/// Kills sessions at several moments of a load, which must not be noticeable.
+/// Sessions are killed at several moments of a load, without an effect on the result.
 #[tokio::test]
 async fn live_mariadb_a_server_that_restarts_in_mid_load_is_waited_for() {
     let Some(mut own) = PrivateMariaDb::start(&["--local-infile=1"]).await else { return };

@@ -30,7 +30,7 @@ fn note(seq: u64) -> JournalEntry {
     JournalEntry { run_id: Uuid::from_u128(7), seq, text: format!("note {seq}") }
 }
 
-/// A warehouse with its schema and a journal, ready.
+/// Returns a warehouse with its schema and a journal.
 async fn ready(url: &str) -> (MySql, TableSchema) {
     let warehouse = open(url);
     warehouse.init().await.unwrap();
@@ -46,7 +46,7 @@ on_both! {
     bad_rows_are_named: live_mysql_a_bad_row_is_named, live_mariadb_a_bad_row_is_named;
 }
 
-/// Bit patterns of all sizes, sent by both methods and read back in binary.
+/// Bit patterns of all sizes are loaded by both methods and read back in binary.
 async fn floats_keep_their_bits(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let (warehouse, schema) = ready(&database.url()).await;
@@ -98,7 +98,7 @@ fn bits_of(row: &Row) -> Vec<u64> {
     row.0.iter().filter_map(bits).collect()
 }
 
-/// Tables as others made them: what LOAD DATA puts there is what INSERT puts there, and nothing is loaded twice for it.
+/// Tables with other column types: LOAD DATA and INSERT store the same values, and nothing is loaded twice.
 async fn columns_of_every_kind(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let (warehouse, _) = ready(&database.url()).await;
@@ -127,7 +127,7 @@ async fn columns_of_every_kind(server: Server) {
     database.drop().await;
 }
 
-/// Weights half way between two that the columns hold: whichever way a server rounds them, they agree.
+/// Weights half way between two values of the column: they agree regardless of how a server rounds them.
 async fn ties_are_no_conflicts(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let (warehouse, _) = ready(&database.url()).await;
@@ -157,7 +157,8 @@ async fn ties_are_no_conflicts(server: Server) {
     database.drop().await;
 }
 
-/// Transactions that the sessions in this database gave up, where the server counts them: MariaDB does not by default.
+/// Returns the number of transactions that the sessions in this database rolled back, if the server counts them:
+/// MariaDB does not by default.
 async fn rollbacks(database: &Database) -> i64 {
     let sql = "SELECT CAST(COALESCE(SUM(s.count_star), 0) AS SIGNED) FROM performance_schema.threads t \
                JOIN performance_schema.events_statements_summary_by_thread_by_event_name s USING (thread_id) \
@@ -187,7 +188,7 @@ async fn bad_rows_are_named(server: Server) {
             assert!(why.is_some_and(|why| why.starts_with(named)) || column == Column::IdRaca, "{column}");
             assert_eq!(warehouse.limits().await.unwrap().violation(&change.insert[122]), None);
             let e = warehouse.apply(&change, &schema).await.unwrap_err();
-            // MySQL names the character sets where the other words name the column.
+            // MySQL's message has the character sets where others have the column.
             assert!(e.message.contains(named) || e.message.contains("(error 3988)"), "{method}: {e}");
             assert!(e.reason == Reason::BadRow || named.is_empty(), "{method}: {e}");
             assert_eq!(warehouse.count("0", "z").await.unwrap(), 0, "rolled back");

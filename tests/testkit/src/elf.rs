@@ -9,7 +9,7 @@ pub struct Need {
     pub symbol: Option<&'static str>,
 }
 
-/// That version, for this symbol of the library.
+/// Returns a version for a symbol of the library.
 pub fn need(library: &'static str, version: &'static str, symbol: &'static str) -> Need {
     Need { library, version, weak: false, symbol: Some(symbol) }
 }
@@ -29,11 +29,11 @@ pub struct Elf {
     pub pie: bool,
     pub dynamic: bool,
     pub sections: bool,
-    /// Bytes of a symbol table that `strip` would take.
+    /// Size of a symbol table that `strip` would remove, in bytes.
     pub symbols: usize,
     /// True if it contains the texts of Lambda's Runtime API.
     pub runtime: bool,
-    /// What follows all that, so that it has some size.
+    /// Bytes after the headers, for a realistic size.
     pub ballast: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ impl Elf {
         Self { machine: AARCH64, interpreter: Some("/lib/ld-linux-aarch64.so.1"), ..Self::x86_64() }
     }
 
-    /// What cargo builds for a musl target.
+    /// Returns the headers of a cargo build for a musl target.
     pub fn linked_statically() -> Self {
         Self { interpreter: None, needed: Vec::new(), needs: Vec::new(), ..Self::x86_64() }
     }
@@ -77,13 +77,13 @@ impl Elf {
         self
     }
 
-    /// The file.
+    /// Returns the file.
     pub fn bytes(&self) -> Vec<u8> {
         let mut strings = Strings::default();
         let mut file = vec![0; 64 + 3 * 56];
         let interpreter = self.interpreter.map(|path| append(&mut file, &[path.as_bytes(), b"\0"].concat()));
         if self.runtime {
-            append(&mut file, b"pathAWS_LAMBDA_RUNTIME_APIMissing"); // texts lie without an end between them
+            append(&mut file, b"pathAWS_LAMBDA_RUNTIME_APIMissing"); // the texts are stored without terminators
         }
         let (symbols, versions, needs) = self.versions(&mut strings);
         let dynamic = self.dynamic_entries(&mut strings);
@@ -114,7 +114,7 @@ impl Elf {
         [ident, u16_(self.kind), u16_(self.machine), u32_(1), places, u32_(0), sizes].concat()
     }
 
-    /// `.dynsym`, `.gnu.version` and `.gnu.version_r`.
+    /// Returns `.dynsym`, `.gnu.version` and `.gnu.version_r`.
     fn versions(&self, strings: &mut Strings) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
         let (mut symbols, mut versions, mut needs) = (vec![0; 24], u16_(0), Vec::new());
         for (n, need) in self.needs.iter().enumerate() {
@@ -142,7 +142,7 @@ impl Elf {
     }
 
     fn section_headers(&self, file: &mut Vec<u8>, at: &[(usize, usize)]) -> (usize, usize) {
-        // Kinds and links: strings, dynamic symbols, their versions, needed versions, dynamic entries.
+        // Kinds and links of sections: strings, dynamic symbols, their versions, needed versions, dynamic entries.
         let mut sections = vec![(0, 0, 0, (0, 0)), (3, 0, 0, at[0]), (11, 1, 24, at[1]), (0x6fff_ffff, 2, 2, at[2])];
         if !self.needs.is_empty() {
             sections.push((0x6fff_fffe, 1, 0, at[3]));
@@ -167,7 +167,7 @@ impl Elf {
     }
 }
 
-/// A table of texts, each ended by a zero.
+/// Table of texts, each terminated by a zero.
 struct Strings(Vec<u8>);
 
 impl Default for Strings {
@@ -184,7 +184,7 @@ impl Strings {
     }
 }
 
-/// Appends at a multiple of eight. Returns offset and length.
+/// Appends bytes at a multiple of eight. Returns offset and length.
 fn append(file: &mut Vec<u8>, bytes: &[u8]) -> (usize, usize) {
     file.resize(file.len().next_multiple_of(8), 0);
     file.extend(bytes);

@@ -35,7 +35,7 @@ pub fn assert_same_evidence(one: &Path, other: &Path, what: &str) {
     assert!(one == other, "{what}: audit.json: {differs:#?}");
 }
 
-/// The values of a JSON by path.
+/// Returns the values of a JSON by path.
 fn flat(json: &Value) -> BTreeMap<String, Value> {
     fn walk(path: &str, json: &Value, found: &mut BTreeMap<String, Value>) {
         match json {

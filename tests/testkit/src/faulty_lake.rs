@@ -8,14 +8,14 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pipeline::lake::{Depth, Error, Lake, ListPage, PutResult, Reason};
 
-/// An object that holds this text makes the work on its message panic.
+/// An object with this text causes a panic while its message is processed.
 pub const PANIC: &str = "\"teste\":\"panico\"";
-/// An object that holds this text cannot be written now.
+/// An object with this text cannot be written temporarily.
 pub const UNLUCKY: &str = "\"teste\":\"azar\"";
-/// An object that holds this text takes a minute.
+/// Writing an object with this text takes a minute.
 pub const SLOW: &str = "\"teste\":\"lento\"";
 
-/// An object that holds this text cannot be read once it is written.
+/// An object with this text cannot be read after it was written.
 pub const DENIED: &str = "\"teste\":\"negado\"";
 
 /// Another lake with these faults.

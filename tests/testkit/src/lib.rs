@@ -2,19 +2,19 @@
 //!
 //! - [`s3`] and [`sns`]: servers in the test process, with faults on demand; as programs they are `ruminate-test-s3` and
 //!   `ruminate-test-sns`.
-//! - [`scene`]: the real binary in a directory and an environment of the test's own, and the outcome of a run.
+//! - [`scene`]: the real binary in a separate directory and environment per test, and the outcome of a run.
 //! - [`servers`] and [`private_mariadb`]: databases on real servers, whose addresses are in environment variables.
 //! - [`samples`]: the real readings and the legacy lake of the repository.
-//! - [`planted_drift`]: drift planted in a lake and its table, with what an audit must find.
+//! - [`planted_drift`]: drift planted in a lake and its table, with the findings that an audit must report.
 //! - [`evidence`]: comparison of the evidence of two audits.
 //! - [`conformance`]: the suites that every back end of a lake and of a warehouse passes.
 //! - [`faulty_lake`]: a lake that fails when an object's content requests it.
 //! - [`lambda`]: events, the Runtime API and a sandbox for the Lambda.
-//! - [`proxy`], [`tls`] and [`mysql_relay`]: what is between a client and a server: a forward proxy, TLS with an authority of
-//!   the test's own, and a relay in front of a real MySQL.
-//! - [`elf`]: small ELF files, for what `bundle` accepts and rejects.
+//! - [`proxy`], [`tls`] and [`mysql_relay`]: intermediaries between a client and a server: a forward proxy, TLS with a test
+//!   authority, and a relay in front of a real MySQL.
+//! - [`elf`]: small ELF files that `bundle` accepts or rejects.
 //!
-//! It depends on `pipeline` only; the toolkit is reached through its binary. A test that needs both uses them side by side.
+//! It depends on `pipeline` only; the toolkit is reached through its binary. A test that needs both uses both.
 
 mod listener;
 

@@ -1,5 +1,5 @@
-//! A relay in front of a real MySQL or MariaDB, which answers some statements itself as a proxy does, delays the greeting
-//! as a paused server does, or sends a statement first as a server with other defaults; and a server that greets only.
+//! A relay in front of a real MySQL or MariaDB. It responds to some statements like a proxy, delays the greeting like a
+//! paused server, or sends a statement first like a server with other defaults. Also a server that only greets.
 //!
 //! It reads the client's packets, so connections through it must not use TLS (`ssl-mode=DISABLED`).
 
@@ -15,7 +15,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::tcp::TcpServer;
 
-/// What a relay changes.
+/// Changes that a relay makes.
 #[derive(Debug, Clone, Default)]
 pub struct Changes {
     /// Wait before the server's greeting is passed on.
@@ -52,7 +52,7 @@ impl MySqlRelay {
         Ok(Self { server, refused })
     }
 
-    /// The same URL with this relay's port, without TLS.
+    /// Returns a URL with this relay's port, without TLS.
     pub fn url(&self, url: &str) -> String {
         let mut url = url::Url::parse(url).expect("the URL of a test server");
         url.set_port(Some(self.server.port())).expect("a URL with a host");
@@ -60,12 +60,12 @@ impl MySqlRelay {
         url.into()
     }
 
-    /// The port number.
+    /// Returns the port number.
     pub fn port(&self) -> u16 {
         self.server.port()
     }
 
-    /// Number of statements that the relay answered with an error.
+    /// Returns the number of statements that the relay answered with an error.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::SeqCst)
     }
@@ -92,7 +92,7 @@ async fn relay(client: TcpStream, target: &str, changes: &Changes, refused: &Ato
         to_server.write_all(&query(first)).await?;
         read(&mut from_server).await?;
     }
-    // Answers of this relay take turns with those of the server: a client sends one statement at a time.
+    // Responses of this relay and of the server alternate: a client sends one statement at a time.
     let (own, mut answers) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
     let up = statements(&mut from_client, &mut to_server, changes, refused, &own);
     let down = async {
@@ -154,7 +154,7 @@ fn error(number: u8, code: u16, message: &str) -> Vec<u8> {
     packet(number, &[&[0xff], &code.to_le_bytes()[..], b"#42000", message.as_bytes()].concat())
 }
 
-/// A server that greets, and then asks for a login with a plugin that drivers do not have.
+/// A server that greets, and then requires a login with a plugin that drivers do not have.
 #[derive(Debug)]
 pub struct Greeter {
     server: TcpServer,
@@ -172,12 +172,12 @@ impl Greeter {
         Self { server, connections }
     }
 
-    /// The port number.
+    /// Returns the port number.
     pub fn port(&self) -> u16 {
         self.server.port()
     }
 
-    /// Number of connections so far.
+    /// Returns the number of connections so far.
     pub fn connections(&self) -> u64 {
         self.connections.load(Ordering::SeqCst)
     }

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
 
 use crate::servers::{self, MARIADB};
 
-/// It ends with the test.
+/// A server that ends with the test.
 pub struct PrivateMariaDb {
     child: Child,
     command: Command,
@@ -66,7 +66,7 @@ impl PrivateMariaDb {
         self.answers().await;
     }
 
-    /// Stopped in order, and started again with further settings.
+    /// Stops the server cleanly, and starts it again with further settings.
     pub async fn restart_with(&mut self, settings: &[&str]) {
         let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
         let _ = connection.execute("SHUTDOWN").await;
@@ -79,7 +79,7 @@ impl PrivateMariaDb {
     async fn answers(&self) {
         let until = Instant::now() + Duration::from_secs(60);
         while MySqlConnection::connect(&self.url()).await.is_err() {
-            assert!(Instant::now() < until, "no MariaDB of our own within a minute");
+            assert!(Instant::now() < until, "the separate MariaDB did not start within a minute");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -1,5 +1,5 @@
-//! A forward proxy: `CONNECT` tunnels and requests in absolute form, with an optional login. Names that only the proxy
-//! knows show that a request went through it.
+//! A forward proxy: `CONNECT` tunnels and requests in absolute form, with an optional login. Host names that only the
+//! proxy can resolve show that a request went through it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::tcp::TcpServer;
 
-/// What a proxy knows and saw.
+/// State of a proxy.
 #[derive(Debug, Default)]
 struct State {
     /// Address of each `host:port`.
@@ -46,17 +46,18 @@ impl ForwardProxy {
         Self { server, state }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// Returns `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("http://{}", self.server.address())
     }
 
-    /// The same URL with a login.
+    /// Returns the URL with a login.
     pub fn url_with(&self, login: &str) -> String {
         format!("http://{login}@{}", self.server.address())
     }
 
-    /// Method and target of each request so far, such as `CONNECT s3.example:443` or `GET http://s3.example/key`.
+    /// Returns the method and target of each request so far, such as `CONNECT s3.example:443` or `GET
+    /// http://s3.example/key`.
     pub fn seen(&self) -> Vec<String> {
         self.state.seen.lock().expect("no test panics while it holds this").clone()
     }
@@ -102,7 +103,7 @@ async fn serve(mut client: TcpStream, state: Arc<State>) -> io::Result<()> {
     } else {
         let headers = lines.filter(|line| !line.to_ascii_lowercase().starts_with("proxy-"));
         let headers: Vec<&str> = headers.filter(|line| !line.is_empty()).collect();
-        // One request per connection, so that each is seen.
+        // One request per connection, so that each is recorded.
         let forwarded = format!("{method} /{path} HTTP/1.1\r\n{}\r\nconnection: close\r\n\r\n", headers.join("\r\n"));
         server.write_all(forwarded.as_bytes()).await?;
     }

@@ -12,7 +12,7 @@ use crate::s3::S3Server;
 pub const BUCKET: &str = "historico-consumo-fazendas";
 pub const PREFIX: &str = "historico_diario";
 
-/// How the variables begin that mean something to the binary, or to the cargo that it starts.
+/// Prefixes of the variables that the binary, or the cargo that it starts, reads.
 const OURS: [&str; 18] = [
     "RUMINATE_",
     "AWS_",
@@ -70,10 +70,10 @@ impl Ran {
     }
 }
 
-/// The path of a program that cargo built for this test, example or benchmark: this package's or another's.
+/// Returns the path of a program that cargo built for this test, example or benchmark, of any package.
 ///
-/// With a selection of tests cargo builds only the programs of its package; `cargo test --workspace`, or a build
-/// before, makes all of them new.
+/// With a selection of tests cargo builds only the programs of its package; `cargo test --workspace`, or an earlier
+/// build, updates all of them.
 pub fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().unwrap();
     let dir = this.parent().unwrap();
@@ -85,7 +85,7 @@ pub fn built(name: &str) -> PathBuf {
     path
 }
 
-/// A directory of a test's own and the environment in which the binary runs.
+/// A separate directory of a test, and the environment in which the binary runs.
 pub struct Scene {
     pub home: tempfile::TempDir,
     env: Vec<(String, String)>,
@@ -102,7 +102,7 @@ impl Scene {
         Self::default()
     }
 
-    /// The lake in a directory and the warehouse in a SQLite file.
+    /// Creates a scene with the lake in a directory and the warehouse in a SQLite file.
     pub fn embedded() -> Self {
         let scene = Self::new();
         let lake = scene.path("lake").display().to_string();
@@ -110,7 +110,7 @@ impl Scene {
         scene.with("RUMINATE_LAKE", &lake).with("RUMINATE_WAREHOUSE", &warehouse)
     }
 
-    /// The lake on the in-process S3 service.
+    /// Creates a scene with the lake on the in-process S3 service.
     pub fn with_s3(mut self, s3: &S3Server) -> Self {
         self.env.extend(s3.env().map(|(name, value)| (name.to_owned(), value)));
         self.with("RUMINATE_LAKE", &format!("s3://{BUCKET}/{PREFIX}"))
@@ -126,7 +126,7 @@ impl Scene {
         self.home.path().join(name)
     }
 
-    /// The binary in this scene's environment, without anything of ours from outside it.
+    /// Returns the binary in this scene's environment, without variables of the toolkit from outside.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = command_in(self.home.path());
         command.envs(self.env.iter().map(|(name, value)| (name, value))).args(args);
@@ -136,7 +136,7 @@ impl Scene {
     /// Writes `history.json` with the readings of N farms, pens and days. Returns their number.
     pub fn history(&self, farms: u32, lots: u32, days: u32) -> u64 {
         let path = self.path("history.json");
-        let elsewhere = tempfile::tempdir().unwrap(); // no settings file is there
+        let elsewhere = tempfile::tempdir().unwrap(); // no config file exists
         let mut command = command_in(elsewhere.path());
         command.arg("generate");
         command.args(["--start", "2024-01-01", "--seed", "7", "--force", "--out"]).arg(&path);
@@ -157,12 +157,12 @@ impl Scene {
         })
     }
 
-    /// Starts the binary and does not wait for it.
+    /// Starts the binary without waiting for it.
     pub fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Starts the binary and ends it with `kill -9` after that time, if it has not ended by then.
+    /// Starts the binary and ends it with `kill -9` after this time, unless it has already ended.
     pub fn kill(&self, args: &[&str], after: Duration) {
         let mut child = self.start(args);
         std::thread::sleep(after);
@@ -186,7 +186,7 @@ impl Scene {
         Ran::of(&child.wait_with_output().unwrap())
     }
 
-    /// Runs to the end on a disk that is full as soon as a file has more bytes than that.
+    /// Runs to the end on a disk that is full as soon as a file is larger than this.
     pub fn run_on_full_disk(&self, bytes: u64, args: &[&str]) -> Ran {
         let ran = self.command(args);
         let limited = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", bytes / 512);
@@ -207,7 +207,7 @@ impl Scene {
     }
 }
 
-/// The binary in a directory, without anything of ours from outside it.
+/// Returns the binary in a directory, without variables of the toolkit from outside.
 fn command_in(home: &Path) -> Command {
     let mut command = Command::new(built("ruminate"));
     for (name, _) in std::env::vars() {
@@ -219,14 +219,14 @@ fn command_in(home: &Path) -> Command {
     command
 }
 
-/// The binary in a directory, with no settings and no credentials but made-up ones.
+/// Returns the binary in a directory, without settings and with synthetic credentials only.
 pub fn ruminate(home: &Path) -> Command {
     let mut command = command_in(home);
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").env("AWS_REGION", "us-east-1");
     command
 }
 
-/// A moment in `0..1`, the same at every run of a test.
+/// Returns a moment in `0..1` that is the same in every run of a test.
 pub fn moment(n: u32) -> f64 {
     f64::from(n.wrapping_mul(2_654_435_761) >> 8) / f64::from(1 << 24)
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
 
-/// A MySQL-like server's variable and the group its tests belong to.
+/// Variable of a MySQL-like server, and the group of its tests.
 #[derive(Debug, Clone, Copy)]
 pub struct Server {
     pub variable: &'static str,
@@ -40,7 +40,7 @@ impl Database {
         Some(database)
     }
 
-    /// The address of this database.
+    /// Returns the address of this database.
     pub fn url(&self) -> String {
         format!("{}/{}", self.root, self.name)
     }
@@ -54,7 +54,7 @@ impl Database {
         done.rows_affected()
     }
 
-    /// Runs statements that change one row each, all or none.
+    /// Runs statements that change one row each, in one transaction.
     pub async fn run_all(&self, statements: &[String]) {
         let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
         let mut transaction = connection.begin().await.unwrap();
@@ -66,7 +66,7 @@ impl Database {
         connection.close().await.unwrap();
     }
 
-    /// The other sessions that use this database, oldest first.
+    /// Returns the other sessions that use this database, oldest first.
     pub async fn sessions(&self) -> Vec<i64> {
         let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
         let sql = "SELECT CAST(id AS SIGNED) FROM information_schema.processlist \
@@ -89,7 +89,7 @@ impl Database {
         }
     }
 
-    /// One number.
+    /// Returns one number.
     pub async fn count(&self, sql: &str) -> i64 {
         let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
         let row = connection.fetch_one(AssertSqlSafe(sql)).await.unwrap();
@@ -97,7 +97,7 @@ impl Database {
         row.get(0)
     }
 
-    /// Ids in order.
+    /// Returns ids in order.
     pub async fn ids(&self) -> Vec<String> {
         let mut connection = MySqlConnection::connect(&self.url()).await.unwrap();
         let rows = connection.fetch_all("SELECT id_treated_data FROM historico_consumo ORDER BY 1").await.unwrap();

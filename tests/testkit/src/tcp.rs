@@ -1,4 +1,4 @@
-//! A TCP server of a test's own, with a function per connection.
+//! A TCP server for a test, with a function per connection.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -39,19 +39,19 @@ impl TcpServer {
             let serve = Arc::new(serve);
             while let Ok((stream, _)) = socket.accept().await {
                 let serve = Arc::clone(&serve);
-                // A connection that breaks is the client's to report.
+                // The client reports a broken connection.
                 tokio::spawn(async move { drop(serve(stream).await) });
             }
         });
         Ok(Self { address, runtime: Some(runtime) })
     }
 
-    /// The port number.
+    /// Returns the port number.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Host and port.
+    /// Returns host and port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

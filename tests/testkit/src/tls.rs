@@ -1,4 +1,4 @@
-//! A certificate authority of a test's own, and TLS in front of a plain server.
+//! A certificate authority for a test, and TLS in front of a plain server.
 
 use std::io;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 
 use crate::tcp::TcpServer;
 
-/// A certificate authority that is trusted by the tests only.
+/// A certificate authority that only the tests trust.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -39,7 +39,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// Its certificate, to trust.
+    /// Returns its certificate.
     pub fn pem(&self) -> &str {
         &self.pem
     }
@@ -64,7 +64,7 @@ impl Default for Authority {
     }
 }
 
-/// A TLS port and passes everything on to a plain port on this machine.
+/// A TLS port that forwards everything to a plain port on this machine.
 #[derive(Debug)]
 pub struct TlsFront(TcpServer);
 
@@ -78,7 +78,7 @@ impl TlsFront {
         }))
     }
 
-    /// The port number.
+    /// Returns the port number.
     pub fn port(&self) -> u16 {
         self.0.port()
     }

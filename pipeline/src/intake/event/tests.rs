@@ -107,17 +107,17 @@ fn an_invalid_event_is_rejected_with_its_reason() {
         ("[{\"a\":1},7]", NEITHER),
         ("7", NEITHER),
         ("[{\"a\":1}", "the event is not JSON: EOF while parsing a list at line 1 column 8"),
-        ("{}", "the event has no Records: it is no SNS or SQS event"),
-        ("{\"Records\":null}", "the event has no Records: it is no SNS or SQS event"),
+        ("{}", "the event has no Records: it is not an SNS or SQS event"),
+        ("{\"Records\":null}", "the event has no Records: it is not an SNS or SQS event"),
         ("{\"Records\":{}}", "the event's Records is not an array"),
         ("{\"Records\":[]}", "the event has an empty list of Records: there is no message in it"),
         (
             "{\"Records\":[[\"aws:sns\"]]}",
-            "record 1 of the event is no JSON object of a record's shape: it does not begin with {",
+            "record 1 of the event is not a JSON object with the fields of a record: it does not begin with {",
         ),
         (
             "{\"Records\":[{}]}",
-            "record 1 of the event names no event source: neither EventSource nor eventSource is a text",
+            "record 1 of the event does not name an event source: neither EventSource nor eventSource is a text",
         ),
         (
             "{\"Records\":[{\"eventSource\":\"aws:s3\",\"s3\":{}}]}",

@@ -1,4 +1,4 @@
-//! Files of a directory lake that are too large for memory: read in ranges, and copied in when they are complete.
+//! Files of a directory lake that are too large for memory: read in ranges, and copied when they are complete.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek, SeekFrom};
@@ -28,7 +28,7 @@ impl Dir {
             return Err(Error::new(Reason::NotFound, key, "the file changed after it was listed"));
         }
         if body.len() as u64 != range.end - range.start {
-            return Err(Error::new(Reason::Other, key, format!("{} bytes of {range:?} could be read", body.len())));
+            return Err(Error::new(Reason::Other, key, format!("only {} bytes of {range:?} were read", body.len())));
         }
         Ok(body.into())
     }

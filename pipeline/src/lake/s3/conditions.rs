@@ -33,7 +33,7 @@ pub(super) struct Support {
     change: Verdict,
     /// True if a test showed that `If-Match` is checked when an object is replaced, even if not when one is deleted.
     pub(super) replaces: AtomicBool,
-    /// Held during a test, so that only one runs.
+    /// Lock during a test, so that only one test runs.
     test: Mutex<()>,
     /// True after a test with an object outside the lake.
     tested: AtomicBool,

@@ -32,7 +32,7 @@ pub(super) struct DirectReadSetup {
     credentials: SharedCredentialsProvider,
     timeouts: Timeouts,
     network: Network,
-    /// `None` in it: the SDK is to read.
+    /// The inner `None` means that the SDK must read.
     reader: OnceCell<Option<DirectReader>>,
 }
 

@@ -1,4 +1,4 @@
-//! Ranges of objects, and objects from files: for files that are too large for memory.
+//! Ranges of objects, and objects from files that are too large for memory.
 //!
 //! A file is written only to a store that checks the condition itself: the emulation of [`super::conditions`] is for small
 //! objects that one writer at a time creates.
@@ -50,7 +50,7 @@ impl S3 {
             return Err(self.error(key, Reason::NotFound, "the object changed after it was listed"));
         }
         if body.len() as u64 != range.end - range.start {
-            let message = format!("{} bytes arrived of {range:?}", body.len());
+            let message = format!("only {} bytes of {range:?} arrived", body.len());
             return Err(self.error(key, Reason::Network, message));
         }
         Ok(body)

@@ -91,13 +91,13 @@ impl S3 {
     /// Returns the error about a page that is not the last one and has no token.
     pub(super) fn endless_page(&self, prefix: &str, request: &str) -> Error {
         let message = format!(
-            "the store reports that its listing continues, and not where, so the rest of it cannot be read: it does not \
+            "the store reports that its listing continues, but not where, so the rest of it cannot be read: it does not \
              support {request}; update the store, or copy the objects to another one or to a directory"
         );
         self.error(prefix, Reason::Other, message)
     }
 
-    /// Returns an error if a listing returns to a page that it had before.
+    /// Returns an error if a listing returns to an earlier page.
     pub(super) fn check_progress(
         &self,
         prefix: &str,
@@ -111,12 +111,12 @@ impl S3 {
         })
     }
 
-    /// Returns an error, which is retried, if the response ended before its XML.
+    /// Returns an error, which is retried, if the response ended before its XML did.
     pub(super) fn check_end(&self, prefix: &str, end: &ResponseEnd) -> Result<(), Error> {
         if end.is_whole() {
             return Ok(());
         }
-        Err(self.error(prefix, Reason::Network, "the listing broke off before its end"))
+        Err(self.error(prefix, Reason::Network, "the response is truncated"))
     }
 }
 
@@ -201,14 +201,14 @@ fn describe(key: String, object: &Object) -> ObjectMeta {
     }
 }
 
-/// Removes objects and folders that the store lists again, within the page or as the last ones of the pages before.
+/// Removes objects and folders that the store lists again, within the page or as the last entries of earlier pages.
 fn drop_repeated(page: &mut ListPage, before: (Option<&str>, Option<&str>)) {
     let entries = page.objects.len() + page.folders.len();
     retain_new(&mut page.objects, before.0, |object| &object.key);
     retain_new(&mut page.folders, before.1, |folder| folder);
     let repeated = entries - page.objects.len() - page.folders.len();
     if repeated > 0 {
-        tracing::warn!("the store lists {repeated} names twice on one page, which are used once");
+        tracing::warn!("the store lists {repeated} names twice on one page; each is used once");
     }
 }
 

@@ -111,7 +111,7 @@ impl S3 {
     }
 
     /// Runs an operation until it succeeds, fails permanently, or attempts run out, within the limiter's concurrency.
-    /// The operation receives the attempt, including whether the previous one broke off.
+    /// The operation receives the attempt, including whether the previous one was interrupted.
     async fn with_retry<T, F: Future<Output = Result<T, Error>>>(
         &self,
         mut operation: impl FnMut(Attempt) -> F,
@@ -185,7 +185,7 @@ impl S3 {
 struct Attempt {
     /// Number of the attempt, from 0.
     number: u32,
-    /// True if the previous attempt broke off, so that its connection must not be reused.
+    /// True if the previous attempt was interrupted, so that its connection must not be reused.
     after_break: bool,
 }
 
@@ -278,7 +278,7 @@ impl Lake for S3 {
                 self.change_once(key, etag, body.clone())
             })
             .await?;
-        // After a lost response, the conflicting object may be our own change.
+        // After a lost response, the conflicting object may be the result of this change.
         if changed == ChangeResult::Conflict && tries > 0 {
             let as_asked = match (self.get(key).await, &body) {
                 (Ok(there), Some(body)) => there == *body,
@@ -298,7 +298,8 @@ impl Lake for S3 {
                 self.put_once(key, body.clone())
             })
             .await?;
-        // After a lost response, the existing object may be our own. If it cannot be read, the caller finds out.
+        // After a lost response, this write may have created the existing object. If it cannot be read, the caller
+        // handles it.
         if put == PutResult::AlreadyExists
             && tries > 0
             && self.get_within(key, body.len()).await.is_ok_and(|existing| existing == body)
@@ -320,7 +321,7 @@ impl Lake for S3 {
         self.with_retry(|_| self.clock_once()).await
     }
 
-    /// The `Date` header has whole seconds (RFC 9110, 5.6.7).
+    /// Returns the time of the `Date` header, which has whole seconds (RFC 9110, 5.6.7).
     fn clock_precision(&self) -> TimeDelta {
         TimeDelta::seconds(1)
     }

@@ -1,5 +1,5 @@
-//! Whether the XML of a response is whole. The SDK's reader does not ask for the end of the root element, so what a
-//! closed connection cut off would be missing without an error.
+//! Check that the XML of a response is complete. The SDK's reader does not require the end of the root element, so a
+//! response that a closed connection truncated would be accepted without an error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,14 +1,14 @@
-//! Keys and versions as they stand in an address, which is also how they are signed.
+//! Encoding of keys and versions in an address, which is also the form that is signed.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What S3 wants escaped in a query, once and no more.
+/// Characters that S3 requires to be escaped once in a query.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// In a path the slash stays.
+/// Characters to escape in a path: the slash is not escaped.
 const PATH: &AsciiSet = &QUERY.remove(b'/');
 
-/// A key as it stands in a path.
+/// Returns a key encoded for a path.
 pub(super) fn path(base: &str, key: &str) -> String {
     let mut path = String::with_capacity(base.len() + key.len() + 24);
     path.push_str(base);
@@ -16,7 +16,7 @@ pub(super) fn path(base: &str, key: &str) -> String {
     path
 }
 
-/// The query that names a version; empty for the newest.
+/// Returns the query for a version; empty for the newest.
 pub(super) fn query(version: Option<&str>) -> String {
     version.map_or_else(String::new, |version| format!("versionId={}", utf8_percent_encode(version, QUERY)))
 }

@@ -83,7 +83,7 @@ impl AsOfLake {
                 page.objects.push(describe(key, object));
             }
         }
-        page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key)); // they were grouped by their encoded keys
+        page.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key)); // the versions were grouped by their encoded keys
         if let Some(key) = broken_off {
             let version = listed.next_version_id_marker.clone();
             let seen = s3.check_progress(prefix, after.map(|after| after.seen), &(&key, &version))?;

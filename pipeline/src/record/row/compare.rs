@@ -25,7 +25,7 @@ pub struct Difference {
 }
 
 impl Record {
-    /// The fields in which a row disagrees with this record, by the table in the module's docs.
+    /// Returns the fields in which a row differs from this record, by the table in the module documentation.
     pub fn differences(&self, row: &Row, schema: &TableSchema) -> Vec<Difference> {
         Column::ALL
             .into_iter()
@@ -58,7 +58,7 @@ impl Record {
 }
 
 impl Row {
-    /// Whether a table that was given this row may hold it as that one: decimals past those it keeps are rounded off.
+    /// Returns true if a table may have stored this row as that one: decimals that do not fit are rounded.
     pub fn is_stored_as(&self, stored: &Self, schema: &TableSchema) -> bool {
         Column::ALL.into_iter().all(|column| match (self.get(column), stored.get(column)) {
             (Value::Float(given), Value::Float(stored)) => near((*given).into(), (*stored).into(), schema.of(column)),

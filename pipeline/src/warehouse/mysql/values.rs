@@ -77,7 +77,7 @@ pub(super) fn guard(schema: &TableSchema, row: &Row) -> String {
         ColumnType::Text { .. } => format!("BINARY CONVERT(`{column}` USING utf8mb4) <=> BINARY ?"),
         _ => format!("`{column}` <=> ?"),
     });
-    // The plain id uses the key to find the row, which the other conditions cannot.
+    // Only the condition on the plain id can use the key to find the row.
     format!("`{}` = ? AND {}", Column::IdTreatedData, guard.join(" AND "))
 }
 

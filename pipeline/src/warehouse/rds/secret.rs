@@ -97,7 +97,7 @@ impl Secret {
 fn parts(text: &str, known: &EnvOverrides) -> Result<Credentials, &'static str> {
     let parts = if text.trim_start().starts_with('{') {
         serde_json::from_str(text)
-            .map_err(|_| "the secret is no JSON object of texts: username, password, host, port")?
+            .map_err(|_| "the secret is not a JSON object of texts: username, password, host, port")?
     } else {
         SecretFields { password: Some(text.to_owned()), ..SecretFields::default() }
     };

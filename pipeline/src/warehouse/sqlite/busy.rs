@@ -1,5 +1,5 @@
-//! A file that another program is writing. SQLite waits for the end of its transaction, except when a connection changes
-//! the journal mode: that fails at once.
+//! Wait for a file that another program is writing. SQLite waits for the end of its transaction, except when a
+//! connection changes the journal mode, which fails at once.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

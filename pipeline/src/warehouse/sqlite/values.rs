@@ -34,7 +34,7 @@ where
     }
 }
 
-/// Returns a value as text; a BLOB that is no text as `x'…'`.
+/// Returns a value as text; a BLOB that is not text as `x'…'`.
 fn text(row: &SqliteRow, at: usize) -> Result<String, sqlx::Error> {
     row.try_get_unchecked::<String, _>(at).or_else(|_| {
         let bytes = row.try_get_unchecked::<Vec<u8>, _>(at)?;

@@ -1,4 +1,4 @@
-//! Shards of a merged audit: how long each took, how often it was tried, and what started it.
+//! Shards of a merged audit: duration, attempts and source of each.
 
 use serde::Serialize;
 

@@ -126,7 +126,7 @@ async fn a_range_of_a_listed_object_is_read(lake: &dyn Lake) {
     for range in [size - 1..size + 1, size + 1..size + 2] {
         assert!(lake.get_range(&listed, range.clone()).await.is_err(), "{range:?}");
     }
-    // Not a mix of two objects.
+    // The result must not be a mix of two objects.
     lake.change_if_match(key, &listed.etag, Some(Bytes::from_static(b"other"))).await.unwrap();
     assert_eq!(lake.get_range(&listed, 0..2).await.unwrap_err().reason, Reason::NotFound);
     let other = head(lake, key).await.unwrap().unwrap();

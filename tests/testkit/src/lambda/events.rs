@@ -6,7 +6,7 @@ use serde_json::json;
 
 const TOPIC: &str = "arn:aws:sns:sa-east-1:123456789012:historico-consumo";
 
-/// An SNS event of one message.
+/// Returns an SNS event with one message.
 pub fn sns(id: &str, message: &str) -> String {
     let mut sns = SnsMessage::default();
     (sns.sns_message_type, sns.topic_arn) = ("Notification".into(), TOPIC.into());
@@ -18,12 +18,12 @@ pub fn sns(id: &str, message: &str) -> String {
     serde_json::to_string(&event).unwrap()
 }
 
-/// An SNS event of a good reading, another for each number.
+/// Returns an SNS event with a valid reading, another one for each number.
 pub fn message(n: u32) -> String {
     sns(&format!("m{n}"), &reading(n))
 }
 
-/// An SQS event of bodies with their ids.
+/// Returns an SQS event with bodies and their ids.
 pub fn sqs<'a>(items: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut event = SqsEvent::default();
     for (id, body) in items {
@@ -35,7 +35,7 @@ pub fn sqs<'a>(items: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     serde_json::to_string(&event).unwrap()
 }
 
-/// The envelope in which SNS puts a message for a queue.
+/// Returns the envelope of SNS for a message to a queue.
 pub fn envelope(message: &str) -> String {
     let fields = json!({"Type": "Notification", "MessageId": "m", "TopicArn": TOPIC, "Message": message,
         "Timestamp": "2026-11-22T10:00:00.000Z", "SignatureVersion": "1", "Signature": "x", "SigningCertURL": "https://x",
@@ -43,7 +43,7 @@ pub fn envelope(message: &str) -> String {
     fields.to_string()
 }
 
-/// A good reading, another for each number.
+/// Returns a valid reading, another one for each number.
 pub fn reading(n: u32) -> String {
     json!({"id_curral": n.to_string(), "id_raca": "9000001", "id_lote": "3", "peso_entrada": 450, "peso_medio": 450.5,
         "data": "2023-01-01 00:00:00 UTC", "quantidade_animais": "51", "dia_confinamento": "66", "consumo_real": 9.0,
@@ -51,7 +51,7 @@ pub fn reading(n: u32) -> String {
     .to_string()
 }
 
-/// The same with one more field, such as those of `faulty`.
+/// Returns a valid reading with one more field, such as those of `faulty`.
 pub fn reading_with(n: u32, field: &str) -> String {
     reading(n).replacen('{', &format!("{{{field},"), 1)
 }

@@ -14,7 +14,7 @@ use axum::routing::{get, post};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-/// An answer: what the function returned, or the error it reported.
+/// A response: the function's result, or the error that it reported.
 pub type Answered = Result<Value, Value>;
 
 struct Invocation {
@@ -67,7 +67,7 @@ impl RuntimeApi {
         self.inner.requests.notified().await;
     }
 
-    /// Hands an event out with so much time; the answer, and how long the sandbox took for it.
+    /// Delivers an event with this deadline. Returns the response and its duration.
     pub async fn invoke_within(&self, event: impl Into<String>, time: Duration) -> (Answered, Duration) {
         let id = {
             let mut count = self.inner.count.lock().unwrap();
@@ -81,12 +81,12 @@ impl RuntimeApi {
         (answer, took.elapsed())
     }
 
-    /// How many events were answered so far.
+    /// Returns the number of events with a response so far.
     pub fn answered(&self) -> usize {
         self.inner.answered.load(Ordering::Relaxed)
     }
 
-    /// The same with 30 s, as by default on AWS's side of the template; the answer alone.
+    /// Delivers an event with a deadline of 30 s, the default of the template. Returns the response.
     pub async fn invoke(&self, event: impl Into<String>) -> Answered {
         self.invoke_within(event, Duration::from_secs(30)).await.0
     }

@@ -18,7 +18,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a binary with this environment and what Lambda sets, and nothing else.
+    /// Starts a binary with only this environment and the variables of Lambda.
     pub async fn start(binary: &Path, env: &[(String, String)]) -> Self {
         let api = RuntimeApi::start().await;
         let mut child = command(binary, env).env("AWS_LAMBDA_RUNTIME_API", &api.address).spawn().unwrap();
@@ -36,7 +36,7 @@ impl Sandbox {
         Self { api, child, output }
     }
 
-    /// All that it wrote so far; waits for the metrics of what it has answered, which are what it writes last.
+    /// Returns its output so far. Waits for the metrics of its responses, which it writes last.
     pub fn logged(&self) -> String {
         let answered = self.api.answered();
         let complete = |output: &str| output.matches("\"_aws\":").count() >= answered;
@@ -52,7 +52,7 @@ impl Sandbox {
         self.output.lock().unwrap().clone()
     }
 
-    /// Its log lines and metrics, each a JSON object.
+    /// Returns its log lines and metrics, each a JSON object.
     pub fn lines(&self) -> Vec<Value> {
         self.logged()
             .lines()
@@ -60,7 +60,7 @@ impl Sandbox {
             .collect()
     }
 
-    /// A count of the metrics, summed over all events so far.
+    /// Returns a count of the metrics, summed over all events so far.
     pub fn metric(&self, name: &str) -> u64 {
         self.lines().iter().filter(|line| line["_aws"].is_object()).map(|line| line[name].as_u64().unwrap()).sum()
     }
@@ -79,7 +79,8 @@ impl Drop for Sandbox {
     }
 }
 
-/// The binary with this environment and what Lambda sets, without the address of its Runtime API.
+/// Returns the command of a binary with only this environment and the variables of Lambda, without the address of its
+/// Runtime API.
 pub fn command(binary: &Path, env: &[(String, String)]) -> Command {
     let mut command = Command::new(binary);
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -93,7 +94,7 @@ pub fn command(binary: &Path, env: &[(String, String)]) -> Command {
     command
 }
 
-/// The variables of the older function for a warehouse's address.
+/// Returns the legacy function's variables for a warehouse's address.
 pub fn rds(url: &str) -> Vec<(String, String)> {
     let url = url::Url::parse(url).unwrap();
     let of = |name: &str, value: &str| (name.to_owned(), value.to_owned());

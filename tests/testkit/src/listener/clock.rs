@@ -34,11 +34,11 @@ struct Wait {
 }
 
 impl Clock {
-    /// Waits; at once where the thread cannot be had.
+    /// Waits; returns at once if the thread cannot be started.
     pub async fn wait(&self, time: Duration) {
         self.started.get_or_init(|| {
             let shared = Arc::clone(&self.shared);
-            // Without it every wait ends at once, for its sender is dropped below.
+            // Without the thread every wait ends at once, because its sender is dropped below.
             if std::thread::Builder::new().name("test-clock".into()).spawn(move || shared.run()).is_err() {
                 self.shared.lock().over = true;
             }
@@ -56,7 +56,7 @@ impl Clock {
                 self.shared.changed.notify_one();
             }
         }
-        let _ = waited.await; // the clock's end is an end of the wait, too
+        let _ = waited.await; // the end of the clock also ends the wait
     }
 }
 
@@ -81,14 +81,14 @@ impl Shared {
                 due.extend(waits.next.pop());
             }
             if due.is_empty() {
-                // No wait is an hour, and waking once in one costs nothing.
+                // No wait takes an hour, and one wake-up per hour costs nothing.
                 let pause = waits.next.peek().map_or(Duration::from_secs(3_600), |Reverse(first)| first.until - now);
                 waits = self.changed.wait_timeout(waits, pause).unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
             drop(waits);
             for Reverse(wait) in due.drain(..) {
-                let _ = wait.done.send(()); // who waited may have left
+                let _ = wait.done.send(()); // the waiting task may have been dropped
             }
             waits = self.lock();
         }
@@ -133,7 +133,7 @@ mod tests {
             assert!(took >= Duration::from_millis(requested), "{requested} ms: {took:?}");
         }
         assert!(short.1 < middle.1 && middle.1 < long.1);
-        wait(1).await; // and again after a silence
+        wait(1).await; // and again after an idle period
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! A listener on 127.0.0.1 with its own threads, for both test servers: binding, accepting, serving HTTP/1 and stopping.
 //!
-//! Which response a request gets is up to the server ([`Respond`]); [`Clock`] is for its latencies, [`Resetter`] for the
-//! connections that it drops.
+//! The server chooses the responses ([`Respond`]); [`Clock`] is for its latencies, [`Resetter`] for the connections
+//! that it drops.
 
 use std::fmt;
 use std::io;
@@ -24,15 +24,15 @@ pub(crate) use clock::Clock;
 pub(crate) use resettable_socket::Resetter;
 use resettable_socket::Socket;
 
-/// What a server does with its connections and requests.
+/// A server's handling of connections and requests.
 pub(crate) trait Respond: Send + Sync + 'static {
     /// The body of a response.
     type Body: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
 
-    /// Called once per accepted connection.
+    /// Handles a new connection; called once per connection.
     fn connected(&self) {}
 
-    /// Answers one request, or drops its connection.
+    /// Responds to one request, or drops its connection.
     fn respond(
         &self,
         request: Request<Incoming>,
@@ -71,12 +71,12 @@ impl Port {
         Ok(Self { socket, address })
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// Returns `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Serves on that many threads, 0 being one per core.
+    /// Serves on a number of threads; 0 means one per core.
     ///
     /// # Errors
     /// Returns an error if the threads cannot be started.
@@ -112,12 +112,12 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// `http://127.0.0.1:PORT`.
+    /// Returns `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The port number.
+    /// Returns the port number.
     pub fn port(&self) -> u16 {
         self.address.port()
     }
@@ -136,13 +136,13 @@ impl Drop for Listener {
             let _ = stopped.recv_timeout(Duration::from_secs(2));
         }
         if let Some(runtime) = self.runtime.take() {
-            // The other ways to end a runtime block, which panics when a test drops the server inside one.
+            // Other ways to end a runtime block, which panics if a test drops the server inside another runtime.
             runtime.shutdown_background();
         }
     }
 }
 
-/// The environment that a child process needs to reach an endpoint with that key pair and nothing else.
+/// Returns the environment with which a child process reaches only an endpoint, with this key pair.
 pub(crate) fn aws_env(endpoint: String, key: &str, secret: &str, region: &str) -> [(&'static str, String); 7] {
     [
         ("AWS_ENDPOINT_URL", endpoint),

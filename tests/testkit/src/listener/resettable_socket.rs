@@ -27,7 +27,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub fn new(stream: TcpStream) -> Self {
-        // Without it the second small write of an answer waits for the client's delayed ACK. An error only costs time.
+        // Without it the second small write of a response waits for the client's delayed ACK. An error only costs time.
         let _ = stream.set_nodelay(true);
         Socket { stream, resetter: Resetter::default() }
     }

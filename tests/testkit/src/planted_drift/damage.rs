@@ -16,14 +16,14 @@ pub enum Case {
     LakeOnly,
     WarehouseOnly,
     Differing(Column),
-    /// No value of the row is the lake's.
+    /// All values of the row differ from the lake's.
     DifferingThroughout,
-    /// A second object of the same values, or of others.
+    /// A second object with the same values, or with others.
     Copy,
     OtherCopy,
     LogicalDuplicate,
     Misfiled,
-    /// Both sides have a target that the rules do not give.
+    /// Both sides have a target that breaks the rule.
     RuleOfLake,
     /// A row without an object has one.
     RuleOfWarehouse,
@@ -31,14 +31,14 @@ pub enum Case {
     Rejected,
     /// The row has the id in upper case.
     Respelled,
-    /// Both sides have a value that is not the one of the id.
+    /// Both sides have a value that does not match the id.
     Forged,
-    /// The object is in an archive tier: on S3 only.
+    /// The object is in an archive tier; on S3 only.
     Archived,
 }
 
 impl Case {
-    /// One of each verdict, but for [`Case::Archived`].
+    /// One case per verdict, except for [`Case::Archived`].
     pub fn verdicts() -> Vec<Self> {
         vec![
             Self::DifferingThroughout,
@@ -57,7 +57,7 @@ impl Case {
         ]
     }
 
-    /// The same, and a difference in each single column.
+    /// The same cases, and a difference in each single column.
     pub fn all() -> Vec<Self> {
         Self::verdicts().into_iter().chain(comparable().map(Self::Differing)).collect()
     }
@@ -71,12 +71,12 @@ fn comparable() -> impl Iterator<Item = Column> {
 pub struct World(pub BTreeMap<String, Record>);
 
 impl World {
-    /// What makes the lake.
+    /// Returns the objects of the lake.
     pub fn objects(&self) -> BTreeMap<String, Option<Vec<u8>>> {
         self.0.iter().map(|(key, record)| (key.clone(), Some(record.object_from_values()))).collect()
     }
 
-    /// Keys as if drawn by lot, the same at every run: ids end in a hash.
+    /// Returns the keys in a random order that is the same in every run: ids end in a hash.
     pub fn drawn(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.0.keys().cloned().collect();
         keys.sort_by_key(|key| self.0[key].id_treated_data.chars().rev().collect::<String>());
@@ -87,19 +87,19 @@ impl World {
 /// Changes to both sides, and the findings that an audit must report.
 #[derive(Debug, Default)]
 pub struct Damage {
-    /// Objects to be written, and removed.
+    /// Objects to write, and to remove.
     pub objects: BTreeMap<String, Option<Vec<u8>>>,
-    /// Objects to be put into an archive tier.
+    /// Objects to move to an archive tier.
     pub archived: Vec<String>,
     pub sql: Vec<String>,
     pub findings: Findings,
     pub gaps: Vec<Value>,
-    /// Counts of the outcome, against those of an undamaged audit.
+    /// Changes of the counts, compared with an undamaged audit.
     pub counts: BTreeMap<&'static str, i64>,
 }
 
 impl Damage {
-    /// Plants each case N times, and N gaps; values match the column types of that schema.
+    /// Plants each case N times, and N gaps; values match the column types of the schema.
     pub fn plant(world: &World, schema: &TableSchema, cases: &[Case], times: usize, gaps: usize) -> Self {
         let mut damage = Self::default();
         let lost = damage.lose_days(world, gaps);
@@ -113,7 +113,7 @@ impl Damage {
         damage
     }
 
-    /// Days of farms that are lost from both sides, one more each time; returns the keys.
+    /// Removes days of farms from both sides, one more each time; returns the keys.
     fn lose_days(&mut self, world: &World, gaps: usize) -> BTreeSet<String> {
         let mut lost = BTreeSet::new();
         let mut days: BTreeMap<String, BTreeMap<chrono::NaiveDate, Vec<&String>>> = BTreeMap::new();
@@ -222,7 +222,7 @@ impl Damage {
         }
     }
 
-    /// A field of the row that was changed by hand.
+    /// Changes a field of the row.
     pub fn add_differing(&mut self, record: &Record, key: &str, field: &str) {
         self.count(&["matched"], -1);
         self.found(Finding::differing(&record.id_treated_data, key, &[field]));
@@ -234,7 +234,7 @@ impl Damage {
         self.found(Finding::warehouse_only(id));
     }
 
-    /// A further object of the same id, a second later in its name: the first stays the one that is judged.
+    /// Adds an object with the same id, a second later in its name: the first object is still the one that is compared.
     fn copy(&mut self, key: &str, record: &Record) {
         let path = Key::parse(key).unwrap();
         let copy = Key { stamp: path.stamp + TimeDelta::seconds(1), ..path }.to_string();
@@ -243,7 +243,7 @@ impl Damage {
         self.found(Finding::new("duplicate_object", &record.id_treated_data, Some(&copy), &[]));
     }
 
-    /// A corrected reading on both sides: the greater of the two ids is the further one.
+    /// Adds a corrected reading on both sides: the greater of the two ids is the additional one.
     fn double(&mut self, record: &Record) {
         let mut other = record.clone();
         other.reading.quantidade_animais += 1;
@@ -300,7 +300,7 @@ fn beside(record: &Record, column: Column, schema: &TableSchema) -> String {
         Stored::Float(value) => f64::from(value.next_up()).to_string(),
         Stored::Double(value) => value.next_up().to_string(),
         Stored::Integer(value) => (value + 1).to_string(),
-        // Truncated and rounded to a second both agree: a second more than rounded does not.
+        // A time truncated or rounded to a second agrees; a second more than the rounded time does not.
         Stored::DateTime(at) => (at + TimeDelta::seconds(2)).format("'%Y-%m-%d %H:%M:%S'").to_string(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// A finding as the drift file words it, without values and reasons.
+/// A finding of the drift file, without values and reasons.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     pub kind: String,
@@ -37,7 +37,7 @@ impl Finding {
         Self::new("differing", id, Some(key), fields)
     }
 
-    /// True if `--quick` finds it, which opens only objects without a row.
+    /// Returns true if `--quick` finds it, which opens only objects without a row.
     pub fn shows_in_names(&self) -> bool {
         match &*self.kind {
             "lake_only" | "warehouse_only" | "duplicate_object" => true,
@@ -48,7 +48,7 @@ impl Finding {
     }
 }
 
-/// The findings of a drift file, none of them twice.
+/// Returns the findings of a drift file; asserts that none is listed twice.
 pub fn found_in(file: &Path) -> Findings {
     let mut found = Findings::new();
     for line in std::fs::read_to_string(file).unwrap().lines() {
@@ -61,7 +61,7 @@ pub fn found_in(file: &Path) -> Findings {
     found
 }
 
-/// Both ways: everything that was planted, and nothing else.
+/// Asserts that exactly the planted findings were reported.
 #[track_caller]
 pub fn assert_same(found: &Findings, planted: &Findings, what: &str) {
     let missed: Vec<_> = planted.difference(found).take(5).collect();

@@ -33,7 +33,7 @@ const COUNTERS: [(&str, &str); 12] = [
 ];
 
 impl World {
-    /// A history of N farms, pens and days.
+    /// Creates a history of N farms, pens and days.
     pub fn of(scene: &Scene, farms: u32, lots: u32, days: u32) -> Self {
         scene.history(farms, lots, days);
         let text = std::fs::read_to_string(scene.path("history.json")).unwrap();
@@ -46,7 +46,7 @@ impl World {
 }
 
 impl Damage {
-    /// Runs an audit and demands this damage of it, set against set and count by count.
+    /// Runs an audit and asserts that it reports this damage, finding by finding and count by count.
     #[track_caller]
     pub fn is_found_by(&self, scene: &Scene, world: &World, more: &[&str]) -> Ran {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -56,7 +56,7 @@ impl Damage {
         audit
     }
 
-    /// Demands this damage of an audit that was run.
+    /// Asserts that an audit has reported this damage.
     #[track_caller]
     pub fn is_said_by(&self, audit: &Ran, found: &Findings, world: &World, what: &str) {
         assert_same(found, &self.findings, what);

@@ -10,7 +10,7 @@ use pipeline::record::row::{TableSchema, Value as Stored};
 use crate::s3::{S3Server, StorageClass};
 use crate::scene::{BUCKET, PREFIX};
 
-/// When all objects were written: so long ago that nothing takes them for new.
+/// Returns the write time of all objects, long enough ago that they do not count as new.
 pub fn long_ago() -> SystemTime {
     SystemTime::now() - Duration::from_secs(86_400)
 }
@@ -42,14 +42,14 @@ pub fn to_s3(s3: &S3Server, objects: &BTreeMap<String, Option<Vec<u8>>>) {
     }
 }
 
-/// Puts objects of that lake into an archive tier.
+/// Moves objects of the lake to an archive tier.
 pub fn archive(s3: &S3Server, keys: &[String]) {
     for key in keys {
         assert!(s3.store().set_storage_class(BUCKET, &format!("{PREFIX}/{key}"), StorageClass::DeepArchive));
     }
 }
 
-/// The statement that makes a record's row.
+/// Returns the statement that inserts a record's row.
 pub fn insert(record: &Record, schema: &TableSchema) -> String {
     let literal = |value: Stored| match value {
         Stored::Null => "NULL".to_owned(),
@@ -63,7 +63,7 @@ pub fn insert(record: &Record, schema: &TableSchema) -> String {
     format!("INSERT INTO historico_consumo VALUES ({values})")
 }
 
-/// Runs statements in a SQLite file, all or none.
+/// Runs statements in a SQLite file, in one transaction.
 pub fn to_sqlite(file: &Path, statements: &[String]) {
     use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
     tokio::runtime::Runtime::new().unwrap().block_on(async {

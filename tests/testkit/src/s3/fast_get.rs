@@ -25,18 +25,18 @@ use crate::s3::store::Store;
 use crate::s3::wire_types::content_type;
 use crate::s3::{ACCESS_KEY, REGION, SECRET_KEY};
 
-/// A request may be dated so much earlier or later.
+/// Maximum difference between the time of a request and the clock.
 const SKEW_SECONDS: u64 = 15 * 60;
 
-/// What makes a GET conditional.
+/// Headers that make a GET conditional.
 const CONDITIONS: [HeaderName; 4] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE];
 
-/// The short path.
+/// Fast path for plain GETs.
 #[derive(Debug)]
 pub(crate) struct Quick {
     store: Store,
     dials: Dials,
-    /// A day and the key that signs on it.
+    /// A day and its signing key.
     key: RwLock<Option<(String, Hmac<Sha256>)>>,
 }
 
@@ -45,7 +45,7 @@ impl Quick {
         Quick { store, dials, key: RwLock::default() }
     }
 
-    /// The answer, where there is nothing special about the request or the object.
+    /// Returns the response if neither the request nor the object needs special handling.
     pub fn answer<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
         let query = request.uri().query().unwrap_or_default();
         let headers = request.headers();
@@ -92,7 +92,7 @@ impl Quick {
         Some(response)
     }
 
-    /// Checks the signature as S3 does; `None` where anything is amiss.
+    /// Checks the signature as S3 does; `None` if anything is wrong.
     fn is_signed(&self, headers: &HeaderMap, path: &str, query: &str) -> Option<()> {
         let header = |name: &str| headers.get(name)?.to_str().ok();
         let parts = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256 ")?;
@@ -152,7 +152,7 @@ fn text(value: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(value).ok()
 }
 
-/// `YYYYMMDDTHHMMSSZ` as seconds since 1970; the calendar is Howard Hinnant's `days_from_civil`.
+/// Converts `YYYYMMDDTHHMMSSZ` to seconds since 1970, with Howard Hinnant's `days_from_civil`.
 fn seconds(date: &str) -> Option<u64> {
     let number = |from: usize, to: usize| date.get(from..to)?.parse::<u64>().ok();
     if date.len() != 16 || date.as_bytes()[8] != b'T' || !date.ends_with('Z') {

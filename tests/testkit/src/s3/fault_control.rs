@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::s3::fault_settings::{Request, Settings};
 use crate::s3::stats::{Counts, Injected, Tally};
 
-/// A handle on the dials and counters of a running server; clones share them.
+/// Handle to the fault settings and counters of a running server; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Dials {
     shared: Arc<Shared>,
@@ -21,10 +21,10 @@ struct Shared {
     progress: Mutex<Progress>,
 }
 
-/// What the dials that depend on the past remember.
+/// State of the faults that depend on earlier requests.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Tries by request, kept only while a fault is set.
+    /// Attempts by request, counted only while a fault is set.
     tries: HashMap<u64, u32>,
     served: u64,
     second: u64,
@@ -32,24 +32,24 @@ struct Progress {
 }
 
 impl Dials {
-    /// Turns dials; requests that arrive later see it. Tries and the outage count start again.
+    /// Changes the settings for later requests. Resets the attempts and the outage count.
     pub fn change(&self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.shared.settings.write().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut settings));
         *self.shared.progress.lock().unwrap_or_else(PoisonError::into_inner) = Progress::default();
     }
 
-    /// The dials as they stand.
+    /// Returns the current settings.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.shared.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The counters as they stand.
+    /// Returns the current counters.
     pub fn counts(&self) -> Counts {
         self.shared.tally.read()
     }
 
-    /// Starts the counters again at zero.
+    /// Resets the counters.
     pub fn reset_counts(&self) {
         self.shared.tally.reset();
     }
@@ -58,7 +58,7 @@ impl Dials {
         &self.shared.tally
     }
 
-    /// The fault that strikes this request, if any, in the order a real request would meet them.
+    /// Returns the fault of a request, if any, in the order in which they occur for a real request.
     pub(crate) fn draw(&self, request: &Request<'_>, settings: &Settings, clock: Duration) -> Option<Injected> {
         let faults = [
             (&settings.reset, Injected::Reset),

@@ -1,8 +1,8 @@
 //! Settings of the faults (dials), and the choice of the requests that they hit.
 //!
-//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and the number of earlier attempts of
-//! that request; the order of arrival does not matter. So the same requests meet the same faults with any number of workers,
-//! and a retry is drawn again. `fault_control` counts the attempts, `middleware` applies the faults.
+//! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and the number of earlier
+//! attempts of that request; the order of arrival does not matter. So the same requests have the same faults with any
+//! number of workers, and a retry is drawn again. `fault_control` counts the attempts, `middleware` applies the faults.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,7 +29,7 @@ pub struct Settings {
     pub reset: Fault,
     /// The connection is reset after the request was processed.
     pub lost_answer: Fault,
-    /// Half of the body that Content-Length announces, then the end of the connection.
+    /// Half of the body is sent, then the connection ends.
     pub truncate: Fault,
     /// Status 200 with an error document as the body.
     pub error_in_ok: Fault,
@@ -37,7 +37,7 @@ pub struct Settings {
     pub outage_after: Option<u64>,
     /// PUT ignores `If-None-Match: *` and overwrites, as Garage does.
     pub ignore_if_none_match: bool,
-    /// What is wrong with every listing.
+    /// Fault of every listing.
     pub listing: ListingFault,
     /// Maximum number of keys per page of a listing; 1,000 if not set.
     pub page_keys: Option<usize>,
@@ -55,7 +55,7 @@ pub struct Settings {
     pub forbid_get: HashSet<String>,
     /// Keys of any bucket that are listed, but for which GET and HEAD return 404.
     pub vanish: HashSet<String>,
-    /// What is rejected although the request is well formed.
+    /// Rejections of well-formed requests.
     pub policy: Policy,
 }
 
@@ -84,27 +84,28 @@ impl Fault {
         self.when != When::Never
     }
 
-    /// A fraction of the requests: 0 is none, 1 is all.
+    /// Returns a fault of a fraction of the requests, from 0 to 1.
     pub fn rate(rate: f64) -> Self {
         Fault { when: When::Rate(rate), ..Fault::default() }
     }
 
-    /// The first `tries` attempts of every request and none after them, which a client that retries often enough survives.
+    /// Returns a fault of the first `tries` attempts of every request. A client that retries often enough then
+    /// succeeds.
     pub fn first(tries: u32) -> Self {
         Fault { when: When::First(tries), ..Fault::default() }
     }
 
-    /// Every request.
+    /// Returns a fault of every request.
     pub fn always() -> Self {
         Fault::rate(1.0)
     }
 
-    /// Only these operations.
+    /// Limits the fault to these operations.
     pub fn on(self, ops: &[Op]) -> Self {
         Fault { ops: Some(ops.iter().fold(0, |bits, op| bits | op.bit())), ..self }
     }
 
-    /// Only objects whose `bucket/key` starts with this.
+    /// Limits the fault to objects whose `bucket/key` starts with this.
     pub fn under(self, path: impl Into<String>) -> Self {
         Fault { under: path.into(), ..self }
     }
@@ -121,7 +122,7 @@ impl Fault {
     }
 }
 
-/// A request, as far as the faults depend on it.
+/// The parts of a request that faults depend on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'a> {
     pub op: Op,
@@ -132,13 +133,14 @@ pub(crate) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Returns what identifies it among all requests.
+    /// Returns its identity among all requests.
     pub fn identity(&self) -> u64 {
         hash(&(self.op, self.path, self.query))
     }
 }
 
-/// A hash that is the same in every run: `DefaultHasher::new` has fixed keys. Another Rust version may have other values.
+/// Returns a hash that is the same in every run: `DefaultHasher::new` has fixed keys. Another Rust version may have
+/// other values.
 fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

@@ -7,7 +7,7 @@ use std::ops::Bound;
 use crate::s3::object::Object;
 use crate::s3::store::Objects;
 
-/// The most keys and common prefixes together that S3 puts on a page.
+/// Maximum number of keys and common prefixes on a page of S3.
 pub(crate) const MAX_KEYS: usize = 1_000;
 
 /// Parameters of a page.
@@ -15,26 +15,26 @@ pub(crate) const MAX_KEYS: usize = 1_000;
 pub struct Query<'a> {
     /// Only keys that start with it.
     pub prefix: &'a str,
-    /// Keys that hold it after the prefix are rolled up, up to and including it.
+    /// Keys that contain it after the prefix are grouped, up to and including it.
     pub delimiter: Option<&'a str>,
     /// Only keys after this one; a common prefix equal to it is not repeated.
     pub start_after: Option<&'a str>,
-    /// The token of an earlier page, and then `start_after` no longer counts.
+    /// Token of an earlier page, which replaces `start_after`.
     pub continuation: Option<&'a str>,
-    /// At most this many keys and common prefixes; 1,000 however many are asked.
+    /// Maximum number of keys and common prefixes; at most 1,000.
     pub max_keys: Option<usize>,
-    /// The page starts with the last key of the page before, as a faulty store does.
+    /// The page starts with the last key of the previous page, as in a faulty store.
     pub overlap: bool,
 }
 
-/// What a page holds.
+/// Content of a page.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// Keys and their objects, in order.
     pub objects: Vec<(String, Object)>,
     /// Common prefixes, in order.
     pub prefixes: Vec<String>,
-    /// The continuation token, when there is more.
+    /// Continuation token, if there are more keys.
     pub next: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl Page {
     }
 }
 
-/// Reads one page. A token that [`is_token`] refuses reads as no token.
+/// Reads one page. A token that [`is_token`] rejects is ignored.
 pub(crate) fn page(objects: &Objects, query: &Query<'_>) -> Page {
     let limit = query.max_keys.unwrap_or(MAX_KEYS).min(MAX_KEYS);
     let mut page = Page::default();
@@ -74,19 +74,19 @@ pub(crate) fn page(objects: &Objects, query: &Query<'_>) -> Page {
     page
 }
 
-/// Whether a continuation token is one of ours; S3 answers InvalidArgument to any other.
+/// Returns true if a continuation token is valid; S3 answers InvalidArgument to any other.
 pub(crate) fn is_token(token: &str) -> bool {
     Stop::parse(token).is_some()
 }
 
-/// The common prefix that stands for a key, when the delimiter comes after the prefix.
+/// Returns the common prefix of a key, if the delimiter comes after the prefix.
 fn rolled_up<'k>(key: &'k str, query: &Query<'_>) -> Option<&'k str> {
     let delimiter = query.delimiter.filter(|delimiter| !delimiter.is_empty())?;
     let at = key.strip_prefix(query.prefix)?.find(delimiter)?;
     Some(&key[..query.prefix.len() + at + delimiter.len()])
 }
 
-/// What was listed last, and so what comes next.
+/// Last listed entry, after which the listing continues.
 #[derive(Debug, PartialEq, Eq)]
 enum Stop {
     /// A key: continue directly after it.
@@ -96,7 +96,8 @@ enum Stop {
 }
 
 impl Stop {
-    /// Opaque to clients, and in the alphabet of S3's own tokens, whose `+`, `/` and `=` a client must escape.
+    /// Encodes a token: opaque to clients, in the alphabet of S3's own tokens, whose `+`, `/` and `=` a client must
+    /// escape.
     fn token(&self) -> String {
         let (tag, at) = match self {
             Stop::Key(key) => ('k', key),
@@ -125,7 +126,7 @@ fn first_stop(query: &Query<'_>) -> Option<Stop> {
     Some(if is_common_prefix { Stop::Prefix(key.to_owned()) } else { Stop::Key(key.to_owned()) })
 }
 
-/// Where to enter the sorted keys; `None` when nothing can follow.
+/// Returns where to start in the sorted keys; `None` if no key can follow.
 fn seek(last: Option<&Stop>, prefix: &str) -> Option<Bound<String>> {
     let after = match last {
         None => None,
@@ -141,11 +142,12 @@ fn seek(last: Option<&Stop>, prefix: &str) -> Option<Bound<String>> {
     })
 }
 
-/// The least string above every string that starts with `prefix`. UTF-8 sorts by bytes as by characters.
+/// Returns the smallest string greater than every string that starts with `prefix`. UTF-8 has the same order by bytes
+/// and by characters.
 fn after_all_under(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
-        // A range steps over the surrogates, which are not characters.
+        // The range skips the surrogates, which are not characters.
         if let Some(next) = (last..=char::MAX).nth(1) {
             text.push(next);
             return Some(text);
@@ -154,7 +156,7 @@ fn after_all_under(prefix: &str) -> Option<String> {
     None
 }
 
-/// Encodes a key as S3 does for `encoding-type=url`: like a form, so a space is `+`, but `/` and `*` stay themselves.
+/// Encodes a key as S3 does for `encoding-type=url`: like a form, so a space is `+`, but `/` and `*` are not escaped.
 pub fn url_encode(key: &str) -> String {
     let mut out = String::with_capacity(key.len());
     for byte in key.bytes() {

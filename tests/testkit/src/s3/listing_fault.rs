@@ -7,15 +7,15 @@ use s3s::Body;
 
 use crate::listener::Dropped;
 
-/// What is wrong with every listing.
+/// Fault of every listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ListingFault {
-    /// Nothing.
+    /// No fault.
     #[default]
     None,
     /// A page that is not the last one has no token or marker.
     NoToken,
-    /// The token of version 2 is called as that of version 1, by a store that does not know `list-type=2`.
+    /// The token has the name of version 1, as in a store that does not know `list-type=2`.
     OnlyVersion1,
     /// The XML ends before its last object, and the response is complete for HTTP.
     Cut,
@@ -27,11 +27,11 @@ pub enum ListingFault {
     NoIsTruncated,
     /// Every object and folder comes twice within its page.
     Doubled,
-    /// A page starts with the last object of the page before.
+    /// A page starts with the last object of the previous page.
     Overlap,
     /// `encoding-type` is ignored.
     NotEncoded,
-    /// `encoding-type` is honoured and not confirmed.
+    /// `encoding-type` is honoured but not confirmed.
     EncodingNotNamed,
 }
 
@@ -67,12 +67,12 @@ impl ListingFault {
     }
 }
 
-/// Removes the elements of that name.
+/// Removes the elements with a name.
 fn without(xml: &str, name: &str) -> String {
     each(xml, name, |_| String::new())
 }
 
-/// Repeats each element of that name.
+/// Repeats each element with a name.
 fn doubled(xml: &str, name: &str) -> String {
     each(xml, name, |element| element.repeat(2))
 }

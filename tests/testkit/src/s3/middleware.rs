@@ -65,7 +65,7 @@ impl Respond for Front {
             resetter.reset_on_close();
             return Err(Dropped);
         }
-        // S3 does so, and botocore counts on it: it takes the next answer on the connection for this one.
+        // S3 does so, and botocore relies on it: otherwise it reads the next response on the connection as this one.
         let closes = waits && response.status().as_u16() >= 300;
         let headers = response.headers_mut();
         if closes {
@@ -98,7 +98,7 @@ impl Front {
         self.dials.draw(&seen, &settings, clock)
     }
 
-    /// The rejection of the bucket's policy, if there is one; a response to HEAD has no body.
+    /// Returns the rejection by the bucket's policy, if there is one; a response to HEAD has no body.
     fn rejected(&self, request: &Request<Incoming>, op: Op, id: &str) -> Option<Response<Body>> {
         let settings = self.dials.settings();
         let gets = self.dials.counts().requests(Op::Get);
@@ -117,12 +117,12 @@ impl Front {
         if let Some(answer) = self.quick.answer(&request) {
             return Ok(answer);
         }
-        // s3s fails only where it could not write an answer at all.
+        // s3s fails only if it could not write a response.
         self.s3.call(request.map(Body::from)).await.map_err(|_| Dropped)
     }
 }
 
-/// Counts a request out when it ends, also when the client went away in the middle.
+/// Removes a request from the count of open ones when it ends, also if the client disconnected.
 struct Open<'a>(&'a Tally);
 
 impl<'a> Open<'a> {
@@ -154,7 +154,7 @@ fn classify<B>(request: &Request<B>) -> Op {
     }
 }
 
-/// The region in the credential scope, `KEY/DATE/REGION/s3/aws4_request`, of a request signed by header.
+/// Returns the region in the credential scope, `KEY/DATE/REGION/s3/aws4_request`, of a request signed by header.
 fn signed_region(headers: &HeaderMap) -> Option<&str> {
     let (_, scope) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once("Credential=")?;
     scope.split('/').nth(2)
@@ -192,7 +192,7 @@ fn error(status: StatusCode, code: &str, message: &str, more: &str, id: &str) ->
     response
 }
 
-/// Leaves the promise of the whole body and only half of it; false for an empty body, which has no half.
+/// Keeps the length of the complete body, but only half of the body; false for an empty body.
 async fn cut_in_half(response: &mut Response<Body>) -> Result<bool, Dropped> {
     let whole = response.body_mut().store_all_limited(usize::MAX).await.map_err(|_| Dropped)?;
     if whole.is_empty() {
@@ -218,7 +218,7 @@ impl http_body::Body for Half {
         if let Some(half) = self.half.take() {
             return Poll::Ready(Some(Ok(Frame::data(half))));
         }
-        // hyper flushes what it has when the body makes it wait; an error at once would take the headers with it.
+        // hyper flushes when it waits for the body; with an immediate error the headers would be lost.
         if !std::mem::replace(&mut self.waited, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;

@@ -46,9 +46,9 @@ pub use stats::{Counts, Injected, Op};
 pub use store::Store;
 pub use versions::{Version, Versioning};
 
-/// The only access key the server knows.
+/// The only access key that the server accepts.
 pub const ACCESS_KEY: &str = "AKIARUMINATETEST0000";
 /// The secret of [`ACCESS_KEY`].
 pub const SECRET_KEY: &str = "ruminate/test/secret+key/not/a/real/one0";
-/// The only region the server answers for.
+/// The only region of the server.
 pub const REGION: &str = "us-east-1";

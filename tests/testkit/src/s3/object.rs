@@ -14,17 +14,17 @@ pub struct Object {
     pub bytes: Bytes,
     /// MD5 of the content, which S3 shows in hexadecimal as the ETag of a simple PUT.
     pub md5: [u8; 16],
-    /// When it was written; whole seconds on the wire.
+    /// Write time; the protocol has whole seconds.
     pub last_modified: SystemTime,
-    /// Where S3 would keep it.
+    /// Storage class.
     pub storage_class: StorageClass,
-    /// Whether an archived object can be read for now.
+    /// Restore state of an archived object.
     pub restore: Restore,
     /// Content type from the writer, if any.
     pub described: Option<Arc<Described>>,
 }
 
-/// The writer's own headers, given back at every read.
+/// Headers from the writer, returned with every read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Described {
     /// `Content-Type`.
@@ -34,7 +34,7 @@ pub struct Described {
 }
 
 impl Object {
-    /// A standard object written now.
+    /// Returns a standard object written now.
     pub fn new(bytes: Bytes) -> Self {
         Object {
             md5: Md5::digest(&bytes).into(),
@@ -46,21 +46,21 @@ impl Object {
         }
     }
 
-    /// The ETag without its quotes: 32 hexadecimal digits.
+    /// Returns the ETag without its quotes: 32 hexadecimal digits.
     pub fn etag(&self) -> String {
         pipeline::hex::hex(&self.md5)
     }
 
-    /// Whether GET is refused with InvalidObjectState.
+    /// Returns true if GET is rejected with InvalidObjectState.
     pub fn is_unreadable(&self) -> bool {
         self.storage_class.is_archived() && !matches!(self.restore, Restore::Until(_))
     }
 }
 
-/// The storage classes a lake may meet.
+/// Storage classes that a lake may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StorageClass {
-    /// The default; HEAD and GET do not mention it, listings do.
+    /// The default, which listings show but HEAD and GET do not.
     #[default]
     Standard,
     /// Infrequent access.
@@ -69,11 +69,11 @@ pub enum StorageClass {
     OnezoneIa,
     /// Moves automatically between tiers, all readable here.
     IntelligentTiering,
-    /// Archived, yet read at once.
+    /// Archived, but immediately readable.
     GlacierIr,
     /// Archived: unreadable until restored.
     Glacier,
-    /// Archived deeper: unreadable until restored.
+    /// Deep archive: unreadable until restored.
     DeepArchive,
 }
 
@@ -88,7 +88,7 @@ impl StorageClass {
         StorageClass::DeepArchive,
     ];
 
-    /// The name on the wire.
+    /// Returns the name in the protocol.
     pub fn as_str(self) -> &'static str {
         match self {
             StorageClass::Standard => "STANDARD",
@@ -101,12 +101,12 @@ impl StorageClass {
         }
     }
 
-    /// The class of that name, if it is one of these.
+    /// Returns the class with a name, if it is one of these.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 
-    /// Whether an object of this class must be restored before it is read.
+    /// Returns true if an object of this class must be restored before it is read.
     pub fn is_archived(self) -> bool {
         matches!(self, StorageClass::Glacier | StorageClass::DeepArchive)
     }
@@ -118,9 +118,10 @@ pub enum Restore {
     /// Not requested.
     #[default]
     None,
-    /// Asked, not there yet: still unreadable.
+    /// Requested, but not complete: still unreadable.
     InProgress,
-    /// Readable until that time. The server does not check the clock: it stays readable until a test changes this.
+    /// Readable until this time. The server does not check the clock: the object stays readable until a test changes
+    /// this.
     Until(SystemTime),
 }
 

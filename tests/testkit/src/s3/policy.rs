@@ -1,5 +1,5 @@
-//! What is rejected although the request is well formed: by the bucket's policy, by the encryption of an object, because
-//! the session has ended, or because the clocks differ.
+//! Rejections of well-formed requests: by the bucket's policy, by the encryption of an object, because the session has
+//! ended, or because the clocks differ.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::s3::stats::Op;
 
-/// What is rejected. The default rejects nothing.
+/// Rejections. The default rejects nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// PUT needs a checksum, as in a bucket with Object Lock.

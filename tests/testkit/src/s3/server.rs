@@ -16,22 +16,22 @@ use crate::s3::service::Service;
 use crate::s3::store::Store;
 use crate::s3::{ACCESS_KEY, REGION, SECRET_KEY};
 
-/// How a server starts.
+/// Start settings of a server.
 #[derive(Debug, Default)]
 pub struct Config {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// Port on 127.0.0.1; 0 picks a free one.
     pub port: u16,
-    /// Threads that serve; 0 is one a core.
+    /// Number of threads; 0 means one per core.
     pub threads: usize,
     /// Buckets that must exist.
     pub buckets: Vec<String>,
-    /// What it serves: another server's store, to start it again after a crash.
+    /// Objects to serve: another server's store, to start it again after a crash.
     pub store: Store,
-    /// The dials' first positions.
+    /// Initial fault settings.
     pub settings: Settings,
 }
 
-/// A running server; dropping it stops it, cuts its connections and frees its port.
+/// A running server; dropping it stops it, closes its connections and frees its port.
 ///
 /// It runs on its own threads, so it serves async tests and tests that block on a child process alike.
 #[derive(Debug)]
@@ -42,17 +42,17 @@ pub struct S3Server {
 }
 
 impl S3Server {
-    /// Starts, or panics with the reason: a test has nothing better to do.
+    /// Starts the server; panics with the reason if it cannot start.
     pub fn start(config: Config) -> Self {
         Self::try_start(config).expect("a port on 127.0.0.1 and threads for the S3 test server")
     }
 
-    /// Starts with one empty bucket and every dial at rest.
+    /// Starts with one empty bucket and without faults.
     pub fn with_bucket(bucket: &str) -> Self {
         Self::start(Config { buckets: vec![bucket.to_owned()], ..Config::default() })
     }
 
-    /// Starts; fails when the port is taken or threads cannot be had.
+    /// Starts the server. Fails if the port is in use or no thread can be started.
     pub fn try_start(config: Config) -> io::Result<Self> {
         let Config { port, threads, buckets, store, settings } = config;
         buckets.iter().for_each(|bucket| {
@@ -65,33 +65,33 @@ impl S3Server {
         Ok(S3Server { listener, store, dials })
     }
 
-    /// `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL`; buckets are in the path.
+    /// Returns `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL`; buckets are in the path.
     pub fn endpoint(&self) -> String {
         self.listener.endpoint()
     }
 
-    /// The port it listens on.
+    /// Returns the port number.
     pub fn port(&self) -> u16 {
         self.listener.port()
     }
 
-    /// The objects, to read and write with no HTTP.
+    /// Returns the objects, to read and write without HTTP.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The dials and counters.
+    /// Returns the fault settings and counters.
     pub fn dials(&self) -> &Dials {
         &self.dials
     }
 
-    /// What a child process needs in its environment to reach this server and nothing else.
+    /// Returns the environment with which a child process reaches only this server.
     pub fn env(&self) -> [(&'static str, String); 7] {
         aws_env(self.endpoint(), ACCESS_KEY, SECRET_KEY, REGION)
     }
 }
 
-/// The one key pair. The one of s3s itself answers NotSignedUp to any other key, which S3 does not.
+/// The only key pair. The authentication of s3s answers NotSignedUp to any other key, which S3 does not.
 struct OneKey;
 
 #[async_trait::async_trait]

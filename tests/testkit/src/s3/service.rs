@@ -36,7 +36,7 @@ impl Service {
         if self.store.has_bucket(bucket) { Ok(()) } else { Err(no_such_bucket()) }
     }
 
-    /// The object a reader sees; not one that was dialled to vanish.
+    /// Returns the object for a reader, unless the fault settings hide it.
     fn find(&self, bucket: &str, key: &str) -> S3Result<Stored> {
         self.demand_bucket(bucket)?;
         let found = self.store.object(bucket, key);
@@ -47,7 +47,7 @@ impl Service {
         found.ok_or_else(no_such_key)
     }
 
-    /// The same of a named version.
+    /// Returns a version of the object for a reader.
     fn find_version(&self, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Stored> {
         let Some(id) = version else { return self.find(bucket, key) };
         if id == NULL && self.store.versioning(bucket) == Versioning::Never {
@@ -65,7 +65,7 @@ impl Service {
 #[async_trait::async_trait]
 impl S3 for Service {
     async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> Answer<CreateBucketOutput> {
-        // us-east-1 alone answers 200 to the owner who creates a bucket twice.
+        // Only us-east-1 answers 200 to the owner who creates a bucket twice.
         self.store.create_bucket(&req.input.bucket);
         ok(CreateBucketOutput { location: Some(format!("/{}", req.input.bucket)) })
     }
@@ -283,7 +283,7 @@ impl S3 for Service {
             let found = self.store.object(&req.input.bucket, &req.input.key).ok_or_else(no_such_key)?;
             demand_match(&found, Some(condition), None)?;
         }
-        // A key that is not there is deleted too.
+        // Deleting a missing key succeeds too.
         let marker = match req.input.version_id {
             Some(version) => {
                 self.store.remove_version(&req.input.bucket, &req.input.key, &version);

@@ -14,11 +14,11 @@ pub enum Op {
     Put,
     /// CopyObject.
     Copy,
-    /// DeleteObject and DeleteObjects, one each however many keys.
+    /// DeleteObject and DeleteObjects, counted once regardless of the number of keys.
     Delete,
-    /// ListObjectsV2, one a page.
+    /// ListObjectsV2, one per page.
     List,
-    /// Everything on buckets, and anything unknown.
+    /// Operations on buckets, and unknown ones.
     Other,
 }
 
@@ -34,7 +34,7 @@ impl Op {
 /// Faults that the counters distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Injected {
-    /// 503 SlowDown, by the dial of that name.
+    /// 503 SlowDown, by the fault setting of this name.
     SlowDown,
     /// 503 SlowDown, because requests came faster than `max_per_second`.
     OverRate,
@@ -44,7 +44,7 @@ pub enum Injected {
     Outage,
     /// The connection was reset and the request ignored.
     Reset,
-    /// The request was carried out, then the connection was reset.
+    /// The request was processed, then the connection was reset.
     LostAnswer,
     /// Half a body, then the end of the connection.
     Truncated,
@@ -66,7 +66,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Counts a request in.
+    /// Counts a request as open.
     pub fn arrive(&self, op: Op) {
         self.requests[op as usize].fetch_add(1, Relaxed);
         let open = self.open.fetch_add(1, Relaxed) + 1;
@@ -89,7 +89,7 @@ impl Tally {
         }
     }
 
-    /// Back to zero, but for the requests still open.
+    /// Resets the counters, except for open requests.
     pub fn reset(&self) {
         self.requests.iter().chain(&self.injected).for_each(|n| n.store(0, Relaxed));
         self.most_open.store(self.open.load(Relaxed), Relaxed);
@@ -105,22 +105,22 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Requests of one operation that arrived, refused and failed ones too.
+    /// Returns the number of requests of an operation, including rejected and failed ones.
     pub fn requests(&self, op: Op) -> u64 {
         self.requests[op as usize]
     }
 
-    /// Requests of every operation.
+    /// Returns the number of requests of all operations.
     pub fn total(&self) -> u64 {
         self.requests.iter().sum()
     }
 
-    /// How many times one fault was injected.
+    /// Returns how often a fault was injected.
     pub fn injected(&self, kind: Injected) -> u64 {
         self.injected[kind as usize]
     }
 
-    /// The most requests that were open at once: the client's real concurrency.
+    /// Returns the maximum number of open requests: the client's real concurrency.
     pub fn most_open(&self) -> u64 {
         self.most_open
     }

@@ -20,14 +20,14 @@ pub(crate) type Objects = BTreeMap<String, Object>;
 struct Bucket {
     created: SystemTime,
     objects: RwLock<Objects>,
-    /// Locked after `objects`, where both are.
+    /// Locked after `objects`, if both are locked.
     history: RwLock<History>,
 }
 
 impl Bucket {
-    /// Keeps what is written, or deleted where there is no object, and names the version, if versions are kept.
+    /// Records a write, or a deletion if there is no object. Returns the name of the version, if versions are kept.
     fn note(&self, key: &str, object: Option<&Object>) -> Option<String> {
-        // Most buckets keep none: no lock for writing.
+        // Most buckets keep no versions, so no write lock is needed.
         if read(&self.history).state == Versioning::Never {
             return None;
         }
@@ -35,7 +35,7 @@ impl Bucket {
     }
 }
 
-/// A handle on the buckets; clones share them, so a store can outlive a server and be served again by another.
+/// Handle to the buckets; clones share them, so a store can outlive a server and be served by another one.
 ///
 /// The methods that write objects create a missing bucket; those that read return nothing.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +44,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes an empty bucket; false when it was there already.
+    /// Creates an empty bucket; false if it exists.
     pub fn create_bucket(&self, bucket: &str) -> bool {
         let mut created = false;
         write(&self.buckets).entry(bucket.to_owned()).or_insert_with(|| {
@@ -54,22 +54,22 @@ impl Store {
         created
     }
 
-    /// Names and creation times, in order of name.
+    /// Returns names and creation times, in order of name.
     pub fn buckets(&self) -> Vec<(String, SystemTime)> {
         read(&self.buckets).iter().map(|(name, bucket)| (name.clone(), bucket.created)).collect()
     }
 
-    /// Whether the bucket exists.
+    /// Returns true if the bucket exists.
     pub fn has_bucket(&self, bucket: &str) -> bool {
         read(&self.buckets).contains_key(bucket)
     }
 
-    /// Writes a standard object dated now, over any other of that key.
+    /// Writes a standard object dated now; an existing object is replaced.
     pub fn put(&self, bucket: &str, key: &str, bytes: impl Into<Bytes>) {
         self.put_object(bucket, key, Object::new(bytes.into()));
     }
 
-    /// Writes an object as given: its time, class and description too.
+    /// Writes an object with its time, class and description.
     pub fn put_object(&self, bucket: &str, key: &str, object: Object) {
         let bucket = self.open(bucket);
         let mut objects = write(&bucket.objects);
@@ -77,7 +77,7 @@ impl Store {
         objects.insert(key.to_owned(), object);
     }
 
-    /// Begins or suspends the keeping of versions; false when there is no such bucket.
+    /// Enables or suspends versioning; false if the bucket does not exist.
     pub fn set_versioning(&self, bucket: &str, state: Versioning) -> bool {
         let Some(bucket) = self.find(bucket) else { return false };
         let objects = read(&bucket.objects);
@@ -85,12 +85,12 @@ impl Store {
         true
     }
 
-    /// Whether the bucket keeps versions.
+    /// Returns the state of versioning.
     pub fn versioning(&self, bucket: &str) -> Versioning {
         self.find(bucket).map_or(Versioning::Never, |bucket| read(&bucket.history).state)
     }
 
-    /// What is kept of a key, the newest last; nothing in a bucket that never kept versions.
+    /// Returns the versions of a key, the newest last; none in a bucket that never had versioning.
     pub fn versions(&self, bucket: &str, key: &str) -> Vec<Version> {
         self.find(bucket).map_or_else(Vec::new, |bucket| read(&bucket.history).of(key).to_vec())
     }
@@ -112,29 +112,29 @@ impl Store {
         true
     }
 
-    /// One page as ListObjectVersions would give it; `None` when there is no such bucket.
+    /// Returns one page as ListObjectVersions would; `None` if the bucket does not exist.
     pub(crate) fn version_page(&self, bucket: &str, query: &versions::Query<'_>) -> Option<versions::Page> {
         let bucket = self.find(bucket)?;
         let objects = read(&bucket.objects);
         Some(versions::page(&objects, &read(&bucket.history), query))
     }
 
-    /// The content of an object.
+    /// Returns the content of an object.
     pub fn get(&self, bucket: &str, key: &str) -> Option<Bytes> {
         self.object(bucket, key).map(|object| object.bytes)
     }
 
-    /// The whole object.
+    /// Returns the complete object.
     pub fn object(&self, bucket: &str, key: &str) -> Option<Object> {
         read(&self.find(bucket)?.objects).get(key).cloned()
     }
 
-    /// Removes an object and gives it back; where versions are kept it is deleted and stays one.
+    /// Removes an object and returns it; with versioning, it stays as a version.
     pub fn remove(&self, bucket: &str, key: &str) -> Option<Object> {
         self.delete(bucket, key).0
     }
 
-    /// The same, with the name of the delete marker where one is kept.
+    /// Removes an object and returns it, with the name of the delete marker if there is one.
     pub(crate) fn delete(&self, bucket: &str, key: &str) -> (Option<Object>, Option<String>) {
         let Some(bucket) = self.find(bucket) else { return (None, None) };
         let mut objects = write(&bucket.objects);
@@ -142,7 +142,7 @@ impl Store {
     }
 
     /// Writes an object if `may` accepts the existing one; both under one lock, so that two conditional writes cannot
-    /// both win. `None` without the bucket, else the name of the version where one is kept.
+    /// both succeed. `None` without the bucket, otherwise the name of the version if versions are kept.
     pub(crate) fn put_if<E>(
         &self,
         bucket: &str,
@@ -160,7 +160,7 @@ impl Store {
         Some(Ok(id))
     }
 
-    /// Every key under a prefix (`""` for all), in order.
+    /// Returns every key below a prefix (`""` for all), in order.
     pub fn list(&self, bucket: &str, prefix: &str) -> Vec<String> {
         let Some(bucket) = self.find(bucket) else {
             return Vec::new();
@@ -170,32 +170,32 @@ impl Store {
         from.map(|(key, _)| key).take_while(|key| key.starts_with(prefix)).cloned().collect()
     }
 
-    /// One page as ListObjectsV2 would give it; `None` when there is no such bucket.
+    /// Returns one page as ListObjectsV2 would; `None` if the bucket does not exist.
     pub fn page(&self, bucket: &str, query: &Query<'_>) -> Option<Page> {
         Some(listing::page(&read(&self.find(bucket)?.objects), query))
     }
 
-    /// How many objects a bucket holds; 0 when there is no such bucket.
+    /// Returns the number of objects in a bucket; 0 if the bucket does not exist.
     pub fn len(&self, bucket: &str) -> usize {
         self.find(bucket).map_or(0, |bucket| read(&bucket.objects).len())
     }
 
-    /// Whether a bucket holds no object.
+    /// Returns true if a bucket has no object.
     pub fn is_empty(&self, bucket: &str) -> bool {
         self.len(bucket) == 0
     }
 
-    /// Moves an object to a storage class; false when there is no such object.
+    /// Moves an object to a storage class; false if it does not exist.
     pub fn set_storage_class(&self, bucket: &str, key: &str, class: StorageClass) -> bool {
         self.alter(bucket, key, |object| object.storage_class = class)
     }
 
-    /// Sets the state of an object's restore; false when there is no such object.
+    /// Sets the restore state of an object; false if it does not exist.
     pub fn set_restored(&self, bucket: &str, key: &str, restore: Restore) -> bool {
         self.alter(bucket, key, |object| object.restore = restore)
     }
 
-    /// Dates an object; false when there is no such object.
+    /// Sets the time of an object; false if it does not exist.
     pub fn set_last_modified(&self, bucket: &str, key: &str, at: SystemTime) -> bool {
         self.alter(bucket, key, |object| object.last_modified = at)
     }
@@ -233,7 +233,7 @@ impl Store {
         Ok(all.len())
     }
 
-    /// Keys and contents under a prefix, in order.
+    /// Returns keys and contents below a prefix, in order.
     pub fn dump(&self, bucket: &str, prefix: &str) -> BTreeMap<String, Bytes> {
         let keys = self.list(bucket, prefix).into_iter();
         keys.filter_map(|key| self.get(bucket, &key).map(|bytes| (key, bytes))).collect()
@@ -262,7 +262,7 @@ impl Store {
     }
 }
 
-// A test that panics while it holds a lock must not turn every later request into another failure.
+// A test that panics while it holds a lock must not make every later request fail.
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }

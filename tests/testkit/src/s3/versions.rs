@@ -6,33 +6,34 @@ use std::time::SystemTime;
 use crate::s3::object::Object;
 use crate::s3::store::Objects;
 
-/// Whether a bucket keeps versions.
+/// State of versioning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Versioning {
-    /// It never did.
+    /// Never enabled.
     #[default]
     Never,
-    /// Every write and deletion is kept.
+    /// Enabled: every write and deletion is kept.
     Enabled,
-    /// It did: what was kept stays, further writes replace the version named `null`.
+    /// Suspended: existing versions stay, further writes replace the version named `null`.
     Suspended,
 }
 
 /// One version of a key.
 #[derive(Debug, Clone)]
 pub struct Version {
-    /// Its name; `null` where it was written without versioning.
+    /// Name; `null` if it was written without versioning.
     pub id: String,
-    /// When it was written.
+    /// Write time.
     pub at: SystemTime,
-    /// What it holds; `None` for a delete marker.
+    /// Content; `None` for a delete marker.
     pub object: Option<Object>,
 }
 
-/// The version of what was written without versioning.
+/// Name of versions that were written without versioning.
 pub(crate) const NULL: &str = "null";
 
-/// All versions of a bucket, the newest of a key last. Empty until versioning is enabled, and then it knows every key.
+/// All versions of a bucket, the newest of a key last. Empty until versioning is enabled; from then on it has every
+/// key.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub state: Versioning,
@@ -41,7 +42,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Changes the state; what there is when versioning begins becomes `null`.
+    /// Changes the state. Objects that exist when versioning is enabled get the version `null`.
     pub fn set(&mut self, state: Versioning, objects: &Objects) {
         if self.state == Versioning::Never && state != Versioning::Never {
             let null =
@@ -51,7 +52,7 @@ impl History {
         self.state = state;
     }
 
-    /// Notes that a key was written, or deleted where there is no object; the new version's name where one is kept.
+    /// Records that a key was written, or deleted if there is no object. Returns the new version's name if it is kept.
     pub fn add(&mut self, key: &str, object: Option<Object>) -> Option<String> {
         let id = match self.state {
             Versioning::Never => return None,
@@ -68,7 +69,7 @@ impl History {
         Some(id)
     }
 
-    /// Brings the newest version in line with the object, which a test has changed.
+    /// Updates the newest version from the object, which a test has changed.
     pub fn amend(&mut self, key: &str, object: &Object) {
         if let Some(newest) = self.keys.get_mut(key).and_then(|versions| versions.last_mut()) {
             (newest.at, newest.object) = (object.last_modified, Some(object.clone()));
@@ -87,7 +88,7 @@ impl History {
         Some(newest)
     }
 
-    /// A key's versions, the newest last.
+    /// Returns a key's versions, the newest last.
     pub fn of(&self, key: &str) -> &[Version] {
         self.keys.get(key).map_or(&[], Vec::as_slice)
     }
@@ -109,7 +110,7 @@ pub(crate) struct Query<'a> {
     pub max_keys: usize,
 }
 
-/// A version as a page shows it.
+/// A version on a page.
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub key: String,

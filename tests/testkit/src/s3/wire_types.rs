@@ -17,7 +17,7 @@ use crate::s3::listing::{Page, url_encode};
 use crate::s3::object::{self, Described, Object as Stored, Restore};
 use crate::s3::versions::{self, Shown};
 
-/// A page as ListObjectsV2 answers it.
+/// Converts a page to the response of ListObjectsV2.
 pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page, times: Times) -> ListObjectsV2Output {
     let encoded = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
     let text = |text: String| if encoded { url_encode(&text) } else { text };
@@ -41,7 +41,7 @@ pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page, tim
     }
 }
 
-/// A page as ListObjectVersions answers it.
+/// Converts a page to the response of ListObjectVersions.
 pub(crate) fn listed_versions(input: ListObjectVersionsInput, page: versions::Page) -> ListObjectVersionsOutput {
     let encoded = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
     let text = |text: String| if encoded { url_encode(&text) } else { text };
@@ -91,7 +91,7 @@ pub(crate) fn listed_versions(input: ListObjectVersionsInput, page: versions::Pa
     }
 }
 
-/// One `Contents` of a listing.
+/// Converts an object to a `Contents` element of a listing.
 fn entry(key: String, stored: &Stored, with_restore: bool, times: Times) -> Object {
     Object {
         key: Some(key),
@@ -104,12 +104,12 @@ fn entry(key: String, stored: &Stored, with_restore: bool, times: Times) -> Obje
     }
 }
 
-/// How a listing shows the times of objects.
+/// Format of the times of objects in a listing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
-    /// To the millisecond, not in whole seconds.
+    /// True if times have milliseconds.
     pub milliseconds: bool,
-    /// The store's clock is ahead of this machine's.
+    /// Time by which the store's clock is ahead of this machine's.
     pub ahead: Duration,
 }
 
@@ -120,19 +120,19 @@ impl Times {
     }
 }
 
-/// A time as S3 keeps it, in whole seconds.
+/// Converts a time to that of S3, in whole seconds.
 pub(crate) fn timestamp(at: SystemTime) -> Timestamp {
     let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// The class as GET and HEAD report it: none for a standard object.
+/// Returns the class in responses of GET and HEAD: none for a standard object.
 pub(crate) fn storage_class(stored: &Stored) -> Option<StorageClass> {
     let class = stored.storage_class;
     (class != object::StorageClass::Standard).then(|| StorageClass::from_static(class.as_str()))
 }
 
-/// Requested storage class of a write.
+/// Returns the requested storage class of a write.
 pub(crate) fn asked_class(requested: Option<&StorageClass>) -> S3Result<object::StorageClass> {
     let Some(asked) = requested else {
         return Ok(object::StorageClass::Standard);
@@ -151,7 +151,7 @@ fn restore_status(restore: Restore) -> Option<RestoreStatus> {
     }
 }
 
-/// `x-amz-restore` of GET and HEAD.
+/// Returns `x-amz-restore` of GET and HEAD.
 pub(crate) fn restore_header(restore: Restore) -> S3Result<Option<String>> {
     Ok(match restore {
         Restore::None => None,
@@ -164,7 +164,7 @@ pub(crate) fn restore_header(restore: Restore) -> S3Result<Option<String>> {
     })
 }
 
-/// Content type from the writer, if any.
+/// Returns the writer's headers; `None` if there are none.
 pub(crate) fn described(
     content_type: Option<String>,
     metadata: Option<HashMap<String, String>>,
@@ -173,12 +173,12 @@ pub(crate) fn described(
     (described != Described::default()).then(|| Arc::new(described))
 }
 
-/// S3's own default when the writer named no type.
+/// Returns the content type from the writer, or the default of S3.
 pub(crate) fn content_type(described: &Described) -> String {
     described.content_type.clone().unwrap_or_else(|| "binary/octet-stream".to_owned())
 }
 
-/// The whole body of a PUT.
+/// Reads the complete body of a PUT.
 pub(crate) async fn receive(blob: Option<StreamingBlob>) -> S3Result<Bytes> {
     let Some(blob) = blob else {
         return Ok(Bytes::new());
@@ -193,7 +193,7 @@ pub(crate) async fn receive(blob: Option<StreamingBlob>) -> S3Result<Bytes> {
     Ok(Bytes::copy_from_slice(&bytes))
 }
 
-/// The conditions of a GET or HEAD.
+/// Checks the conditions of a GET or HEAD.
 pub(crate) fn demand_match(
     found: &Stored,
     if_match: Option<&ETagCondition>,
@@ -208,7 +208,7 @@ pub(crate) fn demand_match(
     Ok(())
 }
 
-/// The conditions of a PUT over what is there now.
+/// Checks the conditions of a PUT against the existing object.
 pub(crate) fn may_write(
     existing: Option<&Stored>,
     if_match: Option<&ETagCondition>,
@@ -235,7 +235,7 @@ fn holds(condition: &ETagCondition, stored: &Stored) -> bool {
     }
 }
 
-/// Refuses an archived object that was not restored.
+/// Rejects an archived object that was not restored.
 pub(crate) fn demand_readable(found: &Stored) -> S3Result<()> {
     if found.is_unreadable() {
         return Err(s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"));

@@ -22,22 +22,22 @@ use url::Url;
 use crate::sns::request::Entry;
 use crate::sns::stats::Account;
 
-/// Deliveries under way to a subscriber.
+/// Number of deliveries in progress to a subscriber.
 const WORKERS: usize = 16;
 
-/// Deliveries that wait for one of these.
+/// Number of deliveries that wait for one of these.
 const WAITING: usize = 1_000;
 
-/// Tries of a delivery; SNS makes three at once, and more in the hours after.
+/// Attempts of a delivery; SNS makes three at once, and more in the following hours.
 const TRIES: u32 = 3;
 
-/// The pause between them.
+/// Pause between attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long a subscriber may take; SNS waits as long.
+/// Timeout of a subscriber, as that of SNS.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What is sent to a subscriber.
+/// A message to a subscriber.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
     /// `Notification` or `SubscriptionConfirmation`.
@@ -47,11 +47,11 @@ pub(crate) struct Delivery {
     pub raw: bool,
 }
 
-/// Where deliveries to a subscriber go.
+/// Queue of the deliveries to a subscriber.
 #[derive(Debug, Clone)]
 pub(crate) struct Door(mpsc::Sender<Delivery>);
 
-/// A subscriber's address taken apart.
+/// Parsed address of a subscriber.
 #[derive(Debug)]
 struct Subscriber {
     host: String,
@@ -61,7 +61,7 @@ struct Subscriber {
 }
 
 impl Door {
-    /// Opens a way to `http://HOST:PORT/PATH`; must be called inside the runtime.
+    /// Opens a queue to `http://HOST:PORT/PATH`; must be called inside the runtime.
     pub fn open(url: &Url, topic_arn: &str, subscription_arn: &str, account: &Account) -> Self {
         let (send, receive) = mpsc::channel(WAITING);
         let receive = Arc::new(Mutex::new(receive));
@@ -80,7 +80,7 @@ impl Door {
 
     /// Queues a delivery; waits while the queue is full.
     pub async fn send(&self, delivery: Delivery) {
-        let _ = self.0.send(delivery).await; // the workers end with the runtime only
+        let _ = self.0.send(delivery).await; // the workers end only with the runtime
     }
 }
 
@@ -107,7 +107,7 @@ async fn work(deliveries: Arc<Mutex<mpsc::Receiver<Delivery>>>, subscriber: Arc<
 }
 
 impl Subscriber {
-    /// One try; none where no answer came.
+    /// Makes one attempt; `None` if there was no response.
     async fn post(&self, kept: &mut Option<SendRequest<Full<Bytes>>>, delivery: &Delivery) -> Option<StatusCode> {
         let mut connection = match kept.take().filter(|connection| !connection.is_closed()) {
             Some(connection) => connection,
@@ -138,7 +138,7 @@ impl Subscriber {
     }
 }
 
-/// A message as SNS delivers it: whole in an envelope, or only itself.
+/// Returns a message as SNS delivers it: in an envelope, or raw.
 pub(crate) fn notification(topic_arn: &str, message_id: &str, entry: &Entry<'_>, raw: bool) -> Delivery {
     let message = entry.message.as_deref().unwrap_or_default();
     let body = if raw { message.to_owned() } else { envelope(topic_arn, message_id, entry, message).to_string() };
@@ -168,7 +168,7 @@ fn envelope(topic_arn: &str, message_id: &str, entry: &Entry<'_>, message: &str)
     Value::Object(all)
 }
 
-/// Subscription confirmation.
+/// Returns a subscription confirmation.
 pub(crate) fn confirmation(topic_arn: &str, message_id: &str, token: &str, subscribe_url: &str) -> Delivery {
     let mut all = Map::new();
     let mut put = |name: &str, value: Value| all.insert(name.to_owned(), value);
@@ -187,7 +187,7 @@ pub(crate) fn confirmation(topic_arn: &str, message_id: &str, token: &str, subsc
     Delivery { kind: "SubscriptionConfirmation", message_id: message_id.to_owned(), body, raw: false }
 }
 
-/// When it is, and the shape of a signature.
+/// Adds the current time and a placeholder for the signature.
 fn signed(put: &mut impl FnMut(&str, Value) -> Option<Value>) {
     put("Timestamp", Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true).into());
     put("SignatureVersion", "1".into());

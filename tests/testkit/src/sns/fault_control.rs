@@ -11,23 +11,23 @@ use crate::sns::fault_settings::Settings;
 /// Maximum number of messages whose attempts are counted; then the counts are reset, to bound memory.
 const TRIES: usize = 1 << 20;
 
-/// A batch must fit into the throttle's bucket.
+/// Minimum size of the throttle's bucket: a batch must fit.
 const LEAST_BURST: f64 = 10.0;
 
-/// What the next publishing call meets, one fault a call, before the dials are asked.
+/// Planned fault of the next publishing call, one per call, before the fault settings apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is refused whole with this status and code, and nothing is published.
+    /// The call is rejected with this status and code, and nothing is published.
     Call(u16, &'static str),
-    /// The entry at this place, from 0, fails with this code; whether the fault is the sender's.
+    /// The entry at this position, from 0, fails with this code; the flag marks a fault of the sender.
     Entry(usize, &'static str, bool),
-    /// It is carried out, and then the connection is reset.
+    /// The call is processed, and then the connection is reset.
     LostAnswer,
-    /// The connection is reset with nothing done.
+    /// The connection is reset before the call is processed.
     Reset,
 }
 
-/// Which dial a draw is for.
+/// Fault setting of a random choice.
 #[derive(Debug, Clone, Copy, Hash)]
 pub(crate) enum Drawn {
     Reset,
@@ -38,7 +38,7 @@ pub(crate) enum Drawn {
     Twice,
 }
 
-/// A handle on the dials of a running stub; clones share them.
+/// Handle to the fault settings of a running stub; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Dials(Arc<Shared>);
 
@@ -48,7 +48,7 @@ struct Shared {
     past: Mutex<Past>,
 }
 
-/// Positions, and since when they are so.
+/// Settings, and the time of their last change.
 #[derive(Debug)]
 pub(crate) struct Turned {
     pub settings: Settings,
@@ -73,17 +73,17 @@ struct Past {
 }
 
 impl Dials {
-    /// Turns dials; calls that arrive later see it, and periods of stalls begin now. Counts of tries start again.
+    /// Changes the settings for later calls. Periods of stalls start now, and the attempts are reset.
     ///
     /// # Panics
-    /// Where a position cannot be meant, such as a fraction over 1: a test has nothing better to do.
+    /// Panics if a setting is invalid, such as a fraction over 1.
     pub fn change(&self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.settings();
         change(&mut settings);
         self.try_set(settings).expect("positions of the dials");
     }
 
-    /// Sets all dials.
+    /// Replaces all settings.
     pub(crate) fn try_set(&self, settings: Settings) -> Result<(), String> {
         settings.check()?;
         let turned = Turned { settings, since: Instant::now() };
@@ -94,12 +94,12 @@ impl Dials {
         Ok(())
     }
 
-    /// The dials as they stand.
+    /// Returns the current settings.
     pub fn settings(&self) -> Settings {
         self.turned().settings.clone()
     }
 
-    /// Plans what the next publishing calls meet, one after the other.
+    /// Plans the faults of the next publishing calls, in order.
     pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         self.past().script.extend(faults);
     }
@@ -112,12 +112,12 @@ impl Dials {
         self.0.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was planned for this call.
+    /// Returns the planned fault of this call.
     pub(crate) fn planned(&self) -> Option<Fault> {
         self.past().script.pop_front()
     }
 
-    /// How often this content came before.
+    /// Returns how often this content arrived before.
     pub(crate) fn tries(&self, content: u64) -> u32 {
         let mut past = self.past();
         if past.tries.len() >= TRIES {
@@ -127,7 +127,7 @@ impl Dials {
         std::mem::replace(tries, *tries + 1)
     }
 
-    /// Takes N messages from the throttle's token bucket. Returns false if it has fewer.
+    /// Takes N tokens from the throttle's bucket, one per message. Returns false if it has fewer.
     pub(crate) fn admits(&self, messages: usize, per_second: u32) -> bool {
         let mut past = self.past();
         let (now, rate) = (Instant::now(), f64::from(per_second));
@@ -152,36 +152,37 @@ impl Dials {
 }
 
 impl Turned {
-    /// Whether a fault of that fraction strikes that content on that try.
+    /// Returns true if a fault with this fraction applies to this attempt of a content.
     pub fn strikes(&self, fraction: f64, drawn: Drawn, content: u64, tries: u32) -> bool {
         fraction > 0.0 && self.unit(drawn, content, tries) < fraction
     }
 
-    /// A number in [0, 1) that stands for all that.
+    /// Returns a number in [0, 1) that depends on all arguments.
     fn unit(&self, drawn: Drawn, content: u64, tries: u32) -> f64 {
         (hash(&(self.settings.seed, drawn, content, tries)) >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// What to wait before the answer, and whether the service stands still for now.
+    /// Returns the latency of the response, and whether the service is in a stall.
     pub fn latency(&self, number: u64) -> Duration {
         let Settings { latency_ms, jitter_ms, .. } = self.settings;
         let jitter = if jitter_ms > 0.0 { jitter_ms * self.unit(Drawn::Jitter, number, 0) } else { 0.0 };
         Duration::from_secs_f64((latency_ms + jitter) / 1e3)
     }
 
-    /// How much longer a stall lasts.
+    /// Returns the remaining duration of a stall.
     pub fn stall_left(&self) -> Option<Duration> {
         self.settings.stall_left(self.since.elapsed())
     }
 
-    /// Whether what is drawn for calls or entries must be known.
+    /// Returns true if a setting requires random choices for calls or entries.
     pub fn may_strike(&self) -> bool {
         let Settings { reset, internal_error, lost_answer, fail_entries, .. } = self.settings;
         [reset, internal_error, lost_answer, fail_entries].iter().any(|&fraction| fraction > 0.0)
     }
 }
 
-/// A hash that is the same in every run, for `DefaultHasher::new` has fixed keys; another Rust may choose other victims.
+/// Returns a hash that is the same in every run: `DefaultHasher::new` has fixed keys. Another Rust version may have
+/// other values.
 pub(crate) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

@@ -58,7 +58,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keep {
-    /// Nothing.
+    /// Only their count.
     #[default]
     Counts,
     /// 16 bytes of SHA-256 each, to detect repeats.

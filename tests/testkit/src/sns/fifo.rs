@@ -8,11 +8,11 @@ use crate::sns::response::Taken;
 /// The first sequence number, as SNS has them: 20 digits.
 const FIRST: u64 = 10_000_000_000_000_000_000;
 
-/// A topic's memory.
+/// State of a topic.
 #[derive(Debug, Default)]
 pub(crate) struct Fifo {
     known: HashMap<String, Taken>,
-    /// The same in the order they came.
+    /// The ids in order of arrival.
     order: VecDeque<(Instant, String)>,
     sent: u64,
 }

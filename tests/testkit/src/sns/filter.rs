@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::sns::request::Attribute;
 use crate::sns::response::Refused;
 
-/// A policy: every attribute named must match one of its conditions.
+/// A policy: every attribute in it must match one of its conditions.
 #[derive(Debug, Default)]
 pub(crate) struct Policy(BTreeMap<String, Vec<Condition>>);
 
@@ -47,7 +47,7 @@ impl Policy {
         Ok(Self(policy))
     }
 
-    /// Whether a message with these attributes is to be delivered.
+    /// Returns true if a message with these attributes must be delivered.
     pub fn takes(&self, attributes: &[Attribute]) -> bool {
         self.0.iter().all(|(name, conditions)| {
             let values = attributes.iter().find(|attribute| attribute.name == *name).map(values);
@@ -75,7 +75,7 @@ fn same(one: &Value, other: &Value) -> bool {
     one == other || one.as_f64().is_some_and(|one| other.as_f64() == Some(one))
 }
 
-/// The values of an attribute: one, or those of an array.
+/// Returns the values of an attribute: one, or those of an array.
 fn values(attribute: &Attribute) -> Vec<Value> {
     let Attribute { data_type, value, .. } = attribute;
     match data_type.as_str() {

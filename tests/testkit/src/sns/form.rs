@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-/// What is no digit in [`HEX`].
+/// Marks bytes that are not digits in [`HEX`].
 const NO_DIGIT: u8 = 0xff;
 
-/// The value of each byte as a hexadecimal digit.
+/// Value of each byte as a hexadecimal digit.
 const HEX: [u8; 256] = {
     let mut table = [NO_DIGIT; 256];
     let mut n = 0;
@@ -22,7 +22,7 @@ const HEX: [u8; 256] = {
     table
 };
 
-/// Names and values as they stand, still escaped.
+/// Returns names and values, still escaped.
 pub(crate) fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     body.split(|&b| b == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         let equals = pair.iter().position(|&b| b == b'=').unwrap_or(pair.len());
@@ -30,7 +30,7 @@ pub(crate) fn pairs(body: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// The text of a name or value; `None` where it is not UTF-8.
+/// Returns the text of a name or value; `None` if it is not UTF-8.
 pub(crate) fn text(raw: &[u8]) -> Option<Cow<'_, str>> {
     let Some(first) = raw.iter().position(|&b| b == b'%' || b == b'+') else {
         return std::str::from_utf8(raw).ok().map(Cow::Borrowed);
@@ -47,7 +47,7 @@ pub(crate) fn text(raw: &[u8]) -> Option<Cow<'_, str>> {
                     at += 2;
                     high << 4 | low
                 }
-                _ => b'%', // a percent sign that escapes nothing stands for itself
+                _ => b'%', // a percent sign that escapes nothing is kept
             },
             byte => byte,
         });

@@ -6,32 +6,32 @@ use std::collections::HashSet;
 use crate::sns::request::{Attribute, Call, Entry};
 use crate::sns::response::Refused;
 
-/// Entries of a batch.
+/// Maximum number of entries in a batch.
 const ENTRIES: usize = 10;
 
-/// Bytes of a message, or of all messages of a batch, attributes counted in.
+/// Maximum size of a message, or of all messages of a batch, with attributes, in bytes.
 const BYTES: usize = 262_144;
 
-/// The longest id of a batch entry.
+/// Maximum length of the id of a batch entry.
 const ENTRY_ID: usize = 80;
 
-/// The longest name of a topic, with `.fifo`.
+/// Maximum length of the name of a topic, with `.fifo`.
 const NAME: usize = 256;
 
-/// The longest group or deduplication id.
+/// Maximum length of a group or deduplication id.
 const FIFO_ID: usize = 128;
 
-/// The longest subject.
+/// Maximum length of a subject.
 const SUBJECT: usize = 100;
 
-/// What a topic's kind means for its messages.
+/// Rules of a topic's kind for its messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
     pub fifo: bool,
     pub content_based: bool,
 }
 
-/// A topic's ARN taken apart.
+/// Parsed ARN of a topic.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arn<'a> {
     pub region: &'a str,
@@ -54,7 +54,7 @@ pub(crate) fn arn(text: &str) -> Result<Arn<'_>, Refused> {
     }
 }
 
-/// A topic's name: letters, digits, hyphens and underscores, with `.fifo` behind them on a FIFO topic and only there.
+/// Checks a topic's name: letters, digits, hyphens and underscores, and the suffix `.fifo` on FIFO topics only.
 pub(crate) fn name(name: &str, fifo: bool) -> Result<(), Refused> {
     let plain = name.strip_suffix(".fifo");
     let right = plain.is_some() == fifo;
@@ -67,7 +67,7 @@ pub(crate) fn name(name: &str, fifo: bool) -> Result<(), Refused> {
     }
 }
 
-/// A batch as a whole.
+/// Checks a complete batch.
 pub(crate) fn batch(call: &Call<'_>, kind: Kind) -> Result<(), Refused> {
     let entries = &call.entries;
     if entries.is_empty() {
@@ -93,7 +93,7 @@ pub(crate) fn batch(call: &Call<'_>, kind: Kind) -> Result<(), Refused> {
     entries.iter().try_for_each(|entry| message(entry, kind))
 }
 
-/// One message.
+/// Checks one message.
 pub(crate) fn message(entry: &Entry<'_>, kind: Kind) -> Result<(), Refused> {
     let text = entry.message.as_deref().unwrap_or_default();
     if text.is_empty() {
@@ -117,7 +117,7 @@ pub(crate) fn message(entry: &Entry<'_>, kind: Kind) -> Result<(), Refused> {
     ordered(entry, kind)
 }
 
-/// What FIFO topics demand and others refuse.
+/// Checks the parameters that FIFO topics require and others reject.
 fn ordered(entry: &Entry<'_>, kind: Kind) -> Result<(), Refused> {
     let good = |id: &str| !id.is_empty() && id.len() <= FIFO_ID && id.bytes().all(|b| b.is_ascii_graphic());
     for (id, what) in [(&entry.group, "MessageGroupId"), (&entry.dedup, "MessageDeduplicationId")] {
@@ -148,7 +148,7 @@ fn ordered(entry: &Entry<'_>, kind: Kind) -> Result<(), Refused> {
 fn attribute(attribute: &Attribute) -> Result<(), Refused> {
     let Attribute { name, data_type, value } = attribute;
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let odd = name.is_empty()
+    let invalid = name.is_empty()
         || name.len() > 256
         || !name.bytes().all(good)
         || name.starts_with('.')
@@ -156,7 +156,7 @@ fn attribute(attribute: &Attribute) -> Result<(), Refused> {
         || name.contains("..")
         || name.to_ascii_lowercase().starts_with("aws.")
         || name.to_ascii_lowercase().starts_with("amazon.");
-    if odd {
+    if invalid {
         return Err(Refused::value(&format!("The message attribute name '{name}' is invalid.")));
     }
     let basic = data_type.split('.').next().unwrap_or_default();

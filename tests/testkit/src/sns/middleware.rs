@@ -25,7 +25,7 @@ use crate::sns::signature::{Checker, Claim};
 use crate::sns::stats::Account;
 use crate::sns::topics::{Place, Topic, Topics};
 
-/// No request is longer: the largest batch with every byte of it escaped, and what is around it.
+/// Maximum size of a request: the largest batch with every byte escaped, and its parameters.
 const BODY: usize = 1 << 20;
 
 /// The whole service, faults included.
@@ -41,7 +41,7 @@ pub(crate) struct Front {
     pub requests: AtomicU64,
 }
 
-/// Why a call is not answered with its result.
+/// Reason why a call does not get its result.
 enum No {
     Refused(Refused),
     /// The connection is reset.
@@ -54,10 +54,10 @@ impl From<Refused> for No {
     }
 }
 
-/// A publishing call with what the dials know it by.
+/// A publishing call, with its identity for the fault settings.
 struct Sent<'a> {
     call: &'a Call<'a>,
-    /// The request's.
+    /// Id of the request.
     id: Uuid,
     batch: bool,
     topic: Arc<Topic>,
@@ -80,7 +80,7 @@ impl Respond for Front {
             return Ok(self.administer(&head, &body));
         }
         let _open = self.account.arrive();
-        // What a subscriber visits comes as a GET.
+        // A subscriber opens confirmation links with GET.
         let requested =
             if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
         let id = self.topics.id();
@@ -137,7 +137,7 @@ impl Front {
         Ok(response::answer(&call.action, message.as_deref(), id))
     }
 
-    /// What stands for a content among all, and how often it came before.
+    /// Returns the hash of a content, and how often it arrived before.
     fn known(&self, content: &[u8]) -> (u64, u32) {
         let content = hash(content);
         (content, self.dials.tries(content))
@@ -148,7 +148,7 @@ impl Front {
         No::Reset
     }
 
-    /// Waits out the latency, and any stall: nothing is answered in one, however early it came.
+    /// Waits for the latency and for the end of a stall, during which there are no responses.
     async fn wait(&self, turned: &Turned) {
         let latency = turned.latency(self.requests.fetch_add(1, Relaxed));
         let arrived = self.stalled(turned).await;
@@ -168,7 +168,7 @@ impl Front {
         true
     }
 
-    /// Whether the sender is known and its credentials hold.
+    /// Checks that the sender is known and its credentials are valid.
     fn admit(
         &self,
         head: &Parts,
@@ -178,7 +178,7 @@ impl Front {
         turned: &Turned,
     ) -> Result<(), Refused> {
         if &*call.action == "ConfirmSubscription" {
-            return Ok(()); // its token is proof enough
+            return Ok(()); // its token is sufficient
         }
         match (self.login, claim) {
             (Login::Known, None) => {
@@ -288,7 +288,7 @@ impl Front {
         outcomes
     }
 
-    /// Hands what was taken to the subscribers; waits where they are behind.
+    /// Queues accepted messages for the subscribers; waits while their queues are full.
     async fn deliver(&self, sent: &Sent<'_>, outcomes: &[Result<(Taken, bool), Failed>]) {
         let subscriptions = sent.topic.subscriptions.read().unwrap_or_else(PoisonError::into_inner).clone();
         for subscription in subscriptions.iter().filter(|one| one.is_confirmed()) {
@@ -308,7 +308,7 @@ impl Front {
         }
     }
 
-    /// What is no SNS: the dials and the account, for who has only HTTP.
+    /// Handles requests outside of the SNS API: the fault settings and the counters, for clients with HTTP only.
     fn administer(&self, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
         let output = match (&head.method, head.uri.path()) {
             (&Method::GET, "/stats") => serde_json::to_string_pretty(&self.account.read()).map_err(|e| e.to_string()),
@@ -334,7 +334,7 @@ impl Front {
         response
     }
 
-    /// Turns the dials that are named, and leaves the others.
+    /// Changes the given settings, and keeps the others.
     fn turn(&self, body: &[u8]) -> Result<String, String> {
         let turned: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(body).map_err(|e| e.to_string())?;

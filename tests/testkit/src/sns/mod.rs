@@ -47,9 +47,9 @@ pub use stats::{Kept, Stats};
 pub const ACCESS_KEY: &str = "AKIARUMINATETEST0000";
 /// The secret of [`ACCESS_KEY`].
 pub const SECRET_KEY: &str = "ruminate/test/secret+key/not/a/real/one0";
-/// The account that topics are of.
+/// Account of the topics.
 pub const ACCOUNT: &str = "123456789012";
 /// A topic for tests that need only one.
 pub const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:historico";
-/// The same in order and without repeats.
+/// A FIFO topic for tests that need only one.
 pub const FIFO_TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:historico.fifo";

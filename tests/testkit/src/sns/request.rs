@@ -8,7 +8,7 @@ use crate::sns::form;
 /// Entries and attributes above this number are too many in any case.
 const MOST: usize = 100;
 
-/// What every entry of a batch begins with.
+/// Prefix of every entry of a batch.
 const ENTRIES: &str = "PublishBatchRequestEntries.member.";
 
 /// A message attribute.
@@ -16,9 +16,9 @@ const ENTRIES: &str = "PublishBatchRequestEntries.member.";
 pub struct Attribute {
     /// Its name.
     pub name: String,
-    /// `String`, `Number`, `Binary` or `String.Array`, with the sender's own word behind a dot.
+    /// `String`, `Number`, `Binary` or `String.Array`, optionally with a custom label after a dot.
     pub data_type: String,
-    /// The value; Base64 where it is binary.
+    /// The value; Base64 if it is binary.
     pub value: String,
 }
 
@@ -39,13 +39,13 @@ pub(crate) struct Entry<'a> {
 pub(crate) struct Call<'a> {
     pub action: Cow<'a, str>,
     pub topic_arn: Option<Cow<'a, str>>,
-    /// The entries of a batch, or the one of `Publish`.
+    /// The entries of a batch, or that of `Publish`.
     pub entries: Vec<Entry<'a>>,
     /// All other parameters.
     pub fields: BTreeMap<String, String>,
 }
 
-/// Text that is not UTF-8, or numbers that make no sense.
+/// Error for text that is not UTF-8, or invalid numbers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -73,12 +73,12 @@ impl<'a> Call<'a> {
         Ok(call)
     }
 
-    /// A plain parameter.
+    /// Returns a plain parameter.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
     }
 
-    /// The pairs of `Attributes.entry.N.key` and `.value`.
+    /// Returns the pairs of `Attributes.entry.N.key` and `.value`.
     pub fn attributes(&self) -> BTreeMap<&str, &str> {
         let keys = self.fields.iter().filter_map(|(name, key)| {
             let number = name.strip_prefix("Attributes.entry.")?.strip_suffix(".key")?;
@@ -112,7 +112,7 @@ impl<'a> Entry<'a> {
         Ok(())
     }
 
-    /// What counts against the limit: the message, and name, type and value of each attribute.
+    /// Returns the size that counts for the limit: the message, and name, type and value of each attribute.
     pub fn size_bytes(&self) -> usize {
         let of = |attribute: &Attribute| attribute.name.len() + attribute.data_type.len() + attribute.value.len();
         self.message.as_ref().map_or(0, |message| message.len()) + self.attributes.iter().map(of).sum::<usize>()
@@ -124,7 +124,7 @@ fn is_of_a_message(name: &str) -> bool {
         || name.starts_with("MessageAttributes.")
 }
 
-/// `3.Id` as the place 2 and `Id`.
+/// Splits `3.Id` into the position 2 and `Id`.
 fn numbered(rest: &str) -> Result<(usize, &str), Malformed> {
     let (number, field) = rest.split_once('.').ok_or(Malformed)?;
     let number: usize = number.parse().map_err(|_| Malformed)?;

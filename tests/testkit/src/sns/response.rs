@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use uuid::Uuid;
 
-/// The namespace of all answers.
+/// Namespace of all responses.
 const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 
-/// A call that is refused whole.
+/// A call that is rejected completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub status: u16,
@@ -21,22 +21,22 @@ impl Refused {
         Self { status, code: code.into(), message: message.into() }
     }
 
-    /// The sender's fault: 400.
+    /// Returns a rejection for a fault of the sender: status 400.
     pub fn sender(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(400, code, message)
     }
 
-    /// A message that cannot be taken.
+    /// Returns the rejection of an invalid message.
     pub fn invalid(reason: &str) -> Self {
         Self::sender("InvalidParameter", format!("Invalid parameter: {reason}"))
     }
 
-    /// A parameter of that name that cannot be taken.
+    /// Returns the rejection of an invalid parameter.
     pub fn parameter(name: &str) -> Self {
         Self::invalid(name)
     }
 
-    /// A message attribute that cannot be taken.
+    /// Returns the rejection of an invalid message attribute.
     pub fn value(message: &str) -> Self {
         Self::sender("ParameterValueInvalid", message)
     }
@@ -45,7 +45,7 @@ impl Refused {
         Self::new(404, "NotFound", "Topic does not exist")
     }
 
-    /// The XML of it.
+    /// Returns its XML.
     pub fn xml(&self, request: Uuid) -> String {
         let fault = if self.status < 500 { "Sender" } else { "Receiver" };
         let mut xml = format!(
@@ -58,15 +58,15 @@ impl Refused {
     }
 }
 
-/// A message that was taken.
+/// An accepted message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub message_id: Uuid,
-    /// Its place on a FIFO topic.
+    /// Its sequence number on a FIFO topic.
     pub sequence: Option<u64>,
 }
 
-/// An entry that failed under a 200.
+/// An entry that failed in a response with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failed {
     pub code: String,
@@ -74,7 +74,7 @@ pub(crate) struct Failed {
     pub message: String,
 }
 
-/// Response to an action with its result; `None` for an action without a result.
+/// Returns the response to an action with its result; `None` for an action without a result.
 pub(crate) fn answer(action: &str, output: Option<&str>, request: Uuid) -> String {
     let mut xml = String::with_capacity(256 + output.map_or(0, str::len));
     let _ = write!(xml, "<{action}Response xmlns=\"{NAMESPACE}\">");
@@ -85,14 +85,14 @@ pub(crate) fn answer(action: &str, output: Option<&str>, request: Uuid) -> Strin
     xml
 }
 
-/// The result of `Publish`.
+/// Returns the result of `Publish`.
 pub(crate) fn published(taken: &Taken) -> String {
     let mut xml = String::with_capacity(128);
     write_taken(&mut xml, taken);
     xml
 }
 
-/// The result of `PublishBatch`: the ids of the entries with their results.
+/// Returns the result of `PublishBatch`: the ids of the entries with their results.
 pub(crate) fn batch<'a>(entries: impl Iterator<Item = (&'a str, Result<Taken, Failed>)>) -> String {
     let (mut good, mut bad) = (String::with_capacity(1_024), String::new());
     for (id, outcome) in entries {
@@ -124,7 +124,7 @@ fn write_taken(xml: &mut String, taken: &Taken) {
     }
 }
 
-/// Text as it stands in an element.
+/// Escapes text for an element.
 pub(crate) fn escape(xml: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -137,7 +137,7 @@ pub(crate) fn escape(xml: &mut String, text: &str) {
     }
 }
 
-/// `<entry><key>..</key><value>..</value></entry>` for each pair, in an element of that name.
+/// Returns `<entry><key>..</key><value>..</value></entry>` for each pair, in an element with this name.
 pub(crate) fn map<'a>(name: &str, pairs: impl Iterator<Item = (&'a str, String)>) -> String {
     let mut xml = format!("<{name}>");
     for (key, value) in pairs {

@@ -16,32 +16,32 @@ use crate::sns::stats::{Account, Kept, Stats};
 use crate::sns::topics::{self, Topics};
 use crate::sns::{ACCESS_KEY, FIFO_TOPIC, SECRET_KEY, TOPIC};
 
-/// Whose requests are answered.
+/// Accepted senders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Login {
-    /// Those that are signed with the one key.
+    /// Requests that are signed with the only key.
     #[default]
     Known,
-    /// Any; signatures are not checked.
+    /// All requests; signatures are not checked.
     Any,
 }
 
-/// How a stub starts.
+/// Start settings of a stub.
 #[derive(Debug, Default)]
 pub struct Config {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// Port on 127.0.0.1; 0 picks a free one.
     pub port: u16,
-    /// Threads that serve; 0 is one a core.
+    /// Number of threads; 0 means one per core.
     pub threads: usize,
-    /// ARNs of the topics there are.
+    /// ARNs of the existing topics.
     pub topics: Vec<String>,
-    /// Whose requests are answered.
+    /// Accepted senders.
     pub login: Login,
-    /// The dials' first positions.
+    /// Initial fault settings.
     pub settings: Settings,
 }
 
-/// A running stub; dropping it stops it, cuts its connections and frees its port.
+/// A running stub; dropping it stops it, closes its connections and frees its port.
 ///
 /// It runs on its own threads, so it serves async tests and tests that block on a child process alike.
 #[derive(Debug)]
@@ -51,12 +51,12 @@ pub struct SnsStub {
 }
 
 impl SnsStub {
-    /// Starts, or panics with the reason: a test has nothing better to do.
+    /// Starts the stub; panics with the reason if it cannot start.
     pub fn start(config: Config) -> Self {
         Self::try_start(config).expect("a port on 127.0.0.1, threads and names of topics for the SNS stub")
     }
 
-    /// Starts with that topic and every dial at rest.
+    /// Starts with a topic and without faults.
     pub fn with_topic(arn: &str) -> Self {
         Self::start(Config { topics: vec![arn.to_owned()], ..Config::default() })
     }
@@ -85,58 +85,58 @@ impl SnsStub {
         Ok(Self { listener, front })
     }
 
-    /// `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL`.
+    /// Returns `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> String {
         self.front.endpoint.clone()
     }
 
-    /// The port it listens on.
+    /// Returns the port number.
     pub fn port(&self) -> u16 {
         self.listener.port()
     }
 
-    /// The dials.
+    /// Returns the fault settings.
     pub fn dials(&self) -> &Dials {
         &self.front.dials
     }
 
-    /// The account as it stands.
+    /// Returns the current counters.
     pub fn stats(&self) -> Stats {
         self.front.account.read()
     }
 
-    /// Starts the account again at nothing, kept messages included.
+    /// Resets the counters and the stored messages.
     pub fn reset_stats(&self) {
         self.front.account.reset();
     }
 
-    /// The stored messages in order of arrival; stored only if [`Settings::keep`] is set.
+    /// Returns the stored messages in order of arrival; stored only if [`Settings::keep`] is set.
     pub fn messages(&self) -> Vec<Kept> {
         self.front.account.messages()
     }
 
-    /// Their bodies.
+    /// Returns the bodies of the stored messages.
     pub fn bodies(&self) -> Vec<String> {
         self.messages().into_iter().map(|kept| kept.body).collect()
     }
 
-    /// Makes a topic that is not there yet.
+    /// Creates a topic, unless it exists.
     ///
     /// # Errors
-    /// That is no ARN of a topic.
+    /// Returns an error if this is not the ARN of a topic.
     pub fn create_topic(&self, arn: &str) -> Result<(), String> {
         self.front.topics.create(arn, BTreeMap::new()).map_err(|refused| refused.message)
     }
 
-    /// Takes a topic away, in the middle of what is sent to it.
+    /// Deletes a topic, also while messages are sent to it.
     pub fn delete_topic(&self, arn: &str) {
         self.front.topics.delete(arn);
     }
 
-    /// Delivers a topic's messages to an HTTP endpoint from now on, without asking it first.
+    /// Delivers a topic's messages to an HTTP endpoint from now on, without confirmation.
     ///
     /// # Errors
-    /// There is no such topic, or the stub cannot deliver there.
+    /// Returns an error if the topic does not exist, or if the stub cannot deliver to the endpoint.
     pub fn subscribe(&self, topic_arn: &str, url: &str, attributes: &[(&str, &str)]) -> Result<(), String> {
         let subscribe = || {
             let _inside = self.listener.runtime().map(Runtime::enter);
@@ -149,14 +149,14 @@ impl SnsStub {
         Ok(())
     }
 
-    /// What a child process needs in its environment to reach this stub and nothing else.
+    /// Returns the environment with which a child process reaches only this stub.
     pub fn env(&self) -> [(&'static str, String); 7] {
         aws_env(self.endpoint(), ACCESS_KEY, SECRET_KEY, "us-east-1")
     }
 }
 
 impl Config {
-    /// With the two topics that tests know.
+    /// The default has the two topics of the tests.
     pub fn known_topics() -> Vec<String> {
         vec![TOPIC.to_owned(), FIFO_TOPIC.to_owned()]
     }

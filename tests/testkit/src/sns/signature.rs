@@ -14,7 +14,7 @@ use pipeline::hex::hex;
 use crate::sns::response::Refused;
 use crate::sns::{ACCESS_KEY, SECRET_KEY};
 
-/// A request may be dated so much earlier or later.
+/// Maximum difference between the time of a request and the clock.
 const SKEW_SECONDS: i64 = 15 * 60;
 
 /// The sender according to a request.
@@ -26,12 +26,12 @@ pub(crate) struct Claim<'a> {
     service: &'a str,
     names: &'a str,
     signature: &'a str,
-    /// Access key and session token, which stand for the credentials.
+    /// Access key and session token, which identify the credentials.
     pub token: Option<&'a str>,
 }
 
 impl<'a> Claim<'a> {
-    /// Takes the authorization header apart.
+    /// Parses the authorization header.
     pub fn of(headers: &'a HeaderMap) -> Option<Self> {
         let parts = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256 ")?;
         let part = |name: &str| parts.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
@@ -42,13 +42,13 @@ impl<'a> Claim<'a> {
         Some(Self { access_key, day, region, service, names, signature, token })
     }
 
-    /// Identification of the credentials.
+    /// Returns the identity of the credentials.
     pub fn credentials(&self) -> (&str, Option<&str>) {
         (self.access_key, self.token)
     }
 }
 
-/// Checks signatures; remembers the key of a day and region.
+/// Checks signatures; caches the key of a day and region.
 #[derive(Debug, Default)]
 pub(crate) struct Checker {
     key: RwLock<Option<(String, Hmac<Sha256>)>>,

@@ -10,61 +10,61 @@ use sha2::{Digest, Sha256};
 use crate::sns::fault_settings::{Keep, Settings};
 use crate::sns::request::{Attribute, Entry};
 
-/// Seconds of [`Stats::accepted_per_second`] at most: what comes later is not in it.
+/// Maximum number of seconds in [`Stats::accepted_per_second`]: later messages are not in it.
 const SECONDS: usize = 3_600;
 
 /// Counters of a stub since its start or the last reset.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Stats {
-    /// How long that is.
+    /// Time since the start or the last reset.
     pub seconds: f64,
     /// Connections opened.
     pub connections: u64,
     /// Requests, regardless of their result.
     pub requests: u64,
-    /// Requests under way at once, at most.
+    /// Maximum number of concurrent requests.
     pub most_open_requests: u64,
     /// Calls by action.
     pub calls: BTreeMap<String, u64>,
     /// Messages in the publishing calls that could be read.
     pub offered: u64,
-    /// Messages taken, those whose answer was lost among them.
+    /// Accepted messages, including those whose response was lost.
     pub accepted: u64,
-    /// Bytes of these, attributes counted in.
+    /// Size of these with attributes, in bytes.
     pub accepted_bytes: u64,
-    /// How many of these were taken before, byte for byte; known only where digests or bodies are kept.
+    /// Number of these that were accepted before, byte for byte; known only if digests or bodies are stored.
     pub repeats: u64,
-    /// Messages that a FIFO topic knew already: answered, but neither accepted nor delivered.
+    /// Repeats on a FIFO topic: answered, but neither accepted nor delivered.
     pub deduplicated: u64,
-    /// Entries that failed under a 200.
+    /// Entries that failed in a response with status 200.
     pub failed_entries: u64,
-    /// Calls refused for being too fast.
+    /// Calls rejected by the throttle.
     pub throttled_calls: u64,
     /// Messages in these.
     pub throttled_messages: u64,
-    /// Calls that were carried out and not answered.
+    /// Calls that were processed but not answered.
     pub lost_answers: u64,
-    /// Calls whose connection was reset with nothing done.
+    /// Calls whose connection was reset before they were processed.
     pub resets: u64,
     /// Requests that waited for the end of a stall.
     pub stalled: u64,
-    /// Calls refused whole, by code.
+    /// Calls rejected completely, by code.
     pub refused: BTreeMap<String, u64>,
-    /// When the first message was taken, seconds from the begin.
+    /// When the first message was accepted, in seconds since the start.
     pub first_accepted: Option<f64>,
-    /// And the last.
+    /// When the last message was accepted, in seconds since the start.
     pub last_accepted: Option<f64>,
     /// Messages accepted in each second from the start, for an hour.
     pub accepted_per_second: Vec<u64>,
-    /// Deliveries that subscribers took.
+    /// Deliveries that subscribers accepted.
     pub delivered: u64,
     /// Deliveries that were made a second time on purpose.
     pub delivered_twice: u64,
-    /// Deliveries given up.
+    /// Deliveries that failed permanently.
     pub undelivered: u64,
-    /// Messages kept, or their digests.
+    /// Stored messages, or their digests.
     pub kept: usize,
-    /// Whether more came than may be kept.
+    /// True if more messages arrived than may be stored.
     pub kept_is_cut: bool,
 }
 
@@ -86,13 +86,13 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// The value of an attribute.
+    /// Returns the value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.value.as_str())
     }
 }
 
-/// The account; clones share it.
+/// The counters; clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Account(Arc<Mutex<State>>);
 
@@ -129,7 +129,7 @@ impl Account {
         Stats { seconds: state.started.elapsed().as_secs_f64(), kept, ..state.stats.clone() }
     }
 
-    /// Starts again at nothing; requests under way stay so.
+    /// Resets the counters, except for open requests.
     pub fn reset(&self) {
         let mut state = self.state();
         let open = state.open;
@@ -140,12 +140,12 @@ impl Account {
         self.state().messages.clone()
     }
 
-    /// Counts anything.
+    /// Changes the counters.
     pub fn count(&self, count: impl FnOnce(&mut Stats)) {
         count(&mut self.state().stats);
     }
 
-    /// A request that counts as under way until what is given back is dropped.
+    /// Counts a request as open until the returned value is dropped.
     pub fn arrive(&self) -> Open<'_> {
         let mut state = self.state();
         state.open += 1;
@@ -154,7 +154,7 @@ impl Account {
         Open(self)
     }
 
-    /// Messages that were taken by a topic.
+    /// Records messages that a topic accepted.
     pub fn accept<'a>(&self, topic: &str, entries: impl Iterator<Item = &'a Entry<'a>>, settings: &Settings) {
         let digest = |entry: &Entry<'_>| {
             let whole = Sha256::digest(entry.message.as_deref().unwrap_or_default());
@@ -209,7 +209,7 @@ fn kept(topic: &str, entry: &Entry<'_>) -> Kept {
     }
 }
 
-/// Counts a request out when it ends, also where the client went away in the middle.
+/// Removes a request from the count of open ones when it ends, also if the client disconnected.
 pub(crate) struct Open<'a>(&'a Account);
 
 impl Drop for Open<'_> {

@@ -16,7 +16,7 @@ use crate::sns::response::{self, Refused};
 use crate::sns::stats::Account;
 use crate::sns::{ACCOUNT, TOPIC};
 
-/// Topics of a page of `ListTopics`.
+/// Number of topics on a page of `ListTopics`.
 const PAGE: usize = 100;
 
 /// A topic.
@@ -55,7 +55,7 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    /// A UUID that is the next of this stub's own sequence.
+    /// Returns the next UUID of this stub's sequence.
     pub fn id(&self) -> Uuid {
         let number = self.ids.fetch_add(1, Relaxed);
         uuid::Builder::from_u128(u128::from(mix(number)) << 64 | u128::from(mix(!number)))
@@ -64,7 +64,7 @@ impl Topics {
             .into_uuid()
     }
 
-    /// Makes the topic of that ARN, if it is not there.
+    /// Creates the topic with an ARN, unless it exists.
     pub fn create(&self, arn: &str, attributes: BTreeMap<String, String>) -> Result<(), Refused> {
         let named = limits::arn(arn)?;
         let says = |name: &str| attributes.get(name).is_some_and(|value| value == "true");
@@ -83,12 +83,12 @@ impl Topics {
         Ok(())
     }
 
-    /// Takes a topic away.
+    /// Deletes a topic.
     pub fn delete(&self, arn: &str) {
         self.all.write().unwrap_or_else(PoisonError::into_inner).remove(arn);
     }
 
-    /// The topic of that ARN, in the region that the request was signed for.
+    /// Returns the topic with an ARN, in the region that the request was signed for.
     pub fn find(&self, arn: Option<&str>, region: Option<&str>) -> Result<Arc<Topic>, Refused> {
         let arn = arn.unwrap_or_default();
         let named = limits::arn(arn)?;
@@ -99,7 +99,7 @@ impl Topics {
         all.get(arn).cloned().ok_or_else(Refused::no_topic)
     }
 
-    /// Subscribes an HTTP endpoint; inside the runtime.
+    /// Subscribes an HTTP endpoint; must be called inside the runtime.
     pub fn subscribe(
         &self,
         topic: &Topic,
@@ -222,17 +222,17 @@ impl Topics {
     }
 }
 
-/// Where a call came to.
+/// Target of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
-    /// The region it was signed for.
+    /// Region that it was signed for.
     pub region: Option<&'a str>,
-    /// The stub's own address.
+    /// Address of the stub.
     pub endpoint: &'a str,
     pub account: &'a Account,
 }
 
-/// A subscription becomes one without being asked.
+/// Marks a subscription as confirmed.
 pub(crate) fn confirmed(subscription: &Subscription) {
     subscription.confirmed.store(true, Relaxed);
 }
@@ -280,7 +280,7 @@ fn listed(topic: &Topic) -> String {
     format!("<Subscriptions>{members}</Subscriptions>")
 }
 
-/// Spreads a number over 64 bits (splitmix64).
+/// Mixes a number into 64 bits (splitmix64).
 fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

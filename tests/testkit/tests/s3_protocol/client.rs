@@ -1,5 +1,5 @@
-//! A minimal S3 client: SigV4 by header, one connection per request, no retries. An SDK would hide the subjects of these tests:
-//! resets, truncated bodies and headers.
+//! A minimal S3 client: SigV4 by header, one connection per request, no retries. An SDK would hide what these tests
+//! check: resets, truncated bodies and headers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -23,7 +23,7 @@ pub struct Client {
     pub region: &'static str,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -32,18 +32,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The text of every element of that name.
+    /// Returns the text of every element with a name.
     pub fn all(&self, element: &str) -> Vec<&str> {
         let (open, close) = (format!("<{element}>"), format!("</{element}>"));
         self.body.split(&open).skip(1).filter_map(|rest| rest.split(&close).next()).collect()
     }
 
-    /// The text of the first.
+    /// Returns the text of the first element with a name.
     pub fn one(&self, element: &str) -> &str {
         self.all(element).first().copied().unwrap_or_default()
     }
 
-    /// Status and S3 error code.
+    /// Returns status and S3 error code.
     pub fn error(&self) -> (u16, &str) {
         (self.status, self.one("Code"))
     }
@@ -71,7 +71,7 @@ impl Client {
         self.send("PUT", path, &[], &[("if-none-match", "*")], body)
     }
 
-    /// One page, with its parameters in the order of their names.
+    /// Requests one page; the parameters must be in the order of their names.
     pub fn list(&self, bucket: &str, query: &[(&str, &str)]) -> io::Result<Answer> {
         let mut query = query.to_vec();
         query.push(("list-type", "2"));
@@ -79,7 +79,7 @@ impl Client {
         self.send("GET", bucket, &query, &[], "")
     }
 
-    /// Signs and sends; the path is `bucket/key`, not encoded.
+    /// Signs and sends a request; the path is `bucket/key`, not encoded.
     pub fn send(
         &self,
         method: &str,
@@ -123,7 +123,7 @@ impl Client {
     }
 }
 
-/// Sends text and reads until the server closes; an early close is an answer with less body than it promised.
+/// Sends text and reads until the server closes; after an early close the body is shorter than its length.
 pub fn exchange(host: &str, request: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(host)?;
     stream.write_all(request.as_bytes())?;
@@ -148,7 +148,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Now as `YYYYMMDDTHHMMSSZ`; the calendar is Howard Hinnant's `civil_from_days`.
+/// Returns the current time as `YYYYMMDDTHHMMSSZ`, with Howard Hinnant's `civil_from_days`.
 fn amz_date() -> String {
     let seconds = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
     let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);

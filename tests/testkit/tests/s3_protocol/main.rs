@@ -45,7 +45,7 @@ fn a_plain_get_is_answered_as_one_that_s3s_answers() -> io::Result<()> {
         for range in [None, Some("bytes=0-2"), Some("bytes=0-99")] {
             let ranged: Vec<_> = range.map(|range| ("range", range)).into_iter().collect();
             let tag = tag(path)?;
-            let slow: Vec<_> = ranged.iter().copied().chain([("if-match", tag.as_str())]).collect(); // s3s' to judge
+            let slow: Vec<_> = ranged.iter().copied().chain([("if-match", tag.as_str())]).collect(); // s3s decides this
             let [mut quick, mut slow] = [ranged, slow].map(|headers| client.send("GET", path, &[], &headers, ""));
             for answer in [&mut quick, &mut slow] {
                 let headers = &mut answer.as_mut().expect("an answer").headers;

@@ -30,7 +30,7 @@ pub fn entry(id: &str, message: &str) -> PublishBatchRequestEntry {
     entry.message_attributes("cod_cliente", farm).build().unwrap()
 }
 
-/// The code of a refusal, or why there was no answer.
+/// Returns the code of a rejection, or the reason why there was no response.
 pub fn code<T, E: ProvideErrorMetadata + std::fmt::Debug>(
     answer: Result<T, SdkError<E, aws_sdk_sns::config::http::HttpResponse>>,
 ) -> String {

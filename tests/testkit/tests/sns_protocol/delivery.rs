@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::client::{entry, sns};
 
-/// An HTTP endpoint that keeps what it is sent; the first `refuses` answers are a 500.
+/// An HTTP endpoint that stores what it receives; the first `refuses` responses are a 500.
 async fn endpoint(refuses: usize) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/in", listener.local_addr().unwrap());

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use serde::{Deserialize, Serialize};
 
-/// The pages of a listing so far, as Brent's algorithm needs them: their number, and one of them.
+/// The pages of a listing so far, for Brent's algorithm: their number, and one of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lake::s3) struct PagesSeen {
     count: u64,

@@ -8,7 +8,7 @@ use pipeline::record::{Column, MAX_TEXT_CHARS};
 use pipeline::warehouse::bulk::{BulkWarehouse, ChangeSet, JournalEntry};
 use pipeline::warehouse::{InsertResult, OnConflict, Reason, TableName, load};
 
-/// Before and after every id of a record.
+/// Ids before and after every id of a record.
 const ALL: [&str; 2] = ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"];
 
 /// Runs every check; the database must have no table of that name, no journal and no table that begins like it.
@@ -18,7 +18,7 @@ pub async fn bulk(warehouse: &dyn BulkWarehouse) {
     assert!(!warehouse.load_strategy().await.unwrap().reason.is_empty());
     without_a_journal_nothing_is_noted(warehouse, &schema).await;
     assert!(warehouse.open_journal(true).await.unwrap());
-    assert!(warehouse.open_journal(true).await.unwrap(), "making it again is no error");
+    assert!(warehouse.open_journal(true).await.unwrap(), "creating it again is not an error");
     rows_and_notes_go_in_together(warehouse, &schema).await;
     notes_are_written_over_and_forgotten(warehouse, &schema).await;
     a_taken_id_undoes_everything(warehouse, &schema).await;
@@ -31,7 +31,7 @@ pub async fn bulk(warehouse: &dyn BulkWarehouse) {
     a_shadow_takes_the_place(warehouse, &schema).await;
 }
 
-/// Rows in the order of their ids.
+/// Returns rows in the order of their ids.
 fn rows(numbers: impl Iterator<Item = u32>, schema: &TableSchema) -> Vec<Row> {
     let mut rows: Vec<Row> = numbers.map(|n| record(n).to_row(schema)).collect();
     rows.sort_by(|a, b| a.id().cmp(b.id()));
@@ -130,7 +130,7 @@ async fn replacements_are_guarded(warehouse: &dyn BulkWarehouse, schema: &TableS
     assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
     assert_eq!(warehouse.fetch(&[a.id().into()], schema).await.unwrap(), [with(&a, 7)]);
     assert_eq!(warehouse.fetch(&[b.id().into()], schema).await.unwrap(), [with(&b, 8)]);
-    // The first row is still unchanged, the second is not.
+    // The first row is unchanged, but the second is not.
     let stale = [(with(&a, 7), with(&a, 9)), (b.clone(), with(&b, 9))];
     let change =
         ChangeSet { insert: &new[1..], replace: &stale, journal_writes: &[note(3, 2, "r")], ..ChangeSet::default() };
@@ -143,7 +143,7 @@ async fn replacements_are_guarded(warehouse: &dyn BulkWarehouse, schema: &TableS
     assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
 }
 
-/// SQLite holds text of any length, so there the long value simply goes in.
+/// Loads a value that is too long. SQLite accepts text of any length, so the value is stored there.
 async fn only_the_row_that_is_meant_goes(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let there = rows(60_000..60_004, schema);
     let insert = ChangeSet { insert: &there, ..ChangeSet::default() };
@@ -267,7 +267,7 @@ async fn a_shadow_takes_the_place(warehouse: &dyn BulkWarehouse, schema: &TableS
     assert_eq!(warehouse.status().await.unwrap().rows, Some(15));
     assert_eq!(warehouse.with_table(old.clone()).status().await.unwrap().rows, Some(before));
     assert_eq!(warehouse.address(), address);
-    assert_eq!(beside.table_schema().await.unwrap_err().reason, Reason::NoTable, "the shadow is no more");
+    assert_eq!(beside.table_schema().await.unwrap_err().reason, Reason::NoTable, "the shadow table no longer exists");
     assert_eq!(warehouse.init().await.unwrap(), Vec::<String>::new(), "all of the schema is there");
     let outcome = load(warehouse, &[record(40_000)], schema, OnConflict::Keep).await.unwrap();
     assert_eq!(outcome.len(), 1);
@@ -276,7 +276,7 @@ async fn a_shadow_takes_the_place(warehouse: &dyn BulkWarehouse, schema: &TableS
     let e = warehouse.swap_tables(&shadow, &old).await.unwrap_err();
     assert_eq!(e.reason, Reason::AlreadyExists, "{e}");
     assert_eq!(warehouse.status().await.unwrap().rows, Some(16), "nothing was swapped");
-    // Where there is no table, its shadow is like the schema's.
+    // If there is no table, its shadow table follows the schema.
     warehouse.swap_tables(&shadow, &older).await.unwrap();
     let nowhere = warehouse.with_table(name("_lost"));
     assert!(nowhere.create_like(&shadow).await.unwrap());

@@ -14,7 +14,7 @@ mod snapshot;
 
 pub use bulk::bulk;
 
-/// Record number `n` of a made-up lot, with values that decimal text of six digits would damage.
+/// Returns record number `n` of a synthetic lot, with values that decimal text of six digits would damage.
 pub fn record(n: u32) -> Record {
     let (peso_entrada, peso_medio) = (234.941_234 + f64::from(n), 1_234.567_891 + f64::from(n) / 7.0);
     let message = format!(
@@ -105,7 +105,7 @@ async fn a_guarded_update_never_overwrites_a_newer_write(warehouse: &dyn Warehou
     assert_eq!(warehouse.fetch(&[old.id().to_owned()], schema).await.unwrap(), [first]);
 }
 
-/// SQLite holds text of any length, so there the long value simply goes in.
+/// Inserts a value that is too long. SQLite accepts text of any length, so the value is stored there.
 async fn a_value_too_long_is_refused_alone(warehouse: &dyn Warehouse, schema: &TableSchema) {
     let mut records: Vec<Record> = (6_000..6_150).map(record).collect();
     records[70].reading.id_lote = "x".repeat(300);

@@ -8,7 +8,7 @@ use pipeline::record::Column;
 use pipeline::record::row::{Row, TableSchema, Value};
 use pipeline::warehouse::{BulkWarehouse, ChangeSet, IdRange, InsertResult, Snapshot, TimeWindow};
 
-/// Rows that are there.
+/// Rows of the table.
 const ROWS: u32 = 2_345;
 
 /// Runs every check on a table that has no rows yet.
@@ -69,7 +69,7 @@ async fn windows_hold(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     }
 }
 
-/// Ranges that share their limits, one of them empty, and one of them between two ids.
+/// Checks adjacent ranges; one of them is empty, and one is between two ids.
 async fn ranges_have_every_row_once(warehouse: &dyn BulkWarehouse, schema: &TableSchema, rows: &[Row]) {
     let id = |at: usize| Some(rows[at].id().to_owned());
     let between = rows[1_500].id().replace('-', "");

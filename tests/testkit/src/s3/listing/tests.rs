@@ -8,7 +8,7 @@ fn store(keys: &[&str]) -> Objects {
     keys.iter().map(|key| ((*key).to_owned(), Object::new(Bytes::new()))).collect()
 }
 
-/// Every page until the end, as one list of keys and one of common prefixes, and the number of pages.
+/// Reads every page. Returns one list of keys, one of common prefixes, and the number of pages.
 fn walk(objects: &Objects, query: Query<'_>) -> (Vec<String>, Vec<String>, usize) {
     let (mut keys, mut prefixes, mut pages) = (Vec::new(), Vec::new(), 0);
     let mut token: Option<String> = None;
@@ -25,7 +25,7 @@ fn walk(objects: &Objects, query: Query<'_>) -> (Vec<String>, Vec<String>, usize
     }
 }
 
-/// The same answer by reading every key.
+/// Returns the same result by reading every key.
 fn naive(objects: &Objects, query: Query<'_>) -> (Vec<String>, Vec<String>) {
     let (mut keys, mut prefixes) = (Vec::new(), Vec::new());
     for key in objects.keys().filter(|key| key.starts_with(query.prefix)) {
