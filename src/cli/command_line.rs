@@ -225,7 +225,7 @@ mod tests {
             "backfill" => &["a.json", "b c.csv", "--lake", "l"],
             "publish" => &["a.json", "b c.csv", "--topic", "local"],
             "undo" => &["u.ndjson"],
-            "plan reconcile" | "plan replay" => &["--lake", "l", "--out", "r"],
+            "plan reconcile" | "plan replay" | "plan compact" => &["--lake", "l", "--out", "r"],
             "compact" => &["--lake", "l"],
             "restore" => &["--lake", "l", "--to", "t"],
             "ddl" => &["--engine", "duckdb", "--lake", "l"],

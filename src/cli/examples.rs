@@ -230,6 +230,20 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "plan compact",
+        &[
+            ("A compaction in 8 shards, on one machine", "ruminate plan compact --lake lake --shards 8 --out run"),
+            (
+                "A year of one farm, verified",
+                "ruminate plan compact --lake lake --farm fazenda_um --from 2025-01-01 --to 2025-12-31 --verify --out run",
+            ),
+            (
+                "Larger shards; a month of a farm is never divided",
+                "ruminate plan compact --lake s3://bucket/historico_diario --objects-per-shard 2000000 --out s3://bucket/run",
+            ),
+        ],
+    ),
+    (
         "plan replay",
         &[
             (

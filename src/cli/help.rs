@@ -51,6 +51,22 @@ const SHORT: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "plan compact",
+        &[
+            "lake",
+            "farm",
+            "from",
+            "to",
+            "verify",
+            "deep",
+            "without-bodies",
+            "drop-deleted",
+            "objects-per-shard",
+            "shards",
+            "out",
+        ],
+    ),
+    (
         "plan replay",
         &[
             "lake",

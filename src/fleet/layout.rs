@@ -102,7 +102,7 @@ pub(super) fn divide_months(survey: &Survey, months: Vec<FarmMonth>, size: Shard
 fn month_cuts(sizes: &[Size], max: u64) -> Vec<usize> {
     let (mut cuts, mut count) = (Vec::new(), 0);
     for (at, size) in sizes.iter().enumerate() {
-        if count > 0 && count + size.objects > max {
+        if count > 0 && size.objects > 0 && count + size.objects > max {
             cuts.push(at);
             count = 0;
         }

@@ -22,21 +22,38 @@ pub struct Shard {
 
 /// What a shard covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, from = "ScopeFields")]
 pub enum Scope {
-    /// Months of a compaction. Before the other variant, whose fields may all be absent.
+    /// Months of a compaction.
     Months(ShardMonths),
     /// Objects and rows of an audit or a replay.
     Range(JobRange),
 }
 
 /// Months of a compaction that one shard covers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ShardMonths {
     /// The months, in ascending order.
     pub months: Vec<FarmMonth>,
     /// True if objects outside of the paths of days belong to the shard.
     pub strays: bool,
+}
+
+/// Fields of either scope: only a compaction has months.
+#[derive(Deserialize)]
+struct ScopeFields {
+    months: Option<Vec<FarmMonth>>,
+    #[serde(flatten)]
+    range: JobRange,
+}
+
+impl From<ScopeFields> for Scope {
+    fn from(ScopeFields { months, range }: ScopeFields) -> Self {
+        match months {
+            Some(months) => Self::Months(ShardMonths { months, strays: range.strays }),
+            None => Self::Range(range),
+        }
+    }
 }
 
 impl Shard {
@@ -181,7 +198,7 @@ mod tests {
             (to_lines(&months(&[&[("2026-01", "b"), ("2026-01", "a")]])).unwrap(), "line 1"),
             (to_lines(&months(&[&[("2026-01", "a")], &[("2026-01", "a")]])).unwrap(), "line 2"),
             (lines.replacen("\"strays\":false", "\"strays\":true", 1), "line 2"),
-            (lines.replace("2026-02", "2026-2"), "line 2"),
+            (lines.replace("2026-02", "2026-2"), "line 2 is not a shard"),
             (format!("{first}\n{}", range.lines().nth(1).unwrap()), "not that of a compaction"),
             (format!("{}\n{first}", range.lines().next().unwrap()), "that of a compaction"),
         ] {

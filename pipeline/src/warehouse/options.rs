@@ -215,7 +215,7 @@ mod tests {
             ("connect_timeout=10", "--connect-timeout"),
             ("password=segredo", "before the host"),
             ("rewriteBatchedStatements=true", "known options: ssl-mode"),
-            ("statement-cache-capacity=many", "no number"),
+            ("statement-cache-capacity=many", "not a number"),
         ] {
             let e = of(options).unwrap_err();
             assert!(e.contains(words) && !e.contains("segredo"), "{options}: {e}");

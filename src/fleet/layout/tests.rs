@@ -140,9 +140,12 @@ fn months_are_not_divided_and_fill_shards_in_order() {
     let shards = divide_months(&survey, months(), ShardSize::Objects(100));
     assert_eq!(shards::parse(&shards::to_lines(&shards).unwrap()).unwrap(), shards);
     assert_eq!(sizes_of_months(&shards), [(2, 90), (2, 200), (1, 70)]);
-    for (count, due) in
-        [(1, vec![(5, 360)]), (2, vec![(3, 290), (2, 70)]), (4, vec![(2, 90), (2, 200), (1, 70), (0, 0)])]
-    {
+    for (count, due) in [
+        (1, vec![(5, 360)]),
+        (2, vec![(4, 290), (1, 70)]),
+        (4, vec![(1, 60), (1, 30), (2, 200), (1, 70)]),
+        (6, vec![(1, 60), (1, 30), (2, 200), (1, 70), (0, 0), (0, 0)]),
+    ] {
         let shards = divide_months(&survey, months(), ShardSize::Count(count));
         assert_eq!(shards::parse(&shards::to_lines(&shards).unwrap()).unwrap(), shards);
         assert_eq!(sizes_of_months(&shards), due);
