@@ -73,7 +73,7 @@ pub(super) struct Args {
     #[command(flatten)]
     limit: FilterFlags,
     #[command(flatten)]
-    gentle: ThrottleFlags,
+    throttle: ThrottleFlags,
     #[command(flatten)]
     sort: SortFlags,
 }
@@ -158,10 +158,10 @@ impl Args {
             undo_file: self.undo(),
             journal,
             throttle: ThrottleSettings {
-                limits: self.gentle.limits(),
-                reload: self.gentle.reload(&context.config),
-                replicas: self.gentle.open(&self.warehouse)?,
-                unavailable_timeout: self.gentle.unavailable_timeout,
+                limits: self.throttle.limits(),
+                reload: self.throttle.reload(&context.config),
+                replicas: self.throttle.open(&self.warehouse)?,
+                unavailable_timeout: self.throttle.unavailable_timeout,
             },
             left: None,
         };
@@ -183,7 +183,7 @@ struct ReplayTarget {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let span = args.span.span()?;
     let filter = args.limit.records.filter()?;
-    args.gentle.check()?;
+    args.throttle.check()?;
     let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
     let only = args.limit.only.as_ref().map(read_only).transpose()?;
     if !args.dry_run {

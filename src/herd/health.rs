@@ -73,7 +73,7 @@ impl Health {
         let outcomes = self.rng.with(b'm');
         let dead = (0..DEATH_CHANCES)
             .zip(outcomes.lanes())
-            .filter(|&(n, worker)| worker < below && self.death_day(outcomes.with(n), length) <= day);
+            .filter(|&(n, lane)| lane < below && self.death_day(outcomes.with(n), length) <= day);
         dead.count() as u32
     }
 

@@ -48,8 +48,8 @@ impl KeyedRng {
     #[inline]
     pub(super) fn lanes(self) -> [u32; 4] {
         // Not a `map` over the array, which would not be inlined; there are ten of them per reading.
-        let worker = |shift: u32| ((self.0 >> shift) & 0xFFFF) as u32;
-        [worker(0), worker(16), worker(32), worker(48)]
+        let lane = |shift: u32| ((self.0 >> shift) & 0xFFFF) as u32;
+        [lane(0), lane(16), lane(32), lane(48)]
     }
 
     /// Returns an approximately normal number with mean 0 and standard deviation 1, within ±3.47.

@@ -64,7 +64,7 @@ impl Weighings {
         LATER
             .into_iter()
             .zip(off)
-            .map(|((middle, max, gain), worker)| (middle - max + ((worker * (2 * max + 1)) >> 16), gain))
+            .map(|((middle, max, gain), lane)| (middle - max + ((lane * (2 * max + 1)) >> 16), gain))
     }
 }
 

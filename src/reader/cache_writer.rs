@@ -25,7 +25,7 @@ pub(super) struct CacheWriter {
 #[derive(Debug, Default)]
 struct OpenPartition {
     cached: Vec<CachedObject>,
-    unfound: usize,
+    unread: usize,
     listed: bool,
     /// True if there is something to write.
     changed: bool,
@@ -38,15 +38,15 @@ impl CacheWriter {
     }
 
     /// Records a listed page.
-    pub(super) fn page_listed(&mut self, partition: &Partition, parted: &mut SplitPage) {
-        self.cache.count(parted.from_cache, parted.unread.len() - parted.skipped);
+    pub(super) fn page_listed(&mut self, partition: &Partition, split: &mut SplitPage) {
+        self.cache.count(split.from_cache, split.unread.len() - split.skipped);
         let open = self.open.entry(partition.clone()).or_default();
-        open.objects += parted.found.len() + parted.unread.len();
-        open.unfound += parted.unread.len();
-        open.cached.append(&mut parted.cached);
-        open.listed = parted.next.is_none();
+        open.objects += split.found.len() + split.unread.len();
+        open.unread += split.unread.len();
+        open.cached.append(&mut split.cached);
+        open.listed = split.next.is_none();
         // Cached objects that no longer exist must be removed from the cache.
-        let last = parted.rest.take_if(|_| open.listed);
+        let last = split.rest.take_if(|_| open.listed);
         open.changed |= last.is_some_and(|mut rest| !rest.is_cache_used_up());
         self.close(partition);
     }
@@ -55,7 +55,7 @@ impl CacheWriter {
     pub(super) fn object_read(&mut self, found: &ReadObject) {
         let Some(partition) = Partition::of_key(&found.meta.key) else { return };
         let Some(open) = self.open.get_mut(&partition) else { return };
-        open.unfound = open.unfound.saturating_sub(1);
+        open.unread = open.unread.saturating_sub(1);
         if let Some(cached) = to_cache(&found.meta, &found.item).filter(|_| self.cache.is_cacheable(&found.meta)) {
             open.cached.push(cached);
             open.changed = true;
@@ -68,7 +68,7 @@ impl CacheWriter {
 
     /// Writes a partition's cache file once all its objects are read.
     fn close(&mut self, partition: &Partition) {
-        let whole = self.open.get(partition).is_some_and(|open| open.listed && open.unfound == 0);
+        let whole = self.open.get(partition).is_some_and(|open| open.listed && open.unread == 0);
         let Some(open) = (if whole { self.open.remove(partition) } else { None }) else { return };
         if open.changed && self.cache.fits(open.objects) {
             let (cache, partition) = (Arc::clone(&self.cache), partition.clone());

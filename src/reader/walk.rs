@@ -40,7 +40,7 @@ struct OpenDay {
     /// Partitions that are not completely listed.
     listing: usize,
     /// Listed objects that are not read yet.
-    unfound: usize,
+    unread: usize,
     /// Objects listed so far.
     objects: usize,
 }
@@ -138,11 +138,11 @@ impl Walk {
             self.listings.spawn(async move {
                 let ListingCursor { partition, after, rest } = place;
                 let page = reader.lake().list(&partition.prefix(), Depth::Recursive, after.as_deref()).await;
-                let parted = match page {
+                let split = match page {
                     Ok(page) => Ok(split_page(&reader, &partition, page, rest).await),
                     Err(e) => Err(e),
                 };
-                (partition, parted)
+                (partition, split)
             });
         }
     }
@@ -168,21 +168,21 @@ impl Walk {
     }
 
     fn page_arrived(&mut self, listed: Result<(Partition, Result<SplitPage, Error>), JoinError>) {
-        let (partition, mut parted) = match listed {
-            Ok((partition, Ok(parted))) => (partition, parted),
+        let (partition, mut split) = match listed {
+            Ok((partition, Ok(split))) => (partition, split),
             Ok((_, Err(e))) => return self.fail(e),
             Err(e) => return self.fail(broken(&e)),
         };
         if let Some(cache_writer) = &mut self.cache_writer {
-            cache_writer.page_listed(&partition, &mut parted);
+            cache_writer.page_listed(&partition, &mut split);
         }
-        let SplitPage { unread, found, next, rest, .. } = parted;
+        let SplitPage { unread, found, next, rest, .. } = split;
         let day = partition.day;
         let open = self.days.entry(day).or_default();
         open.objects += found.len() + unread.len();
         self.steps.extend(found.into_iter().map(|found| ReadEvent::Object(Box::new(found))));
         if !unread.is_empty() {
-            (open.unfound, self.waiting) = (open.unfound + unread.len(), self.waiting + unread.len());
+            (open.unread, self.waiting) = (open.unread + unread.len(), self.waiting + unread.len());
             self.listed.entry(day).or_default().extend(unread);
         }
         match next {
@@ -213,7 +213,7 @@ impl Walk {
             Err(e) => return self.fail(broken(&e)),
         };
         if let Some(open) = self.days.get_mut(&day) {
-            open.unfound -= batch.len();
+            open.unread -= batch.len();
         }
         for found in batch {
             match found {
@@ -232,7 +232,7 @@ impl Walk {
         while self.failed.is_none()
             && let Some(first) = self.days.first_entry()
             && first.get().listing == 0
-            && first.get().unfound == 0
+            && first.get().unread == 0
         {
             self.steps.push_back(ReadEvent::DayComplete(first.remove_entry().0));
         }

@@ -47,11 +47,11 @@ impl Merge<'_> {
                 Some(Err(e)) => anyhow::bail!("the sorted lake side cannot be read back: {e}"),
                 None => None,
             };
-            let told_id = match &mut self.truth_check {
+            let truth_id = match &mut self.truth_check {
                 Some(truth_check) => truth_check.next()?,
                 None => None,
             };
-            let first = [lake_id, row.as_ref().map(|row| &row.id), told_id].into_iter().flatten().min();
+            let first = [lake_id, row.as_ref().map(|row| &row.id), truth_id].into_iter().flatten().min();
             let Some(id) = first.cloned() else { return Ok(true) };
             while let Some(entry) = entries.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.id == id)) {
                 let entry = entry?;
@@ -121,7 +121,7 @@ impl Merge<'_> {
             ([(key, record)], [], Some(row)) if self.is_plain(key, record, &row) => {
                 self.findings.matched(key, record, &row)
             }
-            (_, _, row) => self.findings.add_candidate(suspicion(&id.text(), opened, names, row)).context(FULL),
+            (_, _, row) => self.findings.add_candidate(candidate(&id.text(), opened, names, row)).context(FULL),
         }
     }
 
@@ -134,7 +134,7 @@ impl Merge<'_> {
 }
 
 /// Returns the candidate for an id. The object with the canonical key is compared; others with the same id are copies.
-fn suspicion(id: &str, mut opened: Vec<(String, Record)>, names: Vec<String>, row: Option<Row>) -> Candidate {
+fn candidate(id: &str, mut opened: Vec<(String, Record)>, names: Vec<String>, row: Option<Row>) -> Candidate {
     opened.sort_by(|a, b| (!has_canonical_key(&a.0, &a.1), &a.0).cmp(&(!has_canonical_key(&b.0, &b.1), &b.0)));
     let unopened = !names.is_empty();
     let mut keys = Vec::with_capacity(opened.len() + names.len());

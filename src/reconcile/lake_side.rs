@@ -39,7 +39,7 @@ pub(super) struct LakeSide {
 }
 
 /// Unreadable objects that are retried together.
-const DOUBTS: usize = 500;
+const RETRIES_AT_ONCE: usize = 500;
 
 /// Reads the lake side of an audit, or of a shard of it.
 pub(super) async fn read(
@@ -88,7 +88,7 @@ pub(super) async fn read(
                 stage.set_fraction(f64::from(closed) / days as f64);
             }
         }
-        if collector.to_retry.len() >= DOUBTS {
+        if collector.to_retry.len() >= RETRIES_AT_ONCE {
             for entry in collector.retry_unreadable().await? {
                 sorter.push(entry).context(FULL)?;
             }

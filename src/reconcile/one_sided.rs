@@ -118,9 +118,9 @@ mod tests {
             .paired()
             .unwrap()
             .map(|candidate| {
-                let suspicion = candidate.unwrap();
-                let row = suspicion.row.map(|row| row.0.id().to_owned());
-                (suspicion.keys.first().map_or(String::new(), |_| suspicion.id), row)
+                let candidate = candidate.unwrap();
+                let row = candidate.row.map(|row| row.0.id().to_owned());
+                (candidate.keys.first().map_or(String::new(), |_| candidate.id), row)
             })
             .collect();
         let pair = |lake: &str, row: &str| (lake.to_owned(), (!row.is_empty()).then(|| row.to_owned()));

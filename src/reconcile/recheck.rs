@@ -148,10 +148,10 @@ async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) 
         looks.push(Observation { row, id_variant: near, ..Observation::default() });
     }
     // All keys are read as one flat list, so that the copies of one id are read concurrently.
-    let wanted = candidates.iter().zip(&looks).enumerate().flat_map(|(at, (suspicion, observation))| {
-        let keys = if suspicion.keys.is_empty() { observation.row.as_ref().and_then(likely_key) } else { None };
-        let keys = suspicion.keys.iter().cloned().chain(keys);
-        keys.map(move |key| (at, key, suspicion.id.as_str())).collect::<Vec<_>>()
+    let wanted = candidates.iter().zip(&looks).enumerate().flat_map(|(at, (candidate, observation))| {
+        let keys = if candidate.keys.is_empty() { observation.row.as_ref().and_then(likely_key) } else { None };
+        let keys = candidate.keys.iter().cloned().chain(keys);
+        keys.map(move |key| (at, key, candidate.id.as_str())).collect::<Vec<_>>()
     });
     let wanted: Vec<_> = wanted.collect();
     let mut objects = stream::iter(wanted)

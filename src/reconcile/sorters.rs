@@ -60,11 +60,11 @@ impl Sorters {
         self.of(1_000)
     }
 
-    pub(super) fn told_ids(&self) -> io::Result<Sorter<IdEntry>> {
+    pub(super) fn truth_ids(&self) -> io::Result<Sorter<IdEntry>> {
         self.of(180)
     }
 
-    pub(super) fn told_hashes(&self) -> io::Result<Sorter<HashEntry>> {
+    pub(super) fn truth_hashes(&self) -> io::Result<Sorter<HashEntry>> {
         self.of(180)
     }
 

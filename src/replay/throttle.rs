@@ -168,8 +168,8 @@ impl Throttle {
             }
             self.stage.waiting(Some(&wait.detail));
             let left = state.next.saturating_duration_since(Instant::now());
-            let nap = if wait.signal == RATE { left.min(LOOK) } else { LOOK };
-            tokio::time::sleep(nap).await;
+            let pause = if wait.signal == RATE { left.min(LOOK) } else { LOOK };
+            tokio::time::sleep(pause).await;
         };
         if let Some((signal, since)) = waited {
             state.waited(signal, since.elapsed());
@@ -242,7 +242,7 @@ impl Throttle {
                 let looked = self.check_signals(&state.limits).await;
                 state.unavailable_since = looked.is_err().then(|| state.unavailable_since.unwrap_or_else(Instant::now));
                 // A server that cannot be checked may be overloaded.
-                let wait = looked.unwrap_or_else(|e| WaitReason::new(NONE, self.error_detail(e)));
+                let wait = looked.unwrap_or_else(|e| WaitReason::new(NO_SIGNAL, self.error_detail(e)));
                 state.looked = Some((Instant::now(), wait.clone()));
                 wait
             }
@@ -344,7 +344,7 @@ impl State {
 
     /// Logs that a wait begins: as a warning the first time, and each time that a signal cannot be read.
     fn log(&self, wait: &WaitReason) {
-        if wait.signal == NONE || (wait.signal != RATE && !self.pauses.contains_key(wait.signal)) {
+        if wait.signal == NO_SIGNAL || (wait.signal != RATE && !self.pauses.contains_key(wait.signal)) {
             tracing::warn!("paused: {}", wait.detail);
         } else {
             tracing::debug!("paused: {}", wait.detail);
@@ -358,7 +358,7 @@ fn at_rate(rows: f64, rate: u64) -> Duration {
 }
 
 const RATE: &str = "rows per second";
-const NONE: &str = "no signal";
+const NO_SIGNAL: &str = "no signal";
 
 #[cfg(test)]
 mod tests {

@@ -34,7 +34,7 @@ async fn locks_are_reported_and_waited_for(server: Server) {
     database.drop().await;
 }
 
-/// SIGTERM ends it at the end of one lock wait, and says what to do; the next run completes it.
+/// SIGTERM ends it at the end of one lock wait, and the error states what to do; the next run completes it.
 async fn a_replay_that_waits_for_locks_can_be_stopped(server: Server) {
     let Some((database, scene, count)) = scene(server).await else { return };
     let mut other = locking(&database).await;

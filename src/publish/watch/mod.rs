@@ -74,8 +74,8 @@ impl DeliveryWatch {
         let (published, receive) = mpsc::unbounded_channel();
         let seen = Arc::<WatchProgress>::default();
         let queue = PollQueue::new(Utc::now().naive_utc(), Arc::clone(&seen));
-        let looker = Poller { watched, schema, cancel: cancel.clone(), queue, receive };
-        Ok(Self { published, task: tokio::spawn(looker.run()), seen })
+        let poller = Poller { watched, schema, cancel: cancel.clone(), queue, receive };
+        Ok(Self { published, task: tokio::spawn(poller.run()), seen })
     }
 
     /// Adds a reading that has just been published. Cheap and non-blocking.

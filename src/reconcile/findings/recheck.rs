@@ -212,7 +212,7 @@ impl FindingCollector {
     ) -> anyhow::Result<()> {
         // Its object may be too new to be read. A row dated further ahead than clocks differ cannot have such an
         // object.
-        let cutoff = self.outcome.cutoff.map_or(NaiveDateTime::MAX, |fence| fence.naive_utc());
+        let cutoff = self.outcome.cutoff.map_or(NaiveDateTime::MAX, |cutoff| cutoff.naive_utc());
         let latest = (Utc::now() + CLOCKS_APART).naive_utc();
         let too_new = row.instant(Column::RowTs).is_some_and(|at| cutoff <= at && at <= latest);
         if lost || too_new {

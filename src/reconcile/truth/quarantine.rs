@@ -22,8 +22,8 @@ impl TruthCheck {
         cancel: &CancellationToken,
     ) -> anyhow::Result<Option<Sorted<HashEntry>>> {
         let Some(mut kept) = self.list(&*lake.sibling(QUARANTINE), progress, cancel).await? else { return Ok(None) };
-        let mut missing = self.sorters.told_hashes()?;
-        let nothing = self.sorters.told_hashes()?.finish()?;
+        let mut missing = self.sorters.truth_hashes()?;
+        let nothing = self.sorters.truth_hashes()?.finish()?;
         let entries = std::mem::replace(&mut self.hashes, nothing);
         let (mut last, mut has) = (None, kept.next().transpose()?);
         for entry in entries {

@@ -46,7 +46,7 @@ pub(in crate::reconcile) fn read(
         return Ok(None);
     }
     let stage = progress.stage("truth", "lines", None);
-    let (mut ids, mut hashes) = (sorters.told_ids()?, sorters.told_hashes()?);
+    let (mut ids, mut hashes) = (sorters.truth_ids()?, sorters.truth_hashes()?);
     let (mut truth, mut corrected) = (TruthResult::default(), Vec::new());
     for path in &options.files {
         let shown = path.display().to_string();

@@ -60,8 +60,8 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
     }
     if let Some(newest) = outcome.newest_row_ts {
-        let cutoff = outcome.cutoff.filter(|fence| *fence >= newest);
-        let before = cutoff.map_or(String::new(), |fence| format!(", {} before the cutoff", between(newest, fence)));
+        let cutoff = outcome.cutoff.filter(|cutoff| *cutoff >= newest);
+        let before = cutoff.map_or(String::new(), |cutoff| format!(", {} before the cutoff", between(newest, cutoff)));
         writeln!(f, "newest record recovered: processed {}{before}", newest.format("%F %T UTC"))?;
     }
     for undo in outcome.earlier_undo_files.iter().chain(&outcome.undo_file) {

@@ -20,9 +20,10 @@ fn counts(outcome: &Value) -> BTreeMap<&str, u64> {
     COUNTS.iter().filter_map(|name| Some((*name, outcome[*name].as_u64()?))).collect()
 }
 
-/// Returns the parts, and removes them.
+/// Returns the parts, and removes them. A killed attempt may leave a temporary file, which nothing reads.
 fn taken(scene: &Scene) -> BTreeMap<PathBuf, Vec<u8>> {
-    let parts = files(&scene.path("partes"));
+    let mut parts = files(&scene.path("partes"));
+    parts.retain(|path, _| !path.file_name().unwrap().to_str().unwrap().starts_with(".ruminate-"));
     fs::remove_dir_all(scene.path("partes")).unwrap();
     parts
 }
@@ -51,7 +52,7 @@ fn the_parts_of_a_compaction_in_shards_are_those_of_a_single_one() {
 }
 
 #[test]
-fn a_shard_has_complete_months_and_at_most_the_objects_asked_for() {
+fn a_shard_has_complete_months_and_at_most_the_requested_objects() {
     let scene = damaged(Lake::New, (2, 4, 100), 1);
     age(&scene.path("lake"));
     let planned = scene.run(&["plan", "compact", "--objects-per-shard", "60", "--out", "run"]);

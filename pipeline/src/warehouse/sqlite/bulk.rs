@@ -80,7 +80,7 @@ impl Sqlite {
         Ok(!self.query_strings(sql, &[table]).await?.is_empty())
     }
 
-    async fn read_notes(&self, filter: &str, run: &str) -> Result<Vec<JournalEntry>, Error> {
+    async fn read_entries(&self, filter: &str, run: &str) -> Result<Vec<JournalEntry>, Error> {
         if !self.exists("ruminate_journal").await? {
             return Ok(Vec::new());
         }
@@ -172,11 +172,11 @@ impl BulkWarehouse for Sqlite {
     }
 
     async fn run_headers(&self) -> Result<Vec<JournalEntry>, Error> {
-        self.read_notes("seq = 0 AND ?2 = '' ORDER BY rowid DESC", "").await
+        self.read_entries("seq = 0 AND ?2 = '' ORDER BY rowid DESC", "").await
     }
 
     async fn run_entries(&self, run: Uuid) -> Result<Vec<JournalEntry>, Error> {
-        self.read_notes("seq > 0 AND run_id = ?2 ORDER BY seq", &run.to_string()).await
+        self.read_entries("seq > 0 AND run_id = ?2 ORDER BY seq", &run.to_string()).await
     }
 
     async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {

@@ -75,7 +75,7 @@ impl Page for Outcome {
             repeat: ReproduceCommand::of(&self.options.command),
             resolved: match self[Counter::ResolvedOnRecheck] {
                 0 => String::new(),
-                n => numbers::of(n, "suspicion was", "suspicions were"),
+                n => numbers::of(n, "candidate was", "candidates were"),
             },
         }
     }

@@ -79,13 +79,13 @@ fn parts(text: &str, max: usize) -> Vec<&str> {
 }
 
 impl MySql {
-    pub(super) async fn journal_is_there(&self) -> Result<bool, Error> {
+    pub(super) async fn journal_exists(&self) -> Result<bool, Error> {
         let sql = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?";
         let run = |_| async { self.number(sqlx::query(sql).bind("ruminate_journal")).await };
         Ok(self.retry.run(Error::kind, run).await? > 0)
     }
 
-    pub(super) async fn make_journal(&self) -> Result<(), Error> {
+    pub(super) async fn create_journal(&self) -> Result<(), Error> {
         self.sessions.run(schema::MYSQL_JOURNAL.to_owned()).await.map_err(|e| match e.reason {
             Reason::Privilege => {
                 let message = format!(
@@ -100,7 +100,7 @@ impl MySql {
     }
 
     /// Returns true if an entry was written by that change.
-    pub(super) async fn noted(&self, entry: &JournalEntry, id: &str) -> Result<bool, Error> {
+    pub(super) async fn is_journaled(&self, entry: &JournalEntry, id: &str) -> Result<bool, Error> {
         let sql = "SELECT COUNT(*) FROM ruminate_journal \
                    WHERE table_name = ? AND run_id = ? AND seq = ? AND part = 0 AND change_id = ?";
         let query = sqlx::query(sql).bind(self.table.as_str()).bind(entry.run_id.to_string()).bind(entry.seq).bind(id);
@@ -108,8 +108,8 @@ impl MySql {
     }
 
     /// Returns the entries of this table that match a condition, sorted by its ORDER BY.
-    pub(super) async fn read_notes(&self, filter: &str, run: &str) -> Result<Vec<JournalEntry>, Error> {
-        if !self.journal_is_there().await? {
+    pub(super) async fn read_entries(&self, filter: &str, run: &str) -> Result<Vec<JournalEntry>, Error> {
+        if !self.journal_exists().await? {
             return Ok(Vec::new());
         }
         let sql: Arc<str> = format!(

@@ -10,7 +10,7 @@ use crate::warehouse::bulk::LoadMetrics;
 use crate::warehouse::{Error, Reason, throttle_query};
 
 impl MySql {
-    pub(super) async fn strain(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
+    pub(super) async fn read_load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
         let rows = self.sessions.query_text("SHOW GLOBAL STATUS LIKE 'Threads_running'".into()).await?;
         let threads_running = rows.first().and_then(|row| text(row, 1)).and_then(|text| text.parse().ok());
         let query = match query {

@@ -44,7 +44,7 @@ pub(super) struct LoadSessionManager {
 pub(super) type LoadSessionPool = Pool<LoadSessionManager>;
 
 /// Connection with its maximum packet size, in bytes.
-pub(super) struct Dialed {
+pub(super) struct LoadConnection {
     pub connection: Conn,
     pub packet: usize,
 }
@@ -83,7 +83,7 @@ impl LoadSessionManager {
     }
 
     /// Opens a connection, and configures it.
-    async fn open(&self, options: OptsBuilder, mode: TlsMode) -> Result<Dialed, mysql_async::Error> {
+    async fn open(&self, options: OptsBuilder, mode: TlsMode) -> Result<LoadConnection, mysql_async::Error> {
         let mut connection = self.secured(options, mode).await?;
         connection.query_drop(settings(TimeoutProfile::Bulk)).await?;
         for setting in SETTINGS {
@@ -91,7 +91,7 @@ impl LoadSessionManager {
         }
         let packet: Option<u64> = connection.query_first("SELECT @@SESSION.max_allowed_packet").await?;
         let packet = packet.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(1_024);
-        Ok(Dialed { connection, packet })
+        Ok(LoadConnection { connection, packet })
     }
 
     /// Opens a connection in a TLS mode, like sqlx.
@@ -142,7 +142,7 @@ fn failure(e: &mysql_async::Error) -> Error {
 }
 
 impl Driver for LoadSessionManager {
-    type Connection = Dialed;
+    type Connection = LoadConnection;
 
     fn login(&self) -> Option<&Arc<dyn CredentialProvider>> {
         self.credentials.as_ref()
@@ -152,7 +152,7 @@ impl Driver for LoadSessionManager {
         self.connect_timeout
     }
 
-    async fn connect(&self, with: Option<Credentials>) -> Result<Dialed, Error> {
+    async fn connect(&self, with: Option<Credentials>) -> Result<LoadConnection, Error> {
         let (mut options, (host, socket)) = (self.options.clone(), &self.server);
         let host = with.as_ref().and_then(|with| with.host.as_ref()).unwrap_or(host);
         let mode = self.tls.mode(host, socket.as_deref());
@@ -165,7 +165,7 @@ impl Driver for LoadSessionManager {
         self.open(options, mode).await.map_err(|e| failure(&e))
     }
 
-    async fn ping(&self, held: &mut Dialed) -> Result<(), Error> {
+    async fn ping(&self, held: &mut LoadConnection) -> Result<(), Error> {
         held.connection.ping().await.map_err(|e| failure(&e))
     }
 }

@@ -39,7 +39,7 @@ pub(super) const SMALL_PACKET: usize = 128 * 1024;
 /// State of bulk loading on a server: its own sessions, and the detected load method.
 #[derive(Debug, Clone)]
 pub(super) struct LoadState {
-    dialers: LoadSessionPool,
+    sessions: LoadSessionPool,
     /// Load method requested by the user.
     requested: Option<LoadMethod>,
     strategy: Arc<Mutex<Option<LoadStrategy>>>,
@@ -55,8 +55,8 @@ impl LoadState {
         access: (Option<Arc<dyn CredentialProvider>>, Duration),
         max: u32,
     ) -> Self {
-        let dialers = LoadSessionManager::pool(url, options, tls, access, max);
-        Self { dialers, requested: None, strategy: Arc::default(), packet: Arc::default() }
+        let sessions = LoadSessionManager::pool(url, options, tls, access, max);
+        Self { sessions, requested: None, strategy: Arc::default(), packet: Arc::default() }
     }
 
     fn known(&self) -> Option<LoadStrategy> {
@@ -101,7 +101,7 @@ impl MySql {
             let why = "local_infile is OFF: SET GLOBAL local_infile = ON enables LOAD DATA";
             return self.loader.fall_back_to_insert(why.into(), &self.address);
         }
-        let open = |_| self.loader.dialers.get(&self.address);
+        let open = |_| self.loader.sessions.get(&self.address);
         match self.retry.run(Error::kind, open).await {
             Ok(mut fast) => {
                 fast.is_reusable = true;
@@ -170,23 +170,23 @@ impl BulkWarehouse for MySql {
 
     async fn open_journal(&self, create: bool) -> Result<bool, Error> {
         self.reach().await?;
-        let there = self.journal_is_there().await?;
+        let there = self.journal_exists().await?;
         if create && !there {
-            self.make_journal().await?;
+            self.create_journal().await?;
         }
         Ok(there || create)
     }
 
     async fn run_headers(&self) -> Result<Vec<JournalEntry>, Error> {
-        self.read_notes("seq = 0 AND ''", "").await
+        self.read_entries("seq = 0 AND ''", "").await
     }
 
     async fn run_entries(&self, run: Uuid) -> Result<Vec<JournalEntry>, Error> {
-        self.read_notes("seq > 0 AND run_id", &run.to_string()).await
+        self.read_entries("seq > 0 AND run_id", &run.to_string()).await
     }
 
     async fn load_metrics(&self, query: Option<&str>) -> Result<LoadMetrics, Error> {
-        self.strain(query).await
+        self.read_load_metrics(query).await
     }
 
     async fn replica_lag(&self) -> Result<Option<Duration>, Error> {
@@ -199,7 +199,7 @@ impl BulkWarehouse for MySql {
     }
 
     async fn create_like(&self, shadow: &TableName) -> Result<bool, Error> {
-        self.make_shadow(shadow).await
+        self.create_shadow(shadow).await
     }
 
     async fn swap_tables(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {

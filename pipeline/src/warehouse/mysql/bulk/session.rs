@@ -62,7 +62,7 @@ impl<'a> Session<'a> {
     pub async fn open(warehouse: &'a MySql, method: LoadMethod) -> Result<Self, Error> {
         let (line, packet) = match method {
             LoadMethod::LoadData => {
-                let mut fast = warehouse.loader.dialers.get(&warehouse.address).await?;
+                let mut fast = warehouse.loader.sessions.get(&warehouse.address).await?;
                 let packet = fast.connection().packet;
                 (DriverSession::MysqlAsync(fast), packet)
             }

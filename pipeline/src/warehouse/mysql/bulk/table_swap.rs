@@ -19,16 +19,16 @@ const RENAMES: u32 = 30;
 const RENAME_PAUSE: Duration = Duration::from_secs(1);
 
 impl MySql {
-    async fn is_there(&self, table: &TableName) -> Result<bool, Error> {
+    async fn table_exists(&self, table: &TableName) -> Result<bool, Error> {
         self.exists(SchemaObject::Table, table.as_str()).await
     }
 
-    pub(super) async fn make_shadow(&self, shadow: &TableName) -> Result<bool, Error> {
+    pub(super) async fn create_shadow(&self, shadow: &TableName) -> Result<bool, Error> {
         self.reach().await?;
-        if self.is_there(shadow).await? {
+        if self.table_exists(shadow).await? {
             return Ok(false);
         }
-        if self.is_there(&self.table).await? {
+        if self.table_exists(&self.table).await? {
             self.sessions.run(format!("CREATE TABLE `{shadow}` LIKE `{}`", self.table)).await?;
             return Ok(true);
         }
@@ -40,11 +40,11 @@ impl MySql {
 
     pub(super) async fn rename(&self, shadow: &TableName, old: &TableName) -> Result<(), Error> {
         self.reach().await?;
-        if self.is_there(old).await? {
+        if self.table_exists(old).await? {
             return Err(Error::new(Reason::AlreadyExists, &self.address, format!("there is a table {old} already")));
         }
         let into_place = format!("`{shadow}` TO `{}`", self.table);
-        let sql = match self.is_there(&self.table).await? {
+        let sql = match self.table_exists(&self.table).await? {
             true => format!("RENAME TABLE `{}` TO `{old}`, {into_place}", self.table),
             false => format!("RENAME TABLE {into_place}"),
         };

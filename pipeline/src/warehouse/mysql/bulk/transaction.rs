@@ -34,7 +34,7 @@ impl MySql {
         let (id, locked) = (token.id(), AtomicU32::new(0));
         let run = |_| async {
             let was_lost = token.is_lost() && !change.journal_writes.is_empty();
-            if was_lost && self.noted(&change.journal_writes[0], id).await? {
+            if was_lost && self.is_journaled(&change.journal_writes[0], id).await? {
                 return Ok(InsertResult::Inserted);
             }
             let done = self.change_once(change, schema, id).await;
@@ -44,7 +44,7 @@ impl MySql {
                     locked.fetch_add(1, Ordering::Relaxed);
                 }
                 // The lost session may have committed, so that its own rows now exist.
-                Ok(InsertResult::IdTaken) if was_lost && self.noted(&change.journal_writes[0], id).await? => {
+                Ok(InsertResult::IdTaken) if was_lost && self.is_journaled(&change.journal_writes[0], id).await? => {
                     return Ok(InsertResult::Inserted);
                 }
                 _ => {}
