@@ -142,7 +142,7 @@ fn months_are_not_divided_and_fill_shards_in_order() {
     assert_eq!(sizes_of_months(&shards), [(2, 90), (2, 200), (1, 70)]);
     for (count, due) in [
         (1, vec![(5, 360)]),
-        (2, vec![(4, 290), (1, 70)]),
+        (2, vec![(2, 90), (3, 270)]),
         (4, vec![(1, 60), (1, 30), (2, 200), (1, 70)]),
         (6, vec![(1, 60), (1, 30), (2, 200), (1, 70), (0, 0), (0, 0)]),
     ] {
