@@ -13,9 +13,9 @@ pub struct PartsStats {
     pub rows: u64,
     /// Objects that were read one by one.
     pub fetched: u64,
-    /// Parts that were used.
+    /// Parts that were used; in a merged run, counted once for each shard that used it.
     pub parts: u64,
-    /// Parts that were not trusted: their objects were read.
+    /// Parts that were not trusted: their objects were read. Counted like `parts`.
     pub not_trusted: u64,
     /// The first of these, each with the reason.
     pub reasons: Vec<DistrustedPart>,
@@ -57,6 +57,7 @@ impl PartsStats {
 
     fn shorten(&mut self) {
         self.reasons.sort();
+        self.reasons.dedup(); // several shards read one part
         self.reasons.truncate(NAMED);
     }
 }
