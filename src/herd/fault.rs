@@ -1,6 +1,6 @@
 //! The types of faults, [`Fault`] and [`Malformed`]: their names and expected results. `delivery` injects a fault, `malformed`
 //! breaks a line; `fault_rates` derives the rates from [`Fault::ALL`]. The help of `--faults` in `cli/generate.rs` lists them too; a test compares the two.
-//! [`Fault::ALL`] has the order of the declaration, and a new type is the last one: otherwise existing seeds give other histories.
+//! [`Fault::ALL`] has the order of the declaration, and a new type is the last one, also in the list: otherwise existing seeds give other histories.
 
 use std::fmt;
 

@@ -258,7 +258,7 @@ async fn live_mariadb_columns_that_round_are_no_conflicts() {
 #[tokio::test]
 async fn live_mysql_killed_connections_cost_time_and_nothing_else() {
     let Some((database, scene, count)) = scene(MYSQL).await else { return };
-    let args = ["replay", "--output", "json", "--rows-per-second", "1500", "-v"];
+    let args = ["replay", "--output", "json", "--rows-per-second", "700", "-v"];
     let mut child = scene.start(&args);
     let mut kills = 0;
     for _ in 0..200 {

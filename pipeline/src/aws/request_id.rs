@@ -1,10 +1,10 @@
 //! Request ids, by which AWS support finds a request.
 //!
 //! They are not logged separately: the message of an error about an S3 or SNS response with an error status ends with
-//! `(request id …)`, and is logged and reported with it. Errors inside a successful response (an entry of a PublishBatch), of
-//! the checks of a bucket, its clock and conditions and of a topic, and of Secrets Manager do not have it. Successful
-//! requests are not recorded. The Lambda's own request id, which identifies an
-//! invocation, is in the span of its log lines and in its metrics (`lambda/src/logs.rs`).
+//! `(request id …)`, and is logged and reported with it. Errors inside a successful response (an entry of a PublishBatch),
+//! of a bucket that is missing or in another region, of refused checks that are only warnings, and of Secrets Manager do not
+//! have it. Successful requests are not recorded. The Lambda's own request id, which identifies an invocation, is in the
+//! span of its log lines and in its metrics (`lambda/src/logs.rs`).
 
 /// Headers with the request id: S3's, and the one of all other services.
 const HEADERS: [&str; 2] = ["x-amz-request-id", "x-amzn-requestid"];

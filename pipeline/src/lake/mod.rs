@@ -14,7 +14,7 @@
 //! # Changing every request
 //!
 //! What applies to all requests of every back end, such as a limit on bytes per second or a count of requests, is a [`Lake`]
-//! around another one, in a file here, which `open_lake` puts around the back end. `src/inventory/lake.rs` of the toolkit
+//! around another one, in a file here, which `LakeFlags::open_for` of the toolkit puts around the back end. `src/inventory/lake.rs` of the toolkit
 //! is an example of forwarding. Forward every method, also those with a default body. A limit also wraps what `sibling` and
 //! `as_of` return, with one budget for all: parts are read from a sibling. The reader is the wrong place: parts, rechecks and
 //! repairs read without it.

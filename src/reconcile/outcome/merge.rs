@@ -5,7 +5,7 @@
 //! first one. Otherwise the order and grouping of the parts do not matter.
 //!
 //! [`Outcome::merge`] is for audits that were concluded on their own. `ruminate merge` concludes an audit of shards instead
-//! (`shard/combine.rs`), which adds their counts with `add_counts` and derives the rest once.
+//! (`shard/combine.rs`, which calls `withdrawn.rs`); that adds their counts with `add_counts` and derives the rest once.
 //!
 //! Merging an outcome that was read from JSON gives the same result. Rounded sums have their exact value next to them,
 //! and state that is not displayed is in [`Carry`](super::Carry).

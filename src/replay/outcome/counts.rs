@@ -3,7 +3,8 @@
 //! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
 //! and the exit code follow from their roles. `tally.rs` counts most of them; `load/` counts the results of rows (by
 //! day in `load/entries.rs`, rows read back in `load/verify.rs`), `selection.rs` and `coordinator.rs` what was requested and not
-//! found. `CONTRIBUTING.md` lists what a part of the listed objects needs in addition.
+//! found. What depends on a listed object (size, class, source) is counted in `ReaderState::take` (`reader.rs`), what depends
+//! on a record in `load/entries.rs` and `load/sink.rs`: `tally.rs` knows only keys and results. `CONTRIBUTING.md` lists what a part of the listed objects needs in addition.
 
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};

@@ -129,33 +129,66 @@ impl Outcome {
     }
 
     /// Adds the outcome of a run that loaded other objects of the same lake into the same table.
+    ///
+    /// What both runs have in common (stores, options, command, cutoff, method) comes from the first one.
     pub fn merge(&mut self, other: Self) {
-        self.counts.merge(&other.counts);
-        self.seconds += other.seconds;
-        self.session_records += other.session_records;
-        self.transactions += other.transactions;
-        self.reading_seconds += other.reading_seconds;
-        self.loading_seconds += other.loading_seconds;
-        self.newest_row_ts = self.newest_row_ts.max(other.newest_row_ts);
-        self.newest_data = self.newest_data.max(other.newest_data);
-        self.lake_throttling.merge(other.lake_throttling);
-        PartsStats::merge_some(&mut self.from_parts, other.from_parts);
-        InventoryInfo::merge_some(&mut self.listing, other.listing);
-        self.resumed |= other.resumed;
-        other.pauses.into_iter().for_each(|pause| self.waited(pause));
-        for (place, counts) in &other.days {
+        let Self {
+            run_id: _,
+            lake: _,
+            lake_endpoint: _,
+            warehouse: _,
+            options: _,
+            allow_empty: _,
+            command: _,
+            cutoff: _,
+            method: _,
+            counts,
+            seconds,
+            resumed,
+            stopped,
+            lake_throttling,
+            from_parts,
+            listing,
+            session_records,
+            transactions,
+            reading_seconds,
+            loading_seconds,
+            pauses,
+            newest_row_ts,
+            newest_data,
+            undo_file,
+            earlier_undo_files,
+            undo_commands,
+            table_swap,
+            days,
+            problems,
+        } = other;
+        self.counts.merge(&counts);
+        self.seconds += seconds;
+        self.session_records += session_records;
+        self.transactions += transactions;
+        self.reading_seconds += reading_seconds;
+        self.loading_seconds += loading_seconds;
+        self.newest_row_ts = self.newest_row_ts.max(newest_row_ts);
+        self.newest_data = self.newest_data.max(newest_data);
+        self.lake_throttling.merge(lake_throttling);
+        PartsStats::merge_some(&mut self.from_parts, from_parts);
+        InventoryInfo::merge_some(&mut self.listing, listing);
+        self.resumed |= resumed;
+        pauses.into_iter().for_each(|pause| self.waited(pause));
+        for (place, counts) in &days {
             self.days.entry(place.clone()).or_default().merge(counts);
         }
-        self.problems.merge(other.problems);
-        self.stopped = self.stopped.take().or(other.stopped);
-        for undo in other.earlier_undo_files.into_iter().chain(other.undo_file) {
+        self.problems.merge(problems);
+        self.stopped = self.stopped.take().or(stopped);
+        for undo in earlier_undo_files.into_iter().chain(undo_file) {
             if !self.earlier_undo_files.contains(&undo) && self.undo_file.as_ref() != Some(&undo) {
                 self.earlier_undo_files.push(undo);
             }
         }
-        let new = other.undo_commands.into_iter().filter(|command| !self.undo_commands.contains(command));
+        let new = undo_commands.into_iter().filter(|command| !self.undo_commands.contains(command));
         self.undo_commands.extend(new.collect::<Vec<_>>());
-        match (&mut self.table_swap, other.table_swap) {
+        match (&mut self.table_swap, table_swap) {
             (_, None) => {}
             (Some(swap), Some(newer)) => swap.merge(newer),
             (none, newer) => *none = newer,
