@@ -18,6 +18,7 @@ pub(super) fn explained(e: Error, names: &[&str], command: &Command, config: &Co
     let name = &*names.join(" ");
     match e.kind() {
         ErrorKind::UnknownArgument => unknown_flag(e, name, command),
+        ErrorKind::InvalidSubcommand => other_command(e),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => with_origin(e, names, config, typed),
         ErrorKind::ArgumentConflict => with_stages(e),
         ErrorKind::MissingRequiredArgument if name == "publish" => with_generate(e),
@@ -38,6 +39,24 @@ fn tip(mut e: Error, tip: String) -> Error {
     tips.push(tip.into());
     e.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     e
+}
+
+/// Tasks by the words of the documentation and of other tools, with the command of each.
+const TASKS: [(&[&str], &str); 6] = [
+    (&["audit", "check", "compare", "diff", "verify"], "reconcile"),
+    (&["repair", "fix"], "reconcile --repair"),
+    (&["recover", "rebuild", "load"], "replay"),
+    (&["load-test", "loadtest", "send"], "publish"),
+    (&["import", "ingest"], "backfill"),
+    (&["deploy", "package"], "bundle"),
+];
+
+/// Names the command of a task that is not a command.
+fn other_command(mut e: Error) -> Error {
+    let word = named(&e, ContextKind::InvalidSubcommand);
+    let Some((_, command)) = TASKS.iter().find(|(words, _)| words.contains(&word.as_str())) else { return e };
+    e.remove(ContextKind::SuggestedSubcommand);
+    tip(e, format!("that is `ruminate {command}`"))
 }
 
 /// Names the current name of a renamed flag, or the commands that have the flag.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Schedule, Source};
+use super::{LINGER, Schedule, Source};
 use crate::outcome::{count, counted, duration};
 use crate::topic::Terms;
 
@@ -72,9 +72,13 @@ impl Estimate {
         }
     }
 
+    /// Returns the number of requests. At a low rate a batch is sent before it is full: it has its first message, and
+    /// those that are due within the linger time.
     fn requests(&self) -> Option<f64> {
         let Terms { per_call, chunk_bytes, .. } = self.terms;
-        self.messages.map(|messages| (messages / per_call).max(messages * self.bytes / chunk_bytes).ceil())
+        let messages = self.messages?;
+        let due_together = self.scheduled.map_or(f64::MAX, |seconds| 1.0 + messages / seconds * LINGER.as_secs_f64());
+        Some((messages / per_call.min(due_together)).max(messages * self.bytes / chunk_bytes).ceil())
     }
 
     fn dollars(&self) -> Option<f64> {
@@ -163,6 +167,10 @@ mod tests {
         let slow = Schedule::Rate("1/s".parse().unwrap());
         let slow = Estimate::of(&herd(100, 60), &slow, arn("us-east-1", "a"), 0);
         assert!(slow.is_large() && slow.to_string().contains("at least 91 min 0 s"), "{slow}");
+        assert!(slow.to_string().starts_with("about 5,460 messages in 5,353 requests"), "{slow}");
+        let fast = Schedule::Rate("1000/s".parse().unwrap());
+        let fast = Estimate::of(&herd(100, 60), &fast, arn("us-east-1", "a"), 0);
+        assert!(fast.to_string().starts_with("about 5,460 messages in 546 requests"), "{fast}");
         let week = Schedule::Speed("86400x".parse().unwrap());
         let week = Estimate::of(&herd(1, 7), &week, arn("us-east-1", "a"), 0);
         assert!(week.to_string().contains("at least 6.00 s"), "{week}");

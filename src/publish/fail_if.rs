@@ -203,6 +203,21 @@ impl FailIf {
         self.0.iter().find(|one| one.metric.needs_watch()).map(|one| one.text.as_str())
     }
 
+    /// Returns a warning if messages failed or were dropped, and no condition is about them.
+    pub(super) fn uncovered(&self, outcome: &Outcome) -> Option<String> {
+        let is_covered = |counted| {
+            let metrics = [Metric::Messages(counted), Metric::Share(counted)];
+            self.0.is_empty() || self.0.iter().any(|one| metrics.contains(&one.metric))
+        };
+        let lost =
+            [(MessageCount::Failed, Count::Failed, "failed"), (MessageCount::Dropped, Count::Dropped, "dropped")];
+        let lost = lost.into_iter().filter(|(metric, counter, _)| outcome.counts[*counter] > 0 && !is_covered(*metric));
+        let named: Vec<String> =
+            lost.map(|(_, counter, name)| format!("{} {name}", count(outcome.counts[counter]))).collect();
+        let why = "no condition of --fail-if covers them, so they do not affect the exit code";
+        (!named.is_empty()).then(|| format!("{} messages: {why}", named.join(" and ")))
+    }
+
     /// Evaluates each condition. A condition without a measurement counts as not passed.
     pub fn evaluate(&self, outcome: &Outcome) -> Vec<ConditionResult> {
         let judge = |one: &Condition| {
@@ -310,6 +325,21 @@ mod tests {
         assert_eq!(passed("unsent > 0; invalid > 0; retries > 0; behind > 0; starved > 1ms", &run), [true; 5]);
         let verdict = &"p99 > 0.4s".parse::<FailIf>().unwrap().evaluate(&run)[0];
         assert_eq!((verdict.condition.as_str(), verdict.measured.as_str()), ("p99 > 0.4s", "450.0 ms"));
+    }
+
+    #[test]
+    fn lost_messages_that_no_condition_covers_are_a_warning() {
+        let run = outcome();
+        let uncovered = |text: &str| text.parse::<FailIf>().unwrap().uncovered(&run);
+        let (failed, dropped) = (run.counts[Count::Failed], run.counts[Count::Dropped]);
+        assert!(failed > 0 && dropped > 0);
+        assert!(
+            uncovered("p99 > 5s").unwrap().starts_with(&format!("{failed} failed and {dropped} dropped messages: "))
+        );
+        assert!(uncovered("dropped > 5%").unwrap().starts_with(&format!("{failed} failed messages: ")));
+        assert_eq!(uncovered("failed > 9; dropped > 50%"), None);
+        assert_eq!(FailIf::default().uncovered(&run), None);
+        assert_eq!("p99 > 5s".parse::<FailIf>().unwrap().uncovered(&Outcome::default()), None);
     }
 
     #[test]

@@ -192,6 +192,9 @@ pub async fn run(
         outcome.check()?;
     }
     outcome.conditions = fail_if.evaluate(&outcome);
+    if let Some(warning) = fail_if.uncovered(&outcome) {
+        tracing::warn!("{warning}");
+    }
     Ok(outcome)
 }
 

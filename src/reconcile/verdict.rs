@@ -94,7 +94,7 @@ impl Counter {
 }
 
 /// Why a repair does not copy the values of an object with a forged id.
-pub(super) const FORGED: &str = "the object was changed after it was written: restore it from a version or a backup, or repair it with --trust warehouse";
+pub(super) const FORGED: &str = "the object was changed after it was written: restore it from a version or a backup, or repair it with --trust warehouse, limited by --farm, --from and --to, because that overwrites all other objects that differ";
 
 /// Declares the kinds of findings: `Variant: "name", counter, "why repair leaves it unchanged", "what it is";`.
 macro_rules! kinds {

@@ -74,8 +74,16 @@ impl fmt::Display for Outcome {
             return Ok(());
         }
         f.write_str(&repair_text(self))?;
-        if self.repaired.changes() > 0 && !self.repaired.dry_run && self.exit() == Exit::Findings {
-            writeln!(f, "exit code 1: the audit before the repair found drift; audit again to confirm")?;
+        if self.exit() == Exit::Findings && !self.repaired.dry_run {
+            match (&self.repaired.over_budget, self.repaired.changes()) {
+                (Some(_), _) => writeln!(f, "exit code 1: the audit found drift, and nothing was changed")?,
+                (None, 0) => {
+                    writeln!(f, "exit code 1: the audit found drift; nothing was changed, so there is no undo file")?
+                }
+                (None, _) => {
+                    writeln!(f, "exit code 1: the audit before the repair found drift; audit again to confirm")?
+                }
+            }
         }
         Ok(())
     }
