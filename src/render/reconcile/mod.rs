@@ -77,9 +77,10 @@ impl fmt::Display for Outcome {
         if self.exit() == Exit::Findings && !self.repaired.dry_run {
             match (&self.repaired.over_budget, self.repaired.changes()) {
                 (Some(_), _) => writeln!(f, "exit code 1: the audit found drift, and nothing was changed")?,
-                (None, 0) => {
-                    writeln!(f, "exit code 1: the audit found drift; nothing was changed, so there is no undo file")?
-                }
+                (None, 0) => writeln!(
+                    f,
+                    "exit code 1: the audit found drift, and the repair changed nothing: there is no undo file"
+                )?,
                 (None, _) => {
                     writeln!(f, "exit code 1: the audit before the repair found drift; audit again to confirm")?
                 }
