@@ -11,7 +11,7 @@ use crate::history::{Inputs, OnUniform};
 use crate::render::Rendered;
 use pipeline::intake::{Intake, WRITES};
 
-/// Ingest raw history files in bulk into the lake and the warehouse, without SNS (idempotent)
+/// Load history files into both stores, without SNS (idempotent)
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// History files (NDJSON, JSON, CSV or Parquet, optionally gzip or zstd) or directories of them; - for stdin

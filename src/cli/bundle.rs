@@ -9,7 +9,9 @@ use crate::generate::IfExists;
 use crate::progress::Progress;
 use crate::render::Rendered;
 
-/// Build and check the Lambda, and write a deployable directory: zip, template, SQL, checksums, DEPLOY.md
+/// Build the Lambda, and write a directory to deploy
+///
+/// The directory has the zip, the template, SQL, checksums and DEPLOY.md.
 ///
 /// Reproducible: the same binary gives the same bytes. Fails with a reason if the binary is not a Lambda runtime, targets
 /// another architecture, needs libraries other than glibc's or a glibc newer than 2.34, or if the zip exceeds 50 MB.

@@ -11,7 +11,9 @@ use pipeline::lake::dir::Dir;
 use pipeline::record::{PARTS, Slug};
 use pipeline::warehouse::TableName;
 
-/// Print SQL that creates tables over the lake and its parts in Athena, Trino, Spark or DuckDB
+/// Print SQL that creates tables over the lake and its parts
+///
+/// For Athena, Trino, Spark or DuckDB.
 ///
 /// The SQL creates a table over the JSON objects with all columns as text, a table over the parts, typed views of both,
 /// and the views of the warehouse under the same names.

@@ -10,7 +10,9 @@ use super::times::day;
 use crate::demo::{self, PreviousRun};
 use crate::render::{OutputFormat, Rendered, print_text};
 
-/// Run the whole pipeline locally without servers: generate, publish, replay, reconcile, repair
+/// Run the whole pipeline locally, without servers
+///
+/// Generates, publishes, replays, compacts, audits and repairs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Output directory

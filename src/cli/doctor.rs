@@ -13,7 +13,9 @@ use crate::topic::address::TopicAddress;
 use pipeline::lake::LakeUrl;
 use pipeline::retry::RetryPolicy;
 
-/// Check access to the lake, warehouse and topic, with a fix for each failure; changes neither store
+/// Check access to the lake, the warehouse and the topic
+///
+/// Each failure has a fix. Changes neither store.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Lake URL: s3://bucket/prefix or a directory

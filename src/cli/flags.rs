@@ -47,7 +47,7 @@ pub(super) struct GlobalFlags {
         help_heading = "Global options"
     )]
     pub log_format: LogFormat,
-    /// Increase log verbosity; -vv includes the AWS and database clients
+    /// Log more; -vv also the AWS and database clients
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
     /// Only log errors; hide progress

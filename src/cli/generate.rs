@@ -15,7 +15,9 @@ use crate::outcome::CommandOutcome;
 use crate::render::Rendered;
 use crate::render::generate::line;
 
-/// Generate synthetic farm histories; the same flags give the same bytes on any machine
+/// Generate synthetic farm histories
+///
+/// The same flags give the same bytes on any machine.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -73,7 +75,7 @@ pub(super) struct HerdFlags {
     /// Faults: duplicate, late, out_of_order, missing_day, malformed, corrected, oversized, unknown_farm, missing, zero. Use
     /// malformed.KIND for a single kind: truncated, garbage, missing_field, null_field, text, negative, nan, bad_date,
     /// impossible_date, decimal_comma, fraction, huge, empty_farm.
-    #[arg(long, value_name = "FAULT=RATE,…", default_value = "")]
+    #[arg(long, value_name = "FAULT=RATE,…", default_value = "", hide_default_value = true)]
     pub faults: Faults,
 }
 

@@ -261,7 +261,7 @@ mod tests {
     ];
 
     fn built() -> Command {
-        let mut command = command().term_width(100);
+        let mut command = command().term_width(80);
         command.build();
         command
     }

@@ -4,7 +4,9 @@ use super::flags::WarehouseFlags;
 use crate::init;
 use crate::render::Rendered;
 
-/// Create the warehouse schema (idempotent); never alters an existing table
+/// Create the warehouse schema (idempotent)
+///
+/// Never alters an existing table.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

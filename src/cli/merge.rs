@@ -12,9 +12,9 @@ use crate::reconcile::AuditOptions;
 use crate::render::Rendered;
 use pipeline::lake::{Conditions, LakeUrl};
 
-/// Combine the shards of a run into the outcome of its job; exits as the job does
+/// Combine the shards of a run into the outcome of its job
 ///
-/// If shards are missing it exits with 2 and prints the command for each: there is no partial outcome.
+/// Exits as the job does. If shards are missing it exits with 2 and prints the command for each: there is no partial outcome.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Run: a directory or s3://bucket/prefix

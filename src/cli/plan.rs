@@ -11,7 +11,7 @@ use crate::fleet::{AuditJob, CompactJob, ReplayJob, plan_audit, plan_compaction,
 use crate::reconcile::{Audit, Budget, Tolerance, TruthAsked};
 use crate::render::Rendered;
 
-/// Divide a job into shards that can run anywhere, and write the plan of the run
+/// Divide a job into shards, and write the plan of the run
 ///
 /// The result equals that of a single run. Run every shard with `ruminate shard RUN --shard K`, then `ruminate merge RUN`.
 #[derive(Debug, clap::Args)]

@@ -22,7 +22,9 @@ use pipeline::intake::event::Event;
 /// Maximum size of an event file, in bytes: ten times the limit of Lambda.
 const MAX_EVENT_BYTES: u64 = 60 * 1024 * 1024;
 
-/// Process messages as the Lambda does, from an SNS or SQS event file or an HTTP endpoint
+/// Process messages as the Lambda does
+///
+/// The messages come from a file with an SNS or SQS event, or from an HTTP endpoint.
 ///
 /// Exits 1 if a message was quarantined or failed, or if an existing row conflicts. On Ctrl-C, SIGTERM or --max-messages, the
 /// endpoint finishes in-flight requests and exits normally.

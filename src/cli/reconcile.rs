@@ -14,7 +14,9 @@ use crate::reconcile::{Audit, AuditOptions, AuditSettings, Budget, IngestPath, T
 use crate::render::Rendered;
 use pipeline::lake::Conditions;
 
-/// Compare the lake with the warehouse record by record and field by field, and optionally repair drift
+/// Compare the lake with the warehouse, and repair drift
+///
+/// Every record and every field is compared. Drift is repaired only with --repair.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

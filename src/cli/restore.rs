@@ -18,7 +18,9 @@ use pipeline::record::Slug;
 /// Name of the argument `--to`. In other commands that flag is a day, so it is not taken from variables or the config file.
 pub(super) const TARGET: &str = "restore_target";
 
-/// Write objects back from Parquet parts, byte for byte, never over an existing object
+/// Restore objects from Parquet parts, byte for byte
+///
+/// Existing objects are never overwritten.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

@@ -9,7 +9,9 @@ use crate::render::Rendered;
 use pipeline::lake::{Conditions, LakeUrl};
 use pipeline::retry::RetryPolicy;
 
-/// Revert the changes in an undo file of replay or reconcile, newest first (idempotent)
+/// Revert the changes of a replay or repair (idempotent)
+///
+/// The undo file is applied from its end.
 ///
 /// A row or object is reverted only if it still is as the change left it; what was modified since is reported and stays.
 #[derive(Debug, clap::Args)]

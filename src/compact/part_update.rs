@@ -8,6 +8,7 @@ use super::survey::{Survey, survey};
 use super::verify::verify;
 use super::write_error::WriteError;
 use super::{Compaction, Counter, OnDeleted, Outcome, Verification};
+use crate::outcome::counted;
 use crate::parts::{Part, PartName};
 use pipeline::lake::{ChangeResult, Error, Lake, ObjectMeta, head};
 
@@ -40,12 +41,23 @@ impl PartUpdate<'_> {
         let mut listed = self.listed.clone();
         for _ in 0..ATTEMPTS {
             match self.attempt(listed).await? {
-                Attempt::Done(outcome) => return Ok(*outcome),
+                Attempt::Done(outcome) => return Ok(self.with_rejected(*outcome)),
                 Attempt::Again => listed = head(&**self.parts, &self.name.key()).await?,
             }
         }
         let survey = self.survey(None).await?;
         Ok(self.left(survey, Counter::NotWritten, "other compactions keep replacing it: run this again later"))
+    }
+
+    /// Adds the problem of a part with objects that hold no record: the part has the reason of each, other commands show it.
+    fn with_rejected(&self, mut outcome: Outcome) -> Outcome {
+        let rejected = outcome[Counter::Rejected];
+        if rejected > 0 {
+            let objects = counted(rejected, "object holds", "objects hold");
+            let why = format!("{objects} no valid record: `ruminate reconcile` shows the reason of each");
+            outcome.problems.add("rejected", self.name.key(), why);
+        }
+        outcome
     }
 
     async fn survey(&self, part: Option<&Arc<Part>>) -> Result<Survey, Error> {

@@ -42,7 +42,7 @@ const WATCH_TIMEOUT: &str = "60s";
 /// Default maximum delay of generated messages: a later message would invalidate the load test.
 const DROP_AFTER: Duration = Duration::from_secs(1);
 
-/// Publish history files or generated readings to the topic, as a bulk load or a load test
+/// Publish histories to the topic, as a bulk load or a load test
 ///
 /// Invalid readings are reported and not sent. Messages that fail permanently, or after all retries, become dead letters; a
 /// dead-letter file can be published like any other file.

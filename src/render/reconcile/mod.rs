@@ -127,7 +127,7 @@ fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {}", one_line(&pattern.to_string()))?;
     }
     match outcome.control.hashes() {
-        [lake, warehouse] if lake.count + warehouse.count == 0 => {}
+        [lake, warehouse] if outcome.quick || lake.count + warehouse.count == 0 => {}
         [lake, warehouse] if lake == warehouse => writeln!(f, "  hash total of both sides: {}", lake.hex())?,
         [lake, warehouse] => {
             writeln!(f, "  hash totals: lake {}, warehouse {}", lake.hex(), warehouse.hex())?;

@@ -21,9 +21,17 @@ fn broken(outcome: &Outcome) -> u64 {
 /// Phrases for one and several rejected files.
 const REJECTED: [&str; 2] = ["input file was rejected", "input files were rejected"];
 
+/// Phrases for one and several messages with a finding of the intake.
+const NOT_STORED: [&str; 2] = ["message was quarantined or conflicts", "messages were quarantined or conflict"];
+
 /// Returns the number of messages that were read and are missing from the topic.
 fn missing(outcome: &Outcome) -> u64 {
     outcome.counts[Count::Read].saturating_sub(outcome.counts[Count::Published])
+}
+
+/// Returns the number of delivered messages that were not stored as they are, by the intake in this process.
+fn not_stored(outcome: &Outcome) -> u64 {
+    outcome.local.as_ref().map_or(0, |local| local.counts.findings())
 }
 
 fn not_arrived(outcome: &Outcome) -> u64 {
@@ -51,6 +59,8 @@ fn title(outcome: &Outcome) -> String {
         "Nothing was published".into()
     } else if missing > 0 {
         numbers::of(missing, "message was not published", "messages were not published")
+    } else if not_stored(outcome) > 0 {
+        numbers::of(not_stored(outcome), NOT_STORED[0], NOT_STORED[1])
     } else if not_arrived(outcome) > 0 {
         numbers::of(not_arrived(outcome), "reading was not delivered", "readings were not delivered")
     } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
@@ -130,6 +140,8 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     found.push((rejected, REJECTED[usize::from(rejected != 1)], "errors"));
     let counts = |category: &MessageCategory| *category != MessageCategory::NotReached || outcome.end.stopped.is_some();
     found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "account")));
+    let refused = not_stored(outcome);
+    found.push((refused, NOT_STORED[usize::from(refused != 1)], "intake"));
     let lost = not_arrived(outcome);
     let phrase = ["reading was not delivered to the warehouse", "readings were not delivered to the warehouse"];
     found.push((lost, phrase[usize::from(lost != 1)], "lag"));
@@ -153,6 +165,6 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::text("Resumed", resumed),
         Fact::code("Dead letters", written(&outcome.dead_letters).as_str()),
         Fact::code("Journal", written(&outcome.end.journal).as_str()),
-        Fact::program(outcome.exit(), "a check failed, or a message is missing"),
+        Fact::program(outcome.exit(), "a check failed, or a message is missing, quarantined or conflicting"),
     ])
 }

@@ -10,6 +10,8 @@ use pipeline::record::Column;
 /// Section of the control totals.
 #[derive(Debug, Serialize)]
 pub(super) struct Totals {
+    /// True if the audit did not read the values.
+    quick: bool,
     columns: Vec<Lines>,
     /// Columns whose totals differ.
     differing: String,
@@ -98,7 +100,7 @@ impl Totals {
             0 => "All totals agree.".to_owned(),
             n => format!("Totals differ in {n} of {} columns.", columns.len()),
         };
-        Self { columns, differing, note: note.into(), hashes: Hashes::of(outcome) }
+        Self { quick: outcome.quick, columns, differing, note: note.into(), hashes: Hashes::of(outcome) }
     }
 }
 
