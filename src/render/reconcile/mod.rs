@@ -74,20 +74,21 @@ impl fmt::Display for Outcome {
             return Ok(());
         }
         f.write_str(&repair_text(self))?;
-        if self.exit() == Exit::Findings && !self.repaired.dry_run {
-            match (&self.repaired.over_budget, self.repaired.changes()) {
-                (Some(_), _) => writeln!(f, "exit code 1: the audit found drift, and nothing was changed")?,
-                (None, 0) => writeln!(
-                    f,
-                    "exit code 1: the audit found drift, and the repair changed nothing: there is no undo file"
-                )?,
-                (None, _) => {
-                    writeln!(f, "exit code 1: the audit before the repair found drift; audit again to confirm")?
-                }
-            }
-        }
-        Ok(())
+        repair_exit(self, f)
     }
+}
+
+/// Writes what the exit code after a repair means.
+fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if outcome.exit() != Exit::Findings || outcome.repaired.dry_run {
+        return Ok(());
+    }
+    let meaning = match (&outcome.repaired.over_budget, outcome.repaired.changes()) {
+        (Some(_), _) => "the audit found drift, and nothing was changed",
+        (None, 0) => "the audit found drift, and the repair changed nothing: there is no undo file",
+        (None, _) => "the audit before the repair found drift; audit again to confirm",
+    };
+    writeln!(f, "exit code 1: {meaning}")
 }
 
 /// Writes the first findings of each kind.

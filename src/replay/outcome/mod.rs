@@ -181,17 +181,19 @@ impl Outcome {
         }
         self.problems.merge(problems);
         self.stopped = self.stopped.take().or(stopped);
-        for undo in earlier_undo_files.into_iter().chain(undo_file) {
-            if !self.earlier_undo_files.contains(&undo) && self.undo_file.as_ref() != Some(&undo) {
-                self.earlier_undo_files.push(undo);
-            }
-        }
+        earlier_undo_files.into_iter().chain(undo_file).for_each(|file| self.add_undo_file(file));
         let new = undo_commands.into_iter().filter(|command| !self.undo_commands.contains(command));
         self.undo_commands.extend(new.collect::<Vec<_>>());
         match (&mut self.table_swap, table_swap) {
             (_, None) => {}
             (Some(swap), Some(newer)) => swap.merge(newer),
             (none, newer) => *none = newer,
+        }
+    }
+
+    fn add_undo_file(&mut self, file: String) {
+        if !self.earlier_undo_files.contains(&file) && self.undo_file.as_ref() != Some(&file) {
+            self.earlier_undo_files.push(file);
         }
     }
 
