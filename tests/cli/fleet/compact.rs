@@ -35,14 +35,19 @@ fn the_parts_of_a_compaction_in_shards_are_those_of_a_single_one() {
     let single = scene.run(&["compact"]);
     let parts = taken(&scene);
     assert!(parts.len() > 7 && single.json["in_parts"].as_u64().unwrap() > 300, "{single:?}");
-    for (n, order) in
-        [Order::Ascending, Order::Shuffled, Order::EachTwice, Order::Killed, Order::TwoAtOnce].iter().enumerate()
-    {
-        for shards in [1, 2, 7] {
+    let orders = [
+        (Order::Ascending, &[1, 2, 7][..]),
+        (Order::Shuffled, &[2]),
+        (Order::EachTwice, &[7]),
+        (Order::Killed, &[7]),
+        (Order::TwoAtOnce, &[7]),
+    ];
+    for (n, (order, numbers)) in orders.into_iter().enumerate() {
+        for &shards in numbers {
             let run = format!("run{n}-{shards}");
             let planned = plan(&scene, "compact", &run, shards, &[]);
             assert_eq!(planned["listing"]["objects"], single.json["listed"]);
-            run_all(&scene, &run, shards, *order);
+            run_all(&scene, &run, shards, order);
             let merged = scene.run(&["merge", &run]);
             assert_eq!(merged.code, single.code, "{merged:?}");
             assert_eq!(counts(&merged.json), counts(&single.json), "{order:?} {shards}");
