@@ -60,10 +60,10 @@ impl OutputDir {
         }
         let there = self.path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
         temp_file_in(there).with_context(|| format!("--out {out} cannot be written"))?;
-        let former = self.previous_checksums()?;
+        let previous = self.previous_checksums()?;
         let mut foreign = Vec::new();
         for name in names.chain([SUMS]) {
-            if !self.is_unmodified_output(name, &former)? {
+            if !self.is_unmodified_output(name, &previous)? {
                 foreign.push(name);
             }
         }
@@ -77,14 +77,14 @@ impl OutputDir {
     }
 
     /// Returns true if no file has that name, or the file is unchanged since the previous bundle.
-    fn is_unmodified_output(&self, name: &str, former: &Checksums) -> anyhow::Result<bool> {
+    fn is_unmodified_output(&self, name: &str, previous: &Checksums) -> anyhow::Result<bool> {
         let path = self.path_of(name);
         let context = || path.display().to_string();
         match fs::metadata(&path) {
             Ok(meta) if meta.is_dir() => bail!("{} is a directory: use another --out", path.display()),
-            Ok(_) if name == SUMS => Ok(former.look_like_bundle()),
+            Ok(_) if name == SUMS => Ok(previous.look_like_bundle()),
             Ok(meta) if !meta.is_file() => Ok(false),
-            Ok(_) => Ok(former.has(name, &sha256(&fs::read(&path).with_context(context)?))),
+            Ok(_) => Ok(previous.has(name, &sha256(&fs::read(&path).with_context(context)?))),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
             Err(e) => Err(e).with_context(context),
         }
@@ -109,10 +109,10 @@ impl OutputDir {
     /// Returns the errors of [`check`](Self::check), or an error if a file cannot be written.
     pub(super) fn write(&self, files: &BundleFiles) -> anyhow::Result<WriteSummary> {
         self.check(files.keys().map(String::as_str))?;
-        let (former, sums) = (self.previous_checksums()?, Checksums::of(files));
+        let (previous, sums) = (self.previous_checksums()?, Checksums::of(files));
         let mut halves = Vec::new();
         // A kill between two renames leaves files of two bundles; these checksums identify both next time.
-        halves.push(self.temp_file(SUMS, former.text() + &sums.text())?);
+        halves.push(self.temp_file(SUMS, previous.text() + &sums.text())?);
         for (name, bytes) in files {
             halves.push(self.temp_file(name, bytes)?);
         }
@@ -123,7 +123,7 @@ impl OutputDir {
         let mut listed: Vec<_> = files.iter().map(|(name, bytes)| BundleFile::of(name, bytes)).collect();
         listed.push(BundleFile::of(SUMS, sums.text().as_bytes()));
         listed.sort_by(|a, b| a.path.cmp(&b.path));
-        let gone = former.0.into_keys().filter(|name| !files.contains_key(name) && is_inside(name));
+        let gone = previous.0.into_keys().filter(|name| !files.contains_key(name) && is_inside(name));
         Ok(WriteSummary { files: listed, left: gone.filter(|name| self.path_of(name).is_file()).collect() })
     }
 

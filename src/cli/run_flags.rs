@@ -158,7 +158,7 @@ fn without_password(url: WarehouseUrl) -> anyhow::Result<String> {
             WarehouseUrl::Sqlite(path).to_string()
         }
         WarehouseUrl::MySql(mut url) => {
-            url.set_password(None).map_err(|()| anyhow!("an address of a warehouse without a place for a password"))?;
+            url.set_password(None).map_err(|()| anyhow!("the warehouse's address cannot have a password"))?;
             url.to_string()
         }
     })

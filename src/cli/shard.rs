@@ -15,7 +15,8 @@ use pipeline::lake::LakeUrl;
 
 /// Run one shard of a run that `plan` wrote
 ///
-/// It is safe to repeat a shard, and to run it twice at once. Exit codes: 0 written, regardless of what was found; 2 cannot run, do not retry; 3 interrupted, retry.
+/// It is safe to repeat a shard, and to run it twice at once. Exit codes: 0 written, regardless of what was found; 2 cannot
+/// run, do not retry; 3 interrupted, retry.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Run: a directory or s3://bucket/prefix

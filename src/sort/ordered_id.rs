@@ -58,7 +58,7 @@ impl fmt::Display for OrderedId {
 #[derive(Serialize, Deserialize)]
 enum EncodedId<'a> {
     Plain([u8; 16]),
-    Odd(Cow<'a, str>),
+    Text(Cow<'a, str>),
 }
 
 impl Serialize for OrderedId {
@@ -66,7 +66,7 @@ impl Serialize for OrderedId {
         match self {
             _ if serializer.is_human_readable() => serializer.collect_str(self),
             Self::Uuid(bytes) => EncodedId::Plain(*bytes).serialize(serializer),
-            Self::Other(id) => EncodedId::Odd(Cow::Borrowed(id)).serialize(serializer),
+            Self::Other(id) => EncodedId::Text(Cow::Borrowed(id)).serialize(serializer),
         }
     }
 }
@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for OrderedId {
         }
         Ok(match EncodedId::deserialize(deserializer)? {
             EncodedId::Plain(bytes) => Self::Uuid(bytes),
-            EncodedId::Odd(id) => Self::Other(id.into_owned()),
+            EncodedId::Text(id) => Self::Other(id.into_owned()),
         })
     }
 }

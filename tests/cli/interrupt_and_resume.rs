@@ -99,9 +99,9 @@ fn a_stopped_replay_resumes_where_it_was() {
     forget_rows(&scene); // deleted again, and the next run is stopped before it has loaded anything
     scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]);
     s3.dials().change(|dials| dials.outage_after = None);
-    let anew = scene.run(&["replay", "--resume"]);
+    let resumed = scene.run(&["replay", "--resume"]);
     // The journal was lost with its table: entries of the lost rows are invalid.
-    anew.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
+    resumed.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     let again = scene.run(&["replay", "--resume"]);
     again.expect(0, &[("identical", count)]);

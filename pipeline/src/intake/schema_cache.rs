@@ -46,15 +46,15 @@ impl SchemaCache {
     }
 
     /// Loads the records of a batch. `results` receives each result as soon as it is known.
-    pub async fn load(&self, records: &[Record], now: DateTime<Utc>, settled: &mut LoadResults) -> Result<(), Error> {
+    pub async fn load(&self, records: &[Record], now: DateTime<Utc>, results: &mut LoadResults) -> Result<(), Error> {
         let schema = self.shape(now).await?;
-        let ended = load_into(&*self.warehouse, records, &schema, OnConflict::Keep, settled).await;
+        let ended = load_into(&*self.warehouse, records, &schema, OnConflict::Keep, results).await;
         let lasts = |e: &Error| e.kind() != Kind::Transient;
-        let odd = settled.iter().flatten().any(|row| match row {
+        let is_unexpected = results.iter().flatten().any(|row| match row {
             Ok(loaded) => matches!(loaded, LoadResult::Refused(_)),
             Err(e) => lasts(e),
         });
-        if odd || ended.as_ref().err().is_some_and(lasts) {
+        if is_unexpected || ended.as_ref().err().is_some_and(lasts) {
             *self.cached.lock().await = None; // the table may have been altered
         }
         ended
