@@ -33,9 +33,10 @@ fn a_load_test_opens_without_a_word_and_has_its_plots() {
     assert_eq!(browser.eval("document.querySelectorAll('svg').length"), 6);
     let drawn = browser.eval("[...document.querySelectorAll('svg path')].every(p => p.getTotalLength() > 100)");
     assert_eq!(drawn, true, "every line has a length");
+    // The sides of a box are 32-bit floats: 33.3 + 266.7 is more than 300.
     let inside = browser.eval(
         "[...document.querySelectorAll('svg path')].every(p => { const b = p.getBBox(); \
-         return b.x >= 0 && b.y >= 0 && b.x + b.width <= 1000 && b.y + b.height <= 300 })",
+         return b.x >= 0 && b.y >= 0 && b.x + b.width <= 1000.01 && b.y + b.height <= 300.01 })",
     );
     assert_eq!(inside, true, "no line leaves its plot");
     let shown = browser.eval(
