@@ -41,9 +41,10 @@ impl CancellationToken {
     /// send several.
     pub fn cancel_on_signals(&self, close: fn()) {
         let cancel = self.clone();
+        // Registered before the first await, and once: a signal between two waits is received too.
+        let Some(mut signals) = Signals::listen() else { return };
         tokio::spawn(async move {
-            loop {
-                let Some(signal) = signal().await else { return };
+            while let Some(signal) = signals.next().await {
                 if cancel.is_cancelled() {
                     if signal == Signal::Terminate {
                         continue;
@@ -67,37 +68,64 @@ enum Signal {
     Terminate,
 }
 
-/// Waits for a signal. `None` if signals are not supported.
+/// Listeners for the signals that end a process.
 #[cfg(unix)]
-async fn signal() -> Option<Signal> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut term = signal(SignalKind::terminate()).ok()?;
-    let mut hangup = if heeds_hangup() { signal(SignalKind::hangup()).ok() } else { None };
-    let hung_up = async {
-        match &mut hangup {
-            Some(hangup) => hangup.recv().await,
-            None => std::future::pending().await,
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Returns listeners that receive every signal from now on; `None` if signals cannot be received.
+    fn listen() -> Option<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Some(Self {
+            interrupt: signal(SignalKind::interrupt()).ok()?,
+            terminate: signal(SignalKind::terminate()).ok()?,
+            hangup: if heeds_hangup() { signal(SignalKind::hangup()).ok() } else { None },
+        })
+    }
+
+    /// Waits for the next signal. `None` if no more signals can be received.
+    async fn next(&mut self) -> Option<Signal> {
+        let Self { interrupt, terminate, hangup } = self;
+        let hung_up = async {
+            match hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            interrupt = interrupt.recv() => interrupt.map(|()| Signal::Interrupt),
+            terminate = terminate.recv() => terminate.map(|()| Signal::Terminate),
+            hangup = hung_up => hangup.map(|()| Signal::Terminate),
         }
-    };
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt.ok().map(|()| Signal::Interrupt),
-        term = term.recv() => term.map(|()| Signal::Terminate),
-        hangup = hung_up => hangup.map(|()| Signal::Terminate),
     }
 }
 
 /// Returns true if a SIGHUP would end the process: not under `nohup`, which ignores it, and not if that is unknown.
 #[cfg(unix)]
 fn heeds_hangup() -> bool {
-    static HEEDS: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
-    });
-    *HEEDS
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 0)
 }
 
+/// Listener for Ctrl-C.
 #[cfg(not(unix))]
-async fn signal() -> Option<Signal> {
-    tokio::signal::ctrl_c().await.ok().map(|()| Signal::Interrupt)
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    /// Returns a listener.
+    const fn listen() -> Option<Self> {
+        Some(Self)
+    }
+
+    /// Waits for Ctrl-C. `None` if it cannot be received.
+    async fn next(&mut self) -> Option<Signal> {
+        tokio::signal::ctrl_c().await.ok().map(|()| Signal::Interrupt)
+    }
 }

@@ -3,8 +3,8 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use testkit::s3::S3Server;
-use testkit::{BUCKET, Ran, Scene, moment};
+use testkit::s3::{Op, S3Server};
+use testkit::{BUCKET, Ran, Scene, moment, wait_for};
 
 fn readings(scene: &Scene) -> u64 {
     scene.history(2, 60, 15)
@@ -28,7 +28,7 @@ fn ctrl_c_finishes_in_flight_work_and_prints_how_to_resume() {
     scene.run(&["init"]).expect(0, &[]);
     s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
     let child = scene.start(&["backfill", "history.json", "--output", "json"]);
-    std::thread::sleep(Duration::from_millis(1_200));
+    wait_for("rows are written", || scene.rows() > 0);
     signal(&child, "-INT");
     let ran = Ran::of(&child.wait_with_output().unwrap());
     ran.expect(3, &[]);
@@ -39,8 +39,9 @@ fn ctrl_c_finishes_in_flight_work_and_prints_how_to_resume() {
 
     s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
     let replay = ["replay", "--output", "json", "--concurrency", "8"];
+    s3.dials().reset_counts();
     let child = scene.start(&replay);
-    std::thread::sleep(Duration::from_millis(1_200));
+    wait_for("objects are read", || s3.dials().counts().requests(Op::Get) > 20);
     signal(&child, "-TERM");
     let ran = Ran::of(&child.wait_with_output().unwrap());
     ran.expect(3, &[]);
@@ -56,8 +57,9 @@ fn ctrl_c_ends_a_dry_run_soon_with_what_it_has_seen() {
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["backfill", "history.json"]).expect(0, &[]);
     s3.dials().change(|dials| dials.latency = Duration::from_secs(3));
+    s3.dials().reset_counts();
     let child = scene.start(&["replay", "--dry-run", "--output", "json"]);
-    std::thread::sleep(Duration::from_millis(1_500));
+    wait_for("objects are requested", || s3.dials().counts().requests(Op::Get) > 0);
     signal(&child, "-INT");
     let requested_at = Instant::now();
     let ran = Ran::of(&child.wait_with_output().unwrap());

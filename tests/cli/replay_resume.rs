@@ -1,9 +1,8 @@
 //! Replays that end early, and those that resume them: the journal, a full disk, another lake.
 
 use std::process::Stdio;
-use std::time::Duration;
 
-use testkit::{Ran, Scene};
+use testkit::{Ran, Scene, wait_for};
 
 use crate::replay::{lost, sql};
 
@@ -87,7 +86,7 @@ fn a_run_is_resumed_only_with_its_own_lake() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(2_500));
+    wait_for("rows are written", || scene.rows() > 0);
     child.kill().unwrap();
     child.wait().unwrap();
     // The same relative path is another, empty lake in this directory.

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
-use testkit::Ran;
+use testkit::{Ran, wait_for};
 
 use crate::replay::{lost, number, sql};
 
@@ -21,7 +21,7 @@ fn a_run_reports_its_pauses_and_follows_limits_in_the_config_file() {
     let output = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("paused"))).unwrap().unwrap();
     assert!(output.contains("pause file pause exists"), "{output}");
     std::fs::remove_file(scene.path("pause")).unwrap();
-    std::thread::sleep(Duration::from_secs(2));
+    wait_for("rows are written", || scene.rows() > 0);
     std::fs::write(scene.path("ruminate.toml"), "rows-per-second = 5000\n").unwrap();
     let logged: Vec<String> = lines.map_while(Result::ok).collect();
     let mut out = String::new();
@@ -63,7 +63,7 @@ fn a_lost_signal_is_waited_for_until_the_unavailable_timeout() {
         ["--throttle-query", query, "--rows-per-second", "10", "--connections", "1", "--unavailable-timeout", "2s"];
     let started = Instant::now();
     let child = scene.start(&[&["replay", "--output", "json"], &args[..]].concat());
-    std::thread::sleep(Duration::from_millis(1_500));
+    wait_for("rows are written", || scene.rows() > 0);
     sql(&scene, "DROP TABLE pausa");
     let ran = Ran::of(&child.wait_with_output().unwrap());
     assert!(ran.code == Some(3) && started.elapsed() < Duration::from_secs(30), "{ran:?}");

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use testkit::planted_drift::{World, to_s3};
-use testkit::s3::S3Server;
-use testkit::{BUCKET, Scene, assert_same_evidence};
+use testkit::s3::{Op, S3Server};
+use testkit::{BUCKET, Scene, assert_same_evidence, wait_for};
 
 use super::{Lake, Order, damaged, plan, run_all, shard, stores};
 
@@ -224,8 +224,9 @@ fn an_interrupted_shard_ends_with_3_and_is_run_again() {
     plan(&scene, "reconcile", "run", 2, &[]);
     s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
     let slow = ["shard", "run", "--shard", "1", "--concurrency", "4", "--output", "json"];
+    s3.dials().reset_counts();
     let child = scene.start(&slow);
-    std::thread::sleep(Duration::from_millis(1_500));
+    wait_for("objects are read", || s3.dials().counts().requests(Op::Get) > 20);
     let id = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let ran = testkit::Ran::of(&child.wait_with_output().unwrap());

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -157,6 +157,17 @@ impl Scene {
         })
     }
 
+    /// Returns the number of committed rows in the SQLite warehouse of an embedded scene; 0 without a table.
+    pub fn rows(&self) -> u64 {
+        let url = format!("sqlite:{}", self.path("w.db").display());
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+            let rows = sqlx::query_scalar("SELECT COUNT(*) FROM historico_consumo").fetch_one(&mut connection).await;
+            sqlx::Connection::close(connection).await.unwrap();
+            rows.unwrap_or(0)
+        })
+    }
+
     /// Starts the binary without waiting for it.
     pub fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -224,6 +235,15 @@ pub fn ruminate(home: &Path) -> Command {
     let mut command = command_in(home);
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").env("AWS_REGION", "us-east-1");
     command
+}
+
+/// Waits until something is so, and panics if it is not within a minute.
+pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}: not within a minute");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Returns a moment in `0..1` that is the same in every run of a test.
