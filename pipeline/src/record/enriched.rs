@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::json::{Fields, MAX_OBJECT_BYTES, Origin, REPAIRED_ID};
+use super::json::{Fields, MAX_OBJECT_BYTES, Origin, REPAIRED_ID, push_text};
 use super::{Column, Field, FieldType, Reading, RecordId, Rejection, Rules, Source, compressed, reading_id, timestamp};
 
 /// Whether the id of a record is that of its reading.
@@ -226,7 +226,7 @@ fn without_mark(json: &[u8]) -> &[u8] {
 
 fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
     out.push(if out.is_empty() { b'{' } else { b',' });
-    out.extend_from_slice(serde_json::Value::from(name).to_string().as_bytes());
+    push_text(out, name);
     out.push(b':');
     out.extend_from_slice(value.as_bytes());
 }

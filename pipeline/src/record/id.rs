@@ -14,6 +14,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::json::push_text;
 use super::{Column, Field, Reading, timestamp};
 
 /// Returns the canonical form of a reading, as defined in the module docs.
@@ -21,7 +22,11 @@ use super::{Column, Field, Reading, timestamp};
 /// Optional fields that the reading lacks are omitted from the end, so that adding an optional column keeps existing
 /// ids.
 pub fn canonical(reading: &Reading) -> String {
-    let mut out = String::with_capacity(192);
+    String::from_utf8_lossy(&canonical_bytes(reading)).into_owned()
+}
+
+fn canonical_bytes(reading: &Reading) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
     let mut absent = 0;
     for column in Column::READING {
         let field = reading.field(column);
@@ -29,23 +34,23 @@ pub fn canonical(reading: &Reading) -> String {
             absent += 1;
             continue;
         }
-        (0..std::mem::take(&mut absent)).for_each(|_| out.push_str(",null"));
-        out.push(if out.is_empty() { '[' } else { ',' });
+        (0..std::mem::take(&mut absent)).for_each(|_| out.extend_from_slice(b",null"));
+        out.push(if out.is_empty() { b'[' } else { b',' });
         match field {
             Field::Absent => {}
-            Field::Text(text) => out.push_str(&quote(text)),
-            Field::Weight(value) => out.push_str(ryu_js::Buffer::new().format(value)),
-            Field::Count(value) => out.push_str(&value.to_string()),
-            Field::Instant(at) => out.push_str(&quote(&timestamp::as_canonical(at))),
+            Field::Text(text) => push_text(&mut out, text),
+            Field::Weight(value) => out.extend_from_slice(ryu_js::Buffer::new().format(value).as_bytes()),
+            Field::Count(value) => out.extend_from_slice(value.to_string().as_bytes()),
+            Field::Instant(at) => push_text(&mut out, &timestamp::as_canonical(at)),
         }
     }
-    out.push(']');
+    out.push(b']');
     out
 }
 
 /// Returns the id of a reading: equal for every delivery and every ingest path, and in time order.
 pub fn reading_id(reading: &Reading) -> Uuid {
-    id_of_canonical(canonical(reading).as_bytes(), reading.data.timestamp_millis())
+    id_of_canonical(&canonical_bytes(reading), reading.data.timestamp_millis())
 }
 
 /// Returns the id for a canonical form and `data` in Unix milliseconds.
@@ -58,10 +63,6 @@ pub fn id_of_canonical(canonical: &[u8], data_ms: i64) -> Uuid {
     let custom_b = head >> 116;
     let custom_c = (head >> 54) & ((1 << 62) - 1);
     Uuid::from_u128(millis << 80 | 8 << 76 | custom_b << 64 | 0b10 << 62 | custom_c)
-}
-
-fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

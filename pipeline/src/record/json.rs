@@ -250,6 +250,12 @@ fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
     Ok(whole.to_owned())
 }
 
+/// Appends a text as a JSON string.
+pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
+    // Neither a text nor memory can fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
 /// Returns a value for a rejection message: shortened, and without control characters.
 fn quoted(text: &str) -> String {
     let short: String = text.chars().take(QUOTED_CHARS).collect();
