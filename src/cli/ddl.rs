@@ -5,9 +5,7 @@ use super::times::day;
 use crate::ddl::{self, Engine, Tables};
 use crate::render::Rendered;
 use chrono::NaiveDate;
-use pipeline::lake::Lake as _;
 use pipeline::lake::LakeUrl;
-use pipeline::lake::dir::Dir;
 use pipeline::record::{PARTS, Slug};
 use pipeline::warehouse::TableName;
 
@@ -40,16 +38,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Rendered> {
-    let (lake, parts) = match &args.lake {
-        LakeUrl::S3 { bucket, prefix } => {
-            let parent = prefix.rsplit_once('/').map(|(parent, _)| format!("{parent}/")).unwrap_or_default();
-            (args.lake.to_string(), format!("s3://{bucket}/{parent}{PARTS}"))
-        }
-        LakeUrl::Dir(path) => {
-            let lake = Dir::new(path);
-            (lake.identity(), lake.sibling(PARTS).address())
-        }
-    };
+    let (lake, parts) = args.lake.query_locations(PARTS);
     let tables = Tables {
         lake,
         parts,

@@ -103,15 +103,34 @@ pub(super) struct LakeFlags {
     /// Lake URL: s3://bucket/prefix or a directory
     #[arg(long, value_name = "URL")]
     pub lake: LakeUrl,
+    #[command(flatten)]
+    pub requests: LakeRequestFlags,
+}
+
+/// Requests to the lake.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct LakeRequestFlags {
     /// Maximum attempts per lake request
     #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_attempts, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub max_attempts: u32,
+    max_attempts: u32,
+}
+
+impl LakeRequestFlags {
+    fn retry(self) -> RetryPolicy {
+        RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }
+    }
+}
+
+impl Default for LakeRequestFlags {
+    fn default() -> Self {
+        Self { max_attempts: RetryPolicy::default().max_attempts }
+    }
 }
 
 impl LakeFlags {
     /// Returns the flags of a lake with only its address.
     pub(super) fn of(lake: LakeUrl) -> Self {
-        Self { lake, max_attempts: RetryPolicy::default().max_attempts }
+        Self { lake, requests: LakeRequestFlags::default() }
     }
 
     pub(super) async fn open(&self) -> anyhow::Result<Arc<dyn Lake>> {
@@ -120,7 +139,7 @@ impl LakeFlags {
 
     /// Opens the lake for reading, with these settings for writes.
     pub(super) async fn open_for(&self, writes: WriteOptions) -> anyhow::Result<Arc<dyn Lake>> {
-        open_lake(&self.lake, RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }, writes).await
+        open_lake(&self.lake, self.requests.retry(), writes).await
     }
 }
 
@@ -198,7 +217,7 @@ impl WarehouseFlags {
             WarehouseTarget::Url(WarehouseUrl::Sqlite(path)) => {
                 Ok(Arc::new(Sqlite::create(&path, self.table.clone())?))
             }
-            _ => self.open().await,
+            WarehouseTarget::Url(WarehouseUrl::MySql(_)) | WarehouseTarget::Rds(_) => self.open().await,
         }
     }
 

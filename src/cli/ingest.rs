@@ -33,7 +33,7 @@ pub(super) async fn open_lake_to_write(
     if !new.allow_empty {
         refuse_second_lake(&flags.lake, &*lake, warehouse).await?;
     }
-    if let LakeUrl::Dir(path) = &flags.lake {
+    if let Some(path) = flags.lake.local_dir() {
         Dir::new(path).create()?;
     }
     lake.clock().await?;
@@ -43,7 +43,7 @@ pub(super) async fn open_lake_to_write(
 
 /// Returns an error if the lake is empty or missing, and the warehouse has rows.
 async fn refuse_second_lake(url: &LakeUrl, lake: &dyn Lake, warehouse: &dyn BulkWarehouse) -> anyhow::Result<()> {
-    let is_missing = matches!(url, LakeUrl::Dir(path) if !path.exists());
+    let is_missing = url.local_dir().is_some_and(|path| !path.exists());
     if !is_missing {
         let page = lake.list("", Depth::OneLevel, None).await?;
         if !page.objects.is_empty() || !page.folders.is_empty() || page.next.is_some() {

@@ -68,7 +68,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
 
 /// Checks that objects can be written: a directory is created, a bucket must exist.
 async fn prepare(url: &LakeUrl, to: &dyn Lake, writes: &WriteFlags) -> anyhow::Result<()> {
-    if let LakeUrl::Dir(path) = url {
+    if let Some(path) = url.local_dir() {
         Dir::new(path).create()?;
     }
     to.clock().await?;

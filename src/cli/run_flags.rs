@@ -6,14 +6,15 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use pipeline::lake::dir::Dir;
 
-use super::flags::{CONNECT_TIMEOUT, CONNECTIONS, LakeFlags, WarehouseFlags, open_lake, read_concurrency};
+use super::flags::{
+    CONNECT_TIMEOUT, CONNECTIONS, LakeFlags, LakeRequestFlags, WarehouseFlags, open_lake, read_concurrency,
+};
 use super::sort_flags::SortFlags;
 use super::write_flags::{WriteFlags, WriteOptions};
 use crate::fleet::{Run, RunStore, ShardSize, ShardStores, ShardWarehouse, Stores};
 use crate::units;
 use pipeline::lake::{Lake, LakeUrl};
 use pipeline::retry::RetryPolicy;
-use pipeline::warehouse::WarehouseUrl;
 
 /// Default number of objects per shard: a few minutes of one machine.
 const OBJECTS: u64 = 250_000;
@@ -42,7 +43,7 @@ impl DivisionFlags {
 
     /// Opens the run to write it.
     pub(super) async fn open(&self) -> anyhow::Result<(RunStore, ShardSize)> {
-        if let LakeUrl::Dir(path) = &self.out {
+        if let Some(path) = self.out.local_dir() {
             Dir::new(path).create().context("--out")?;
         }
         let store = open_run_store(&self.out, &self.writes).await?;
@@ -70,6 +71,8 @@ pub(super) struct RunStoreFlags {
     /// Lake URL: s3://bucket/prefix or a directory; it must be that of the plan [default: the plan's]
     #[arg(long, value_name = "URL")]
     lake: Option<LakeUrl>,
+    #[command(flatten)]
+    requests: LakeRequestFlags,
     /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
     ///
     /// It must be that of the plan. Falls back to DATABASE_URL and RDS_HOST as in other commands, then to the plan's
@@ -113,7 +116,7 @@ impl RunStoreFlags {
             Some(url) => url.clone(),
             None => run.plan.stores.lake.parse().map_err(|e: String| anyhow!(e)).context("the plan's lake")?,
         };
-        let lake = LakeFlags::of(url).open_for(writes.options()?).await?;
+        let lake = LakeFlags { lake: url, requests: self.requests }.open_for(writes.options()?).await?;
         let warehouse = run.plan.stores.warehouse.as_ref().map(|_| self.warehouse(run)).transpose()?;
         open_stores(lake, warehouse.as_ref(), self.concurrency, &self.sort).await
     }
@@ -130,7 +133,7 @@ pub(super) async fn open_stores(
         None => None,
         Some(flags) => Some(ShardWarehouse {
             bulk: flags.open_bulk(None).await?,
-            identity: identity(&flags.url()?, flags.table.as_str()),
+            identity: flags.url()?.identity(flags.table.as_str()),
             connections: flags.connections as usize,
         }),
     };
@@ -142,7 +145,7 @@ pub(super) async fn open_stores(
 pub(super) async fn names(stores: &ShardStores, warehouse: Option<&WarehouseFlags>) -> anyhow::Result<Stores> {
     let warehouse = match (&stores.warehouse, warehouse) {
         (Some(opened), Some(flags)) => {
-            Some(opened.planned(without_password(flags.url()?)?, flags.table.to_string()).await?)
+            Some(opened.planned(flags.url()?.without_password(), flags.table.to_string()).await?)
         }
         _ => None,
     };
@@ -150,46 +153,9 @@ pub(super) async fn names(stores: &ShardStores, warehouse: Option<&WarehouseFlag
     Ok(Stores { lake: stores.lake.location(), lake_identity: stores.lake.identity(), warehouse })
 }
 
-/// Returns the address of a warehouse that any machine can use, without its password.
-fn without_password(url: WarehouseUrl) -> anyhow::Result<String> {
-    Ok(match url {
-        WarehouseUrl::Sqlite(path) => {
-            let path = std::path::absolute(&path).unwrap_or(path);
-            WarehouseUrl::Sqlite(path).to_string()
-        }
-        WarehouseUrl::MySql(mut url) => {
-            url.set_password(None).map_err(|()| anyhow!("the warehouse's address cannot have a password"))?;
-            url.to_string()
-        }
-    })
-}
-
-/// Returns server, database and table of a warehouse, regardless of the account.
-fn identity(url: &WarehouseUrl, table: &str) -> String {
-    match url {
-        WarehouseUrl::Sqlite(path) => {
-            let whole = path.canonicalize().or_else(|_| std::path::absolute(path));
-            format!("sqlite:{} table {table}", whole.unwrap_or_else(|_| path.clone()).display())
-        }
-        WarehouseUrl::MySql(url) => {
-            let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(3306));
-            format!("mysql://{host}:{port}{} table {table}", url.path())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_warehouse_is_the_same_for_every_account_and_option() {
-        let of = |text: &str| identity(&text.parse().unwrap(), "t");
-        assert_eq!(of("mysql://ana:x@db/fazendas?ssl-mode=REQUIRED"), "mysql://db:3306/fazendas table t");
-        assert_eq!(of("mysql://ana:x@db/fazendas"), of("mysql://rui@db:3306/fazendas"));
-        assert_ne!(of("mysql://ana@db/fazendas"), of("mysql://ana@db:3307/fazendas"));
-        assert!(of("sqlite:w.db").ends_with("/w.db table t"));
-    }
 
     #[test]
     fn a_wrong_address_of_a_run_is_named_as_one() {

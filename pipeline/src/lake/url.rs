@@ -1,9 +1,11 @@
 //! Parsing of `--lake`: an S3 URL or a directory.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::Lake as _;
+use super::dir::Dir;
 use crate::place;
 use crate::record::{PARTS, QUARANTINE};
 
@@ -22,6 +24,30 @@ pub enum LakeUrl {
     },
     /// A directory.
     Dir(PathBuf),
+}
+
+impl LakeUrl {
+    /// Returns the directory of a lake on this machine; `None` for a lake elsewhere.
+    pub fn local_dir(&self) -> Option<&Path> {
+        match self {
+            Self::S3 { .. } => None,
+            Self::Dir(path) => Some(path),
+        }
+    }
+
+    /// Returns the addresses that query engines read the lake at, and a folder next to it.
+    pub fn query_locations(&self, folder: &str) -> (String, String) {
+        match self {
+            Self::S3 { bucket, prefix } => {
+                let parent = prefix.rsplit_once('/').map(|(parent, _)| format!("{parent}/")).unwrap_or_default();
+                (self.to_string(), format!("s3://{bucket}/{parent}{folder}"))
+            }
+            Self::Dir(path) => {
+                let lake = Dir::new(path);
+                (lake.identity(), lake.sibling(folder).address())
+            }
+        }
+    }
 }
 
 impl FromStr for LakeUrl {

@@ -38,6 +38,37 @@ impl WarehouseUrl {
         url.set_path(database);
         Ok(Self::MySql(url))
     }
+
+    /// Returns the address without its password, in a form that is valid in any directory.
+    pub fn without_password(&self) -> String {
+        match self {
+            Self::Sqlite(path) => {
+                let absolute = std::path::absolute(path);
+                Self::Sqlite(absolute.unwrap_or_else(|_| path.clone())).to_string()
+            }
+            Self::MySql(url) => {
+                let mut url = url.clone();
+                if url.set_password(None).is_err() {
+                    return shown(&url); // a URL with a host always can
+                }
+                url.to_string()
+            }
+        }
+    }
+
+    /// Returns server, database and table, regardless of account and options.
+    pub fn identity(&self, table: &str) -> String {
+        match self {
+            Self::Sqlite(path) => {
+                let whole = path.canonicalize().or_else(|_| std::path::absolute(path));
+                format!("sqlite:{} table {table}", whole.unwrap_or_else(|_| path.clone()).display())
+            }
+            Self::MySql(url) => {
+                let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(3306));
+                format!("mysql://{host}:{port}{} table {table}", url.path())
+            }
+        }
+    }
 }
 
 impl FromStr for WarehouseUrl {
@@ -152,6 +183,22 @@ mod tests {
             let e = text.parse::<WarehouseUrl>().unwrap_err();
             assert!(!e.contains("segredo"), "{e}");
         }
+    }
+
+    #[test]
+    fn a_warehouse_is_the_same_for_every_account_and_option() {
+        let of = |text: &str| text.parse::<WarehouseUrl>().unwrap().identity("t");
+        assert_eq!(of("mysql://ana:x@db/fazendas?ssl-mode=REQUIRED"), "mysql://db:3306/fazendas table t");
+        assert_eq!(of("mysql://ana:x@db/fazendas"), of("mysql://rui@db:3306/fazendas"));
+        assert_ne!(of("mysql://ana@db/fazendas"), of("mysql://ana@db:3307/fazendas"));
+        assert!(of("sqlite:w.db").ends_with("/w.db table t"));
+    }
+
+    #[test]
+    fn an_address_for_other_machines_has_no_password() {
+        let of = |text: &str| text.parse::<WarehouseUrl>().unwrap().without_password();
+        assert_eq!(of("mysql://ana:x@db/fazendas?ssl-mode=REQUIRED"), "mysql://ana@db/fazendas?ssl-mode=REQUIRED");
+        assert!(of("sqlite:w.db").starts_with("sqlite:/") && of("sqlite:w.db").ends_with("/w.db"));
     }
 
     #[test]
