@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
-use crate::reconcile::{Counter, Drift, DriftKind, Outcome, Side};
+use crate::reconcile::{Counter, Drift, DriftKind, Outcome, RepairCounter, Side};
 use crate::render::parts::FromParts;
 use crate::render::{LabelledRows, count, counted, duration, one_line};
 
@@ -83,10 +83,12 @@ fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if outcome.exit() != Exit::Findings || outcome.repaired.dry_run {
         return Ok(());
     }
-    let meaning = match (&outcome.repaired.over_budget, outcome.repaired.changes()) {
-        (Some(_), _) => "the audit found drift, and nothing was changed",
-        (None, 0) => "the audit found drift, and the repair changed nothing: there is no undo file",
-        (None, _) => "the audit before the repair found drift; audit again to confirm",
+    let repaired = &outcome.repaired;
+    let meaning = match (&repaired.over_budget, repaired.changes(), repaired[RepairCounter::Failed]) {
+        (Some(_), ..) => "the audit found drift, and nothing was changed",
+        (None, 0, 0) => "the audit found drift, and the repair changed nothing: there is no undo file",
+        (None, _, 0) => "the audit before the repair found drift; audit again to confirm",
+        (None, ..) => "the audit before the repair found drift, and not all changes could be made; audit again",
     };
     writeln!(f, "exit code 1: {meaning}")
 }

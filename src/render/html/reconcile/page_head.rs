@@ -31,8 +31,12 @@ fn title(outcome: &Outcome) -> String {
         Exit::Clean if outcome.is_clean() => "Lake and warehouse agree".into(),
         Exit::Clean => format!("{}, within budget", numbers::of(found, "finding", "findings")),
         _ if repaired[RepairCounter::Verified] > 0 && !repaired.dry_run => {
+            let failed = match repaired[RepairCounter::Failed] {
+                0 => String::new(),
+                n => format!(", {} failed", numbers::count(n)),
+            };
             format!(
-                "{}, {} repaired",
+                "{}, {} repaired{failed}",
                 numbers::of(found, "finding", "findings"),
                 numbers::count(repaired[RepairCounter::Verified])
             )

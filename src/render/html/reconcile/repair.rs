@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::reconcile::{Counter, NotChecked, Outcome, Reason, RepairCounter, RepairOutcome};
+use crate::reconcile::{Action, Counter, NotChecked, Outcome, Reason, RepairCounter, RepairOutcome};
 use crate::render::html::numbers;
 use crate::render::html::problem_list::ProblemList;
 use crate::render::html::sanitize::{self, VALUE};
@@ -36,6 +36,8 @@ pub(super) fn not_checked(outcome: &Outcome) -> Vec<Unchecked> {
 pub(super) struct Repair {
     /// `done`, `planned`, `possible` or `none`.
     state: &'static str,
+    /// What was done, in one or two sentences; flags between backticks. Empty unless a repair was requested.
+    lead: String,
     lines: Vec<(&'static str, String)>,
     /// Findings left unchanged: number and kind, then the reason.
     left: Vec<[String; 2]>,
@@ -55,8 +57,9 @@ impl Repair {
             (false, true) => "--repair lake",
             (false, false) => "",
         };
+        let is_planned = repaired.dry_run || repaired.over_budget.is_some();
         let (state, lines) = if outcome.carry.repair_asked {
-            (if repaired.dry_run { "planned" } else { "done" }, done(repaired))
+            (if is_planned { "planned" } else { "done" }, done(repaired, is_planned))
         } else if flags.is_empty() || outcome.stopped.is_some() {
             ("none", Vec::new())
         } else {
@@ -66,21 +69,47 @@ impl Repair {
             [format!("{count} {}", kind.name().replace('_', " ")), sanitize::shown(why, VALUE)]
         };
         let left = repaired.reasons.iter().map(line).collect();
-        Self { state, lines, left, failed: ProblemList::of(&repaired.problems, |_| true), flags }
+        let lead = if outcome.carry.repair_asked { lead(repaired) } else { String::new() };
+        Self { state, lead, lines, left, failed: ProblemList::of(&repaired.problems, |_| true), flags }
     }
 }
 
-fn done(repaired: &RepairOutcome) -> Vec<(&'static str, String)> {
-    let names = if repaired.dry_run {
-        ["Rows to insert", "Rows to update", "Objects to write"]
+/// Returns what a repair did. It claims that every change was verified only if none failed and none is missing.
+fn lead(repaired: &RepairOutcome) -> String {
+    const EXIT_CODE: &str = "The exit code is that of the audit before the repair; audit again to confirm.";
+    let why = |why: &str| sanitize::sentence(&sanitize::shown(why, VALUE));
+    let (verified, failed) = (repaired[RepairCounter::Verified], repaired[RepairCounter::Failed]);
+    let verified_text = numbers::of(verified, "change was verified", "changes were verified");
+    if repaired.dry_run {
+        return "Planned only (dry run): nothing was changed. Run it without `--dry-run` to apply it.".into();
+    }
+    if let Some(over) = &repaired.over_budget {
+        return format!("Not applied. {}.", why(over));
+    }
+    if let Some(stopped) = &repaired.stopped {
+        return format!(
+            "Stopped early: {verified_text}, {} failed. {}. Run the same command again to continue.",
+            numbers::count(failed),
+            why(stopped)
+        );
+    }
+    match (verified, failed) {
+        (0, 0) => format!("Nothing was changed. {EXIT_CODE}"),
+        (_, 0) => format!("Applied, and every change was verified. {EXIT_CODE}"),
+        (0, _) => format!("Not applied: {} failed. {EXIT_CODE}", numbers::of(failed, "change", "changes")),
+        (_, _) => format!("Applied in part: {verified_text}, {} failed. {EXIT_CODE}", numbers::count(failed)),
+    }
+}
+
+fn done(repaired: &RepairOutcome, is_planned: bool) -> Vec<(&'static str, String)> {
+    let names = if is_planned {
+        ["Rows to insert", "Rows to update", "Objects to write", "Objects to replace"]
     } else {
-        ["Rows inserted", "Rows updated", "Objects written"]
+        ["Rows inserted", "Rows updated", "Objects written", "Objects replaced"]
     };
-    let counts =
-        [repaired[RepairCounter::Inserted], repaired[RepairCounter::Updated], repaired[RepairCounter::ObjectsWritten]]
-            .map(numbers::count);
+    let counts = Action::ALL.map(|action| numbers::count(repaired[action.counter()]));
     let mut lines: Vec<_> = names.into_iter().zip(counts).collect();
-    if !repaired.dry_run {
+    if !is_planned {
         lines.push(("Verified", numbers::count(repaired[RepairCounter::Verified])));
         lines.push(("Failed", numbers::count(repaired[RepairCounter::Failed])));
     }
