@@ -25,7 +25,7 @@ impl fmt::Display for Outcome {
             (Some(why), _) => format!("stopped early: {}", one_line(why)),
             (None, _) if self.halted.is_some() => format!("ended {}", self.halted.as_deref().unwrap_or_default()),
             (None, true) => "lake and warehouse agree".to_owned(),
-            (None, false) => counted(self.findings(), "finding", "findings"),
+            (None, false) => found_text(self),
         };
         writeln!(
             f,
@@ -78,6 +78,18 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Returns the number of findings, and that of objects that were not read, which are no findings.
+pub(crate) fn found_text(outcome: &Outcome) -> String {
+    let findings = match outcome.drift() {
+        0 => "no findings".to_owned(),
+        n => counted(n, "finding", "findings"),
+    };
+    match outcome.unread() {
+        0 => findings,
+        n => format!("{findings}, {}", counted(n, "object not read", "objects not read")),
+    }
+}
+
 /// Writes what the exit code after a repair means.
 fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if outcome.exit() != Exit::Findings || outcome.repaired.dry_run {
@@ -85,6 +97,7 @@ fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     let repaired = &outcome.repaired;
     let meaning = match (&repaired.over_budget, repaired.changes(), repaired[RepairCounter::Failed]) {
+        _ if outcome.drift() == 0 => "the audit found no drift, but did not read all objects",
         (Some(_), ..) => "the audit found drift, and nothing was changed",
         (None, 0, 0) => "the audit found drift, and the repair changed nothing: there is no undo file",
         (None, _, 0) => "the audit before the repair found drift; audit again to confirm",
@@ -170,12 +183,13 @@ fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
 /// Returns whether the findings are within the budget, as a sentence. `None` without a budget.
 pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     let budget = outcome.max_drift.as_ref()?;
+    let what = if outcome.unread() > 0 { "findings and objects not read" } else { "findings" };
     Some(match &outcome.truth {
-        _ if outcome.is_within_budget() => format!("findings are within the budget of {budget}"),
+        _ if outcome.is_within_budget() => format!("{what} are within the budget of {budget}"),
         Some(truth) if !truth.passed => {
             format!("the budget of {budget} does not apply: the ground truth check failed")
         }
-        _ => format!("findings exceed the budget of {budget}"),
+        _ => format!("{what} exceed the budget of {budget}"),
     })
 }
 
