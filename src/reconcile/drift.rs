@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::finding::{Finding, Stability};
+use super::intact::IntactSide;
 use super::truth_location::TruthLocation;
 use super::verdict::DriftKind;
 
@@ -23,6 +24,9 @@ pub struct Drift {
     /// Cause that explains every difference. `None` if there is no single cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Only side whose values match the id of version 8. `None` if both or neither do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intact: Option<IntactSide>,
     /// Short reason, if the fields do not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -34,7 +38,8 @@ pub struct Drift {
 impl Drift {
     /// Returns a finding about a record.
     pub fn new(kind: DriftKind, id: impl Into<String>, key: Option<String>) -> Self {
-        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None, truth: None }
+        let fields = BTreeMap::new();
+        Self { kind, id: Some(id.into()), key, fields, cause: None, intact: None, reason: None, truth: None }
     }
 
     /// Returns the finding with a reason.
@@ -64,6 +69,7 @@ impl From<&Finding> for Drift {
                 .map(|field| (field.column.name().to_owned(), [json(&field.lake), json(&field.warehouse)]))
                 .collect(),
             cause: finding.cause().map(|cause| cause.to_string()),
+            intact: finding.intact,
             reason: match (finding.stability, &finding.reason) {
                 (Stability::Confirmed, reason) => reason.clone(),
                 (Stability::Unstable, None) => Some(UNSTABLE.to_owned()),

@@ -32,6 +32,7 @@
 //! | `findings` | Findings of an audit: candidates that are rechecked, findings that are reported, and the counts of both sides |
 //! | `gaps` | Gaps that both sides have in common: days of a farm without a record between days with records |
 //! | `ingest_path` | Ingest path of a history, which determines where its lines must be stored |
+//! | `intact` | Which side of a difference is intact: the only one whose values match the id |
 //! | `lake_side` | Lake side of an audit: reads everything once, counts objects that cannot be compared, and sorts the rest by id |
 //! | `comparison` | Merge of both sides in id order; each group is classified by the table in the documentation of this module |
 //! | `one_sided` | Candidates of one side only, collected until both sides were read |
@@ -67,6 +68,7 @@ mod finding_file;
 mod findings;
 mod gaps;
 mod ingest_path;
+mod intact;
 mod lake_side;
 mod one_sided;
 pub mod outcome;
@@ -107,6 +109,7 @@ pub use finding::{Finding, Stability};
 pub use finding_file::{DriftWriter, WrittenFindings};
 pub use gaps::{Gap, gaps};
 pub use ingest_path::IngestPath;
+pub use intact::IntactSide;
 pub use outcome::{
     Action, AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked,
     Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, ShardRun, Store, StoreInfo, Totals,

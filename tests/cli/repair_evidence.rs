@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use testkit::Scene;
 
-use crate::repair::expect_repaired;
-use crate::store_state::{id_of, objects_of, sql, whole};
+use crate::repair::{expect_repaired, with_members};
+use crate::store_state::{State, id_of, objects_of, sql, whole};
 
 /// Changes the row of an object.
 fn change_row(scene: &Scene, object: &Path, set: &str) {
@@ -48,4 +49,85 @@ fn a_report_claims_that_every_change_was_verified_only_if_none_failed() {
     scene.run(&["reconcile", "--repair", "warehouse", "--report", "audit.html"]).expect(0, &[("differing", 0)]);
     let page = read(&scene, "audit.html");
     assert!(!page.contains("every change was verified") && page.contains("Nothing was changed."), "{page}");
+}
+
+/// Changes the value of `consumo_real` in an object.
+fn change_object(object: &Path, value: &str) {
+    let text = std::fs::read_to_string(object).unwrap();
+    std::fs::write(object, with_members(&text, &[("consumo_real", value)])).unwrap();
+}
+
+/// Returns the intact side of a finding in a drift file.
+fn intact(scene: &Scene, kind: &str, object: &Path) -> Value {
+    let lines = read(scene, "drift.ndjson");
+    let mut findings = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found = findings.find(|finding| finding["kind"] == kind && finding["id"] == *id_of(object));
+    found.unwrap_or_else(|| panic!("{kind} of {object:?}: {lines}"))["intact"].clone()
+}
+
+#[test]
+fn a_difference_shows_which_side_alone_matches_the_id() {
+    let (scene, _) = whole();
+    let objects = objects_of(&scene, "fazenda_um/2024/01/02");
+    let [row, object, both, other] = [0, 1, 2, 3].map(|at: usize| objects[at].as_path());
+    change_row(&scene, row, "consumo_real = 1.5");
+    change_object(object, "1.5");
+    change_row(&scene, both, "consumo_real = 2.5");
+    change_object(both, "1.5");
+    change_row(&scene, other, "row_ts = datetime(row_ts, '-3 hours')");
+    let args = ["reconcile", "--drift", "drift.ndjson", "--report", "audit.html", "--evidence", "evidence"];
+    scene.run(&args).expect(1, &[("differing", 4), ("forged_ids", 2)]);
+    assert_eq!(intact(&scene, "differing", row), "lake");
+    for kind in ["differing", "forged_id"] {
+        assert_eq!(intact(&scene, kind, object), "warehouse", "{kind}");
+        assert_eq!(intact(&scene, kind, both), Value::Null, "{kind}: neither side is");
+    }
+    assert_eq!(intact(&scene, "differing", other), Value::Null, "row_ts is no part of the id");
+    let csv = read(&scene, "evidence/drift.csv");
+    assert!(csv.lines().next().unwrap().ends_with(",reason,intact"), "{csv}");
+    assert!(csv.lines().any(|line| line.contains(&id_of(row)) && line.ends_with(",lake")), "{csv}");
+    let (text, page) = (scene.text(&["reconcile"]).stdout, read(&scene, "audit.html"));
+    for side in ["lake", "warehouse"] {
+        let shown = format!("only the {side}'s values match the id");
+        assert!(text.contains(&shown), "{text}");
+        assert!(page.contains(&format!("</b>: {}.", shown.replace('\'', "&#x27;"))), "{page}");
+    }
+}
+
+#[test]
+fn a_plan_to_replace_objects_states_how_many_of_them_match_their_ids() {
+    let (scene, _) = whole();
+    let objects = objects_of(&scene, "fazenda_um/2024/01/02");
+    change_row(&scene, &objects[0], "consumo_real = 1.5");
+    change_row(&scene, &objects[1], "consumo_real = 1.5");
+    change_object(&objects[2], "1.5");
+    let repair = ["reconcile", "--repair", "lake", "--trust", "warehouse"];
+    let dry_run = [&repair[..], &["--dry-run", "--report", "audit.html"]].concat();
+    expect_repaired(&scene.run(&dry_run), &[("objects_replaced", 3), ("intact_overwritten", 2)]);
+    let shown = "2 of these objects match their id; the rows do not: --repair warehouse would repair the rows instead";
+    let text = scene.text(&dry_run).stdout;
+    assert!(text.contains(shown) && read(&scene, "audit.html").contains(shown), "{text}");
+    expect_repaired(&scene.run(&repair), &[("objects_replaced", 3), ("intact_overwritten", 2), ("failed", 0)]);
+    scene.run(&["reconcile"]).expect(0, &[("from_warehouse", 2)]);
+}
+
+/// The object has a repair's mark, so it is not forged. The row alone matches the id.
+#[test]
+fn a_row_that_alone_matches_its_id_is_not_overwritten() {
+    let (scene, count) = whole();
+    let object = objects_of(&scene, "fazenda_um/2024/01/02").remove(0);
+    let original: Value = serde_json::from_str(&std::fs::read_to_string(&object).unwrap()).unwrap();
+    change_row(&scene, &object, "consumo_real = 1.5");
+    let trust = ["reconcile", "--repair", "lake", "--trust", "warehouse"];
+    expect_repaired(&scene.run(&trust), &[("objects_replaced", 1), ("verified", 1)]);
+    change_row(&scene, &object, &format!("consumo_real = {}", original["consumo_real"]));
+    let damaged = State::of(&scene);
+    let ran = scene.run(&["reconcile", "--repair", "both", "--drift", "drift.ndjson"]);
+    ran.expect(1, &[("differing", 1), ("forged_ids", 0), ("from_warehouse", 1)]);
+    assert_eq!(intact(&scene, "differing", &object), "warehouse");
+    expect_repaired(&ran, &[("updated", 0), ("not_repaired", 1), ("failed", 0)]);
+    assert!(ran.json["repaired"]["reasons"].to_string().contains("the row matches its id"), "{ran:?}");
+    assert!(State::of(&scene) == damaged);
+    expect_repaired(&scene.run(&trust), &[("objects_replaced", 1), ("intact_overwritten", 0), ("verified", 1)]);
+    scene.run(&["reconcile"]).expect(0, &[("matched", count), ("from_warehouse", 0)]);
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::merge::first;
 use super::reasons::Reasons;
 use crate::outcome::{Counts, Problems, counters};
+use crate::reconcile::IntactSide;
 use pipeline::lake::{ConditionalWrites, Conditions};
 
 counters! {
@@ -14,6 +15,8 @@ counters! {
         Updated: "updated", "rows updated", Detail, "Rows updated.";
         ObjectsWritten: "objects_written", "objects written", Detail, "Objects written.";
         ObjectsReplaced: "objects_replaced", "objects replaced", Detail, "Objects that got other values.";
+        IntactOverwritten: "intact_overwritten", "matched their id", Detail,
+            "Replaced objects that matched their id, while their rows did not.";
         Verified: "verified", "verified", Detail, "Changes that were read back and found right.";
         Failed: "failed", "failed", Detail, "Findings that should have been repaired and could not be.";
         NotRepaired: "not_repaired", "not repaired", Detail, "Findings that were not repaired.";
@@ -75,6 +78,13 @@ pub struct RepairOutcome {
 }
 
 impl RepairOutcome {
+    /// Counts a change of a record or row, one side of which may be intact.
+    pub(in crate::reconcile) fn add_change(&mut self, action: Action, intact: Option<IntactSide>) {
+        self.counts.add(action.counter());
+        let overwritten = action == Action::ReplaceObject && intact == Some(IntactSide::Lake);
+        self[RepairCounter::IntactOverwritten] += u64::from(overwritten);
+    }
+
     /// Returns the number of all changes.
     pub fn changes(&self) -> u64 {
         Action::ALL.into_iter().map(|action| self[action.counter()]).sum()

@@ -8,8 +8,9 @@
 //! | differing, the warehouse is trusted | writing the row's values into the object, if it has not changed since the audit |
 //!
 //! All other findings are reported and left unchanged. So are the values of an object whose id is forged: they are never
-//! copied into the warehouse. Objects of the lake are never moved or deleted, and only
-//! overwritten if the user trusts the warehouse. Each change is flushed to the undo file before it is made.
+//! copied into the warehouse. Neither are those of an earlier repair, if the row alone matches the id. Objects of the
+//! lake are never moved or deleted, and only overwritten if the user trusts the warehouse; objects that match their id
+//! are then overwritten too, and counted. Each change is flushed to the undo file before it is made.
 
 use std::path::PathBuf;
 
@@ -17,8 +18,9 @@ use anyhow::Context as _;
 
 use super::finding::{Finding, Stability};
 use super::finding_file::WrittenFindings;
+use super::intact::IntactSide;
 use super::outcome::{Action, RepairCounter, RepairOutcome};
-use super::verdict::{DriftKind, FORGED};
+use super::verdict::{DriftKind, FORGED, INTACT_ROW};
 use super::{Audit, Budget};
 use crate::cancellation::CancellationToken;
 use crate::outcome::counted;
@@ -98,6 +100,9 @@ impl RepairPlan {
             DriftKind::LakeOnly if direction.targets_warehouse() => Ok(Action::Insert),
             DriftKind::Differing => match self.trust {
                 Trust::Lake if direction.targets_warehouse() && finding.forged => Err(FORGED),
+                Trust::Lake if direction.targets_warehouse() && finding.intact == Some(IntactSide::Warehouse) => {
+                    Err(INTACT_ROW)
+                }
                 Trust::Lake if direction.targets_warehouse() => Ok(Action::Update),
                 Trust::Warehouse if direction.targets_lake() => Ok(Action::ReplaceObject),
                 Trust::Lake => Err(DriftKind::Differing.left_because()),
@@ -172,7 +177,7 @@ fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result
     for finding in findings.read()? {
         let finding = finding?;
         match plan.action(&finding) {
-            Ok(action) => repaired.counts.add(action.counter()),
+            Ok(action) => repaired.add_change(action, finding.intact),
             Err(why) => repaired.reasons.add(finding.kind, why, 1),
         }
     }
@@ -243,7 +248,7 @@ impl Repairer<'_> {
         self.stage.add(1);
         match outcome {
             Ok(()) => {
-                self.repaired.counts.add(action.counter());
+                self.repaired.add_change(action, finding.intact);
                 self.repaired[RepairCounter::Verified] += 1;
             }
             Err(why) => {

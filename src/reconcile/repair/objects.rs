@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{RepairResult, Repairer, require_undo_entry};
 use crate::reconcile::finding::Finding;
+use crate::reconcile::intact::with_row_values;
 use crate::undo::ObjectChange;
 use pipeline::lake::{ChangeResult, Key, PutResult, Reason, head};
 use pipeline::record::row::Row;
@@ -131,13 +132,12 @@ impl Repairer<'_> {
         if !finding.is_unchanged(&differences) {
             return Err("the row or the object changed since the audit: audit again");
         }
-        let theirs = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
+        let new = with_row_values(record, row, &differences);
+        let mut new = new.ok_or("the row has NULLs or values that no record can have")?;
         let mut columns: Vec<Column> = differences.iter().map(|difference| difference.column).collect();
         if columns.contains(&Column::IdTreatedData) {
             return Err("an object's id is never changed");
         }
-        let mut new = record.clone();
-        columns.iter().for_each(|&column| new.copy_field(column, &theirs));
         if columns.contains(&Column::ConsumoMeta) {
             new = self.apply_rule(new, row);
         }

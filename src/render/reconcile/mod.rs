@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
-use crate::reconcile::{Counter, Drift, DriftKind, Outcome, RepairCounter, Side};
+use crate::reconcile::{Counter, Drift, DriftKind, IntactSide, Outcome, RepairCounter, Side};
 use crate::render::parts::FromParts;
 use crate::render::{LabelledRows, count, counted, duration, one_line};
 
@@ -12,7 +12,7 @@ mod pattern;
 mod repair;
 mod truth;
 
-pub(crate) use repair::text as repair_text;
+pub(crate) use repair::{intact_overwritten, text as repair_text};
 
 /// Maximum number of findings in the text, and of gaps.
 const SHOWN: usize = 20;
@@ -193,12 +193,20 @@ pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     })
 }
 
+/// Returns which side is intact.
+pub(crate) const fn intact_text(side: IntactSide) -> &'static str {
+    match side {
+        IntactSide::Lake => "only the lake's values match the id",
+        IntactSide::Warehouse => "only the warehouse's values match the id",
+    }
+}
+
 /// Finding in one line.
 struct Line<'a>(&'a Drift);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drift { kind, id, key, fields, reason, .. } = self.0;
+        let Drift { kind, id, key, fields, reason, intact, .. } = self.0;
         write!(f, "{} {}", title(*kind), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
         if *kind == DriftKind::Differing {
             for (name, [lake, warehouse]) in fields {
@@ -207,9 +215,7 @@ impl fmt::Display for Line<'_> {
         } else if let (Some(_), Some(key)) = (id, key) {
             write!(f, "  {key}")?;
         }
-        match reason {
-            Some(reason) => write!(f, "  ({reason})"),
-            None => Ok(()),
-        }
+        let why = [reason.as_deref(), intact.map(intact_text)].into_iter().flatten().collect::<Vec<_>>();
+        if why.is_empty() { Ok(()) } else { write!(f, "  ({})", why.join("; ")) }
     }
 }

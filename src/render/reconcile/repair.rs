@@ -52,7 +52,11 @@ impl RepairText<'_> {
             lines.push(("failed", of(RepairCounter::Failed)));
         }
         lines.push(("not repaired", of(RepairCounter::NotRepaired)));
-        write!(f, "{}", LabelledRows(&lines))
+        write!(f, "{}", LabelledRows(&lines))?;
+        match intact_overwritten(self.repaired) {
+            Some(message) => writeln!(f, "  {message}"),
+            None => Ok(()),
+        }
     }
 
     /// Writes why findings were not repaired, and the first of them.
@@ -66,6 +70,24 @@ impl RepairText<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns how many of the replaced objects match their id, unlike their rows. `None` if there are none.
+pub(crate) fn intact_overwritten(repaired: &RepairOutcome) -> Option<String> {
+    let n = repaired[RepairCounter::IntactOverwritten];
+    let is_planned = repaired.dry_run || repaired.over_budget.is_some();
+    let text = match (n, is_planned) {
+        (0, _) => return None,
+        (1, true) => "1 of these objects matches its id; the row does not".to_owned(),
+        (_, true) => format!("{} of these objects match their id; the rows do not", count(n)),
+        (1, false) => "1 of these objects matched its id; the row does not".to_owned(),
+        (_, false) => format!("{} of these objects matched their id; the rows do not", count(n)),
+    };
+    let instead = match is_planned {
+        true => "--repair warehouse would repair the rows instead",
+        false => "the undo file has their values before",
+    };
+    Some(format!("{text}: {instead}"))
 }
 
 /// Returns true if the findings of a kind must be resolved manually, so that their places are needed.

@@ -8,6 +8,7 @@ use crate::reconcile::{Action, Counter, NotChecked, Outcome, Reason, RepairCount
 use crate::render::html::numbers;
 use crate::render::html::problem_list::ProblemList;
 use crate::render::html::sanitize::{self, VALUE};
+use crate::render::reconcile::intact_overwritten;
 
 /// Item that was not checked, with the reason.
 #[derive(Debug, Serialize)]
@@ -69,7 +70,10 @@ impl Repair {
             [format!("{count} {}", kind.name().replace('_', " ")), sanitize::shown(why, VALUE)]
         };
         let left = repaired.reasons.iter().map(line).collect();
-        let lead = if outcome.carry.repair_asked { lead(repaired) } else { String::new() };
+        let mut lead = if outcome.carry.repair_asked { lead(repaired) } else { String::new() };
+        if let Some(message) = intact_overwritten(repaired) {
+            lead.push_str(&format!(" {}.", sanitize::sentence(&message)));
+        }
         Self { state, lead, lines, left, failed: ProblemList::of(&repaired.problems, |_| true), flags }
     }
 }
