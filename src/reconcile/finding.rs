@@ -45,6 +45,8 @@ pub struct Finding {
     pub forged: bool,
     /// Only side whose values match the id. `None` if both or neither do, or if not known.
     pub intact: Option<IntactSide>,
+    /// Kinds of the other findings about its object that are gone once the object has the values of its row.
+    pub resolves: Vec<DriftKind>,
 }
 
 impl Finding {
@@ -66,6 +68,7 @@ impl Finding {
             truth: None,
             forged: false,
             intact: None,
+            resolves: Vec::new(),
         }
     }
 
@@ -164,6 +167,7 @@ mod tests {
             stability: Stability::Unstable,
             truth: Some(location),
             intact: Some(IntactSide::Warehouse),
+            resolves: vec![DriftKind::ForgedId],
             ..Finding::new(DriftKind::Differing, "x", Some("key".into()))
                 .with_field(Column::PesoMedio, Value::Float(0.1), Value::Null)
                 .with_field(Column::ConsumoReal, Value::Double(0.1 + 0.2), Value::Text("=1".into()))

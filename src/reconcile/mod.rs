@@ -164,6 +164,14 @@ impl Audit {
         differences.retain(|difference| !self.tolerances.iter().any(|tolerance| tolerance.forgives(difference)));
         differences
     }
+
+    /// Returns the record with the exact value of the rule, because FLOAT columns store it as f32; used only if it rounds
+    /// to the stored f32.
+    pub(crate) fn apply_rule(&self, record: Record, row: &Row, schema: &TableSchema) -> Record {
+        let due = self.rules.consumo_meta(record.reading.peso_medio);
+        let due = Record { consumo_meta: due, ..record.clone() };
+        if due.differences(row, schema).is_empty() { due } else { record }
+    }
 }
 
 #[cfg(test)]

@@ -131,3 +131,37 @@ fn a_row_that_alone_matches_its_id_is_not_overwritten() {
     expect_repaired(&scene.run(&trust), &[("objects_replaced", 1), ("intact_overwritten", 0), ("verified", 1)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", count), ("from_warehouse", 0)]);
 }
+
+#[test]
+fn a_finding_that_is_gone_with_the_new_values_of_its_object_counts_as_resolved() {
+    let (scene, count) = whole();
+    let objects = objects_of(&scene, "fazenda_um/2024/01/02");
+    change_object(&objects[0], "1.5");
+    let text = std::fs::read_to_string(&objects[1]).unwrap();
+    std::fs::write(&objects[1], with_members(&text, &[("consumo_meta", "1.25")])).unwrap();
+    let found = [("differing", 2), ("forged_ids", 1), ("rule_breaks", 1)];
+    let repair = ["reconcile", "--repair", "lake", "--trust", "warehouse"];
+    let counts = [("objects_replaced", 2), ("also_resolved", 2), ("not_repaired", 0), ("failed", 0)];
+    let planned = scene.run(&[&repair[..], &["--dry-run"]].concat());
+    expect_repaired(planned.expect(1, &found), &counts);
+    assert_eq!(planned.json["repaired"]["reasons"], Value::Array(Vec::new()), "{planned:?}");
+    // Without a change of the object, both findings remain.
+    let other = scene.run(&["reconcile", "--repair", "warehouse", "--dry-run"]);
+    expect_repaired(&other, &[("updated", 1), ("also_resolved", 0), ("not_repaired", 3)]);
+    let ran = scene.run(&repair);
+    expect_repaired(ran.expect(1, &found), &counts);
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+}
+
+#[test]
+fn a_finding_remains_if_its_object_could_not_be_replaced() {
+    let (scene, _) = whole();
+    let object = objects_of(&scene, "fazenda_um/2024/01/02").remove(0);
+    change_object(&object, "1.5");
+    change_row(&scene, &object, "data = datetime(data, '+1 day')");
+    let ran = scene.run(&["reconcile", "--repair", "lake", "--trust", "warehouse"]);
+    ran.expect(1, &[("differing", 1), ("forged_ids", 1)]);
+    let counts = [("objects_replaced", 0), ("failed", 1), ("also_resolved", 0), ("not_repaired", 1)];
+    expect_repaired(&ran, &counts);
+    assert!(ran.json["repaired"]["reasons"].to_string().contains("1 forged_id: "), "{ran:?}");
+}

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 
+use super::pair::differing;
 use super::single_record::{forged_id, record_findings, rule_of_row};
 use super::{FindingCollector, FindingDay};
 use crate::cancellation::CancellationToken;
@@ -130,9 +131,7 @@ impl FindingCollector {
                 Ok(())
             }
             (Some((key, record)), Some(row)) => {
-                let finding = Finding::new(DriftKind::Differing, &record.id_treated_data, Some(key.clone()));
-                let intact = IntactSide::of(record, row, schema);
-                let finding = Finding { fields: differences, intact, ..finding.of_record(record) };
+                let finding = differing(audit, schema, (key.as_str(), record), (row, differences));
                 self.report_observed(finding, &now, Some(FindingDay::of(record)))
             }
             (Some((key, record)), None) => {

@@ -12,6 +12,7 @@
 //! lake are never moved or deleted, and only overwritten if the user trusts the warehouse; objects that match their id
 //! are then overwritten too, and counted. Each change is flushed to the undo file before it is made.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -171,15 +172,24 @@ pub async fn repair(
     Ok(repaired)
 }
 
-/// Counts the changes, and the findings to leave unchanged with their reasons.
+/// Counts the changes, the further findings that these resolve, and the findings to leave unchanged with their reasons.
 fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
+    let mut resolved = BTreeMap::<DriftKind, u64>::new();
     for finding in findings.read()? {
         let finding = finding?;
         match plan.action(&finding) {
-            Ok(action) => repaired.add_change(action, finding.intact),
+            Ok(action) => {
+                repaired.add_change(action, finding.intact);
+                let kinds = if action == Action::ReplaceObject { finding.resolves } else { Vec::new() };
+                kinds.into_iter().for_each(|kind| *resolved.entry(kind).or_default() += 1);
+            }
             Err(why) => repaired.reasons.add(finding.kind, why, 1),
         }
+    }
+    // Each of them is a separate finding, which was counted above.
+    for (kind, n) in resolved {
+        repaired[RepairCounter::AlsoResolved] += repaired.reasons.remove(kind, kind.left_because(), n);
     }
     repaired[RepairCounter::NotRepaired] = repaired.reasons.total();
     Ok(repaired)
@@ -246,13 +256,20 @@ impl Repairer<'_> {
 
     fn record(&mut self, finding: &Finding, action: Action, outcome: RepairResult) {
         self.stage.add(1);
+        let resolved = if action == Action::ReplaceObject { finding.resolves.as_slice() } else { &[] };
         match outcome {
             Ok(()) => {
                 self.repaired.add_change(action, finding.intact);
                 self.repaired[RepairCounter::Verified] += 1;
+                self.repaired[RepairCounter::AlsoResolved] += resolved.len() as u64;
             }
             Err(why) => {
                 self.repaired[RepairCounter::Failed] += 1;
+                // The plan counted them as resolved.
+                for kind in resolved {
+                    self.repaired.reasons.add(*kind, kind.left_because(), 1);
+                    self.repaired[RepairCounter::NotRepaired] += 1;
+                }
                 let place = finding.key.as_ref().or(finding.id.as_ref()).cloned().unwrap_or_default();
                 self.repaired.problems.add(finding.kind.name(), place, why);
             }

@@ -57,17 +57,9 @@ impl Repairer<'_> {
                 "its legacy id does not determine the path of its object, which may be outside this window: audit everything",
             );
         }
-        let mut record = self.apply_rule(record, row);
+        let mut record = self.audit.apply_rule(record, row, &self.schema);
         record.mark_repaired();
         Ok(record)
-    }
-
-    /// Recomputes the exact value of the rule, because FLOAT columns store it as f32; used only if it rounds to the
-    /// stored f32.
-    fn apply_rule(&self, record: Record, row: &Row) -> Record {
-        let due = self.audit.rules.consumo_meta(record.reading.peso_medio);
-        let due = Record { consumo_meta: due, ..record.clone() };
-        if due.differences(row, &self.schema).is_empty() { due } else { record }
     }
 
     /// Writes the differing values of a row into its object, if both have not changed since the audit.
@@ -139,7 +131,7 @@ impl Repairer<'_> {
             return Err("an object's id is never changed");
         }
         if columns.contains(&Column::ConsumoMeta) {
-            new = self.apply_rule(new, row);
+            new = self.audit.apply_rule(new, row, &self.schema);
         }
         new.mark_repaired();
         if Key::parse(key).is_none_or(|path| !path.fits(&new)) || Key::of(&new).is_none() {

@@ -51,6 +51,9 @@ impl RepairText<'_> {
             lines.push(("verified", of(RepairCounter::Verified)));
             lines.push(("failed", of(RepairCounter::Failed)));
         }
+        if self.repaired[RepairCounter::AlsoResolved] > 0 {
+            lines.push(("also resolved", of(RepairCounter::AlsoResolved)));
+        }
         lines.push(("not repaired", of(RepairCounter::NotRepaired)));
         write!(f, "{}", LabelledRows(&lines))?;
         match intact_overwritten(self.repaired) {
