@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::action::Action;
 use super::finding::{Finding, Stability};
 use super::intact::IntactSide;
 use super::truth_location::TruthLocation;
@@ -30,6 +31,9 @@ pub struct Drift {
     /// Short reason, if the fields do not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Planned change of the requested repair. `None` if none is requested or planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Action>,
     /// Location in a truth file. `None` without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truth: Option<TruthLocation>,
@@ -39,7 +43,17 @@ impl Drift {
     /// Returns a finding about a record.
     pub fn new(kind: DriftKind, id: impl Into<String>, key: Option<String>) -> Self {
         let fields = BTreeMap::new();
-        Self { kind, id: Some(id.into()), key, fields, cause: None, intact: None, reason: None, truth: None }
+        Self {
+            kind,
+            id: Some(id.into()),
+            key,
+            fields,
+            cause: None,
+            intact: None,
+            reason: None,
+            repair: None,
+            truth: None,
+        }
     }
 
     /// Returns the finding with a reason.
@@ -47,6 +61,12 @@ impl Drift {
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
+    }
+
+    /// Returns the finding with the planned change of a repair.
+    #[must_use]
+    pub fn with_repair(self, repair: Option<Action>) -> Self {
+        Self { repair, ..self }
     }
 
     /// Returns the finding with one more field.
@@ -75,6 +95,7 @@ impl From<&Finding> for Drift {
                 (Stability::Unstable, None) => Some(UNSTABLE.to_owned()),
                 (Stability::Unstable, Some(reason)) => Some(format!("{UNSTABLE}; {reason}")),
             },
+            repair: None,
             truth: finding.truth.clone(),
         }
     }

@@ -19,6 +19,7 @@
 //!
 //! | file | content |
 //! | --- | --- |
+//! | `action` | Actions of a repair: what it writes for a finding |
 //! | `audit_shard` | Range and cutoff of a shard of an audit |
 //! | `baseline` | Compares findings with those of an earlier audit: new, persisting, resolved |
 //! | `budget` | Amount of drift that an audit accepts |
@@ -53,6 +54,7 @@
 //! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
 //! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |
 
+mod action;
 mod audit_shard;
 mod baseline;
 mod budget;
@@ -98,6 +100,7 @@ use pipeline::record::row::{Difference, Row, TableSchema};
 use pipeline::record::{Record, Rules};
 use pipeline::warehouse::BulkWarehouse;
 
+pub use action::Action;
 pub use baseline::Baseline;
 pub use budget::Budget;
 pub use cause::Cause;
@@ -111,9 +114,9 @@ pub use gaps::{Gap, gaps};
 pub use ingest_path::IngestPath;
 pub use intact::IntactSide;
 pub use outcome::{
-    Action, AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked,
-    Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, ShardRun, Store, StoreInfo, Totals,
-    TruthCounter, TruthResult,
+    AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
+    PlannedChange, PlannedChanges, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, ShardRun, Store,
+    StoreInfo, Totals, TruthCounter, TruthResult,
 };
 pub use patterns::{FindingCounts, LATE, Pattern, PatternKind};
 pub use repair::{RepairPlan, RepairTarget, Trust, repair};

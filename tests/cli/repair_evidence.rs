@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use testkit::Scene;
 
-use crate::repair::{expect_repaired, with_members};
+use crate::repair::{damage, expect_repaired, with_members};
 use crate::store_state::{State, id_of, objects_of, sql, whole};
 
 /// Changes the row of an object.
@@ -84,8 +84,8 @@ fn a_difference_shows_which_side_alone_matches_the_id() {
     }
     assert_eq!(intact(&scene, "differing", other), Value::Null, "row_ts is no part of the id");
     let csv = read(&scene, "evidence/drift.csv");
-    assert!(csv.lines().next().unwrap().ends_with(",reason,intact"), "{csv}");
-    assert!(csv.lines().any(|line| line.contains(&id_of(row)) && line.ends_with(",lake")), "{csv}");
+    assert!(csv.lines().next().unwrap().ends_with(",reason,intact,repair"), "{csv}");
+    assert!(csv.lines().any(|line| line.contains(&id_of(row)) && line.ends_with(",lake,")), "{csv}");
     let (text, page) = (scene.text(&["reconcile"]).stdout, read(&scene, "audit.html"));
     for side in ["lake", "warehouse"] {
         let shown = format!("only the {side}'s values match the id");
@@ -164,4 +164,77 @@ fn a_finding_remains_if_its_object_could_not_be_replaced() {
     let counts = [("objects_replaced", 0), ("failed", 1), ("also_resolved", 0), ("not_repaired", 1)];
     expect_repaired(&ran, &counts);
     assert!(ran.json["repaired"]["reasons"].to_string().contains("1 forged_id: "), "{ran:?}");
+}
+
+fn drift(scene: &Scene, name: &str) -> Vec<Value> {
+    read(scene, name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_dry_run_lists_the_first_changes_and_the_drift_file_has_all() {
+    let (scene, _) = whole();
+    let done = damage(&scene);
+    let damaged = State::of(&scene);
+    let dry_run = ["reconcile", "--repair", "both", "--dry-run", "--drift", "drift.ndjson"];
+    let ran = scene.run(&[&dry_run[..], &["--report", "audit.html", "--evidence", "evidence"]].concat());
+    let planned = ran.expect(1, &[]).json["repaired"]["planned"].as_array().unwrap();
+    assert_eq!(planned.len() as u64, done.all());
+    let (lines, evidence) = (drift(&scene, "drift.ndjson"), drift(&scene, "evidence/drift.ndjson"));
+    let counts =
+        [("insert_row", done.lake_only), ("update_row", done.differing), ("write_object", done.warehouse_only)];
+    for (action, count) in counts {
+        for (place, name, list) in
+            [("plan", "action", planned), ("drift", "repair", &lines), ("evidence", "repair", &evidence)]
+        {
+            let found = list.iter().filter(|change| change[name] == action).count();
+            assert_eq!(found as u64, count, "{action} in {place}");
+        }
+    }
+    for change in planned.iter().filter(|change| change["action"] == "update_row") {
+        let finding = lines.iter().find(|finding| finding["id"] == change["id"]).unwrap();
+        for (name, values) in change["fields"].as_object().unwrap() {
+            let [lake, warehouse] = [0, 1].map(|side: usize| &finding["fields"][name][side]);
+            assert_eq!((&values[0], &values[1]), (warehouse, lake), "{name}: old, new");
+        }
+    }
+    assert!(read(&scene, "evidence/drift.csv").contains(",update_row\n"));
+    let text = scene.text(&dry_run).stdout;
+    let listed = |what: &str| text.lines().filter(|line| line.starts_with(&format!("  {what} 0"))).count();
+    assert_eq!((listed("insert row"), listed("update row"), listed("write object")), (6, 6, 6), "{text}");
+    let more = format!("… and {} more rows to update (drift.ndjson has all)", done.differing - 6);
+    assert!(text.contains(&more) && text.contains(" → "), "{text}");
+    let page = read(&scene, "audit.html");
+    assert!(page.contains("<h3>Planned changes</h3>") && page.contains("<th scope=\"row\">update row</th>"), "{page}");
+    assert!(page.contains(&format!("{} more changes", done.all() - 18)), "{page}");
+    assert!(State::of(&scene) == damaged);
+
+    // A repair has an undo file instead; an audit plans nothing.
+    let ran = scene.run(&["reconcile", "--repair", "both", "--drift", "drift.ndjson"]);
+    assert_eq!(ran.json["repaired"]["planned"], Value::Array(Vec::new()));
+    assert!(drift(&scene, "drift.ndjson").iter().all(|finding| finding["repair"].is_string()));
+    change_row(&scene, &objects_of(&scene, "fazenda_um/2024/01/02")[0], "consumo_real = 1.5");
+    scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("differing", 1)]);
+    assert_eq!(drift(&scene, "drift.ndjson")[0].get("repair"), None);
+}
+
+#[test]
+fn a_plan_shows_the_values_before_and_after_and_the_side_that_is_written() {
+    let (scene, _) = whole();
+    let object = objects_of(&scene, "fazenda_um/2024/01/02").remove(0);
+    let original: Value = serde_json::from_str(&std::fs::read_to_string(&object).unwrap()).unwrap();
+    change_row(&scene, &object, "consumo_real = 1.5");
+    let values = |trust: &str| {
+        let ran = scene.run(&["reconcile", "--repair", "both", "--trust", trust, "--dry-run"]);
+        let planned = ran.json["repaired"]["planned"][0].clone();
+        assert_eq!((&planned["id"], &planned["intact"]), (&id_of(&object).into(), &"lake".into()), "{ran:?}");
+        let value = |at: usize| planned["fields"]["consumo_real"][at].as_f64();
+        (planned["action"].clone(), value(0), value(1))
+    };
+    let real = original["consumo_real"].as_f64();
+    assert_eq!(values("lake"), ("update_row".into(), Some(1.5), real));
+    assert_eq!(values("warehouse"), ("replace_object".into(), real, Some(1.5)));
+    let text = scene.text(&["reconcile", "--repair", "lake", "--trust", "warehouse", "--dry-run"]).stdout;
+    let begin = format!("  replace object {}  consumo_real: ", id_of(&object));
+    let line = text.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.ends_with(" → 1.5  (only the lake's values match the id)"), "{line}");
 }

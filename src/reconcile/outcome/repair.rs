@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::merge::first;
+use super::planned::{PlannedChange, PlannedChanges};
 use super::reasons::Reasons;
 use crate::outcome::{Counts, Problems, counters};
-use crate::reconcile::IntactSide;
+use crate::reconcile::{Action, IntactSide};
 use pipeline::lake::{ConditionalWrites, Conditions};
 
 counters! {
@@ -25,23 +26,7 @@ counters! {
     }
 }
 
-/// Action of a repair for a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Inserts a row.
-    Insert,
-    /// Updates a row.
-    Update,
-    /// Writes an object.
-    WriteObject,
-    /// Overwrites values of an object.
-    ReplaceObject,
-}
-
 impl Action {
-    /// All actions.
-    pub const ALL: [Self; 4] = [Self::Insert, Self::Update, Self::WriteObject, Self::ReplaceObject];
-
     /// Returns the counter of the action.
     pub const fn counter(self) -> RepairCounter {
         match self {
@@ -61,6 +46,9 @@ pub struct RepairOutcome {
     /// Counts of the repair.
     #[serde(flatten)]
     pub counts: Counts<RepairCounter>,
+    /// First planned changes of each action, at most a thousand. Empty if the changes were made: the undo file has those.
+    #[serde(default)]
+    pub planned: PlannedChanges,
     /// Reason why nothing was changed, if the changes exceed the limit.
     pub over_budget: Option<String>,
     /// Undo file, which `ruminate undo` reverts. `None` if nothing was written.
@@ -87,6 +75,17 @@ impl RepairOutcome {
         self[RepairCounter::IntactOverwritten] += u64::from(overwritten);
     }
 
+    /// Counts a planned change, and stores it if it is one of the first.
+    pub(in crate::reconcile) fn plan(&mut self, change: PlannedChange) {
+        self.add_change(change.action, change.intact);
+        self.planned.take(change);
+    }
+
+    /// Returns true if the changes are only planned: in a dry run, or above the limit.
+    pub fn is_planned(&self) -> bool {
+        self.dry_run || self.over_budget.is_some()
+    }
+
     /// Returns the number of all changes.
     pub fn changes(&self) -> u64 {
         Action::ALL.into_iter().map(|action| self[action.counter()]).sum()
@@ -96,6 +95,7 @@ impl RepairOutcome {
     pub fn merge(&mut self, other: Self) {
         self.dry_run |= other.dry_run;
         self.counts += &other.counts;
+        self.planned.merge(other.planned);
         self.over_budget = first(self.over_budget.take(), other.over_budget);
         self.undo_file = first(self.undo_file.take(), other.undo_file);
         self.undo_command = first(self.undo_command.take(), other.undo_command);

@@ -17,10 +17,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use super::action::Action;
+use super::drift::Drift;
 use super::finding::{Finding, Stability};
 use super::finding_file::WrittenFindings;
 use super::intact::IntactSide;
-use super::outcome::{Action, RepairCounter, RepairOutcome};
+use super::outcome::{PlannedChange, RepairCounter, RepairOutcome};
 use super::verdict::{DriftKind, FORGED, INTACT_ROW};
 use super::{Audit, Budget};
 use crate::cancellation::CancellationToken;
@@ -90,6 +92,11 @@ pub struct RepairPlan {
 const UNIDENTIFIED_OBJECTS: &str = "objects without an id in their names could not be compared, and one of them may belong to this row: fix or restore them, then audit again";
 
 impl RepairPlan {
+    /// Returns the change that is planned for a finding. `None` if it is left unchanged.
+    pub fn planned(&self, finding: &Finding) -> Option<Action> {
+        self.action(finding).ok()
+    }
+
     /// Returns the action for a finding, or the reason to leave it unchanged.
     fn action(&self, finding: &Finding) -> Result<Action, &'static str> {
         let direction = self.direction;
@@ -180,7 +187,7 @@ fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result
         let finding = finding?;
         match plan.action(&finding) {
             Ok(action) => {
-                repaired.add_change(action, finding.intact);
+                repaired.plan(PlannedChange::of(action, Drift::from(&finding)));
                 let kinds = if action == Action::ReplaceObject { finding.resolves } else { Vec::new() };
                 kinds.into_iter().for_each(|kind| *resolved.entry(kind).or_default() += 1);
             }

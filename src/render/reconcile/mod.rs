@@ -12,7 +12,7 @@ mod pattern;
 mod repair;
 mod truth;
 
-pub(crate) use repair::{intact_overwritten, text as repair_text};
+pub(crate) use repair::{action_text, intact_overwritten, text as repair_text};
 
 /// Maximum number of findings in the text, and of gaps.
 const SHOWN: usize = 20;
@@ -110,7 +110,7 @@ fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn samples(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let kinds: Vec<DriftKind> = DriftKind::ALL.into_iter().filter(|kind| outcome.of(*kind) > 0).collect();
     let all: u64 = kinds.iter().map(|kind| outcome.of(*kind)).sum();
-    let each = if all <= SHOWN as u64 { SHOWN } else { (SHOWN / kinds.len().max(1)).max(SHOWN_OF_EACH) };
+    let each = shown_of_each(all, kinds.len());
     for kind in kinds {
         let shown = outcome.samples.of(kind).take(each);
         let mut listed = 0;
@@ -119,14 +119,24 @@ fn samples(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             listed += 1;
         }
         if outcome.of(kind) > listed {
-            let place = match &outcome.options.drift_file {
-                Some(file) => format!("{file} has all"),
-                None => "--drift FILE writes all".to_owned(),
-            };
-            writeln!(f, "  … and {} more {} ({place})", count(outcome.of(kind) - listed), kind.counter().spec().title)?;
+            let (more, place) = (count(outcome.of(kind) - listed), where_all_are(Some(outcome)));
+            writeln!(f, "  … and {more} more {} ({place})", kind.counter().spec().title)?;
         }
     }
     Ok(())
+}
+
+/// Returns how many of each kind are shown, so that all are shown if they are few, and no kind hides another.
+pub(crate) fn shown_of_each(all: u64, kinds: usize) -> usize {
+    if all <= SHOWN as u64 { SHOWN } else { (SHOWN / kinds.max(1)).max(SHOWN_OF_EACH) }
+}
+
+/// Returns the place of all findings: the drift file, or the flag that writes it.
+fn where_all_are(outcome: Option<&Outcome>) -> String {
+    match outcome.and_then(|outcome| outcome.options.drift_file.as_deref()) {
+        Some(file) => format!("{} has all", one_line(file)),
+        None => "--drift FILE writes all".to_owned(),
+    }
 }
 
 /// Returns the name of a kind in the text.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::reconcile::{Drift, DriftKind, Outcome, Reason, RepairCounter, RepairOutcome};
+use super::{intact_text, shown_of_each, where_all_are};
+use crate::reconcile::{Action, Drift, DriftKind, Outcome, PlannedChange, Reason, RepairCounter, RepairOutcome};
 use crate::render::{LabelledRows, count, one_line, password_hint};
 use pipeline::lake::ConditionalWrites;
 
@@ -29,7 +30,7 @@ struct RepairText<'a> {
 impl RepairText<'_> {
     fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |counter| count(self.repaired[counter]);
-        let is_planned = self.repaired.dry_run || self.repaired.over_budget.is_some();
+        let is_planned = self.repaired.is_planned();
         let (title, [inserted, updated, written, replaced]) = match is_planned {
             true => {
                 let title =
@@ -62,6 +63,26 @@ impl RepairText<'_> {
         }
     }
 
+    /// Writes the first planned changes of each action.
+    fn write_planned(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let repaired = self.repaired;
+        let number = |action: Action| repaired[action.counter()];
+        let actions: Vec<Action> = Action::ALL.into_iter().filter(|action| number(*action) > 0).collect();
+        let each = shown_of_each(repaired.changes(), actions.len());
+        for action in actions {
+            let mut listed = 0;
+            for change in repaired.planned.of(action).take(each) {
+                writeln!(f, "  {}", one_line(&ChangeLine(change).to_string()))?;
+                listed += 1;
+            }
+            if number(action) > listed {
+                let (more, place) = (count(number(action) - listed), where_all_are(self.audit));
+                writeln!(f, "  … and {more} more {} ({place})", to_do(action))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes why findings were not repaired, and the first of them.
     fn write_reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Reason { count: n, kind, why } in self.repaired.reasons.iter() {
@@ -75,10 +96,47 @@ impl RepairText<'_> {
     }
 }
 
+/// Planned change in one line: the side that is written, and its values before and after.
+struct ChangeLine<'a>(&'a PlannedChange);
+
+impl fmt::Display for ChangeLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PlannedChange { action, id, key, fields, intact } = self.0;
+        write!(f, "{} {}", action_text(*action), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
+        for (name, [old, new]) in fields {
+            write!(f, "  {name}: {old} → {new}")?;
+        }
+        match intact {
+            Some(side) => write!(f, "  ({})", intact_text(*side)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Returns what is still to be done by an action.
+const fn to_do(action: Action) -> &'static str {
+    match action {
+        Action::Insert => "rows to insert",
+        Action::Update => "rows to update",
+        Action::WriteObject => "objects to write",
+        Action::ReplaceObject => "objects to replace",
+    }
+}
+
+/// Returns an action as an infinitive.
+pub(crate) const fn action_text(action: Action) -> &'static str {
+    match action {
+        Action::Insert => "insert row",
+        Action::Update => "update row",
+        Action::WriteObject => "write object",
+        Action::ReplaceObject => "replace object",
+    }
+}
+
 /// Returns how many of the replaced objects match their id, unlike their rows. `None` if there are none.
 pub(crate) fn intact_overwritten(repaired: &RepairOutcome) -> Option<String> {
     let n = repaired[RepairCounter::IntactOverwritten];
-    let is_planned = repaired.dry_run || repaired.over_budget.is_some();
+    let is_planned = repaired.is_planned();
     let text = match (n, is_planned) {
         (0, _) => return None,
         (1, true) => "1 of these objects matches its id; the row does not".to_owned(),
@@ -106,6 +164,9 @@ fn place(drift: &Drift) -> &str {
 impl fmt::Display for RepairText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_counts(f)?;
+        if self.repaired.is_planned() {
+            self.write_planned(f)?;
+        }
         self.write_reasons(f)?;
         let repaired = self.repaired;
         if let Some(why) = &repaired.over_budget {

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::reconcile::{Action, Counter, NotChecked, Outcome, Reason, RepairCounter, RepairOutcome};
+use crate::reconcile::{Action, Counter, NotChecked, Outcome, PlannedChange, Reason, RepairCounter, RepairOutcome};
 use crate::render::html::numbers;
 use crate::render::html::problem_list::ProblemList;
-use crate::render::html::sanitize::{self, VALUE};
-use crate::render::reconcile::intact_overwritten;
+use crate::render::html::sanitize::{self, KEY, NAME, VALUE};
+use crate::render::reconcile::{action_text, intact_overwritten, intact_text, shown_of_each};
 
 /// Item that was not checked, with the reason.
 #[derive(Debug, Serialize)]
@@ -40,6 +41,10 @@ pub(super) struct Repair {
     /// What was done, in one or two sentences; flags between backticks. Empty unless a repair was requested.
     lead: String,
     lines: Vec<(&'static str, String)>,
+    /// First planned changes.
+    planned: Vec<PlannedRow>,
+    /// Number of further planned changes; empty if none.
+    more: String,
     /// Findings left unchanged: number and kind, then the reason.
     left: Vec<[String; 2]>,
     failed: ProblemList,
@@ -58,7 +63,7 @@ impl Repair {
             (false, true) => "--repair lake",
             (false, false) => "",
         };
-        let is_planned = repaired.dry_run || repaired.over_budget.is_some();
+        let is_planned = repaired.is_planned();
         let (state, lines) = if outcome.carry.repair_asked {
             (if is_planned { "planned" } else { "done" }, done(repaired, is_planned))
         } else if flags.is_empty() || outcome.stopped.is_some() {
@@ -74,8 +79,48 @@ impl Repair {
         if let Some(message) = intact_overwritten(repaired) {
             lead.push_str(&format!(" {}.", sanitize::sentence(&message)));
         }
-        Self { state, lead, lines, left, failed: ProblemList::of(&repaired.problems, |_| true), flags }
+        let planned = if is_planned { planned(repaired) } else { Vec::new() };
+        let more = match repaired.changes().saturating_sub(planned.len() as u64) {
+            n if is_planned && n > 0 => numbers::of(n, "more change", "more changes"),
+            _ => String::new(),
+        };
+        let failed = ProblemList::of(&repaired.problems, |_| true);
+        Self { state, lead, lines, planned, more, left, failed, flags }
     }
+}
+
+/// Planned change: what is written, and the values before and after.
+#[derive(Debug, Serialize)]
+struct PlannedRow {
+    action: &'static str,
+    id: String,
+    /// Name, old and new value of each field that changes.
+    fields: Vec<[String; 3]>,
+    /// Which side is intact; empty if not known.
+    intact: &'static str,
+}
+
+impl PlannedRow {
+    fn of(change: &PlannedChange) -> Self {
+        let PlannedChange { action, id, key, fields, intact } = change;
+        let value = |value: &Value| sanitize::shown(&numbers::plain(value), NAME);
+        Self {
+            action: action_text(*action),
+            id: sanitize::shown(id.as_deref().or(key.as_deref()).unwrap_or("–"), KEY),
+            fields: fields
+                .iter()
+                .map(|(name, [old, new])| [sanitize::shown(name, NAME), value(old), value(new)])
+                .collect(),
+            intact: intact.map_or("", intact_text),
+        }
+    }
+}
+
+/// Returns the first planned changes of each action.
+fn planned(repaired: &RepairOutcome) -> Vec<PlannedRow> {
+    let actions: Vec<Action> = Action::ALL.into_iter().filter(|action| repaired[action.counter()] > 0).collect();
+    let each = shown_of_each(repaired.changes(), actions.len());
+    actions.into_iter().flat_map(|action| repaired.planned.of(action).take(each)).map(PlannedRow::of).collect()
 }
 
 /// Returns what a repair did. It claims that every change was verified only if none failed and none is missing.
