@@ -11,7 +11,7 @@ use super::report::{ReportFlag, written};
 use crate::evidence::Evidence;
 use crate::reconcile::{
     Action, Audit, Baseline, Budget, Counter, Drift, DriftWriter, Finding, Outcome, RepairPlan, RepairTarget, Trust,
-    repair,
+    repair, repairable,
 };
 use crate::render::{Rendered, html};
 
@@ -120,6 +120,8 @@ impl ResultFlags {
             outcome.carry.repair_asked = true;
             outcome.repaired = repair(audit, &findings, plan, &context.progress, &context.cancel).await?;
             outcome.repaired.undo_command = outcome.repaired.undo_file.as_deref().map(|file| command_line.undo(file));
+        } else if outcome.is_whole() {
+            outcome.repairable = Some(repairable(&findings, outcome[Counter::Unidentified])?);
         }
         if let Some(path) = &self.drift {
             written("findings", path);

@@ -115,11 +115,11 @@ pub use ingest_path::IngestPath;
 pub use intact::IntactSide;
 pub use outcome::{
     AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
-    PlannedChange, PlannedChanges, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, ShardRun, Store,
-    StoreInfo, Totals, TruthCounter, TruthResult,
+    PlannedChange, PlannedChanges, Reason, Reasons, RepairCounter, RepairOutcome, Repairable, RunInfo, Samples,
+    ShardRun, Store, StoreInfo, Totals, TruthCounter, TruthResult,
 };
 pub use patterns::{FindingCounts, LATE, Pattern, PatternKind};
-pub use repair::{RepairPlan, RepairTarget, Trust, repair};
+pub use repair::{RepairPlan, RepairTarget, Trust, repair, repairable};
 pub use run::run;
 pub use shard::{AuditShard, Judged, ShardCounts, Shards, combine, judge_shard};
 pub use tolerance::Tolerance;

@@ -238,3 +238,29 @@ fn a_plan_shows_the_values_before_and_after_and_the_side_that_is_written() {
     let line = text.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("{text}"));
     assert!(line.ends_with(" → 1.5  (only the lake's values match the id)"), "{line}");
 }
+
+#[test]
+fn the_page_of_an_audit_promises_only_what_a_repair_would_change() {
+    let (scene, _) = whole();
+    let objects = objects_of(&scene, "fazenda_um/2024/01/02");
+    // Changed objects, one of them without a row, are not copied; a changed row is repaired.
+    change_object(&objects[0], "1.5");
+    change_object(&objects[1], "1.5");
+    sql(&scene, &format!("DELETE FROM historico_consumo WHERE id_treated_data = '{}'", id_of(&objects[1])));
+    change_row(&scene, &objects[2], "consumo_real = 1.5");
+    let audit = scene.run(&["reconcile", "--report", "audit.html"]);
+    audit.expect(1, &[("differing", 2), ("lake_only", 1), ("forged_ids", 2)]);
+    let counts = [("inserted", 0), ("updated", 1), ("objects_written", 0), ("not_repaired", 4)];
+    let planned = scene.run(&["reconcile", "--repair", "both", "--dry-run"]);
+    expect_repaired(&planned, &counts);
+    assert_eq!(planned.json["repairable"], Value::Null);
+    for (name, count) in counts {
+        assert_eq!(audit.json["repairable"][name], count, "{name}: {audit:?}");
+    }
+    let page = read(&scene, "audit.html");
+    let lines = ["Rows that can be inserted", "Rows that can be updated", "Objects that can be written"];
+    for (name, count) in lines.into_iter().chain(["Findings to resolve manually"]).zip([0, 1, 0, 4]) {
+        assert!(page.contains(&format!("<dt>{name}</dt><dd>{count}</dd>")), "{name}: {page}");
+    }
+    assert!(page.contains("Add <code class=\"flag\">--repair warehouse</code>"), "{page}");
+}

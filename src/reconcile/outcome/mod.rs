@@ -45,7 +45,7 @@ pub use day_counts::DayCounts;
 pub use not_checked::NotChecked;
 pub use planned::{PlannedChange, PlannedChanges};
 pub use reasons::{Reason, Reasons};
-pub use repair::{RepairCounter, RepairOutcome};
+pub use repair::{RepairCounter, RepairOutcome, Repairable};
 pub use run_info::{AuditOptions, AuditSettings, RunInfo, ShardRun, StoreInfo};
 pub use samples::Samples;
 pub use totals::{ColumnTotal, Store, Totals};
@@ -98,6 +98,9 @@ pub struct Outcome {
     pub parts: u64,
     /// Result of the repair.
     pub repaired: RepairOutcome,
+    /// Changes that `--repair both` would make. `None` if a repair was requested, or if the audit stopped early.
+    #[serde(default)]
+    pub repairable: Option<Repairable>,
     /// Duration of the complete run, in seconds.
     pub seconds: f64,
     /// Reason for an early stop. `None` if there was none.

@@ -38,6 +38,39 @@ impl Action {
     }
 }
 
+/// Changes that `--repair both` would make after an audit without a repair.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repairable {
+    /// Rows that can be inserted.
+    pub inserted: u64,
+    /// Rows that can be updated.
+    pub updated: u64,
+    /// Objects that can be written.
+    pub objects_written: u64,
+    /// Findings that would be left unchanged.
+    pub not_repaired: u64,
+}
+
+impl Repairable {
+    /// Returns the counts of a plan.
+    pub(in crate::reconcile) fn of(plan: &RepairOutcome) -> Self {
+        Self {
+            inserted: plan[RepairCounter::Inserted],
+            updated: plan[RepairCounter::Updated],
+            objects_written: plan[RepairCounter::ObjectsWritten],
+            not_repaired: plan[RepairCounter::NotRepaired],
+        }
+    }
+
+    /// Adds the counts of another part.
+    pub(super) const fn merge(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.objects_written += other.objects_written;
+        self.not_repaired += other.not_repaired;
+    }
+}
+
 /// Result of a repair or of its dry run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RepairOutcome {

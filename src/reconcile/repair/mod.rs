@@ -22,7 +22,7 @@ use super::drift::Drift;
 use super::finding::{Finding, Stability};
 use super::finding_file::WrittenFindings;
 use super::intact::IntactSide;
-use super::outcome::{PlannedChange, RepairCounter, RepairOutcome};
+use super::outcome::{PlannedChange, RepairCounter, RepairOutcome, Repairable};
 use super::verdict::{DriftKind, FORGED, INTACT_ROW};
 use super::{Audit, Budget};
 use crate::cancellation::CancellationToken;
@@ -177,6 +177,23 @@ pub async fn repair(
     repaired.undo_file = work.undo_file.written().map(|path| path.display().to_string());
     work.stage.finish();
     Ok(repaired)
+}
+
+/// Returns the changes that a repair of both sides from the lake would make, with the plan of such a repair.
+///
+/// # Errors
+/// Returns an error if the findings cannot be read back.
+pub fn repairable(findings: &WrittenFindings, unidentified: u64) -> anyhow::Result<Repairable> {
+    let plan = RepairPlan {
+        direction: RepairTarget::Both,
+        trust: Trust::Lake,
+        dry_run: true,
+        unidentified,
+        max_changes: None,
+        ids: 0,
+        undo: (PathBuf::new(), String::new()),
+    };
+    Ok(Repairable::of(&plan_repairs(findings, &plan)?))
 }
 
 /// Counts the changes, the further findings that these resolve, and the findings to leave unchanged with their reasons.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::reconcile::{Action, Counter, NotChecked, Outcome, PlannedChange, Reason, RepairCounter, RepairOutcome};
+use crate::reconcile::{Action, NotChecked, Outcome, PlannedChange, Reason, RepairCounter, RepairOutcome, Repairable};
 use crate::render::html::numbers;
 use crate::render::html::problem_list::ProblemList;
 use crate::render::html::sanitize::{self, KEY, NAME, VALUE};
@@ -36,7 +36,7 @@ pub(super) fn not_checked(outcome: &Outcome) -> Vec<Unchecked> {
 /// Section of the repair.
 #[derive(Debug, Serialize)]
 pub(super) struct Repair {
-    /// `done`, `planned`, `possible` or `none`.
+    /// `done`, `planned`, `possible`, `none` or `incomplete`.
     state: &'static str,
     /// What was done, in one or two sentences; flags between backticks. Empty unless a repair was requested.
     lead: String,
@@ -55,9 +55,8 @@ pub(super) struct Repair {
 impl Repair {
     pub(super) fn of(outcome: &Outcome) -> Self {
         let repaired = &outcome.repaired;
-        let (rows, objects) =
-            (outcome[Counter::LakeOnly] + outcome[Counter::Differing], outcome[Counter::WarehouseOnly]);
-        let flags = match (rows > 0, objects > 0) {
+        let possible = outcome.repairable.unwrap_or_default();
+        let flags = match (possible.inserted + possible.updated > 0, possible.objects_written > 0) {
             (true, true) => "--repair both",
             (true, false) => "--repair warehouse",
             (false, true) => "--repair lake",
@@ -66,10 +65,12 @@ impl Repair {
         let is_planned = repaired.is_planned();
         let (state, lines) = if outcome.carry.repair_asked {
             (if is_planned { "planned" } else { "done" }, done(repaired, is_planned))
-        } else if flags.is_empty() || outcome.stopped.is_some() {
+        } else if !outcome.is_whole() {
+            ("incomplete", Vec::new())
+        } else if flags.is_empty() {
             ("none", Vec::new())
         } else {
-            ("possible", possible(outcome))
+            ("possible", possible_lines(possible))
         };
         let line = |Reason { count, kind, why }: Reason<'_>| {
             [format!("{count} {}", kind.name().replace('_', " ")), sanitize::shown(why, VALUE)]
@@ -169,13 +170,11 @@ fn done(repaired: &RepairOutcome, is_planned: bool) -> Vec<(&'static str, String
     lines
 }
 
-fn possible(outcome: &Outcome) -> Vec<(&'static str, String)> {
-    let left =
-        outcome.drift() - outcome[Counter::LakeOnly] - outcome[Counter::Differing] - outcome[Counter::WarehouseOnly];
+fn possible_lines(possible: Repairable) -> Vec<(&'static str, String)> {
     vec![
-        ("Rows that can be inserted", numbers::count(outcome[Counter::LakeOnly])),
-        ("Rows that can be updated", numbers::count(outcome[Counter::Differing])),
-        ("Objects that can be written", numbers::count(outcome[Counter::WarehouseOnly])),
-        ("Findings to resolve manually", numbers::count(left)),
+        ("Rows that can be inserted", numbers::count(possible.inserted)),
+        ("Rows that can be updated", numbers::count(possible.updated)),
+        ("Objects that can be written", numbers::count(possible.objects_written)),
+        ("Findings to resolve manually", numbers::count(possible.not_repaired)),
     ]
 }
