@@ -104,7 +104,8 @@ fn a_plan_to_replace_objects_states_how_many_of_them_match_their_ids() {
     let repair = ["reconcile", "--repair", "lake", "--trust", "warehouse"];
     let dry_run = [&repair[..], &["--dry-run", "--report", "audit.html"]].concat();
     expect_repaired(&scene.run(&dry_run), &[("objects_replaced", 3), ("intact_overwritten", 2)]);
-    let shown = "2 of these objects match their id; the rows do not: --repair warehouse would repair the rows instead";
+    let shown =
+        "2 of the objects to replace match their id; the rows do not: --repair warehouse would repair the rows instead";
     let text = scene.text(&dry_run).stdout;
     assert!(text.contains(shown) && read(&scene, "audit.html").contains(shown), "{text}");
     expect_repaired(&scene.run(&repair), &[("objects_replaced", 3), ("intact_overwritten", 2), ("failed", 0)]);

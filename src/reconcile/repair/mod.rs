@@ -213,7 +213,8 @@ fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result
     }
     // Each of them is a separate finding, which was counted above.
     for (kind, n) in resolved {
-        repaired[RepairCounter::AlsoResolved] += repaired.reasons.remove(kind, kind.left_because(), n);
+        let removed = repaired.reasons.remove(kind, kind.left_because(), n);
+        repaired[RepairCounter::AlsoResolved] += removed;
     }
     repaired[RepairCounter::NotRepaired] = repaired.reasons.total();
     Ok(repaired)

@@ -139,14 +139,14 @@ pub(crate) fn intact_overwritten(repaired: &RepairOutcome) -> Option<String> {
     let is_planned = repaired.is_planned();
     let text = match (n, is_planned) {
         (0, _) => return None,
-        (1, true) => "1 of these objects matches its id; the row does not".to_owned(),
-        (_, true) => format!("{} of these objects match their id; the rows do not", count(n)),
-        (1, false) => "1 of these objects matched its id; the row does not".to_owned(),
-        (_, false) => format!("{} of these objects matched their id; the rows do not", count(n)),
+        (1, true) => "1 of the objects to replace matches its id; the row does not".to_owned(),
+        (_, true) => format!("{} of the objects to replace match their id; the rows do not", count(n)),
+        (1, false) => "1 of the replaced objects matched its id; the row does not".to_owned(),
+        (_, false) => format!("{} of the replaced objects matched their id; the rows do not", count(n)),
     };
     let instead = match is_planned {
         true => "--repair warehouse would repair the rows instead",
-        false => "the undo file has their values before",
+        false => "the undo file has the earlier values",
     };
     Some(format!("{text}: {instead}"))
 }
