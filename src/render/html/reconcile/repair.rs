@@ -130,11 +130,11 @@ fn lead(repaired: &RepairOutcome) -> String {
     let why = |why: &str| sanitize::sentence(&sanitize::shown(why, VALUE));
     let (verified, failed) = (repaired[RepairCounter::Verified], repaired[RepairCounter::Failed]);
     let verified_text = numbers::of(verified, "change was verified", "changes were verified");
-    if repaired.dry_run {
-        return "Planned only (dry run): nothing was changed. Run it without `--dry-run` to apply it.".into();
-    }
     if let Some(over) = &repaired.over_budget {
         return format!("Not applied. {}.", why(over));
+    }
+    if repaired.dry_run {
+        return "Planned only (dry run): nothing was changed. Run it without `--dry-run` to apply it.".into();
     }
     if let Some(stopped) = &repaired.stopped {
         return format!(
