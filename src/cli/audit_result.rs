@@ -10,7 +10,8 @@ use super::flags::{a_path, output_path, undo_file};
 use super::report::{ReportFlag, written};
 use crate::evidence::Evidence;
 use crate::reconcile::{
-    Audit, Baseline, Budget, Counter, Drift, DriftWriter, Outcome, RepairPlan, RepairTarget, Trust, repair,
+    Action, Audit, Baseline, Budget, Counter, Drift, DriftWriter, Finding, Outcome, RepairPlan, RepairTarget, Trust,
+    repair, repairable,
 };
 use crate::render::{Rendered, html};
 
@@ -108,13 +109,19 @@ impl ResultFlags {
         (command_line, table): (&CommandLine, String),
         context: &Context,
     ) -> anyhow::Result<Rendered> {
-        let findings = sink.finish().context("cannot write the findings")?;
+        let plan = self.repair.filter(|_| outcome.is_whole()).map(|side| self.plan(side, &outcome, table));
+        let planned = |finding: &Finding| -> Option<Action> { plan.as_ref()?.planned(finding) };
+        let findings = sink.finish_with(planned).with_context(|| match &self.drift {
+            Some(path) => format!("the findings cannot be written to the drift file {}", path.display()),
+            None => "cannot write the findings".to_owned(),
+        })?;
         outcome.since_baseline = findings.since.clone().filter(|_| outcome.is_whole());
-        if let Some(direction) = self.repair.filter(|_| outcome.is_whole()) {
+        if let Some(plan) = &plan {
             outcome.carry.repair_asked = true;
-            let plan = self.plan(direction, &outcome, table);
-            outcome.repaired = repair(audit, &findings, &plan, &context.progress, &context.cancel).await?;
+            outcome.repaired = repair(audit, &findings, plan, &context.progress, &context.cancel).await?;
             outcome.repaired.undo_command = outcome.repaired.undo_file.as_deref().map(|file| command_line.undo(file));
+        } else if outcome.is_whole() {
+            outcome.repairable = Some(repairable(&findings, outcome[Counter::Unidentified])?);
         }
         if let Some(path) = &self.drift {
             written("findings", path);
@@ -123,7 +130,8 @@ impl ResultFlags {
         if let Some(evidence) = files.evidence {
             let page = html::render(&outcome)?;
             let findings = findings.read().context("cannot read the findings back")?;
-            evidence.write(&outcome, &page, findings.map(|finding| Ok(Drift::from(&finding?))))?;
+            let with_repair = |finding: Finding| Drift::from(&finding).with_repair(planned(&finding));
+            evidence.write(&outcome, &page, findings.map(|finding| finding.map(with_repair)))?;
             self.evidence.iter().for_each(|dir| written("evidence", dir));
         }
         Ok(Rendered::of(&outcome))

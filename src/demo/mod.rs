@@ -19,7 +19,9 @@ use crate::outcome::{CommandOutcome, counted};
 use crate::parts::PartsMode;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
-use crate::reconcile::{Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair};
+use crate::reconcile::{
+    Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair, repairable,
+};
 use crate::render::reconcile::repair_text;
 use crate::render::{Rendered, html};
 use crate::replay::{Plan, Replay, ReplaySource};
@@ -255,6 +257,7 @@ impl Demo<'_> {
             AuditMode::Report => {
                 found.options.command = self.commands.on_stores("reconcile", "");
                 found.options.drift_file = Some(drift.display().to_string());
+                found.repairable = Some(repairable(&findings, found[Counter::Unidentified])?);
                 html::write(&self.dir.join("audit.html"), &found)?;
                 self.end(&found);
             }

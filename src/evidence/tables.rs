@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::HashingWriter;
-use crate::reconcile::{ColumnTotal, Drift, DriftKind, Outcome};
+use crate::reconcile::{Action, ColumnTotal, Drift, DriftKind, IntactSide, Outcome};
 use crate::sort::{SortDir, SortOrder, Sorter};
 use pipeline::printable;
 
@@ -51,13 +51,15 @@ pub(super) fn drift_lines(
 
 pub(super) fn drift(file: &mut HashingWriter, findings: impl Iterator<Item = io::Result<Drift>>) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(file);
-    table.write_record(["kind", "id", "key", "field", "lake", "warehouse", "cause", "reason"])?;
+    table.write_record(["kind", "id", "key", "field", "lake", "warehouse", "cause", "reason", "intact", "repair"])?;
     for drift in findings {
         let drift = drift?;
         let text = |text: &Option<String>| cell(text.as_deref().unwrap_or_default());
         let mut line = |field: &str, lake: String, warehouse: String| {
             let (id, key, cause, reason) = (text(&drift.id), text(&drift.key), text(&drift.cause), text(&drift.reason));
-            table.write_record([drift.kind.name(), &id, &key, &cell(field), &lake, &warehouse, &cause, &reason])
+            let (kind, field) = (drift.kind.name(), cell(field));
+            let (intact, repair) = (drift.intact.map_or("", IntactSide::name), drift.repair.map_or("", Action::name));
+            table.write_record([kind, &id, &key, &field, &lake, &warehouse, &cause, &reason, intact, repair])
         };
         if drift.fields.is_empty() {
             line("", String::new(), String::new())?;

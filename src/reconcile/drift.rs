@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::action::Action;
 use super::finding::{Finding, Stability};
+use super::intact::IntactSide;
 use super::truth_location::TruthLocation;
 use super::verdict::DriftKind;
 
@@ -23,9 +25,15 @@ pub struct Drift {
     /// Cause that explains every difference. `None` if there is no single cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// Only side whose values match the id of version 8. `None` if both or neither do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intact: Option<IntactSide>,
     /// Short reason, if the fields do not show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Planned change of the requested repair. `None` if none is requested or planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair: Option<Action>,
     /// Location in a truth file. `None` without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub truth: Option<TruthLocation>,
@@ -34,7 +42,18 @@ pub struct Drift {
 impl Drift {
     /// Returns a finding about a record.
     pub fn new(kind: DriftKind, id: impl Into<String>, key: Option<String>) -> Self {
-        Self { kind, id: Some(id.into()), key, fields: BTreeMap::new(), cause: None, reason: None, truth: None }
+        let fields = BTreeMap::new();
+        Self {
+            kind,
+            id: Some(id.into()),
+            key,
+            fields,
+            cause: None,
+            intact: None,
+            reason: None,
+            repair: None,
+            truth: None,
+        }
     }
 
     /// Returns the finding with a reason.
@@ -42,6 +61,12 @@ impl Drift {
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
+    }
+
+    /// Returns the finding with the planned change of a repair.
+    #[must_use]
+    pub fn with_repair(self, repair: Option<Action>) -> Self {
+        Self { repair, ..self }
     }
 
     /// Returns the finding with one more field.
@@ -64,11 +89,13 @@ impl From<&Finding> for Drift {
                 .map(|field| (field.column.name().to_owned(), [json(&field.lake), json(&field.warehouse)]))
                 .collect(),
             cause: finding.cause().map(|cause| cause.to_string()),
+            intact: finding.intact,
             reason: match (finding.stability, &finding.reason) {
                 (Stability::Confirmed, reason) => reason.clone(),
                 (Stability::Unstable, None) => Some(UNSTABLE.to_owned()),
                 (Stability::Unstable, Some(reason)) => Some(format!("{UNSTABLE}; {reason}")),
             },
+            repair: None,
             truth: finding.truth.clone(),
         }
     }

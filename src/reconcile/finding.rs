@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cause::Cause;
 use super::entries::Packed;
+use super::intact::IntactSide;
 use super::truth_location::TruthLocation;
 use super::verdict::DriftKind;
 use pipeline::record::row::{Difference, Value};
@@ -42,6 +43,10 @@ pub struct Finding {
     pub truth: Option<TruthLocation>,
     /// True if the id of its object is not that of the object's content.
     pub forged: bool,
+    /// Only side whose values match the id. `None` if both or neither do, or if not known.
+    pub intact: Option<IntactSide>,
+    /// Kinds of the other findings about its object that are gone once the object has the values of its row.
+    pub resolves: Vec<DriftKind>,
 }
 
 impl Finding {
@@ -53,7 +58,18 @@ impl Finding {
     /// Returns a finding about an object or message whose record is not known.
     pub(super) const fn without_id(kind: DriftKind, key: Option<String>) -> Self {
         let stability = Stability::Confirmed;
-        Self { kind, stability, id: None, key, fields: Vec::new(), reason: None, truth: None, forged: false }
+        Self {
+            kind,
+            stability,
+            id: None,
+            key,
+            fields: Vec::new(),
+            reason: None,
+            truth: None,
+            forged: false,
+            intact: None,
+            resolves: Vec::new(),
+        }
     }
 
     /// Returns the finding with a reason.
@@ -150,6 +166,8 @@ mod tests {
         let finding = Finding {
             stability: Stability::Unstable,
             truth: Some(location),
+            intact: Some(IntactSide::Warehouse),
+            resolves: vec![DriftKind::ForgedId],
             ..Finding::new(DriftKind::Differing, "x", Some("key".into()))
                 .with_field(Column::PesoMedio, Value::Float(0.1), Value::Null)
                 .with_field(Column::ConsumoReal, Value::Double(0.1 + 0.2), Value::Text("=1".into()))

@@ -1,7 +1,7 @@
 //! Files to which findings are written during an audit: the optional drift file, and a file for the repair.
 //!
-//! The drift file is JSON, one finding per line. It is a temporary file until it is complete, and then renamed. The
-//! file for the repair has no name, and contains the findings in binary form.
+//! The file for the repair has no name, and contains the findings in binary form. The drift file is JSON, one finding per
+//! line, and written from the other at the end. It is a temporary file until it is complete, and then renamed.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
+use super::action::Action;
 use super::baseline::Baseline;
 use super::drift::Drift;
 use super::finding::Finding;
@@ -64,14 +65,10 @@ impl DriftWriter {
     /// Writes a finding; `drift` is its JSON form.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub(super) fn write(&mut self, finding: &Finding, drift: &Drift) -> io::Result<()> {
         if let Some(baseline) = &mut self.baseline {
             baseline.observe(drift);
-        }
-        if let Some(DriftFile { file, .. }) = &mut self.drift {
-            serde_json::to_writer(&mut *file, drift)?;
-            file.write_all(b"\n")?;
         }
         let bytes = postcard::to_stdvec(finding).map_err(io::Error::other)?;
         let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
@@ -79,18 +76,34 @@ impl DriftWriter {
         self.findings.write_all(&bytes)
     }
 
-    /// Completes the files, and renames the drift file.
+    /// Completes the files without a repair.
     ///
     /// # Errors
     /// Returns an error if a file cannot be written.
     pub fn finish(self) -> io::Result<WrittenFindings> {
-        if let Some(DriftFile { file, half, path }) = self.drift {
+        self.finish_with(|_| None)
+    }
+
+    /// Completes the files. The drift file is written here, because only a complete audit determines what a repair changes:
+    /// `planned` returns the change for a finding.
+    ///
+    /// # Errors
+    /// Returns an error if a file cannot be written.
+    pub fn finish_with(self, planned: impl Fn(&Finding) -> Option<Action>) -> io::Result<WrittenFindings> {
+        let file = self.findings.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let findings = WrittenFindings { file, since: self.baseline.map(Baseline::finish) };
+        if let Some(DriftFile { mut file, half, path }) = self.drift {
+            for finding in findings.read()? {
+                let finding = finding?;
+                let drift = Drift::from(&finding).with_repair(planned(&finding));
+                serde_json::to_writer(&mut file, &drift)?;
+                file.write_all(b"\n")?;
+            }
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
             half.persist(path).map_err(|e| e.error)?;
         }
-        let file = self.findings.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(WrittenFindings { file, since: self.baseline.map(Baseline::finish) })
+        Ok(findings)
     }
 }
 

@@ -19,6 +19,7 @@
 //!
 //! | file | content |
 //! | --- | --- |
+//! | `action` | Actions of a repair: what it writes for a finding |
 //! | `audit_shard` | Range and cutoff of a shard of an audit |
 //! | `baseline` | Compares findings with those of an earlier audit: new, persisting, resolved |
 //! | `budget` | Amount of drift that an audit accepts |
@@ -32,6 +33,7 @@
 //! | `findings` | Findings of an audit: candidates that are rechecked, findings that are reported, and the counts of both sides |
 //! | `gaps` | Gaps that both sides have in common: days of a farm without a record between days with records |
 //! | `ingest_path` | Ingest path of a history, which determines where its lines must be stored |
+//! | `intact` | Which side of a difference is intact: the only one whose values match the id |
 //! | `lake_side` | Lake side of an audit: reads everything once, counts objects that cannot be compared, and sorts the rest by id |
 //! | `comparison` | Merge of both sides in id order; each group is classified by the table in the documentation of this module |
 //! | `one_sided` | Candidates of one side only, collected until both sides were read |
@@ -52,6 +54,7 @@
 //! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
 //! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |
 
+mod action;
 mod audit_shard;
 mod baseline;
 mod budget;
@@ -67,6 +70,7 @@ mod finding_file;
 mod findings;
 mod gaps;
 mod ingest_path;
+mod intact;
 mod lake_side;
 mod one_sided;
 pub mod outcome;
@@ -96,6 +100,7 @@ use pipeline::record::row::{Difference, Row, TableSchema};
 use pipeline::record::{Record, Rules};
 use pipeline::warehouse::BulkWarehouse;
 
+pub use action::Action;
 pub use baseline::Baseline;
 pub use budget::Budget;
 pub use cause::Cause;
@@ -107,13 +112,14 @@ pub use finding::{Finding, Stability};
 pub use finding_file::{DriftWriter, WrittenFindings};
 pub use gaps::{Gap, gaps};
 pub use ingest_path::IngestPath;
+pub use intact::IntactSide;
 pub use outcome::{
-    Action, AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked,
-    Outcome, Reason, Reasons, RepairCounter, RepairOutcome, RunInfo, Samples, ShardRun, Store, StoreInfo, Totals,
-    TruthCounter, TruthResult,
+    AuditOptions, AuditSettings, BaselineDiff, Carry, ColumnTotal, ControlTotals, DayCounts, NotChecked, Outcome,
+    PlannedChange, PlannedChanges, Reason, Reasons, RepairCounter, RepairOutcome, Repairable, RunInfo, Samples,
+    ShardRun, Store, StoreInfo, Totals, TruthCounter, TruthResult,
 };
 pub use patterns::{FindingCounts, LATE, Pattern, PatternKind};
-pub use repair::{RepairPlan, RepairTarget, Trust, repair};
+pub use repair::{RepairPlan, RepairTarget, Trust, repair, repairable};
 pub use run::run;
 pub use shard::{AuditShard, Judged, ShardCounts, Shards, combine, judge_shard};
 pub use tolerance::Tolerance;
@@ -160,6 +166,14 @@ impl Audit {
         let mut differences = record.differences(row, schema);
         differences.retain(|difference| !self.tolerances.iter().any(|tolerance| tolerance.forgives(difference)));
         differences
+    }
+
+    /// Returns the record with the exact value of the rule, because FLOAT columns store it as f32; used only if it rounds
+    /// to the stored f32.
+    pub(crate) fn apply_rule(&self, record: Record, row: &Row, schema: &TableSchema) -> Record {
+        let due = self.rules.consumo_meta(record.reading.peso_medio);
+        let due = Record { consumo_meta: due, ..record.clone() };
+        if due.differences(row, schema).is_empty() { due } else { record }
     }
 }
 

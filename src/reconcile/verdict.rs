@@ -96,6 +96,9 @@ impl Counter {
 /// Why a repair does not copy the values of an object with a forged id.
 pub(super) const FORGED: &str = "the object was changed after it was written: restore it from a version or a backup, or repair it with --trust warehouse, limited by --farm, --from and --to, because that overwrites all other objects that differ";
 
+/// Why a repair does not overwrite a row that alone matches its id.
+pub(super) const INTACT_ROW: &str = "the row matches its id and the object does not: repair the object with --repair lake --trust warehouse, limited by --farm, --from and --to";
+
 /// Declares the kinds of findings: `Variant: "name", counter, "why repair leaves it unchanged", "what it is";`.
 macro_rules! kinds {
     ($($kind:ident: $name:literal, $counter:ident, $left:expr, $help:literal;)+) => {

@@ -44,6 +44,7 @@ mod reconcile_cache;
 mod reconcile_truth;
 mod reference;
 mod repair;
+mod repair_evidence;
 mod replay;
 mod replay_as_of;
 mod replay_guards;

@@ -49,6 +49,30 @@ fn files_of_an_operating_system_are_counted_as_folder_markers() {
 }
 
 #[test]
+fn the_headline_counts_the_findings_of_the_drift_file_and_objects_not_read_separately() {
+    let (scene, count) = stored(Scene::embedded());
+    std::fs::write(scene.path("lake/readme.txt"), "text").unwrap();
+    assert_eq!(scene.sql("DELETE FROM historico_consumo WHERE rowid = 1"), 1);
+    let audit = ["reconcile", "--drift", "drift.ndjson", "--report", "audit.html"];
+    let text = scene.text(&audit).stdout;
+    assert!(text.starts_with("reconcile: 1 finding, 1 object not read ("), "{text}");
+    assert_eq!(std::fs::read_to_string(scene.path("drift.ndjson")).unwrap().lines().count(), 1);
+    let page = || std::fs::read_to_string(scene.path("audit.html")).unwrap();
+    assert!(page().contains("<h1>1 finding, 1 object not read</h1>"), "{}", page());
+    let since = scene.run(&["reconcile", "--baseline", "drift.ndjson"]).json["since_baseline"].clone();
+    assert_eq!((&since["new"], &since["persisting"]), (&0.into(), &1.into()), "{since}");
+
+    scene.run(&["replay"]).expect(1, &[("inserted", 1)]);
+    scene.run(&audit).expect(1, &[("matched", count), ("skipped_unrecognized", 1)]);
+    assert!(page().contains("<h1>No findings, 1 object not read</h1>"), "{}", page());
+    let text = scene.text(&["reconcile", "--max-drift", "0"]).stdout;
+    assert!(text.starts_with("reconcile: no findings, 1 object not read ("), "{text}");
+    assert!(text.contains("findings and objects not read exceed the budget of 0"), "{text}");
+    let text = scene.text(&["reconcile", "--repair", "both"]).stdout;
+    assert!(text.contains("exit code 1: the audit found no drift, but did not read all objects"), "{text}");
+}
+
+#[test]
 fn a_listing_that_may_be_incomplete_ends_the_command() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (scene, count) = on_s3(&s3);

@@ -1,7 +1,7 @@
 //! Findings of an audit: candidates that are rechecked, findings that are reported, and the counts of both sides.
 //!
 //! This module counts and reports. [`recheck`] rechecks candidates and classifies them, [`single_record`] checks single records
-//! and rows, and [`day`] determines the farm and day of a finding.
+//! and rows, [`pair`] describes a record whose row has other values, and [`day`] determines the farm and day of a finding.
 
 use std::io;
 
@@ -24,6 +24,7 @@ use pipeline::record::Record;
 use pipeline::record::row::{Row, TableSchema};
 
 mod day;
+mod pair;
 mod recheck;
 mod single_record;
 

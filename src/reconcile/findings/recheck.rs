@@ -3,12 +3,14 @@
 use anyhow::Context as _;
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 
+use super::pair::differing;
 use super::single_record::{forged_id, record_findings, rule_of_row};
 use super::{FindingCollector, FindingDay};
 use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::reconcile::Audit;
 use crate::reconcile::finding::{Finding, Stability};
+use crate::reconcile::intact::IntactSide;
 use crate::reconcile::recheck::{Candidate, LostObject, Observation, agrees, recheck};
 use crate::reconcile::sorters::FULL;
 use crate::reconcile::verdict::{Counter, DriftKind};
@@ -121,17 +123,16 @@ impl FindingCollector {
             }
         }
         if let Some((key, record)) = &now.primary {
-            self.check_record(audit, key, record, &now.copies)?;
+            self.check_record(audit, schema, (key.as_str(), record), &now)?;
         }
         match (&now.primary, &now.row) {
             (Some(_), Some(_)) if differences.is_empty() => {
                 self.outcome[Counter::Matched] += 1;
                 Ok(())
             }
-            (Some((key, record)), Some(_)) => {
-                let finding = Finding::new(DriftKind::Differing, &record.id_treated_data, Some(key.clone()));
-                let finding = finding.of_record(record);
-                self.report_observed(Finding { fields: differences, ..finding }, &now, Some(FindingDay::of(record)))
+            (Some((key, record)), Some(row)) => {
+                let finding = differing(audit, schema, (key.as_str(), record), (row, differences));
+                self.report_observed(finding, &now, Some(FindingDay::of(record)))
             }
             (Some((key, record)), None) => {
                 let finding = Finding::new(DriftKind::LakeOnly, &record.id_treated_data, Some(key.clone()));
@@ -182,16 +183,18 @@ impl FindingCollector {
     fn check_record(
         &mut self,
         audit: &Audit,
-        key: &str,
-        record: &Record,
-        copies: &[(String, Record)],
+        schema: &TableSchema,
+        (key, record): (&str, &Record),
+        now: &Observation,
     ) -> anyhow::Result<()> {
         self.natural(record, Some(key))?;
         self.outcome[Counter::FromWarehouse] += u64::from(record.check_id() == IdCheck::Repaired);
-        for finding in forged_id(key, record).into_iter().chain(record_findings(audit, key, record)) {
+        let intact = || now.row.as_ref().and_then(|row| IntactSide::of(record, row, schema));
+        let forged = forged_id(key, record).map(|finding| Finding { intact: intact(), ..finding });
+        for finding in forged.into_iter().chain(record_findings(audit, key, record)) {
             self.report(finding, Some(FindingDay::of(record)))?;
         }
-        for (copy, other) in copies {
+        for (copy, other) in &now.copies {
             self.outcome[Counter::LakeObjects] += 1;
             self.outcome[Counter::LakeRecords] += 1;
             let same = if record == other { "the same values" } else { "other values" };

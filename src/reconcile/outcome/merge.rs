@@ -28,7 +28,8 @@ impl Outcome {
             counts: _, skips: _, control: _, days: _, causes: _, carry: _, samples: _, problems: _,
             // Derived again.
             patterns: _, gaps: _, not_checked: _, limitations: _,
-            cutoff, window_column, truth, quick, cache, from_parts, listing, snapshots, parts, repaired, seconds,
+            cutoff, window_column, truth, quick, cache, from_parts, listing, snapshots, parts, repaired, repairable,
+            seconds,
             stopped, halted, since_baseline,
         } = other;
         self.cutoff = [self.cutoff, cutoff].into_iter().flatten().min();
@@ -43,6 +44,7 @@ impl Outcome {
         self.snapshots += snapshots;
         self.parts = self.parts.max(1) + parts.max(1);
         self.repaired.merge(repaired);
+        merge_some(&mut self.repairable, repairable, |mine, theirs| mine.merge(theirs));
         self.seconds = self.seconds.max(seconds);
         self.stopped = first(self.stopped.take(), stopped);
         self.halted = first(self.halted.take(), halted);

@@ -28,6 +28,7 @@ mod day_counts;
 mod exact_sum;
 mod merge;
 mod not_checked;
+mod planned;
 mod reasons;
 mod repair;
 mod run_info;
@@ -42,8 +43,9 @@ pub use carry::Carry;
 pub use control_totals::ControlTotals;
 pub use day_counts::DayCounts;
 pub use not_checked::NotChecked;
+pub use planned::{PlannedChange, PlannedChanges};
 pub use reasons::{Reason, Reasons};
-pub use repair::{Action, RepairCounter, RepairOutcome};
+pub use repair::{RepairCounter, RepairOutcome, Repairable};
 pub use run_info::{AuditOptions, AuditSettings, RunInfo, ShardRun, StoreInfo};
 pub use samples::Samples;
 pub use totals::{ColumnTotal, Store, Totals};
@@ -96,6 +98,9 @@ pub struct Outcome {
     pub parts: u64,
     /// Result of the repair.
     pub repaired: RepairOutcome,
+    /// Changes that `--repair both` would make. `None` if a repair was requested, or if the audit stopped early.
+    #[serde(default)]
+    pub repairable: Option<Repairable>,
     /// Duration of the complete run, in seconds.
     pub seconds: f64,
     /// Reason for an early stop. `None` if there was none.
@@ -213,25 +218,32 @@ impl Outcome {
         self.stopped.is_none() && self.halted.is_none()
     }
 
-    /// Returns the number of all findings.
+    /// Returns the number of all findings: the lines of the drift file.
     pub fn drift(&self) -> u64 {
         DriftKind::ALL.into_iter().map(|kind| self.of(kind)).sum()
     }
 
-    /// Returns true if nothing is wrong and everything was compared.
-    pub fn is_clean(&self) -> bool {
-        self.findings() == 0
+    /// Returns the number of objects that were not read and need attention: archived, or skipped unexpectedly. They are
+    /// no findings, because an audit only knows their names.
+    pub fn unread(&self) -> u64 {
+        self[Counter::Archived] + self.skips.findings()
     }
 
-    /// Returns the number of items that need attention: findings, and unexpected objects that were skipped.
-    pub fn findings(&self) -> u64 {
+    /// Returns true if nothing is wrong and everything was compared.
+    pub fn is_clean(&self) -> bool {
+        self.problems_found() == 0
+    }
+
+    /// Returns the number of items that need attention: findings, and objects that were not read.
+    pub fn problems_found(&self) -> u64 {
         self.counts.findings() + self.skips.findings()
     }
 
-    /// Returns true if the findings are within the budget; false if anything was not read, or the ground truth check failed.
+    /// Returns true if the findings and the objects not read are within the budget; false if the audit halted, or if
+    /// the ground truth check failed.
     pub fn is_within_budget(&self) -> bool {
         let passed = self.truth.as_ref().is_none_or(|truth| truth.passed);
-        let within = |budget: Budget| budget.allows(self.findings(), self.ids());
+        let within = |budget: Budget| budget.allows(self.problems_found(), self.ids());
         self.halted.is_none() && passed && self.max_drift.is_some_and(within)
     }
 

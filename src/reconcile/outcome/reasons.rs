@@ -35,6 +35,18 @@ impl Reasons {
         *self.0.entry((kind, why.into())).or_default() += count;
     }
 
+    /// Removes up to `count` findings of a kind that are not left unchanged after all; returns their number.
+    pub fn remove(&mut self, kind: DriftKind, why: &str, count: u64) -> u64 {
+        let entry = (kind, why.to_owned());
+        let Some(left) = self.0.get_mut(&entry) else { return 0 };
+        let removed = count.min(*left);
+        *left -= removed;
+        if *left == 0 {
+            self.0.remove(&entry);
+        }
+        removed
+    }
+
     /// Adds the findings of another part.
     pub(super) fn merge(&mut self, other: Self) {
         other.0.into_iter().for_each(|((kind, why), count)| self.add(kind, why, count));
@@ -90,6 +102,10 @@ mod tests {
         assert_eq!(back, reasons);
         reasons.merge(back);
         assert_eq!((reasons.total(), reasons.iter().map(|one| one.count).max()), (6, Some(4)));
+        assert_eq!(reasons.remove(DriftKind::Misfiled, "move it", 1), 1);
+        assert_eq!(reasons.remove(DriftKind::Misfiled, "move it", 5), 1, "no more than there are");
+        assert_eq!((reasons.remove(DriftKind::Misfiled, "move it", 1), reasons.total()), (0, 4));
+        assert!(reasons.iter().all(|one| one.kind == DriftKind::Rejected));
         for broken in [r#"["misfiled: move it"]"#, r#"["1 melted: why"]"#] {
             assert!(serde_json::from_str::<Reasons>(broken).is_err(), "{broken}");
         }

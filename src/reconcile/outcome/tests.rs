@@ -128,6 +128,7 @@ fn every_field_of_an_outcome_comes_back_from_its_json() {
     truth[TruthCounter::Expected] = 7;
     outcome.truth = Some(truth);
     outcome.repaired[RepairCounter::Inserted] = 2;
+    outcome.repairable = Some(Repairable { updated: 3, ..Repairable::default() });
     outcome.repaired.conditional_writes = Some(pipeline::lake::ConditionalWrites::Emulated);
     outcome.stopped = Some("interrupted".into());
     let other = outcome.clone();
@@ -136,6 +137,7 @@ fn every_field_of_an_outcome_comes_back_from_its_json() {
     let back: Outcome = read_back(&serde_json::to_vec(&outcome).unwrap()).unwrap();
     assert_eq!(serde_json::to_value(&back).unwrap(), written);
     assert_eq!((back.parts, back.repaired[RepairCounter::Inserted]), (2, 4));
+    assert_eq!(back.repairable.unwrap().updated, 6);
     assert_eq!(back.truth.unwrap()[TruthCounter::Expected], 14);
     assert_eq!(back.from_parts.unwrap().rows, 14);
     let listed = back.not_checked.iter().find(|item| item.item.contains("inventory")).unwrap();

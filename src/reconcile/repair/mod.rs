@@ -8,17 +8,22 @@
 //! | differing, the warehouse is trusted | writing the row's values into the object, if it has not changed since the audit |
 //!
 //! All other findings are reported and left unchanged. So are the values of an object whose id is forged: they are never
-//! copied into the warehouse. Objects of the lake are never moved or deleted, and only
-//! overwritten if the user trusts the warehouse. Each change is flushed to the undo file before it is made.
+//! copied into the warehouse. Neither are those of an earlier repair, if the row alone matches the id. Objects of the
+//! lake are never moved or deleted, and only overwritten if the user trusts the warehouse; objects that match their id
+//! are then overwritten too, and counted. Each change is flushed to the undo file before it is made.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 
+use super::action::Action;
+use super::drift::Drift;
 use super::finding::{Finding, Stability};
 use super::finding_file::WrittenFindings;
-use super::outcome::{Action, RepairCounter, RepairOutcome};
-use super::verdict::{DriftKind, FORGED};
+use super::intact::IntactSide;
+use super::outcome::{PlannedChange, RepairCounter, RepairOutcome, Repairable};
+use super::verdict::{DriftKind, FORGED, INTACT_ROW};
 use super::{Audit, Budget};
 use crate::cancellation::CancellationToken;
 use crate::outcome::counted;
@@ -87,6 +92,11 @@ pub struct RepairPlan {
 const UNIDENTIFIED_OBJECTS: &str = "objects without an id in their names could not be compared, and one of them may belong to this row: fix or restore them, then audit again";
 
 impl RepairPlan {
+    /// Returns the change that is planned for a finding. `None` if it is left unchanged.
+    pub fn planned(&self, finding: &Finding) -> Option<Action> {
+        self.action(finding).ok()
+    }
+
     /// Returns the action for a finding, or the reason to leave it unchanged.
     fn action(&self, finding: &Finding) -> Result<Action, &'static str> {
         let direction = self.direction;
@@ -98,6 +108,9 @@ impl RepairPlan {
             DriftKind::LakeOnly if direction.targets_warehouse() => Ok(Action::Insert),
             DriftKind::Differing => match self.trust {
                 Trust::Lake if direction.targets_warehouse() && finding.forged => Err(FORGED),
+                Trust::Lake if direction.targets_warehouse() && finding.intact == Some(IntactSide::Warehouse) => {
+                    Err(INTACT_ROW)
+                }
                 Trust::Lake if direction.targets_warehouse() => Ok(Action::Update),
                 Trust::Warehouse if direction.targets_lake() => Ok(Action::ReplaceObject),
                 Trust::Lake => Err(DriftKind::Differing.left_because()),
@@ -166,15 +179,42 @@ pub async fn repair(
     Ok(repaired)
 }
 
-/// Counts the changes, and the findings to leave unchanged with their reasons.
+/// Returns the changes that a repair of both sides from the lake would make, with the plan of such a repair.
+///
+/// # Errors
+/// Returns an error if the findings cannot be read back.
+pub fn repairable(findings: &WrittenFindings, unidentified: u64) -> anyhow::Result<Repairable> {
+    let plan = RepairPlan {
+        direction: RepairTarget::Both,
+        trust: Trust::Lake,
+        dry_run: true,
+        unidentified,
+        max_changes: None,
+        ids: 0,
+        undo: (PathBuf::new(), String::new()),
+    };
+    Ok(Repairable::of(&plan_repairs(findings, &plan)?))
+}
+
+/// Counts the changes, the further findings that these resolve, and the findings to leave unchanged with their reasons.
 fn plan_repairs(findings: &WrittenFindings, plan: &RepairPlan) -> anyhow::Result<RepairOutcome> {
     let mut repaired = RepairOutcome { dry_run: plan.dry_run, ..RepairOutcome::default() };
+    let mut resolved = BTreeMap::<DriftKind, u64>::new();
     for finding in findings.read()? {
         let finding = finding?;
         match plan.action(&finding) {
-            Ok(action) => repaired.counts.add(action.counter()),
+            Ok(action) => {
+                repaired.plan(PlannedChange::of(action, Drift::from(&finding)));
+                let kinds = if action == Action::ReplaceObject { finding.resolves } else { Vec::new() };
+                kinds.into_iter().for_each(|kind| *resolved.entry(kind).or_default() += 1);
+            }
             Err(why) => repaired.reasons.add(finding.kind, why, 1),
         }
+    }
+    // Each of them is a separate finding, which was counted above.
+    for (kind, n) in resolved {
+        let removed = repaired.reasons.remove(kind, kind.left_because(), n);
+        repaired[RepairCounter::AlsoResolved] += removed;
     }
     repaired[RepairCounter::NotRepaired] = repaired.reasons.total();
     Ok(repaired)
@@ -241,13 +281,20 @@ impl Repairer<'_> {
 
     fn record(&mut self, finding: &Finding, action: Action, outcome: RepairResult) {
         self.stage.add(1);
+        let resolved = if action == Action::ReplaceObject { finding.resolves.as_slice() } else { &[] };
         match outcome {
             Ok(()) => {
-                self.repaired.counts.add(action.counter());
+                self.repaired.add_change(action, finding.intact);
                 self.repaired[RepairCounter::Verified] += 1;
+                self.repaired[RepairCounter::AlsoResolved] += resolved.len() as u64;
             }
             Err(why) => {
                 self.repaired[RepairCounter::Failed] += 1;
+                // The plan counted them as resolved.
+                for kind in resolved {
+                    self.repaired.reasons.add(*kind, kind.left_because(), 1);
+                    self.repaired[RepairCounter::NotRepaired] += 1;
+                }
                 let place = finding.key.as_ref().or(finding.id.as_ref()).cloned().unwrap_or_default();
                 self.repaired.problems.add(finding.kind.name(), place, why);
             }

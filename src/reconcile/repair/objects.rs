@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{RepairResult, Repairer, require_undo_entry};
 use crate::reconcile::finding::Finding;
+use crate::reconcile::intact::with_row_values;
 use crate::undo::ObjectChange;
 use pipeline::lake::{ChangeResult, Key, PutResult, Reason, head};
 use pipeline::record::row::Row;
@@ -56,17 +57,9 @@ impl Repairer<'_> {
                 "its legacy id does not determine the path of its object, which may be outside this window: audit everything",
             );
         }
-        let mut record = self.apply_rule(record, row);
+        let mut record = self.audit.apply_rule(record, row, &self.schema);
         record.mark_repaired();
         Ok(record)
-    }
-
-    /// Recomputes the exact value of the rule, because FLOAT columns store it as f32; used only if it rounds to the
-    /// stored f32.
-    fn apply_rule(&self, record: Record, row: &Row) -> Record {
-        let due = self.audit.rules.consumo_meta(record.reading.peso_medio);
-        let due = Record { consumo_meta: due, ..record.clone() };
-        if due.differences(row, &self.schema).is_empty() { due } else { record }
     }
 
     /// Writes the differing values of a row into its object, if both have not changed since the audit.
@@ -131,15 +124,14 @@ impl Repairer<'_> {
         if !finding.is_unchanged(&differences) {
             return Err("the row or the object changed since the audit: audit again");
         }
-        let theirs = row.to_record().ok_or("the row has NULLs or values that no record can have")?;
+        let new = with_row_values(record, row, &differences);
+        let mut new = new.ok_or("the row has NULLs or values that no record can have")?;
         let mut columns: Vec<Column> = differences.iter().map(|difference| difference.column).collect();
         if columns.contains(&Column::IdTreatedData) {
             return Err("an object's id is never changed");
         }
-        let mut new = record.clone();
-        columns.iter().for_each(|&column| new.copy_field(column, &theirs));
         if columns.contains(&Column::ConsumoMeta) {
-            new = self.apply_rule(new, row);
+            new = self.audit.apply_rule(new, row, &self.schema);
         }
         new.mark_repaired();
         if Key::parse(key).is_none_or(|path| !path.fits(&new)) || Key::of(&new).is_none() {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use futures::stream::{self, StreamExt};
 
 use super::{RepairResult, Repairer, require_undo_entry};
+use crate::reconcile::action::Action;
 use crate::reconcile::finding::Finding;
-use crate::reconcile::outcome::Action;
 use crate::undo::{RecordedChanges, RowChange};
 use pipeline::lake::Reason;
 use pipeline::record::row::Row;

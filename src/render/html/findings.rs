@@ -78,6 +78,8 @@ pub(super) struct Sample {
     /// Side of the fields, if only one side has them.
     pub side: &'static str,
     pub fields: Vec<Field>,
+    /// Which side is intact; empty if not known.
+    pub intact: &'static str,
     pub reason: String,
 }
 

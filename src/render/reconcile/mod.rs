@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
-use crate::reconcile::{Counter, Drift, DriftKind, Outcome, Side};
+use crate::reconcile::{Counter, Drift, DriftKind, IntactSide, Outcome, RepairCounter, Side};
 use crate::render::parts::FromParts;
 use crate::render::{LabelledRows, count, counted, duration, one_line};
 
@@ -12,7 +12,7 @@ mod pattern;
 mod repair;
 mod truth;
 
-pub(crate) use repair::text as repair_text;
+pub(crate) use repair::{action_text, intact_overwritten, text as repair_text};
 
 /// Maximum number of findings in the text, and of gaps.
 const SHOWN: usize = 20;
@@ -25,7 +25,7 @@ impl fmt::Display for Outcome {
             (Some(why), _) => format!("stopped early: {}", one_line(why)),
             (None, _) if self.halted.is_some() => format!("ended {}", self.halted.as_deref().unwrap_or_default()),
             (None, true) => "lake and warehouse agree".to_owned(),
-            (None, false) => counted(self.findings(), "finding", "findings"),
+            (None, false) => found_text(self),
         };
         writeln!(
             f,
@@ -78,15 +78,30 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Returns the number of findings, and that of objects that were not read, which are no findings.
+pub(crate) fn found_text(outcome: &Outcome) -> String {
+    let findings = match outcome.drift() {
+        0 => "no findings".to_owned(),
+        n => counted(n, "finding", "findings"),
+    };
+    match outcome.unread() {
+        0 => findings,
+        n => format!("{findings}, {}", counted(n, "object not read", "objects not read")),
+    }
+}
+
 /// Writes what the exit code after a repair means.
 fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if outcome.exit() != Exit::Findings || outcome.repaired.dry_run {
         return Ok(());
     }
-    let meaning = match (&outcome.repaired.over_budget, outcome.repaired.changes()) {
-        (Some(_), _) => "the audit found drift, and nothing was changed",
-        (None, 0) => "the audit found drift, and the repair changed nothing: there is no undo file",
-        (None, _) => "the audit before the repair found drift; audit again to confirm",
+    let repaired = &outcome.repaired;
+    let meaning = match (&repaired.over_budget, repaired.changes(), repaired[RepairCounter::Failed]) {
+        _ if outcome.drift() == 0 => "the audit found no drift, but did not read all objects",
+        (Some(_), ..) => "the audit found drift, and nothing was changed",
+        (None, 0, 0) => "the audit found drift, and the repair changed nothing: there is no undo file",
+        (None, _, 0) => "the audit before the repair found drift; audit again to confirm",
+        (None, ..) => "the audit before the repair found drift, and not all changes could be made; audit again",
     };
     writeln!(f, "exit code 1: {meaning}")
 }
@@ -95,7 +110,7 @@ fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn samples(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let kinds: Vec<DriftKind> = DriftKind::ALL.into_iter().filter(|kind| outcome.of(*kind) > 0).collect();
     let all: u64 = kinds.iter().map(|kind| outcome.of(*kind)).sum();
-    let each = if all <= SHOWN as u64 { SHOWN } else { (SHOWN / kinds.len().max(1)).max(SHOWN_OF_EACH) };
+    let each = shown_of_each(all, kinds.len());
     for kind in kinds {
         let shown = outcome.samples.of(kind).take(each);
         let mut listed = 0;
@@ -104,14 +119,24 @@ fn samples(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             listed += 1;
         }
         if outcome.of(kind) > listed {
-            let place = match &outcome.options.drift_file {
-                Some(file) => format!("{file} has all"),
-                None => "--drift FILE writes all".to_owned(),
-            };
-            writeln!(f, "  … and {} more {} ({place})", count(outcome.of(kind) - listed), kind.counter().spec().title)?;
+            let (more, place) = (count(outcome.of(kind) - listed), where_all_are(Some(outcome)));
+            writeln!(f, "  … and {more} more {} ({place})", kind.counter().spec().title)?;
         }
     }
     Ok(())
+}
+
+/// Returns how many of each kind are shown, so that all are shown if they are few, and no kind hides another.
+pub(crate) fn shown_of_each(all: u64, kinds: usize) -> usize {
+    if all <= SHOWN as u64 { SHOWN } else { (SHOWN / kinds.max(1)).max(SHOWN_OF_EACH) }
+}
+
+/// Returns the place of all findings: the drift file, or the flag that writes it.
+fn where_all_are(outcome: Option<&Outcome>) -> String {
+    match outcome.and_then(|outcome| outcome.options.drift_file.as_deref()) {
+        Some(file) => format!("{} has all", one_line(file)),
+        None => "--drift FILE writes all".to_owned(),
+    }
 }
 
 /// Returns the name of a kind in the text.
@@ -168,13 +193,22 @@ fn found(outcome: &Outcome) -> impl Iterator<Item = (&'static str, String)> {
 /// Returns whether the findings are within the budget, as a sentence. `None` without a budget.
 pub(crate) fn budget_verdict(outcome: &Outcome) -> Option<String> {
     let budget = outcome.max_drift.as_ref()?;
+    let what = if outcome.unread() > 0 { "findings and objects not read" } else { "findings" };
     Some(match &outcome.truth {
-        _ if outcome.is_within_budget() => format!("findings are within the budget of {budget}"),
+        _ if outcome.is_within_budget() => format!("{what} are within the budget of {budget}"),
         Some(truth) if !truth.passed => {
             format!("the budget of {budget} does not apply: the ground truth check failed")
         }
-        _ => format!("findings exceed the budget of {budget}"),
+        _ => format!("{what} exceed the budget of {budget}"),
     })
+}
+
+/// Returns which side is intact.
+pub(crate) const fn intact_text(side: IntactSide) -> &'static str {
+    match side {
+        IntactSide::Lake => "only the lake's values match the id",
+        IntactSide::Warehouse => "only the warehouse's values match the id",
+    }
 }
 
 /// Finding in one line.
@@ -182,7 +216,7 @@ struct Line<'a>(&'a Drift);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drift { kind, id, key, fields, reason, .. } = self.0;
+        let Drift { kind, id, key, fields, reason, intact, .. } = self.0;
         write!(f, "{} {}", title(*kind), id.as_deref().or(key.as_deref()).unwrap_or("–"))?;
         if *kind == DriftKind::Differing {
             for (name, [lake, warehouse]) in fields {
@@ -191,9 +225,7 @@ impl fmt::Display for Line<'_> {
         } else if let (Some(_), Some(key)) = (id, key) {
             write!(f, "  {key}")?;
         }
-        match reason {
-            Some(reason) => write!(f, "  ({reason})"),
-            None => Ok(()),
-        }
+        let why = [reason.as_deref(), intact.map(intact_text)].into_iter().flatten().collect::<Vec<_>>();
+        if why.is_empty() { Ok(()) } else { write!(f, "  ({})", why.join("; ")) }
     }
 }

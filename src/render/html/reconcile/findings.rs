@@ -9,6 +9,7 @@ use crate::reconcile::{Drift, DriftKind, Pattern};
 use crate::render::html::findings::{Field, KindSection, Sample, SizeBudget};
 use crate::render::html::numbers;
 use crate::render::html::sanitize::{self, KEY, VALUE};
+use crate::render::reconcile::intact_text;
 
 /// Maximum number of patterns on the page.
 const PATTERNS: usize = 12;
@@ -63,7 +64,14 @@ fn sample(drift: &Drift) -> Sample {
         .filter(|(name, [lake, _])| *name != "id_treated_data" || !repeats_id(lake))
         .map(|(name, [lake, warehouse])| field(name, lake, warehouse))
         .collect();
-    Sample { id: named(&drift.id, KEY), key: named(&drift.key, KEY), side, fields, reason: named(&drift.reason, VALUE) }
+    Sample {
+        id: named(&drift.id, KEY),
+        key: named(&drift.key, KEY),
+        side,
+        fields,
+        intact: drift.intact.map_or("", intact_text),
+        reason: named(&drift.reason, VALUE),
+    }
 }
 
 /// Returns the side with the fields, or both.

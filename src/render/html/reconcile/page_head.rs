@@ -9,7 +9,7 @@ use crate::render::duration;
 use crate::render::html::breakdown::{Breakdown, CategoryRow};
 use crate::render::html::headline::{self, Fact, Headline, Highlight};
 use crate::render::html::{numbers, sanitize, skips};
-use crate::render::reconcile::budget_verdict;
+use crate::render::reconcile::{budget_verdict, found_text};
 
 pub(super) fn of(outcome: &Outcome) -> Headline {
     Headline {
@@ -22,22 +22,22 @@ pub(super) fn of(outcome: &Outcome) -> Headline {
 }
 
 fn title(outcome: &Outcome) -> String {
-    let found = outcome.findings();
+    let found = sanitize::sentence(&found_text(outcome));
     let repaired = &outcome.repaired;
     match outcome.exit() {
         Exit::Stopped => "Stopped early".into(),
         Exit::Clean if outcome.is_clean() && outcome[Counter::Present] > 0 => "Both sides have the same ids".into(),
         Exit::Clean if outcome.is_clean() && outcome.truth.is_some() => "Ground truth verified".into(),
         Exit::Clean if outcome.is_clean() => "Lake and warehouse agree".into(),
-        Exit::Clean => format!("{}, within budget", numbers::of(found, "finding", "findings")),
+        Exit::Clean => format!("{found}, within budget"),
         _ if repaired[RepairCounter::Verified] > 0 && !repaired.dry_run => {
-            format!(
-                "{}, {} repaired",
-                numbers::of(found, "finding", "findings"),
-                numbers::count(repaired[RepairCounter::Verified])
-            )
+            let failed = match repaired[RepairCounter::Failed] {
+                0 => String::new(),
+                n => format!(", {} failed", numbers::count(n)),
+            };
+            format!("{found}, {} repaired{failed}", numbers::count(repaired[RepairCounter::Verified]))
         }
-        _ => numbers::of(found, "finding", "findings"),
+        _ => found,
     }
 }
 
@@ -93,7 +93,7 @@ fn lead(outcome: &Outcome) -> String {
     lead
 }
 
-/// Returns the findings: the number, the phrase and the anchor on the page.
+/// Returns the findings and the objects not read: the number, the phrase and the anchor on the page.
 fn found(outcome: &Outcome) -> Vec<(u64, &'static str, &'static str)> {
     let mut found: Vec<_> = DriftKind::ALL
         .into_iter()
@@ -128,7 +128,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::code("Run", &outcome.run.id),
         Fact::text("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
         Fact::text("Time taken", duration(outcome.seconds)),
-        Fact::program(outcome.exit(), "findings"),
+        Fact::program(outcome.exit(), if outcome.drift() > 0 { "findings" } else { "objects not read" }),
     ])
 }
 
