@@ -29,6 +29,16 @@ fn help_is_a_command_too() {
 }
 
 #[test]
+fn the_help_of_a_compaction_states_that_months_are_whole() {
+    let scene = Scene::new();
+    for args in [&["help", "compact"][..], &["plan", "compact", "--help"]] {
+        let help = scene.text(args).stdout;
+        let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("--from and --to are extended to whole months"), "{args:?}: {help}");
+    }
+}
+
+#[test]
 fn a_flag_of_other_commands_names_them() {
     let scene = ready();
     let ran = scene.text(&["backfill", "history.json", "--dry-run"]);
