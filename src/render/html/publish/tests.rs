@@ -146,6 +146,10 @@ fn without_a_schedule_no_claim_is_made_of_it() {
     let html = render(&outcome).unwrap();
     assert!(html.contains("Without a schedule") && !html.contains("Latency starts when a message was due"));
     assert!(html.contains("500&#x2f;s sent, 500&#x2f;s published") && !head(&html).contains("requested"));
+    assert!(!html.contains("scheduled time") && !html.contains(">due</th>"), "{html}");
+    for text in ["Latency, from the first request</th>", "latency, from the first request</li>", ">sent</th>"] {
+        assert!(html.contains(text), "{text}");
+    }
 }
 
 #[test]
