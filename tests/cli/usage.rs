@@ -88,6 +88,21 @@ fn values_are_rejected_with_their_reason() {
         refused(&ran, &[expected]);
         assert!(!ran.stderr.contains(".tmp"), "{}", ran.stderr);
     }
+    let ndjson = "use a name that ends in .ndjson";
+    refused(&scene.text(&[&publish[..], &["--dead-letters", "dead.csv"]].concat()), &["--dead-letters", ndjson]);
+    for args in [
+        &["reconcile", "--drift", "drift.csv"][..],
+        &["reconcile", "--drift", "drift.ndjson.gz"],
+        &["reconcile", "--repair", "both", "--undo-file", "undo.CSV"],
+        &["replay", "--on-conflict", "overwrite", "--undo-file", "undo.html"],
+    ] {
+        refused(&scene.text(args), &[args[args.len() - 2], ndjson]);
+        assert!(!scene.path(args[args.len() - 1]).exists(), "{args:?}");
+    }
+    for name in ["drift", "drift.2026-11-22", "drift.json", "drift.NDJSON", "drift.jsonl", "drift.txt"] {
+        let ran = scene.text(&["reconcile", "--drift", name]);
+        assert!(!ran.stderr.contains(ndjson), "{name}: {}", ran.stderr);
+    }
     for (spec, expected) in [
         ("farms=two", "farms=two is not a whole number"),
         ("malfrmed=0.1", "malfrmed is not a key (did you mean malformed?)"),
