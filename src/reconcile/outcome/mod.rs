@@ -96,7 +96,7 @@ pub struct Outcome {
     pub parts: u64,
     /// Result of the repair.
     pub repaired: RepairOutcome,
-    /// Duration of the complete run, in seconds.
+    /// Duration of the complete run, in seconds. Of a merged run: of the longest shard and the merge.
     pub seconds: f64,
     /// Reason for an early stop. `None` if there was none.
     pub stopped: Option<String>,

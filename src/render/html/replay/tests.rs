@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::category::ObjectCategory;
-use crate::outcome::CommandOutcome as _;
+use crate::outcome::{CommandOutcome as _, ShardTimes};
 use crate::reader::Skip;
 use crate::render::html::{MOST_BYTES, render, write};
 use crate::replay::{Counter, DayCounts, ObjectCounts, Outcome, Pause, ReplayOptions, TableSwap};
@@ -178,6 +178,24 @@ fn a_resumed_run_shows_no_rate_of_what_it_did_not_do() {
     outcome.resumed = true;
     let html = render(&outcome).unwrap();
     assert!(!html.contains(whole) && html.contains(", resumed") && html.contains("those of the last session"));
+}
+
+#[test]
+fn a_merged_replay_shows_its_shards_and_what_a_merge_can_do() {
+    let mut outcome = back();
+    (outcome.shards, outcome.seconds) = (ShardTimes::of([10.0, 30.0, 20.0]), 31.0);
+    let (html, text) = (render(&outcome).unwrap(), outcome.to_string());
+    let times = "3 shards of 60.00 s in total, the longest 30.00 s, and a merge of 1.00 s";
+    assert_eq!(text.lines().next().unwrap(), format!("replay: 99,764 objects in {times}"));
+    for part in [times, "All shards, added up", "The longest shard", "The merge", "ruminate plan replay"] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(html.contains("added up over all shards, which may have run at the same time"));
+    for single in ["The whole run", "shows the plan without changing anything", "objects, 4,988&#x2f;s"] {
+        assert!(!html.contains(single), "{single}");
+    }
+    outcome.stopped = Some("interrupted".into());
+    assert!(outcome.to_string().ends_with("to resume, run the same command again\n"), "{outcome}");
 }
 
 #[test]
