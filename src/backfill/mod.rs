@@ -242,6 +242,10 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
         | Meaning::RowRefused { .. } => meaning.problem(),
     };
     if let Some(kind) = kind {
-        outcome.problems.add(kind, place, meaning.to_string());
+        let reason = match meaning {
+            Meaning::Quarantined { reason, .. } => history::invalid_reason(reason),
+            _ => meaning.to_string(),
+        };
+        outcome.problems.add(kind, place, reason);
     }
 }

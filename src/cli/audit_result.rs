@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::Context;
 use super::command_line::CommandLine;
-use super::flags::{a_path, output_path, undo_file};
+use super::flags::{a_path, ndjson_path, undo_file};
 use super::report::{ReportFlag, written};
 use crate::evidence::Evidence;
 use crate::reconcile::{
@@ -30,7 +30,7 @@ pub(super) struct ResultFlags {
     #[arg(long, value_name = "N|P%", requires = "repair")]
     max_repairs: Option<Budget>,
     /// With --repair: undo file, appended to if it exists [default: ruminate-undo-<TIME>.ndjson]
-    #[arg(long, value_name = "FILE", requires = "repair", value_parser = output_path())]
+    #[arg(long, value_name = "FILE", requires = "repair", value_parser = ndjson_path())]
     undo_file: Option<PathBuf>,
     /// With --repair: show the changes without making them
     #[arg(long)]
@@ -38,7 +38,7 @@ pub(super) struct ResultFlags {
     #[command(flatten)]
     pub report: ReportFlag,
     /// Write all findings to an NDJSON file
-    #[arg(long, value_name = "FILE", value_parser = output_path())]
+    #[arg(long, value_name = "FILE", value_parser = ndjson_path())]
     pub drift: Option<PathBuf>,
     /// Write the audit evidence to a new directory: outcome, findings, totals, report, checksums
     #[arg(long, value_name = "DIR", value_parser = a_path())]

@@ -9,7 +9,8 @@ use crate::render::Rendered;
 /// Write the lake as Parquet parts next to it, incrementally
 ///
 /// One file per farm and month. `replay` and `reconcile` read parts instead of objects if the listing shows that the
-/// objects have not changed; Athena, Spark, Trino and DuckDB read them as a table. Objects are never changed.
+/// objects have not changed; Athena, Spark, Trino and DuckDB read them as a table. Objects are never changed. Months are
+/// never divided: --from and --to are extended to whole months.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

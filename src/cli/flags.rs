@@ -91,6 +91,21 @@ pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
     a_path().try_map(|path| if path == Path::new("-") { Err("expected a file name") } else { Ok(path) })
 }
 
+/// Extensions of other formats than NDJSON. Any other name is accepted, such as `drift.2026-11-22`.
+const NOT_NDJSON: [&str; 16] =
+    ["csv", "tsv", "parquet", "xlsx", "xls", "ods", "html", "htm", "xml", "pdf", "md", "sql", "db", "gz", "zst", "zip"];
+
+/// Parses a file that is written as NDJSON; rejects a name with the extension of another format.
+pub(super) fn ndjson_path() -> impl TypedValueParser<Value = PathBuf> {
+    output_path().try_map(|path| {
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        match extension.filter(|extension| NOT_NDJSON.contains(&&**extension)) {
+            Some(_) => Err("the file is NDJSON, one JSON object per line: use a name that ends in .ndjson"),
+            None => Ok(path),
+        }
+    })
+}
+
 /// Parses a local path that may be created; rejects URLs such as `s3://bucket`, which would create a directory
 /// `s3:`.
 pub(super) fn a_path() -> impl TypedValueParser<Value = PathBuf> {

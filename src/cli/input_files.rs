@@ -98,21 +98,22 @@ fn of_directory(directory: &Path) -> anyhow::Result<InputPaths> {
     for path in entries.into_iter().filter(|path| !is_hidden(path)) {
         // A broken link is read, which fails.
         let is_file = std::fs::metadata(&path).map_or(true, |meta| meta.is_file());
-        let reason = match () {
-            () if path.is_dir() && !has_histories(&path, &mut 0) => continue,
-            () if path.is_dir() => {
-                "it is a subdirectory, and subdirectories are not searched: pass it too, or pass files only".into()
-            }
-            () if is_history(&path) => {
-                ensure!(is_file, "{}: it is not a regular file: pass it by its name", path.display());
-                found.files.push(path);
+        let reason = if path.is_dir() {
+            if !has_histories(&path, &mut 0) {
                 continue;
             }
-            () if has_no_readings(&path) => continue,
-            () => format!(
+            "it is a subdirectory, and subdirectories are not searched: pass it too, or pass files only".to_owned()
+        } else if is_history(&path) {
+            ensure!(is_file, "{}: it is not a regular file: pass it by its name", path.display());
+            found.files.push(path);
+            continue;
+        } else if has_no_readings(&path) {
+            continue;
+        } else {
+            format!(
                 "its name does not end with .{} and was not read: pass it by its name, or pass the other files by theirs",
                 EXTENSIONS.join(", .")
-            ),
+            )
         };
         found.not_read.push(InputReport::rejected(path.display().to_string(), reason));
     }

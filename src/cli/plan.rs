@@ -81,6 +81,8 @@ struct ReplayArgs {
 }
 
 /// Plan a compaction of the lake into Parquet parts; each shard has complete months
+///
+/// A month of a farm is one file, so --from and --to are extended to whole months: --from 2026-11-10 starts on 2026-11-01.
 #[derive(Debug, clap::Args)]
 struct CompactArgs {
     #[command(flatten)]

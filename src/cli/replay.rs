@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::Context;
 use super::flags::{
-    LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, endpoint, output_path, read_concurrency, undo_file,
+    LakeFlags, LoadMethodArg, PartsFlags, SpanFlags, WarehouseFlags, endpoint, ndjson_path, read_concurrency, undo_file,
 };
 use super::listing::ListingFlags;
 use super::record_flags::RecordFlags;
@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value = "keep", value_name = "POLICY")]
     on_conflict: Policy,
     /// Undo file for --on-conflict overwrite, appended to if it exists [default: ruminate-undo-<TIME>.ndjson]
-    #[arg(long, value_name = "FILE", value_parser = output_path())]
+    #[arg(long, value_name = "FILE", value_parser = ndjson_path())]
     undo_file: Option<PathBuf>,
     #[command(flatten)]
     report: ReportFlag,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{CommandOutcome, Counts, Exit, Problems, counters};
+use crate::outcome::{CommandOutcome, Counts, Exit, Problems, ShardTimes, counters};
 use crate::reader::Skip;
 use pipeline::lake::{Strays, ThrottleStats};
 
@@ -58,8 +58,11 @@ pub struct Outcome {
     pub object_bytes: u64,
     /// Size of the parts, in bytes.
     pub part_bytes: u64,
-    /// Duration of the run, in seconds.
+    /// Duration of the run, in seconds. Of a merged run: of the longest shard and the merge.
     pub seconds: f64,
+    /// Durations of the shards of a merged run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardTimes>,
     /// Throttling by the store.
     pub lake_throttling: ThrottleStats,
     /// Reason for an early stop. `None` if the run is complete.

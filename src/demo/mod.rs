@@ -15,7 +15,7 @@ use crate::compact::Compaction;
 use crate::generate::{self, Destination, GeneratePlan as Histories, IfExists};
 use crate::herd::Herd;
 use crate::history::{InputSettings, Inputs};
-use crate::outcome::{CommandOutcome, counted};
+use crate::outcome::{CommandOutcome, Exit, counted};
 use crate::parts::PartsMode;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
@@ -136,6 +136,11 @@ fn prepare(dir: &Path, earlier: PreviousRun) -> anyhow::Result<()> {
     fs::write(mark, "ruminate demo\n").with_context(failed)
 }
 
+/// Adds the exit code of a step's command, if it has findings: the demo itself ends with 0.
+fn with_exit_code(text: String, exit: Exit, meaning: &str) -> String {
+    if exit == Exit::Findings { format!("{text}exit code 1: {meaning}\n") } else { text }
+}
+
 impl Demo<'_> {
     /// Returns the warehouse, reopened each time because the demo deletes its file in between.
     fn warehouse(&self) -> Arc<Sqlite> {
@@ -251,7 +256,8 @@ impl Demo<'_> {
                 let plan = self.repair_plan(&found);
                 found.repaired = repair(&audit, &findings, &plan, self.progress, self.cancel).await?;
                 let json = Rendered::of(&found).json;
-                let result = self.outcome.end(repair_text(&found), json);
+                let meaning = "the audit before the repair found drift";
+                let result = self.outcome.end(with_exit_code(repair_text(&found), found.exit(), meaning), json);
                 (self.show)(&result);
             }
             AuditMode::Report => {
@@ -259,7 +265,9 @@ impl Demo<'_> {
                 found.options.drift_file = Some(drift.display().to_string());
                 found.repairable = Some(repairable(&findings, found[Counter::Unidentified])?);
                 html::write(&self.dir.join("audit.html"), &found)?;
-                self.end(&found);
+                let Rendered { text, json, exit } = Rendered::of(&found);
+                let result = self.outcome.end(with_exit_code(text, exit, "the audit found drift"), json);
+                (self.show)(&result);
             }
         }
         Ok(clean)

@@ -18,6 +18,7 @@ use super::shards::ShardMonths;
 use super::store::RunStore;
 use crate::cancellation::CancellationToken;
 use crate::compact::{self, CompactShard, Compaction, Counter, Outcome};
+use crate::outcome::ShardTimes;
 use crate::progress::Progress;
 use crate::reader::Skip;
 
@@ -105,7 +106,8 @@ pub async fn merge_compaction(run: &Run, stores: &ShardStores) -> anyhow::Result
         }
     }
     let mut merged = merged.unwrap_or_default();
-    merged.seconds += started.elapsed().as_secs_f64();
+    merged.shards = ShardTimes::of(outcomes.outcomes.iter().map(|outcome| outcome.attempt.seconds));
+    merged.seconds = merged.shards.map_or(0.0, |shards| shards.longest_seconds) + started.elapsed().as_secs_f64();
     merged.problems.sort();
     merged.check()?;
     Ok(merged)

@@ -107,6 +107,7 @@ pub async fn merge_audit(
         lost_snapshots: outcomes.outcomes.iter().map(|outcome| outcome.attempt.lost_snapshots).sum(),
     };
     let (mut outcome, sink) = combine(&audit, &shards, sink, progress, cancel).await?;
+    outcome.seconds += runs.iter().map(|shard| shard.seconds).fold(0.0, f64::max);
     outcome.run.shards = runs;
     outcome.from_parts = from_parts(&outcomes)?;
     outcome.options = job.options.clone();

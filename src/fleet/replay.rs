@@ -23,6 +23,7 @@ use super::store::RunStore;
 use crate::cancellation::CancellationToken;
 use crate::exchange::ExchangeWriter;
 use crate::job_range::JobRange;
+use crate::outcome::ShardTimes;
 use crate::progress::Progress;
 use crate::replay::{
     Counter, JournalMode, LeftObjects, Outcome, Plan, Policy, Replay, ReplayShard, ReplaySource, ThrottleLimits,
@@ -142,12 +143,11 @@ pub async fn merge_replay(
 ) -> anyhow::Result<Outcome> {
     let outcomes = attempt::read_all(run).await?;
     stores.check(&run.plan).await?;
-    let (began, mut seconds) = (Instant::now(), 0.0_f64);
+    let began = Instant::now();
     let mut merged: Option<Outcome> = None;
     for outcome in &outcomes.outcomes {
         let part: Outcome = serde_json::from_value(outcome.attempt.detail.clone())
             .with_context(|| format!("the outcome of shard {} is not that of a replay", outcome.shard))?;
-        seconds = seconds.max(part.seconds);
         match &mut merged {
             None => merged = Some(part),
             Some(merged) => merged.merge(part),
@@ -177,7 +177,8 @@ pub async fn merge_replay(
     merged.resumed = false;
     merged.allow_empty = job.allow_empty;
     merged.session_records = merged.counts.recovered() + merged.counts.kept();
-    merged.seconds = seconds + began.elapsed().as_secs_f64();
+    merged.shards = ShardTimes::of(outcomes.outcomes.iter().map(|outcome| outcome.attempt.seconds));
+    merged.seconds = merged.shards.map_or(0.0, |shards| shards.longest_seconds) + began.elapsed().as_secs_f64();
     merged.problems.sort();
     merged.check()?;
     Ok(merged)

@@ -72,16 +72,23 @@ impl Unsupported {
             return Some(*kind);
         }
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-        Some(match () {
-            () if head.starts_with(b"PK\x03\x04") => zip(head),
-            () if head.starts_with(b"PAR1") && is_compressed => Self::CompressedParquet,
-            () if head.starts_with(b"\x1f\x8b") || head.starts_with(b"\x28\xb5\x2f\xfd") => Self::CompressedTwice,
-            () if head.get(257..262) == Some(b"ustar") => Archive("tar", "tar xf"),
-            () if is_markup(text) => Self::Markup,
-            () if is_upload_framing(head) => Self::UploadFraming,
-            () if is_binary(head) => Binary,
-            () => return None,
-        })
+        if head.starts_with(b"PK\x03\x04") {
+            Some(zip(head))
+        } else if head.starts_with(b"PAR1") && is_compressed {
+            Some(Self::CompressedParquet)
+        } else if head.starts_with(b"\x1f\x8b") || head.starts_with(b"\x28\xb5\x2f\xfd") {
+            Some(Self::CompressedTwice)
+        } else if head.get(257..262) == Some(b"ustar") {
+            Some(Archive("tar", "tar xf"))
+        } else if is_markup(text) {
+            Some(Self::Markup)
+        } else if is_upload_framing(head) {
+            Some(Self::UploadFraming)
+        } else if is_binary(head) {
+            Some(Binary)
+        } else {
+            None
+        }
     }
 }
 

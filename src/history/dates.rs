@@ -1,7 +1,8 @@
-//! Rewrites the time of a message whose date ends with the year, by a stated order of day and month.
+//! Rewrites the time of a message whose date ends with the year, by a stated order of day and month; and the reason why
+//! such a message is invalid without one.
 
 use bytes::Bytes;
-use pipeline::record::{Contradiction, DateOrder};
+use pipeline::record::{Contradiction, DateOrder, Rejection};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -36,9 +37,30 @@ pub(super) fn rewrite(message: &Bytes, order: DateOrder, line: u64) -> Result<Op
     Ok(Some([&message[..begin], value.as_bytes(), &message[end..]].concat().into()))
 }
 
+/// Returns why a message of a file is invalid, with the flag of the commands that read files if it helps.
+pub fn invalid_reason(why: &Rejection) -> String {
+    match why {
+        Rejection::AmbiguousDate { .. } => format!("{why}, or pass --date-order dmy or --date-order mdy"),
+        _ => why.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use pipeline::record::Column;
+
     use super::*;
+
+    #[test]
+    fn only_an_ambiguous_date_names_the_flag() {
+        let (field, found) = (Column::Data, "05/03/2023".to_owned());
+        let reason = invalid_reason(&Rejection::AmbiguousDate { field, found: found.clone() });
+        assert!(
+            reason.ends_with("05/03/2023; write YYYY-MM-DD, or pass --date-order dmy or --date-order mdy"),
+            "{reason}"
+        );
+        assert!(!invalid_reason(&Rejection::NotTime { field, found }).contains("--date-order"));
+    }
 
     fn rewritten(message: &str, order: DateOrder) -> Result<Option<String>, String> {
         let done = rewrite(&Bytes::copy_from_slice(message.as_bytes()), order, 7);

@@ -63,6 +63,7 @@ mod unfinished_tests;
 mod utf16;
 
 pub use csv::DecimalMark;
+pub use dates::invalid_reason;
 pub use error::Error;
 pub use file::InputFile;
 pub use inspection::{Inputs, OnUniform};

@@ -11,6 +11,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 mod counts;
 mod problems;
 mod read_back;
+mod shard_times;
 mod text;
 
 pub(crate) use counts::counters;
@@ -19,6 +20,8 @@ pub use problems::{Problem, Problems};
 #[cfg(test)]
 pub(crate) use read_back::through_json;
 pub use read_back::{Unread, read_back};
+pub use shard_times::ShardTimes;
+pub(crate) use shard_times::took;
 pub(crate) use text::{between, count, counted, duration, millis, rate, rounded};
 
 /// How a run ended, as an exit code for scripts.

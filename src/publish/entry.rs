@@ -80,7 +80,7 @@ pub(super) fn prepare(
             let id_lote = is_attribute(&reading.id_lote).then_some(reading.id_lote);
             Message { body, cod_cliente: Some(reading.cod_cliente), id_lote, dedup_id: own.to_string() }
         }
-        Err(why) if on_invalid == OnInvalid::Withhold => return Err(refuse(why.to_string())),
+        Err(why) if on_invalid == OnInvalid::Withhold => return Err(refuse(history::invalid_reason(&why))),
         Err(_) if body.is_empty() || std::str::from_utf8(&body).is_err() => {
             return Err(refuse("a topic accepts only text, and this is not UTF-8".into()));
         }

@@ -154,7 +154,7 @@ impl fmt::Display for Empty {
 
 impl fmt::Display for Unrecognized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = if self.count == 1 { "object with an unrecognised name" } else { "objects with unrecognised names" };
+        let of = if self.count == 1 { "object with an unrecognized name" } else { "objects with unrecognized names" };
         write!(f, "{} {of} ({}", count(self.count), self.first.join(", "))?;
         f.write_str(if self.count > self.first.len() as u64 { ", …)" } else { ")" })
     }
@@ -210,17 +210,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_unrecognised_names_count_as_an_empty_lake_and_the_first_are_shown() {
+    async fn only_unrecognized_names_count_as_an_empty_lake_and_the_first_are_shown() {
         let unrecognized = ["a.txt", "b.txt", "c/d.txt", "e.txt"];
         let message = why(&unrecognized, Span::default()).await.unwrap();
         assert!(
-            message.contains("4 objects with unrecognised names (a.txt, b.txt, c/d.txt, …): check --lake"),
+            message.contains("4 objects with unrecognized names (a.txt, b.txt, c/d.txt, …): check --lake"),
             "{message}"
         );
         let reason = why(&["fazenda_um/2026/01/02/readme.txt"], Span::default()).await.unwrap();
         assert!(
             reason
-                .starts_with("1 partition of the lake is empty but for 1 object with an unrecognised name (fazenda_um"),
+                .starts_with("1 partition of the lake is empty but for 1 object with an unrecognized name (fazenda_um"),
             "{reason}"
         );
         assert_eq!(why(&["fazenda_um/2026/01/02/readme.txt", OBJECT], Span::default()).await, None);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytesize::ByteSize;
 
-use super::{LabelledRows, count, counted, duration, rate, rows};
+use super::{LabelledRows, count, counted, rate, rows, took};
 use crate::compact::{Counter, Outcome};
 use crate::outcome::Counter as _;
 
@@ -33,8 +33,12 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dry = if self.dry_run { " (dry run: nothing was read or written)" } else { "" };
         let listed = self[Counter::Listed];
-        let (took, rate) = (duration(self.seconds), rate(listed as f64 / self.seconds.max(1e-3)));
-        writeln!(f, "compact: {} in {took} ({rate}){dry}", counted(listed, "object", "objects"))?;
+        let took = took(self.seconds, self.shards.as_ref());
+        let rate = match self.shards {
+            Some(_) => String::new(),
+            None => format!(" ({})", rate(listed as f64 / self.seconds.max(1e-3))),
+        };
+        writeln!(f, "compact: {} in {took}{rate}{dry}", counted(listed, "object", "objects"))?;
         let skips = self.skips.iter().filter(|(_, n)| *n > 0).map(|(skip, n)| (skip.spec().title, count(n)));
         let lines: Vec<_> = rows(&self.counts, &[Counter::Listed], &RARE).into_iter().chain(skips).collect();
         write!(f, "{}{}", LabelledRows(&lines), self.problems)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::history::InputReports;
 use crate::outcome::{CommandOutcome, Counter, Counts, Exit, Problems};
-pub(crate) use crate::outcome::{between, count, counted, duration, millis, rate};
+pub(crate) use crate::outcome::{between, count, counted, duration, millis, rate, took};
 use crate::{charset, terminal};
 use pipeline::printable;
 /// Returns a value from data or a store in one line, without control characters.

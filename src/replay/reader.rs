@@ -14,6 +14,7 @@ use super::order::{IdOrder, ReplayEntry, Sorters};
 use super::selection::RecordFilter;
 use super::tally::Tally;
 use crate::cancellation::CancellationToken;
+use crate::progress::Stage;
 use crate::reader::{ObjectContent, ReadEvent, ReadObject, Reader};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::lake::{self, Partition};
@@ -78,6 +79,8 @@ pub(super) struct LakeReader {
     pub sorters: Sorters,
     /// Records that this shard of a replay defers.
     pub left: Option<LeftRecords>,
+    /// Objects read; rows are counted by the loading side, once their transaction has ended.
+    pub stage: Stage,
     pub cancel: CancellationToken,
     /// Cancelled if the loading side cannot continue.
     pub halt: CancellationToken,
@@ -166,6 +169,7 @@ impl ReaderState<'_> {
         let place = Partition::of_key(&meta.key).ok_or_else(unplanned)?;
         let number = *self.numbers.get(&place).ok_or_else(unplanned)?;
         let reading = self.reading;
+        reading.stage.add(1);
         self.seen += 1;
         let ObjectContent::Record(record) = item else {
             self.day(place.day)?.tally.record_object(Some(&place), meta.key, item);

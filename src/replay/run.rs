@@ -67,7 +67,8 @@ pub async fn run(replay: Replay, progress: &Progress, cancel: &CancellationToken
     let reader = plan.reader(replay.read_concurrency);
     let left = plan.range().zip(replay.left).map(|(range, to)| LeftRecords::new(to, range.ids));
     let (filter, cancel) = (plan.filter, stop.clone());
-    let reader = LakeReader { reader, places, filter, sorters, left, cancel, halt: halt.clone() };
+    let reading = progress.stage("lake", "objects", None);
+    let reader = LakeReader { reader, places, filter, sorters, left, stage: reading, cancel, halt: halt.clone() };
     let mut run = ReplayRun::new(loader, replay.load_concurrency, session, outcome, (stage, stop)).await;
     run.count_unrecognized(&plan.unrecognized);
     run.take_all(reader, &halt).await?;

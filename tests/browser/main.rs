@@ -185,3 +185,54 @@ fn it_can_be_read_by_day_by_night_on_a_telephone_and_on_paper() {
     assert!(pdf["data"].as_str().unwrap().starts_with("JVBERi") && pdf["data"].as_str().unwrap().len() > 10_000);
     assert_eq!(browser.complaints(), [""; 0]);
 }
+
+/// Returns an audit page of two farms with names of usual length, from a day on, with an extreme number.
+fn plain_page(start: &str, days: u32) -> (Scene, PathBuf) {
+    let scene = Scene::embedded();
+    let days = days.to_string();
+    scene.run(&["init"]).expect(0, &[]);
+    let size = ["--farms", "2", "--lots", "6", "--days", &days, "--start", start, "--out", "histories"];
+    scene.run(&[&["generate"][..], &size].concat()).expect(0, &[]);
+    scene.run(&["backfill", "histories"]).expect(0, &[]);
+    scene.sql("DELETE FROM historico_consumo WHERE rowid % 11 = 3");
+    scene.sql("UPDATE historico_consumo SET peso_medio = 3.4e38 WHERE rowid % 13 = 1");
+    scene.run(&["reconcile", "--report", "page.html"]).expect(1, &[]);
+    let page = scene.path("page.html");
+    (scene, page)
+}
+
+fn resize(browser: &mut Browser, width: u32) {
+    let metrics = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+    browser.call("Emulation.setDeviceMetricsOverride", metrics);
+}
+
+#[test]
+fn two_weeks_of_days_and_extreme_numbers_fit_on_a_screen() {
+    let (_scene, page) = plain_page("2024-01-01", 14);
+    let mut browser = Browser::start();
+    browser.open(&page, false);
+    resize(&mut browser, 1_280);
+    assert_eq!(browser.eval("document.querySelectorAll('.days tbody tr:first-child td').length"), 14);
+    for table in [".days", ".totals"] {
+        let fits =
+            format!("(wide => wide.scrollWidth <= wide.clientWidth)(document.querySelector('{table}').parentElement)");
+        assert_eq!(browser.eval(&fits), true, "{table} is cut");
+    }
+    resize(&mut browser, 400);
+    let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
+    assert!(wide <= 400, "{wide}");
+    let broken =
+        "[...document.querySelectorAll('.hashes code, .nb, .flag')].filter(e => e.getClientRects().length > 1)";
+    assert_eq!(browser.eval(&format!("{broken}.map(e => e.innerText)")), json!([]), "broken across lines");
+}
+
+/// January and March have one and two days here, which are narrower than the names of the months.
+#[test]
+fn the_squares_of_a_month_with_one_day_are_as_large_as_others() {
+    let (_scene, page) = plain_page("2024-01-31", 32);
+    let mut browser = Browser::start();
+    browser.open(&page, false);
+    resize(&mut browser, 1_280);
+    let widths = "[...new Set([...document.querySelectorAll('.by-day td:not(.n)')].map(e => Math.round(e.getBoundingClientRect().width)))]";
+    assert_eq!(browser.eval(widths).as_array().unwrap().len(), 1, "{}", browser.eval(widths));
+}

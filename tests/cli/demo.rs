@@ -96,8 +96,14 @@ fn the_text_of_the_demo_names_what_the_intake_quarantined() {
         "(the only one for SQLite); 1 transaction\n",
         "1 unreadable: a repair does not overwrite objects; move it away",
         "lake and warehouse agree again",
+        "\n   exit code 1: 3 messages were quarantined or conflict\n",
+        "\n   exit code 1: the audit found drift\n",
     ] {
         assert!(text.contains(part), "lacks {part:?}: {text}");
     }
+    // The exit codes of the commands, for those who paste them: one for each that does not end with 0.
+    let steps: Vec<&str> = text.split("\n\n").collect();
+    let found = (1..12_usize).filter(|number| steps[number - 1].contains("\n   exit code 1: "));
+    assert_eq!(found.collect::<Vec<_>>(), [2, 7, 8, 10]);
     assert!(!text.contains("1 transactions") && !text.contains("lake_only"), "{text}");
 }

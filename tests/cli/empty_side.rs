@@ -102,7 +102,7 @@ fn a_farm_or_days_that_the_lake_does_not_have_are_named_with_those_it_has() {
 }
 
 #[test]
-fn a_lake_of_unrecognised_names_only_is_empty_and_the_first_are_named() {
+fn a_lake_of_unrecognized_names_only_is_empty_and_the_first_are_named() {
     let (scene, _) = both();
     for name in ["other/a.txt", "other/fazenda_um/2024/01/02/b.txt"] {
         fs::create_dir_all(scene.path(name).parent().unwrap()).unwrap();
@@ -111,7 +111,7 @@ fn a_lake_of_unrecognised_names_only_is_empty_and_the_first_are_named() {
     for flags in [&["replay"][..], &["replay", "--into-new-table"], &["reconcile"], &["reconcile", "--repair", "both"]]
     {
         let ran = scene.run(&[flags, &["--lake", "other"]].concat());
-        refused(&ran, &["2 objects with unrecognised names (a.txt, fazenda_um/2024/01/02/b.txt)", "--allow-empty"]);
+        refused(&ran, &["2 objects with unrecognized names (a.txt, fazenda_um/2024/01/02/b.txt)", "--allow-empty"]);
     }
     // The folder above the lake, and a farm's folder in it.
     fs::create_dir(scene.path("above")).unwrap();

@@ -212,6 +212,12 @@ fn b11_a_date_that_ends_with_the_year_rejects_its_file_once_and_names_the_flag()
     let ran = scene.run(&["backfill", "x.csv"]);
     ran.expect(1, &[("read", 6), ("written", 5), ("rejected", 1)]);
     assert!(ran.json["problems"]["items"][0]["reason"].as_str().unwrap().contains("--date-order"), "{ran:#?}");
+    // A message in the quarantine is no longer in a file, so a flag for files does not help.
+    let ran = scene.run(&["publish", "x.csv", "--topic", "local", "--send-invalid"]);
+    let problem = &ran.json["problems"]["items"][0];
+    assert_eq!((ran.code, problem["kind"].as_str()), (Some(1), Some("quarantined")), "{ran:#?}");
+    let reason = problem["reason"].as_str().unwrap();
+    assert!(reason.ends_with("05/03/2023; write YYYY-MM-DD"), "{reason}");
 }
 
 #[test]

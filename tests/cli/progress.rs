@@ -79,3 +79,14 @@ fn progress_and_results_fit_into_forty_columns_even_if_the_terminal_reports_no_r
         }
     }
 }
+
+/// Rows are counted once their transaction has ended, which takes a while; objects are counted when they are read.
+#[test]
+fn a_replay_shows_the_objects_that_it_has_read() {
+    let scene = damaged();
+    let args = ["replay", "--rows-per-second", "1000"];
+    let output = on_terminal(&scene, 100, &[("TERM", "xterm-256color")], &args);
+    let mut counts = output.split("lake ").skip(1).filter_map(|rest| rest.trim_start().split_once(" objects"));
+    let is_count = |text: &str| !text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit() || b == b',');
+    assert!(counts.any(|(count, _)| is_count(count)), "{output}");
+}

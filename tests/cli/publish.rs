@@ -93,7 +93,7 @@ fn the_page_and_the_histogram_text_agree_with_the_outcome() {
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     let read = |name: &str| std::fs::read_to_string(home.path().join(name)).unwrap();
     let page = read("p.html");
-    for text in ["1 check failed", "exit code 1", "ruminate publish in.json --rate 300", "--fail-if"] {
+    for text in ["1 check failed", "exit code 1", "ruminate publish in.json", "--fail-if"] {
         assert!(page.contains(text), "{text}");
     }
     for (file, of) in [("p.hdr", "latency"), ("p.hdr.service", "service")] {
@@ -142,8 +142,15 @@ fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
         "{}",
         nowhere.stderr
     );
+    assert!(nowhere.stderr.contains("AWS_ENDPOINT_URL_SNS"), "{}", nowhere.stderr);
+    let schemeless = Ran::by(publish(home.path(), &sns).arg("in.json").env("AWS_ENDPOINT_URL", "127.0.0.1:9"));
+    assert!(schemeless.code == Some(2) && schemeless.stderr.contains("http://host:port"), "{}", schemeless.stderr);
+    assert!(!schemeless.stderr.contains("credentials"), "{}", schemeless.stderr);
     let anonymous = Ran::by(publish(home.path(), &sns).arg("in.json").env_remove("AWS_ACCESS_KEY_ID"));
     assert!(anonymous.code == Some(2) && anonymous.stderr.contains("no usable credentials"), "{}", anonymous.stderr);
+    let error = anonymous.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert!(error.ends_with("or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"), "{error}");
+    assert!(!error.contains("Attempted"), "{error}");
     assert!(sns.bodies().is_empty());
 }
 

@@ -121,6 +121,6 @@ fn the_commands_of_the_readme_run() {
     }
     // A server that kept the shell's stderr open would keep the test waiting.
     script = script.replace(" &\n", " >/dev/null 2>&1 &\nservers=\"$servers $!\"\nsleep 2\n");
-    let reports = ["demo/audit.html", "run.html", "recovery.html", "audit.html"];
+    let reports = ["demo/audit.html", "run.html", "recovery.html", "audit.html", "local.html", "local-audit.html"];
     run(&script, &[&reports[..], &["drift.ndjson", "undo.ndjson"]].concat());
 }

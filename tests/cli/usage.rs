@@ -29,6 +29,16 @@ fn help_is_a_command_too() {
 }
 
 #[test]
+fn the_help_of_a_compaction_states_that_months_are_whole() {
+    let scene = Scene::new();
+    for args in [&["help", "compact"][..], &["plan", "compact", "--help"]] {
+        let help = scene.text(args).stdout;
+        let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("--from and --to are extended to whole months"), "{args:?}: {help}");
+    }
+}
+
+#[test]
 fn a_flag_of_other_commands_names_them() {
     let scene = ready();
     let ran = scene.text(&["backfill", "history.json", "--dry-run"]);
@@ -77,6 +87,21 @@ fn values_are_rejected_with_their_reason() {
         let ran = scene.text(&[&publish, args].concat());
         refused(&ran, &[expected]);
         assert!(!ran.stderr.contains(".tmp"), "{}", ran.stderr);
+    }
+    let ndjson = "use a name that ends in .ndjson";
+    refused(&scene.text(&[&publish[..], &["--dead-letters", "dead.csv"]].concat()), &["--dead-letters", ndjson]);
+    for args in [
+        &["reconcile", "--drift", "drift.csv"][..],
+        &["reconcile", "--drift", "drift.ndjson.gz"],
+        &["reconcile", "--repair", "both", "--undo-file", "undo.CSV"],
+        &["replay", "--on-conflict", "overwrite", "--undo-file", "undo.html"],
+    ] {
+        refused(&scene.text(args), &[args[args.len() - 2], ndjson]);
+        assert!(!scene.path(args[args.len() - 1]).exists(), "{args:?}");
+    }
+    for name in ["drift", "drift.2026-11-22", "drift.json", "drift.NDJSON", "drift.jsonl", "drift.txt"] {
+        let ran = scene.text(&["reconcile", "--drift", name]);
+        assert!(!ran.stderr.contains(ndjson), "{name}: {}", ran.stderr);
     }
     for (spec, expected) in [
         ("farms=two", "farms=two is not a whole number"),

@@ -7,8 +7,8 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use chrono::Utc;
 use tokio::sync::Mutex;
 
+use super::no_credentials::why_unusable;
 use super::sigv4::Signer;
-use crate::error::with_causes;
 
 /// Credentials are renewed this long before they expire.
 const RENEWAL_MARGIN: Duration = Duration::from_secs(300);
@@ -78,7 +78,7 @@ impl CredentialCache {
                 *held = Some(CachedSigner { signer: Arc::clone(&signer), until, requested_at });
                 return Ok(signer);
             }
-            Err(e) => with_causes(&e),
+            Err(e) => why_unusable(&e),
         };
         // The cached credentials may still be valid for a while.
         match held.as_mut().filter(|held| held.is_valid()) {
@@ -129,7 +129,7 @@ mod tests {
         {
             let number = self.requests.fetch_add(1, Ordering::SeqCst);
             if number >= self.times {
-                return Answer::ready(Err(CredentialsError::not_loaded("none left")));
+                return Answer::ready(Err(CredentialsError::provider_error("none left")));
             }
             let until = SystemTime::now() + Duration::from_secs(self.lasting);
             Answer::ready(Ok(Credentials::new(format!("key{number}"), "secret", None, Some(until), "test")))

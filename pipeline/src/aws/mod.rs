@@ -9,6 +9,7 @@
 //! | `connector.rs` | connections of requests without the SDK |
 //! | `http.rs` | signed requests over kept connections to one host |
 //! | `credentials.rs` | the credentials that sign them |
+//! | `no_credentials.rs` | why there are none |
 //! | `sigv4.rs` | SigV4 |
 //! | `unreachable.rs` | why a connection could not be opened |
 //! | `clock_skew.rs` | difference between this machine's clock and the service's |
@@ -36,6 +37,7 @@ pub mod credentials;
 #[cfg(feature = "direct")]
 pub mod http;
 mod network;
+pub mod no_credentials;
 mod proxy;
 pub mod request_id;
 #[cfg(feature = "direct")]

@@ -11,6 +11,9 @@ use crate::error::chain;
 
 type Source = Box<dyn Error + Send + Sync>;
 
+/// Variable for the endpoint of all services.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
 /// A connection could not be opened.
 #[derive(Debug)]
 pub struct Unreachable {
@@ -49,6 +52,11 @@ pub fn explain(e: &(dyn Error + 'static)) -> String {
     let place = unreachable.map_or_else(|| "cannot connect".to_owned(), ToString::to_string);
     let proxied = unreachable.is_some_and(|e| e.proxy.is_some());
     format!("{place}: {}: {}", innermost(e), advice(e, proxied))
+}
+
+/// Adds the variable for the endpoint of one service, such as `SNS`, after the general one in a message.
+pub fn with_endpoint_variable(message: &str, service: &str) -> String {
+    message.replace(ENDPOINT, &format!("{ENDPOINT} or {ENDPOINT}_{service}"))
 }
 
 /// Returns true if TLS failed, for example because of the certificate; a retry cannot help.
@@ -102,6 +110,12 @@ mod tests {
             "cannot connect to minio.example:9000: connection refused: check the network, AWS_ENDPOINT_URL and, if there is a proxy, HTTPS_PROXY"
         );
         assert!(explain(&io::Error::other("broken")).starts_with("cannot connect: broken: "));
+    }
+
+    #[test]
+    fn the_variable_of_a_service_is_named_after_the_general_one() {
+        let message = with_endpoint_variable(&explain(&io::Error::other("broken")), "SNS");
+        assert!(message.contains("the network, AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_SNS and, if there"), "{message}");
     }
 
     #[test]

@@ -137,7 +137,7 @@ mod tests {
             (
                 "2023-01-01 00:00:00 UTC",
                 "31/12/2023 00:00:00",
-                "field data has a date whose order of day and month is unknown: 31/12/2023 00:00:00; write YYYY-MM-DD, or load the file with --date-order dmy or mdy",
+                "field data has a date whose order of day and month is unknown: 31/12/2023 00:00:00; write YYYY-MM-DD",
             ),
             (r#""peso_medio""#, r#""peso_entrada""#, "field peso_entrada appears more than once"),
         ];

@@ -56,9 +56,7 @@ pub enum Rejection {
     TooLong { field: Column, chars: usize, limit: usize },
     #[error("field {field} {}: {found}", not_a_time(found))]
     NotTime { field: Column, found: String },
-    #[error(
-        "field {field} has a date whose order of day and month is unknown: {found}; write YYYY-MM-DD, or load the file with --date-order dmy or mdy"
-    )]
+    #[error("field {field} has a date whose order of day and month is unknown: {found}; write YYYY-MM-DD")]
     AmbiguousDate { field: Column, found: String },
     #[error("field {field} is outside 1970 to 9999: {found}")]
     TimeOutOfRange { field: Column, found: String },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::Utc;
 
-use super::flags::output_path;
+use super::flags::{ndjson_path, output_path};
 use super::topic::TopicFlags;
 use super::{Context, input_files};
 use crate::history::{Inputs, OnUniform};
@@ -63,7 +63,7 @@ pub(super) struct Args {
     /// Write failed and dropped messages to this NDJSON file
     ///
     /// It must be new or empty; with --skip or --resume, messages are appended.
-    #[arg(long, value_name = "FILE", value_parser = output_path())]
+    #[arg(long, value_name = "FILE", value_parser = ndjson_path())]
     dead_letters: Option<PathBuf>,
     /// Resume an interrupted run of the same command
     #[arg(long, conflicts_with = "skip")]

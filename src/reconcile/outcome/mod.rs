@@ -101,7 +101,7 @@ pub struct Outcome {
     /// Changes that `--repair both` would make. `None` if a repair was requested, or if the audit stopped early.
     #[serde(default)]
     pub repairable: Option<Repairable>,
-    /// Duration of the complete run, in seconds.
+    /// Duration of the complete run, in seconds. Of a merged run: of the longest shard and the merge.
     pub seconds: f64,
     /// Reason for an early stop. `None` if there was none.
     pub stopped: Option<String>,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::outcome::ShardTimes;
 use pipeline::hex::hex;
 use pipeline::record::Column;
 use pipeline::record::row::{ColumnType, TableSchema};
@@ -56,6 +57,11 @@ impl RunInfo {
         let started_at = Utc::now();
         let id = crate::outcome::run_id(started_at).to_string();
         Self { id, started_at: Some(started_at), ..Self::default() }
+    }
+
+    /// Returns the durations of the shards; `None` if the run was not merged from shards.
+    pub fn shard_times(&self) -> Option<ShardTimes> {
+        ShardTimes::of(self.shards.iter().map(|shard| shard.seconds))
     }
 }
 

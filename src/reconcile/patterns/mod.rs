@@ -10,7 +10,7 @@
 //! A pattern must also be significant. If findings were distributed like the compared records, such a concentration
 //! would occur in fewer than one of 1,000 audits. The test is the Chernoff bound `exp(−n·KL(q‖p))`, for a fraction `q`
 //! of `n` findings in a place with a fraction `p` of the records. For example, an audit of one farm or three findings
-//! make no pattern.
+//! make no pattern. A single finding is never a pattern, however rare its place is.
 //!
 //! Findings are grouped by kind, and by cause if a kind has several.
 
@@ -275,7 +275,10 @@ impl Pattern {
         // Findings without a compared record (such as unreadable objects) count as one record each.
         let there = self.compared.max(self.findings) as f64;
         let place = there / (there + self.compared_elsewhere as f64);
-        share >= SHARE && share > place && (-(self.total as f64) * divergence(share, place)).exp() < CHANCE
+        self.total > 1
+            && share >= SHARE
+            && share > place
+            && (-(self.total as f64) * divergence(share, place)).exp() < CHANCE
     }
 }
 

@@ -66,6 +66,20 @@ fn an_audit_of_one_farm_and_day_has_no_pattern() {
 }
 
 #[test]
+fn a_single_finding_is_no_pattern_in_the_rarest_place() {
+    let mut days = records();
+    *days.of("small", day(3)) = 1;
+    let patterns = |findings: u64| {
+        let mut places = FindingCounts::default();
+        (0..findings).for_each(|_| places.take(DriftKind::LakeOnly, None, "small", day(3)));
+        places.patterns(&days, |n| *n).len()
+    };
+    assert_eq!((patterns(1), patterns(2)), (0, 1));
+    let late = |findings| Pattern::late(findings, findings, [1, 1_000_000]);
+    assert!(late(1).is_none() && late(2).is_some());
+}
+
+#[test]
 fn late_arrival_needs_nine_of_ten_and_records_that_came_before() {
     let late = |findings, of| Pattern::late(findings, of, [20, 1_000]);
     assert!(late(18, 20).is_some() && late(17, 20).is_none() && late(0, 0).is_none());

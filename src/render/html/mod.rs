@@ -6,7 +6,7 @@
 //! | `calendar`, `heatmap`, `year_calendar` | farms and days, of any type of `cells` |
 //! | `findings`, `headline`, `breakdown`, `problem_list`, `skips` | components shared by the pages |
 //! | `plot` | lines over time or percentiles, as inline SVG |
-//! | `sanitize`, `numbers` | formatting of data |
+//! | `sanitize`, `numbers`, `unbroken` | formatting of data |
 //! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the components' markup, the style |
 //!
 //! Nothing here counts or judges: the outcomes do.
@@ -36,6 +36,7 @@ mod reconcile;
 mod replay;
 mod sanitize;
 mod skips;
+mod unbroken;
 mod year_calendar;
 
 /// Maximum size of a page, acceptable for browsers and mail servers.
@@ -62,6 +63,7 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    templates.add_filter("unbroken", unbroken::filter);
     templates.add_template("style.css", include_str!("style.css"))?;
     for (name, source) in [
         ("base.html.j2", include_str!("base.html.j2")), // the extension .html enables escaping

@@ -4,10 +4,28 @@ use serde_json::Value;
 
 pub(super) use crate::render::{count, counted as of};
 
-/// Returns a number with `decimals` decimals and separators: `-1,234.500`.
+/// Numbers from this size on are shown in scientific notation: an f64 has no more digits.
+const EXTREME: f64 = 1e16;
+
+/// Returns true for numbers that are shown in scientific notation.
+fn is_extreme(value: f64) -> bool {
+    value.is_finite() && value.abs() >= EXTREME
+}
+
+/// Returns a number in scientific notation, with up to seven digits: `−3.4e38`.
+fn scientific(value: f64) -> String {
+    let text = format!("{value:.6e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.')).replace('-', "−")
+}
+
+/// Returns a number with `decimals` decimals and separators: `-1,234.500`; an extreme one in scientific notation.
 pub(super) fn decimal(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
         return "–".into();
+    }
+    if is_extreme(value) {
+        return scientific(value);
     }
     let plain = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
@@ -56,10 +74,13 @@ pub(super) fn pair(lake: &Value, warehouse: &Value) -> [String; 3] {
     };
     let (short_a, short_b) = (plain(lake), plain(warehouse));
     let difference = signed(b - a, 6);
-    let difference =
-        if difference.contains('.') { difference.trim_end_matches('0').trim_end_matches('.') } else { &difference };
+    let difference = if difference.contains('.') && !difference.contains('e') {
+        difference.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &difference
+    };
     if short_a == short_b && a.to_bits() != b.to_bits() {
-        return [a.to_string(), b.to_string(), difference.into()];
+        return [digits(a), digits(b), difference.into()];
     }
     [short_a, short_b, difference.into()]
 }
@@ -73,10 +94,26 @@ pub(super) fn plain(value: &Value) -> String {
             let wide = number.as_f64().unwrap_or_default();
             #[allow(clippy::cast_possible_truncation, reason = "to see whether it fits")]
             let narrow = wide as f32;
-            if f64::from(narrow).to_bits() == wide.to_bits() { narrow.to_string() } else { wide.to_string() }
+            if f64::from(narrow).to_bits() != wide.to_bits() {
+                digits(wide)
+            } else if is_long(wide) {
+                format!("{narrow:e}")
+            } else {
+                narrow.to_string()
+            }
         }
         other => other.to_string(),
     }
+}
+
+/// Returns a number with all digits that distinguish it.
+fn digits(value: f64) -> String {
+    if is_long(value) { format!("{value:e}") } else { value.to_string() }
+}
+
+/// Returns true for a number that would be written with many zeros before or after its digits.
+fn is_long(value: f64) -> bool {
+    is_extreme(value) || value != 0.0 && value.abs() < 1e-6
 }
 
 #[cfg(test)]
@@ -92,6 +129,18 @@ mod tests {
         assert_eq!(signed(1_000.0, 1), "+1,000.0");
         assert_eq!(signed(-0.000_02, 3), "−2.0e−5");
         assert_eq!(signed(0.0, 3), "0");
+    }
+
+    #[test]
+    fn extreme_numbers_are_short() {
+        assert_eq!(decimal(5.44e39, 3), "5.44e39");
+        assert_eq!(decimal(-6.456_36e19, 0), "−6.45636e19");
+        assert_eq!(decimal(9_007_199_254_740_992.0, 0), "9,007,199,254,740,992");
+        assert_eq!(signed(3.4e38, 3), "+3.4e38");
+        let wide = f64::from(f32::MAX);
+        assert_eq!(pair(&wide.into(), &1.5.into()), ["3.4028235e38", "1.5", "−3.402823e38"]);
+        assert_eq!(pair(&1e-30.into(), &1.0.into()), ["1e-30", "1", "+1"]);
+        assert_eq!(plain(&0.0.into()), "0");
     }
 
     #[test]

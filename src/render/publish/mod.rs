@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::{LabelledRows, count, counted, duration, input_line, millis, one_line, rate, rows};
-use crate::publish::{Count, Outcome, Percentiles};
+use crate::outcome::{CommandOutcome as _, Exit};
+use crate::publish::{Count, Lag, Outcome, Percentiles};
 use crate::topic::Delivery;
 use pipeline::lake::ConditionalWrites;
 
@@ -58,7 +59,11 @@ impl fmt::Display for Outcome {
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }
-        self.write_next_steps(f)
+        self.write_next_steps(f)?;
+        match self.exit_meaning() {
+            Some(meaning) => writeln!(f, "exit code 1: {meaning}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -88,6 +93,38 @@ impl Outcome {
             (Some(why), 0) => Some(why.clone()),
             (Some(why), n) => Some(format!("at least {}: {why}", count(n))),
         }
+    }
+
+    /// Returns why the exit code is 1; `None` if it is another one.
+    fn exit_meaning(&self) -> Option<String> {
+        if self.exit() != Exit::Findings {
+            return None;
+        }
+        let rejected = self.counts[Count::FilesRejected];
+        if rejected > 0 {
+            return Some(counted(rejected, "input file was rejected", "input files were rejected"));
+        }
+        if !self.conditions.is_empty() {
+            let failed = self.conditions.iter().filter(|verdict| !verdict.passed).count();
+            let all = counted(self.conditions.len() as u64, "condition", "conditions");
+            return Some(format!("{} of {all} of --fail-if failed", count(failed as u64)));
+        }
+        let missing = self.counts[Count::Failed] + self.counts[Count::Invalid] + self.counts[Count::Dropped];
+        let refused = self.local.as_ref().map_or(0, |local| local.counts.findings());
+        let lost = self.lag.as_ref().map_or(0, Lag::never_arrived);
+        let mut reasons: Vec<String> = [
+            (missing, ["message was not published", "messages were not published"]),
+            (refused, ["message was quarantined or conflicts", "messages were quarantined or conflict"]),
+            (lost, ["reading was not delivered", "readings were not delivered"]),
+        ]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, [one, many])| counted(n, one, many))
+        .collect();
+        if self.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
+            reasons.push("the delivery check is incomplete".to_owned());
+        }
+        Some(reasons.join("; "))
     }
 
     /// Writes the suggested next steps, if any.

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
 use crate::reconcile::{Counter, Drift, DriftKind, IntactSide, Outcome, RepairCounter, Side};
 use crate::render::parts::FromParts;
-use crate::render::{LabelledRows, count, counted, duration, one_line};
+use crate::render::{LabelledRows, count, counted, one_line, took};
 
 mod pattern;
 mod repair;
@@ -32,7 +32,7 @@ impl fmt::Display for Outcome {
             "reconcile: {verdict} ({} compared with {} in {})",
             counted(self[Counter::LakeRecords], "record", "records"),
             counted(self[Counter::WarehouseRows], "row", "rows"),
-            duration(self.seconds)
+            took(self.seconds, self.run.shard_times().as_ref())
         )?;
         let mut lines = vec![("matched", count(self[Counter::Matched]))];
         if self.quick {

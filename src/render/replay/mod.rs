@@ -5,7 +5,7 @@ use std::fmt;
 use pipeline::lake::ThrottleStats;
 
 use super::parts::FromParts;
-use super::{LabelledRows, between, count, counted, duration, one_line, password_hint, rate};
+use super::{LabelledRows, between, count, counted, duration, one_line, password_hint, rate, took};
 use crate::outcome::{Counter as _, Role};
 use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
 
@@ -115,7 +115,7 @@ fn why_paused(reason: &str) -> String {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = self.counts[Counter::Listed];
-        let (objects, took) = (counted(listed, "object", "objects"), duration(self.seconds));
+        let (objects, took) = (counted(listed, "object", "objects"), took(self.seconds, self.shards.as_ref()));
         let rate = |records: u64| rate(records as f64 / self.seconds.max(1e-3));
         if self.resumed {
             let loaded = self.session_records;
@@ -125,6 +125,9 @@ impl fmt::Display for Outcome {
                 count(loaded),
                 rate(loaded)
             )?;
+        } else if self.shards.is_some() {
+            // A rate depends on how many shards ran at the same time.
+            writeln!(f, "replay: {objects} in {took}")?;
         } else {
             writeln!(f, "replay: {objects} in {took} ({})", rate(listed))?;
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
 use crate::inventory::InventoryInfo;
-use crate::outcome::{Counter as _, Exit, Problems, Role, Spec, counted};
+use crate::outcome::{Counter as _, Exit, Problems, Role, ShardTimes, Spec, counted};
 use crate::parts::PartsStats;
 use pipeline::lake::ThrottleStats;
 
@@ -65,8 +65,11 @@ pub struct Outcome {
     /// Number of objects by result.
     #[serde(flatten)]
     pub counts: ObjectCounts,
-    /// Duration of the complete run, in seconds.
+    /// Duration of the complete run, in seconds. Of a merged run: of the longest shard and the merge.
     pub seconds: f64,
+    /// Durations of the shards of a merged run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<ShardTimes>,
     /// True if the run continued an earlier session.
     pub resumed: bool,
     /// Reason for an early stop. `None` if the run is complete.
@@ -130,7 +133,7 @@ impl Outcome {
 
     /// Adds the outcome of a run that loaded other objects of the same lake into the same table.
     ///
-    /// What both runs have in common (stores, options, command, cutoff, method) comes from the first one.
+    /// What both runs have in common (stores, options, command, cutoff, method, shards) comes from the first one.
     pub fn merge(&mut self, other: Self) {
         let Self {
             run_id: _,
@@ -144,6 +147,7 @@ impl Outcome {
             method: _,
             counts,
             seconds,
+            shards: _,
             resumed,
             stopped,
             lake_throttling,
@@ -248,7 +252,7 @@ impl Outcome {
         } else if self.counts[Counter::Conflicting] > 0 && self.options.on_conflict == Policy::Fail.to_string() {
             "check the conflict above, then run the same command with --on-conflict keep or --on-conflict overwrite \
              instead; --resume with --on-conflict fail only helps once the row or the object is fixed"
-        } else if self.run_id.is_empty() {
+        } else if self.run_id.is_empty() || self.shards.is_some() {
             "run the same command again"
         } else {
             "run the same command with --resume"

@@ -42,6 +42,7 @@ fn full() -> Outcome {
         method: "LOAD DATA".into(),
         counts,
         seconds: 1.5,
+        shards: ShardTimes::of([0.5, 1.0]),
         resumed: true,
         stopped: Some("why".into()),
         lake_throttling: ThrottleStats { slow_downs: 1, retries: 2, min_concurrency: Some(3) },

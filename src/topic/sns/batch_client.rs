@@ -126,7 +126,7 @@ fn no_way(sns: &Sns) -> Error {
     sns.error(
         Kind::Permanent,
         "",
-        "requests to this endpoint cannot be signed: check AWS_ENDPOINT_URL and the credentials",
+        "requests to this endpoint cannot be signed: check AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SNS and the credentials",
     )
 }
 

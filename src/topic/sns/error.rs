@@ -5,14 +5,15 @@ use aws_sdk_sns::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::Utc;
 
-use super::Sns;
+use super::{SERVICE, Sns};
 use crate::topic::{Error, NO_ANSWER, is_throttling};
 use pipeline::aws::clock_skew;
 use pipeline::aws::http::{ApiResponse, TransportError};
+use pipeline::aws::no_credentials::why_unusable;
 use pipeline::aws::request_id::{request_id, with_request_id};
-use pipeline::aws::unreachable::{explain, innermost, is_untrusted};
+use pipeline::aws::unreachable::{explain, innermost, is_untrusted, with_endpoint_variable};
 use pipeline::aws::xml::element;
-use pipeline::error::{Kind, chain, with_causes};
+use pipeline::error::{Kind, chain};
 
 impl Sns {
     pub(super) fn error(&self, kind: Kind, code: &str, message: &str) -> Error {
@@ -48,7 +49,9 @@ impl Sns {
     pub(super) fn broken(&self, broken: &TransportError) -> Error {
         match broken {
             TransportError::Credentials(message) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(message)),
-            TransportError::Network(details) => self.error(Kind::Transient, NO_ANSWER, details),
+            TransportError::Network(details) => {
+                self.error(Kind::Transient, NO_ANSWER, &with_endpoint_variable(details, SERVICE))
+            }
             TransportError::TooLarge(bytes) => {
                 self.error(Kind::Transient, NO_ANSWER, &format!("the response has {bytes} bytes"))
             }
@@ -77,6 +80,8 @@ fn classify(code: &str, message: Option<&str>, status: u16, date: Option<&str>) 
         ("InvalidParameter" | "InvalidParameterException", _) => {
             (Kind::Permanent, format!("refused: check --topic, its region and account ({details})"))
         }
+        // A store of objects, for example: a retry does not make it a topic.
+        (_, 501) => (Kind::Permanent, no_sense(format!("501 {details}").trim_end())),
         (_, 408 | 429 | 500..=599) => {
             (Kind::Transient, format!("the service failed for now ({})", format!("{status} {details}").trim_end()))
         }
@@ -89,23 +94,30 @@ fn classify(code: &str, message: Option<&str>, status: u16, date: Option<&str>) 
 fn unanswered<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> (Kind, String) {
     let message = innermost(e);
     match e {
-        _ if chain(e).any(|e| e.is::<CredentialsError>()) => (Kind::Permanent, no_credentials(&with_causes(e))),
+        _ if chain(e).any(|e| e.is::<CredentialsError>()) => (Kind::Permanent, no_credentials(&why_unusable(e))),
         SdkError::TimeoutError(_) => (Kind::Transient, format!("timed out: {message}")),
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
-            (if is_untrusted(e) { Kind::Permanent } else { Kind::Transient }, explain(e))
+            let kind = if is_untrusted(e) { Kind::Permanent } else { Kind::Transient };
+            (kind, with_endpoint_variable(&explain(e), SERVICE))
         }
-        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => (Kind::Permanent, no_credentials(&message)),
+        SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
+            let check =
+                "check AWS_ENDPOINT_URL_SNS and AWS_ENDPOINT_URL: an endpoint is http://host:port or https://host";
+            (Kind::Permanent, format!("no request can be sent: {message}: {check}"))
+        }
         SdkError::ResponseError(_) => (Kind::Transient, no_sense(&message)),
         _ => (Kind::Permanent, message),
     }
 }
 
 fn no_credentials(message: &str) -> String {
-    format!("no usable credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {message}")
+    format!(
+        "no usable credentials: {message}: log in again, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )
 }
 
 pub(super) fn no_sense(message: &str) -> String {
-    format!("unexpected response: is this an SNS endpoint? {message}")
+    format!("unexpected response ({message}): is this an SNS endpoint? check AWS_ENDPOINT_URL_SNS and AWS_ENDPOINT_URL")
 }
 
 /// Returns true if the account is known but lacks the permission, as opposed to invalid credentials.
@@ -177,7 +189,7 @@ mod tests {
     #[test]
     fn a_response_that_is_not_from_sns_is_transient() {
         for (status, body, words) in
-            [(404, "<html>", "unexpected response"), (502, "Bad Gateway", "failed for now (502")]
+            [(404, "<html>", "unexpected response (404)"), (502, "Bad Gateway", "failed for now (502")]
         {
             let answer = ApiResponse {
                 status: hyper::StatusCode::from_u16(status).unwrap(),

@@ -63,6 +63,12 @@ fn merging_twice_changes_nothing_and_a_second_run_finds_all_rows() {
     let rows = store_state::rows(&scene);
     let second = scene.run(&["merge", "run"]);
     assert_eq!(first.code, second.code);
+    assert_eq!(second.json["shards"]["count"], 3);
+    assert!(second.json["seconds"].as_f64() >= second.json["shards"]["longest_seconds"].as_f64());
+    let text = scene.text(&["merge", "run", "--report", "merged.html"]).stdout;
+    assert!(text.lines().next().unwrap().contains(" objects in 3 shards of "), "{text}");
+    let page = std::fs::read_to_string(scene.path("merged.html")).unwrap();
+    assert!(page.contains("ruminate plan replay") && !page.contains("The whole run"));
     assert!(store_state::rows(&scene) == rows);
     plan(&scene, "replay", "again", 3, &[]);
     run_all(&scene, "again", 3, Order::Ascending);

@@ -7,6 +7,7 @@ use chrono::Utc;
 
 use super::S3;
 use crate::aws::clock_skew;
+use crate::aws::no_credentials::why_unusable;
 use crate::aws::request_id::{request_id, with_request_id};
 use crate::aws::unreachable::{explain, innermost, is_untrusted};
 use crate::error::{chain, with_causes};
@@ -116,7 +117,7 @@ pub(super) fn unexpected(what: &str) -> (Reason, String) {
 /// Returns the message for missing or expired credentials.
 pub(super) fn no_credentials(message: &str) -> String {
     format!(
-        "no usable credentials: log in again, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: {message}"
+        "no usable credentials: {message}: log in again, or set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )
 }
 
@@ -125,7 +126,7 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
     let has = |wanted: fn(&(dyn std::error::Error + 'static)) -> bool| chain(e).any(wanted);
     match e {
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) if has(|e| e.is::<CredentialsError>()) => {
-            (Reason::Credentials, no_credentials(&with_causes(e)))
+            (Reason::Credentials, no_credentials(&why_unusable(e)))
         }
         SdkError::TimeoutError(_) => (Reason::Network, format!("timed out: {}", innermost(e))),
         SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {

@@ -14,6 +14,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, 
 use aws_sigv4::sign::v4;
 use url::Url;
 
+use crate::aws::no_credentials::why_unusable;
 use crate::warehouse::credentials::Credentials;
 use crate::warehouse::{CredentialProvider, Error, Reason};
 
@@ -66,8 +67,9 @@ impl CredentialProvider for IamToken {
     async fn credentials(&self, _: bool) -> Result<Credentials, Error> {
         let failure = |reason, message| Error::new(reason, &self.server, message);
         let keys = self.credentials.provide_credentials().await;
-        let keys =
-            keys.map_err(|e| failure(Reason::Denied, format!("no credentials of AWS to sign a token with: {e}")))?;
+        let keys = keys.map_err(|e| {
+            failure(Reason::Denied, format!("no credentials of AWS to sign a token with: {}", why_unusable(&e)))
+        })?;
         let password = self.sign(keys, SystemTime::now());
         let password = password.map_err(|e| failure(Reason::Other, format!("the token cannot be signed: {e}")))?;
         Ok(Credentials { user: self.user.clone(), password, host: None, port: None, database: None })

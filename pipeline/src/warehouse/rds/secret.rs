@@ -13,8 +13,9 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use crate::aws::clock_skew;
+use crate::aws::no_credentials::why_unusable;
 use crate::aws::unreachable::explain;
-use crate::error::{chain, with_causes};
+use crate::error::chain;
 use crate::warehouse::credentials::Credentials;
 use crate::warehouse::{CredentialProvider, Error, Reason};
 
@@ -75,7 +76,7 @@ impl Secret {
             let details = match (clock_skew::of_response(status, date, Utc::now()), e.code(), e.message()) {
                 (Some(skew), ..) => clock_skew::explain(skew),
                 (None, Some(code), message) => format!("{code}: {}", message.unwrap_or_default()),
-                _ if chain(&e).any(|e| e.is::<CredentialsError>()) => with_causes(&e),
+                _ if chain(&e).any(|e| e.is::<CredentialsError>()) => why_unusable(&e),
                 _ => explain(&e),
             };
             match e.code() {

@@ -1,4 +1,5 @@
-//! Latency from the scheduled time, next to the service time: over time, and by percentile.
+//! Latency, next to the service time: over time, and by percentile. It starts at the scheduled time of a message, or
+//! without a schedule at its first request.
 
 use serde::Serialize;
 
@@ -19,6 +20,8 @@ const A_LITTLE_MS: f64 = 1.0;
 pub(super) struct Latency {
     /// Explanation of the figures, and of the difference between them.
     note: String,
+    /// Start of the latency: `from the scheduled time`.
+    from: &'static str,
     percentiles: Vec<Percentile>,
     over_time: Pair,
     curve: Option<Plot>,
@@ -50,6 +53,7 @@ impl Latency {
         let any = outcome.counts[Count::Published] > 0;
         Self {
             note: note(outcome),
+            from: from(outcome),
             percentiles: table
                 .into_iter()
                 .filter(|_| any)
@@ -59,12 +63,27 @@ impl Latency {
             curve: curves(
                 "Latency by percentile",
                 &[
-                    ("latency", "latency, from the scheduled time", &outcome.times.latency_curve),
+                    ("latency", curve_name(outcome), &outcome.times.latency_curve),
                     ("service", "service time, of the request", &outcome.times.service_curve),
                 ],
             ),
         }
     }
+}
+
+/// Returns true if messages had a due time.
+const fn has_schedule(outcome: &Outcome) -> bool {
+    outcome.pacing.behind_seconds.is_some()
+}
+
+/// Returns the start of the latency.
+const fn from(outcome: &Outcome) -> &'static str {
+    if has_schedule(outcome) { "from the scheduled time" } else { "from the first request" }
+}
+
+/// Returns the name of the latency in the legend of the curves.
+const fn curve_name(outcome: &Outcome) -> &'static str {
+    if has_schedule(outcome) { "latency, from the scheduled time" } else { "latency, from the first request" }
 }
 
 fn note(outcome: &Outcome) -> String {
@@ -78,7 +97,7 @@ fn note(outcome: &Outcome) -> String {
             numbers::of(n, "message", "messages")
         ),
     };
-    if outcome.pacing.behind_seconds.is_none() {
+    if !has_schedule(outcome) {
         return "Without a schedule, latency starts at a message's first request, and nothing is sent while all slots are in use, so a \
                 stall of the topic is underestimated. For the latency of messages that arrive at a given rate, use `--rate` or \
                 `--stages`."
@@ -159,7 +178,7 @@ fn over_time(outcome: &Outcome) -> Pair {
         Plot::of(words, (&Scale::seconds(outcome.times.seconds), &scale), &columns, lines.into())
     };
     vec![
-        plot("Latency over time", "from the scheduled time", |one| one.latency_ms, outcome.times.latency_ms),
+        plot("Latency over time", from(outcome), |one| one.latency_ms, outcome.times.latency_ms),
         plot("Service time over time", "of the request", |one| one.service_ms, outcome.times.service_ms),
     ]
 }

@@ -14,6 +14,8 @@ pub(super) struct Timeline {
     notes: Vec<String>,
     rate: Option<Plot>,
     side: Pair,
+    /// What was counted before messages were published: `due`, or `sent` without a schedule.
+    offered: &'static str,
     /// Figures of each interval.
     table: Vec<Vec<String>>,
 }
@@ -33,6 +35,7 @@ impl Timeline {
             notes: notes(outcome, wrong),
             rate: any.then(|| rate(outcome)),
             side,
+            offered: offered(outcome),
             table: outcome.times.intervals.iter().map(|one| figures(one, outcome.times.seconds)).collect(),
         }
     }
@@ -92,8 +95,13 @@ fn per_second(n: u64, one: &Interval) -> f64 {
     n as f64 / one.seconds.max(0.05)
 }
 
+/// Returns what an interval counts as offered.
+const fn offered(outcome: &Outcome) -> &'static str {
+    if outcome.pacing.behind_seconds.is_some() { "due" } else { "sent" }
+}
+
 fn rate(outcome: &Outcome) -> Plot {
-    let offered = if outcome.pacing.behind_seconds.is_some() { "due" } else { "sent" };
+    let offered = offered(outcome);
     let (lines, max) = lines(
         outcome,
         &[

@@ -5,11 +5,11 @@ use crate::outcome::{CommandOutcome as _, Counter as _, Exit};
 use crate::reader::Skip;
 use crate::reconcile::Outcome;
 use crate::reconcile::{Counter, DriftKind, RepairCounter, Side};
-use crate::render::duration;
 use crate::render::html::breakdown::{Breakdown, CategoryRow};
 use crate::render::html::headline::{self, Fact, Headline, Highlight};
 use crate::render::html::{numbers, sanitize, skips};
 use crate::render::reconcile::{budget_verdict, found_text};
+use crate::render::took;
 
 pub(super) fn of(outcome: &Outcome) -> Headline {
     Headline {
@@ -127,7 +127,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::text("Cutoff", cutoff),
         Fact::code("Run", &outcome.run.id),
         Fact::text("Rule", if options.meta_rate > 0.0 { rule } else { String::new() }),
-        Fact::text("Time taken", duration(outcome.seconds)),
+        Fact::text("Time taken", took(outcome.seconds, outcome.run.shard_times().as_ref())),
         Fact::program(outcome.exit(), if outcome.drift() > 0 { "findings" } else { "objects not read" }),
     ])
 }

@@ -3,9 +3,9 @@
 use super::category::ObjectCategory;
 use crate::outcome::{CommandOutcome as _, Exit};
 use crate::reader::Skip;
-use crate::render::duration;
 use crate::render::html::headline::{self, Fact, Headline, Highlight};
 use crate::render::html::{numbers, sanitize};
+use crate::render::took;
 use crate::replay::{Counter, Outcome, ReplayOptions};
 
 pub(super) fn of(outcome: &Outcome) -> Headline {
@@ -145,7 +145,7 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::text("Conflicts", &options.on_conflict),
         Fact::text("Method", &outcome.method),
         Fact::code("Run", run),
-        Fact::text("Time taken", duration(outcome.seconds)),
+        Fact::text("Time taken", took(outcome.seconds, outcome.shards.as_ref())),
         Fact::program(outcome.exit(), "something is missing or needs attention"),
     ])
 }

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::category::ObjectCategory;
-use crate::outcome::CommandOutcome as _;
+use crate::outcome::{CommandOutcome as _, ShardTimes};
 use crate::reader::Skip;
+use crate::render::html::unbroken::without_marks;
 use crate::render::html::{MOST_BYTES, render, write};
 use crate::replay::{Counter, DayCounts, ObjectCounts, Outcome, Pause, ReplayOptions, TableSwap};
 
@@ -102,7 +103,7 @@ fn head(html: &str) -> &str {
 
 #[test]
 fn a_recovered_warehouse_is_shown_first() {
-    let html = render(&back()).unwrap();
+    let html = without_marks(&render(&back()).unwrap());
     let head = head(&html);
     assert!(head.contains("Warehouse recovered"), "{head}");
     assert!(head.contains("99,764 of 99,764 records are in the warehouse"), "{head}");
@@ -117,7 +118,7 @@ fn a_recovered_warehouse_is_shown_first() {
 fn a_requested_part_is_not_shown_as_the_whole() {
     let mut outcome = back();
     outcome.options.processed_until = at("2026-11-22T18:50:00Z");
-    let html = render(&outcome).unwrap();
+    let html = without_marks(&render(&outcome).unwrap());
     assert!(head(&html).contains("Everything requested was recovered"));
     assert!(html.contains("Records processed after 2026-11-22 18:50:00 UTC were not replayed"));
     assert!(!html.contains("Warehouse recovered"));
@@ -162,7 +163,7 @@ fn a_run_that_stopped_claims_nothing() {
     outcome.stopped = Some("the server went away".into());
     for (run, how) in [("0199a1b2", "with --resume"), ("", "again")] {
         outcome.run_id = run.into();
-        let html = render(&outcome).unwrap();
+        let html = without_marks(&render(&outcome).unwrap());
         assert!(head(&html).contains("Stopped early") && head(&html).contains("99,764 records are recovered so far"));
         let todo = format!("To resume, run the same command {how}.");
         assert!(!html.contains("Warehouse recovered") && html.contains(&todo), "{todo}");
@@ -181,6 +182,24 @@ fn a_resumed_run_shows_no_rate_of_what_it_did_not_do() {
 }
 
 #[test]
+fn a_merged_replay_shows_its_shards_and_what_a_merge_can_do() {
+    let mut outcome = back();
+    (outcome.shards, outcome.seconds) = (ShardTimes::of([10.0, 30.0, 20.0]), 31.0);
+    let (html, text) = (without_marks(&render(&outcome).unwrap()), outcome.to_string());
+    let times = "3 shards of 60.00 s in total, the longest 30.00 s, and a merge of 1.00 s";
+    assert_eq!(text.lines().next().unwrap(), format!("replay: 99,764 objects in {times}"));
+    for part in [times, "All shards, added up", "The longest shard", "The merge", "ruminate plan replay"] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(html.contains("added up over all shards, which may have run at the same time"));
+    for single in ["The whole run", "shows the plan without changing anything", "objects, 4,988&#x2f;s"] {
+        assert!(!html.contains(single), "{single}");
+    }
+    outcome.stopped = Some("interrupted".into());
+    assert!(outcome.to_string().ends_with("to resume, run the same command again\n"), "{outcome}");
+}
+
+#[test]
 fn nothing_that_came_back_is_no_success() {
     let html = render(&Outcome::default()).unwrap();
     assert!(head(&html).contains("Nothing recovered") && head(&html).contains("check the address"));
@@ -189,7 +208,8 @@ fn nothing_that_came_back_is_no_success() {
     foreign.counts[Skip::Unrecognized] = 3;
     assert!(render(&foreign).unwrap().contains("No object has a recognized name: check the prefix"));
     let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::ProcessedLater, 3)]), ..Outcome::default() };
-    assert!(render(&aside).unwrap().contains("The filters exclude 3 records processed after --processed-until"));
+    let html = without_marks(&render(&aside).unwrap());
+    assert!(html.contains("The filters exclude 3 records processed after --processed-until"));
     let mut late = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
     late.counts[Skip::AfterCutoff] = 3;
     assert!(render(&late).unwrap().contains("All of 3 objects were skipped: check the options"));

@@ -15,6 +15,8 @@ pub(super) struct Timing {
     lines: Vec<Line>,
     /// Explanation of the figures.
     note: &'static str,
+    /// True for a run that was merged from shards.
+    is_merged: bool,
 }
 
 /// Phase of the run.
@@ -31,19 +33,33 @@ struct Line {
 
 impl Timing {
     pub(super) fn of(outcome: &Outcome) -> Self {
+        let merge = outcome.shards.map_or(0.0, |shards| shards.merge_seconds(outcome.seconds));
+        let whole = outcome.shards.map_or(outcome.seconds, |shards| shards.total_seconds + merge);
         let line = |what: &str, seconds: f64, class, detail| Line {
             what: sanitize::shown(what, sanitize::VALUE),
             time: duration(seconds.max(0.0)),
-            share: share(seconds, outcome.seconds),
+            share: share(seconds, whole),
             class,
             detail,
         };
         let rows = outcome.counts.recovered() + outcome.counts.kept();
         let objects = rate(outcome.counts[Counter::Listed], outcome.seconds, "object", "objects");
-        let mut lines = vec![line("The whole run", outcome.seconds, "same", objects)];
-        // The counts include earlier sessions, the time does not.
-        let of_session =
-            |n, seconds, one, many| if outcome.resumed { String::new() } else { rate(n, seconds, one, many) };
+        let mut lines = match &outcome.shards {
+            None => vec![line("The whole run", outcome.seconds, "same", objects)],
+            Some(shards) => vec![
+                line(
+                    "All shards, added up",
+                    shards.total_seconds,
+                    "same",
+                    numbers::of(shards.count, "shard", "shards"),
+                ),
+                line("The longest shard", shards.longest_seconds, "same", String::new()),
+                line("The merge", merge, "same", String::new()),
+            ],
+        };
+        // The counts include earlier sessions, the time does not; shards may have run at the same time.
+        let has_rate = !outcome.resumed && outcome.shards.is_none();
+        let of_session = |n, seconds, one, many| if has_rate { rate(n, seconds, one, many) } else { String::new() };
         if outcome.reading_seconds > 0.0 {
             let read = outcome.counts[Counter::Listed].saturating_sub(outcome.counts[Counter::Archived]);
             let detail = of_session(read, outcome.reading_seconds, "object", "objects");
@@ -61,12 +77,15 @@ impl Timing {
             let times = numbers::of(pause.count, "time", "times");
             line(&format!("Waiting: {}", pause.reason), pause.seconds, "aside", times)
         }));
-        let note = if outcome.resumed {
+        let is_merged = outcome.shards.is_some();
+        let note = if is_merged {
+            "Reading, loading and waiting are added up over all shards, which may have run at the same time."
+        } else if outcome.resumed {
             "Reading, loading and waiting are those of the last session; the counts are those of the whole run."
         } else {
             "Reading and loading run concurrently; loading is the sum over all warehouse sessions."
         };
-        Self { lines, note }
+        Self { lines, note, is_merged }
     }
 }
 
