@@ -189,7 +189,10 @@ mod tests {
     fn a_renamed_flag_that_this_command_does_not_have_names_those_that_do() {
         let e = error(&["publish", "x", "--attempts", "3"], "");
         assert!(e.contains("--attempts is now --max-attempts, which publish does not have"), "{e}");
-        assert!(e.contains("it is a flag of backfill, process, replay, reconcile, compact and restore"), "{e}");
+        assert!(
+            e.contains("it is a flag of backfill, process, replay, reconcile, compact, restore, shard and merge"),
+            "{e}"
+        );
     }
 
     #[test]
