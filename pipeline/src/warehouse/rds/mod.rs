@@ -31,12 +31,15 @@ enum AuthMethod {
     Token,
 }
 
+/// User if neither `RDS_USER` nor a secret names one.
+const DEFAULT_USER: &str = "root";
+
 /// Warehouse on RDS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rds {
     host: Option<String>,
     port: Option<u16>,
-    user: String,
+    user: Option<String>,
     database: Option<String>,
     proof: AuthMethod,
     ca_file: Option<String>,
@@ -76,7 +79,7 @@ impl Rds {
         let rds = Self {
             host,
             port: port.transpose()?,
-            user: variable("RDS_USER").unwrap_or_else(|| "root".into()),
+            user: variable("RDS_USER"),
             database: variable("RDS_DATABASE"),
             proof: proof(&variable)?,
             ca_file: variable("RDS_CA_FILE"),
@@ -100,15 +103,15 @@ impl Rds {
         !matches!(self.proof, AuthMethod::Password(_))
     }
 
-    /// Returns the address. Without `RDS_PASSWORD` it contains no password, and a placeholder if the host is only in the
-    /// secret.
+    /// Returns the address. Without `RDS_PASSWORD` it contains no password, and placeholders for a host and a user that are
+    /// only in the secret.
     ///
     /// # Errors
     /// Returns an error if the host or another part is not valid in an address.
     pub fn address(&self) -> Result<WarehouseUrl, String> {
         let password = if let AuthMethod::Password(password) = &self.proof { password } else { "" };
         let database = self.database.as_deref().unwrap_or("fazendas");
-        let mut url = WarehouseUrl::from_parts(self.host(), self.port(), &self.user, password, database)?;
+        let mut url = WarehouseUrl::from_parts(self.host(), self.port(), self.user(), password, database)?;
         let verified = self.ca_file.is_some() || self.proof == AuthMethod::Token;
         // Also on this machine, where nothing is verified by default.
         let ssl_mode = self.ssl_mode.or(verified.then_some(TlsMode::VerifyIdentity)).map(TlsMode::name);
@@ -123,11 +126,16 @@ impl Rds {
 
     fn known(&self) -> EnvOverrides {
         let (host, port, database) = (self.host.is_some(), self.port.is_some(), self.database.is_some());
-        EnvOverrides { user: self.user.clone(), host, port, database }
+        EnvOverrides { user: self.user.as_deref().unwrap_or(DEFAULT_USER).to_owned(), host, port, database }
     }
 
     fn host(&self) -> &str {
         self.host.as_deref().unwrap_or("host-in-secret")
+    }
+
+    fn user(&self) -> &str {
+        let default = if matches!(self.proof, AuthMethod::Secret(_)) { "user-in-secret" } else { DEFAULT_USER };
+        self.user.as_deref().unwrap_or(default)
     }
 
     fn port(&self) -> u16 {
@@ -145,7 +153,7 @@ impl Rds {
             AuthMethod::Password(_) => None,
             AuthMethod::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, self.known()))),
             AuthMethod::Token => {
-                Some(Arc::new(IamToken::try_new(aws, self.host(), self.port(), &self.user).map_err(bad)?))
+                Some(Arc::new(IamToken::try_new(aws, self.host(), self.port(), self.user()).map_err(bad)?))
             }
         };
         if let Some(path) = &self.ca_file {
@@ -212,7 +220,8 @@ mod tests {
     #[test]
     fn a_secret_may_name_the_server() {
         let secret = ("RDS_SECRET_ARN", "arn:x");
-        assert_eq!(url(&[secret]), "mysql://root@host-in-secret:3306/fazendas");
+        assert_eq!(url(&[secret]), "mysql://user-in-secret@host-in-secret:3306/fazendas");
+        assert_eq!(url(&[secret, ("RDS_USER", "ana")]), "mysql://ana@host-in-secret:3306/fazendas");
         assert!(read(&[("RDS_IAM_AUTH", "true")]).unwrap().is_none());
     }
 
