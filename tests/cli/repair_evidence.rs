@@ -15,7 +15,7 @@ fn change_row(scene: &Scene, object: &Path, set: &str) {
 }
 
 fn read(scene: &Scene, name: &str) -> String {
-    std::fs::read_to_string(scene.path(name)).unwrap()
+    testkit::without_marks(&std::fs::read_to_string(scene.path(name)).unwrap())
 }
 
 #[test]

@@ -237,6 +237,13 @@ pub fn ruminate(home: &Path) -> Command {
     command
 }
 
+/// Returns a report without the marks of texts that are not broken across lines.
+pub fn without_marks(html: &str) -> String {
+    let mut parts = html.split("<span class=\"nb\">");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + &part.replacen("</span>", "", 1))
+}
+
 /// Waits until something is so, and panics if it is not within a minute.
 pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
