@@ -277,3 +277,20 @@ fn a_full_disk_is_reported_and_leaves_no_file_that_looks_complete() {
     let left = files(scene.home.path()).into_iter().filter(|path| path.to_string_lossy().contains(".ruminate-"));
     assert_eq!(left.count(), 0, "nothing half-written is left");
 }
+
+#[test]
+fn an_id_in_another_spelling_is_one_finding_wherever_its_white_space_is() {
+    let (scene, count) = crate::store_state::whole();
+    let id = crate::store_state::id_of(&crate::store_state::objects_of(&scene, "fazenda_um/2024/01/02")[0]);
+    let spell = |from: &str, to: &str| {
+        let update = format!("UPDATE historico_consumo SET id_treated_data = '{to}' WHERE id_treated_data = '{from}'");
+        assert_eq!(crate::store_state::sql(&scene, &update), 1, "{from:?} to {to:?}");
+    };
+    for other in [format!(" {id}"), format!("{id} "), format!("\t{id}\n"), format!(" {} ", id.to_uppercase())] {
+        spell(&id, &other);
+        let counts = [("differing", 1), ("lake_only", 0), ("warehouse_only", 0), ("matched", count - 1)];
+        scene.run(&["reconcile"]).expect(1, &counts);
+        spell(&other, &id);
+    }
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+}
