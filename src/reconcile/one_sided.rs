@@ -1,5 +1,5 @@
 //! Candidates of one side only, collected until both sides were read. Only then is it known which of them are one id in
-//! two spellings, which some servers consider equal (case, trailing spaces).
+//! two spellings: they differ only in case or surrounding white space. Some servers consider such ids equal.
 
 use std::cmp::Ordering;
 

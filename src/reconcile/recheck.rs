@@ -212,7 +212,8 @@ pub(super) fn has_canonical_key(key: &str, record: &Record) -> bool {
     path.fits(record) && path.id.as_ref().is_none_or(|id| *id == record.id_treated_data)
 }
 
-/// Returns an id in the form compared by collations that ignore case and trailing spaces.
+/// Returns an id without surrounding white space and in lower case. Two ids with the same result are one id in two
+/// spellings; collations that ignore case and trailing spaces do not distinguish them.
 pub(super) fn fold_id(id: &str) -> String {
-    id.trim_end().to_lowercase()
+    id.trim().to_lowercase()
 }

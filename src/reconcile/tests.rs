@@ -91,6 +91,10 @@ fn padded(id: &str) -> String {
     format!("{id} ")
 }
 
+fn indented(id: &str) -> String {
+    format!("\t {id}")
+}
+
 #[tokio::test]
 async fn one_id_in_two_spellings_is_one_finding_on_either_side() {
     let scene = Scene::new().await;
@@ -107,6 +111,8 @@ async fn one_id_in_two_spellings_is_one_finding_on_either_side() {
     scene.row(&record(5));
     scene.object(&record(6));
     scene.row(&record(6));
+    scene.object(&record(7));
+    scene.row(&spelled(7, indented));
     let (outcome, found) = scene.run(&scene.audit()).await;
     let counts = (
         outcome[Counter::Matched],
@@ -114,8 +120,8 @@ async fn one_id_in_two_spellings_is_one_finding_on_either_side() {
         outcome[Counter::LakeOnly],
         outcome[Counter::WarehouseOnly],
     );
-    assert_eq!(counts, (2, 3, 1, 1), "{found:?}");
-    assert_eq!((outcome[Counter::LakeObjects], outcome[Counter::WarehouseRows]), (6, 6));
+    assert_eq!(counts, (2, 4, 1, 1), "{found:?}");
+    assert_eq!((outcome[Counter::LakeObjects], outcome[Counter::WarehouseRows]), (7, 7));
     for drift in found.iter().filter(|drift| drift.kind == DriftKind::Differing) {
         assert_eq!(drift.fields.keys().collect::<Vec<_>>(), ["id_treated_data"]);
         assert_eq!(drift.cause.as_deref(), Some("differs in case or surrounding whitespace"));

@@ -96,3 +96,23 @@ fn ids_of_the_legacy_lambda_are_never_forged() {
     scene.run(&["replay"]).expect(0, &[("inserted", 1)]);
     scene.run(&["reconcile"]).expect(0, &[("matched", 1), ("forged_ids", 0)]);
 }
+
+#[test]
+fn a_copy_whose_content_was_changed_is_a_forged_id_too() {
+    let (scene, count) = whole();
+    let object = objects_of(&scene, "fazenda_um/2024/01/02").remove(0);
+    let copy = std::path::PathBuf::from(object.display().to_string().replace("fazenda_um", "fazenda_dois"));
+    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    std::fs::copy(&object, &copy).unwrap();
+    scene.run(&["reconcile"]).expect(1, &[("duplicate_objects", 1), ("forged_ids", 0), ("matched", count)]);
+    set(&copy, &[("consumo_real", "1.5")]);
+    for cache in [&[][..], &["--cache", "cache"], &["--cache", "cache"]] {
+        let ran = scene.run(&[&["reconcile", "--drift", "drift.ndjson"], cache].concat());
+        ran.expect(1, &[("duplicate_objects", 1), ("forged_ids", 1), ("matched", count)]);
+        let found = found_in(&scene.path("drift.ndjson"));
+        let kinds: Vec<_> = found.iter().map(|finding| &*finding.kind).collect();
+        assert_eq!(kinds, ["duplicate_object", "forged_id"]);
+        let is_copy = |key: &str| key.starts_with("fazenda_dois/2024/01/02/");
+        assert!(found.iter().all(|finding| finding.key.as_deref().is_some_and(is_copy)), "{found:?}");
+    }
+}

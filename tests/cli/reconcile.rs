@@ -277,3 +277,42 @@ fn a_full_disk_is_reported_and_leaves_no_file_that_looks_complete() {
     let left = files(scene.home.path()).into_iter().filter(|path| path.to_string_lossy().contains(".ruminate-"));
     assert_eq!(left.count(), 0, "nothing half-written is left");
 }
+
+#[test]
+fn an_id_in_another_spelling_is_one_finding_wherever_its_white_space_is() {
+    let (scene, count) = crate::store_state::whole();
+    let id = crate::store_state::id_of(&crate::store_state::objects_of(&scene, "fazenda_um/2024/01/02")[0]);
+    let spell = |from: &str, to: &str| {
+        let update = format!("UPDATE historico_consumo SET id_treated_data = '{to}' WHERE id_treated_data = '{from}'");
+        assert_eq!(crate::store_state::sql(&scene, &update), 1, "{from:?} to {to:?}");
+    };
+    for other in [format!(" {id}"), format!("{id} "), format!("\t{id}\n"), format!(" {} ", id.to_uppercase())] {
+        spell(&id, &other);
+        let counts = [("differing", 1), ("lake_only", 0), ("warehouse_only", 0), ("matched", count - 1)];
+        scene.run(&["reconcile"]).expect(1, &counts);
+        spell(&other, &id);
+    }
+    scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
+}
+
+#[test]
+fn a_legacy_object_of_fazenda_um_in_the_folder_of_all_others_is_misfiled() {
+    let object = |farm: &str, id: &str| {
+        format!(
+            r#"{{"id_curral":"1","id_raca":"2","id_lote":"{farm}","peso_entrada":234.941,"peso_medio":360.341,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.076451,"cod_cliente":"{farm}","consumo_meta":6.342001600000001,"id_treated_data":"{id}","row_ts":"2026-11-22T18:49:03"}}"#
+        )
+    };
+    let scene = Scene::embedded();
+    let day = scene.path("lake/fazenda_dois/2026/11/22");
+    std::fs::create_dir_all(&day).unwrap();
+    let write = |millis: u32, object: String| {
+        std::fs::write(day.join(format!("historico_consumo_2026-11-22 18:49:03.{millis}.json")), object).unwrap();
+    };
+    write(457, object("FazendaTres", "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab"));
+    scene.run(&["init"]).expect(0, &[]);
+    scene.run(&["replay"]).expect(0, &[("inserted", 1)]);
+    scene.run(&["reconcile"]).expect(0, &[("matched", 1), ("misfiled", 0)]);
+    write(458, object("FazendaUm", "1f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab"));
+    scene.run(&["replay"]).expect(0, &[("inserted", 1)]);
+    scene.run(&["reconcile"]).expect(1, &[("matched", 2), ("misfiled", 1)]);
+}

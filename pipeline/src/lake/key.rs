@@ -20,6 +20,9 @@ const MAX_ID_BYTES: usize = 200;
 /// Folder into which the legacy Lambda wrote every farm except `FazendaUm`.
 pub(super) const LEGACY_CATCH_ALL: &str = "fazenda_dois";
 
+/// The farm that the legacy Lambda wrote into its own folder.
+const LEGACY_FARM: &str = "FazendaUm";
+
 /// A parsed object key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -67,11 +70,12 @@ impl Key {
 
     /// Returns true if the path matches the record: the farm's folder, and the day of `data` or of processing.
     ///
-    /// Legacy keys may also be in `fazenda_dois`, regardless of the farm.
+    /// Legacy keys of every farm except `FazendaUm` may also be in `fazenda_dois`.
     pub fn fits(&self, record: &Record) -> bool {
         let slug = record.reading.slug();
         let old = self.id.is_none();
-        let farm = self.farm == slug.as_str() || (old && self.farm == LEGACY_CATCH_ALL);
+        let caught = old && self.farm == LEGACY_CATCH_ALL && record.reading.cod_cliente != LEGACY_FARM;
+        let farm = self.farm == slug.as_str() || caught;
         let data = self.day == record.reading.data.date_naive();
         let processed = self.day == record.row_ts.date_naive();
         farm && (data || (old && processed))

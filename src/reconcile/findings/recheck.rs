@@ -200,6 +200,9 @@ impl FindingCollector {
             let same = if record == other { "the same values" } else { "other values" };
             let finding = Finding::new(DriftKind::DuplicateObject, &record.id_treated_data, Some(copy.clone()));
             self.report(finding.with_reason(format!("{same} as {key}")), Some(FindingDay::of(record)))?;
+            if let Some(forged) = forged_id(copy, other) {
+                self.report(forged, Some(FindingDay::of(other)))?;
+            }
         }
         Ok(())
     }
