@@ -4,9 +4,9 @@
 use chrono::NaiveDateTime;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Decode, Row as _, Sqlite as Db, Type};
+use sqlx::{Decode, Row as _, Sqlite as Db, Type, TypeInfo as _, ValueRef as _};
 
-use crate::record::Column;
+use crate::record::{Column, timestamp};
 use crate::record::row::{ColumnType, Row, TableSchema, Value};
 
 pub(super) fn decode(row: &SqliteRow, schema: &TableSchema) -> Result<Row, sqlx::Error> {
@@ -16,7 +16,7 @@ pub(super) fn decode(row: &SqliteRow, schema: &TableSchema) -> Result<Row, sqlx:
         decoded.0[at] = match schema.of(column) {
             ColumnType::Text { .. } => value::<String>(row, at, Value::Text)?,
             ColumnType::Integer => value::<i64>(row, at, Value::Integer)?,
-            ColumnType::DateTime { .. } => value::<NaiveDateTime>(row, at, Value::DateTime)?,
+            ColumnType::DateTime { .. } => date_time(row, at)?,
             _ => value::<f64>(row, at, Value::Double)?,
         };
     }
@@ -32,6 +32,17 @@ where
         Err(sqlx::Error::ColumnDecode { .. }) => Ok(Value::Invalid(text(row, at)?)),
         Err(e) => Err(e),
     }
+}
+
+/// Returns a point in time. The form that this toolkit writes is parsed here: sqlx tries formats, which takes a tenth of
+/// an audit's instructions.
+fn date_time(row: &SqliteRow, at: usize) -> Result<Value, sqlx::Error> {
+    if row.try_get_raw(at)?.type_info().name() == "TEXT"
+        && let Some(time) = timestamp::digits(row.try_get_unchecked(at)?)
+    {
+        return Ok(Value::DateTime(time));
+    }
+    value::<NaiveDateTime>(row, at, Value::DateTime)
 }
 
 /// Returns a value as text; a BLOB that is not text as `x'…'`.
@@ -67,11 +78,24 @@ mod tests {
     use sqlx::{AssertSqlSafe, Executor as _};
 
     use super::*;
-    use crate::record::{Reading, Record, Rules, timestamp};
+    use crate::record::{Reading, Record, Rules};
     use crate::warehouse::sqlite::Sqlite;
     use crate::warehouse::{TableName, Warehouse as _};
 
     const READING: &str = r#"{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":234.5,"peso_medio":360.5,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}"#;
+
+    /// Forms of another program; the last one is only parsed by sqlx.
+    #[tokio::test]
+    async fn times_of_other_programs_are_read() {
+        let pool = sqlx::SqlitePool::connect("sqlite::memory:").await.unwrap();
+        let expected = timestamp::digits("2026-11-22 18:49:03.5").unwrap();
+        for sql in ["'2026-11-22 18:49:03.5'", "'2026-11-22T18:49:03.500000'", "'2026-11-22T18:49:03.5Z'"] {
+            let row = pool.fetch_one(AssertSqlSafe(format!("SELECT {sql}"))).await.unwrap();
+            assert_eq!(date_time(&row, 0).unwrap(), Value::DateTime(expected), "{sql}");
+        }
+        let row = pool.fetch_one("SELECT NULL").await.unwrap();
+        assert_eq!(date_time(&row, 0).unwrap(), Value::Null);
+    }
 
     #[tokio::test]
     async fn a_value_that_its_column_cannot_have_is_read_as_text_and_can_be_replaced() {
