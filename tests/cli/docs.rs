@@ -12,7 +12,8 @@ const OTHERS: &str = "--all-targets --arch --architectures --bin --bins --bucket
     --path --port --protocol --query --region --release --resolve-s3 --s3-bucket --stack-name --subscribe --template-file --test \
     --topic-arn --workspace --zip-file --init-command --secret-id --array-properties --depends-on --job-definition --job-name \
     --job-queue --parameters --for --from-literal --platform --push --timeout --array --dependency --export --parsable --requeue \
-    --signal --wrap --input --state-machine-arn --json --no-deps --latency-ms --slow-down --throttle-per-second --any-credentials --open --doc --long";
+    --signal --wrap --input --state-machine-arn --json --no-deps --latency-ms --slow-down --throttle-per-second --any-credentials --open --doc --long \
+    --stores --readings --program --keys";
 
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<_> = [

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use super::options;
@@ -12,6 +12,9 @@ use crate::place;
 
 /// Hint on valid warehouse URLs, for error messages.
 const EXAMPLE: &str = "write mysql://user:pass@host:port/database or sqlite:PATH";
+
+/// Characters of a user or password that are encoded: all except the unreserved ones of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Location of a warehouse.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,7 +35,7 @@ impl WarehouseUrl {
         url.set_host(Some(host)).map_err(|e| format!("RDS_HOST {host:?} is not a host: {e}"))?;
         let refused = |()| "RDS_HOST is not a host".to_owned();
         url.set_port(Some(port)).map_err(refused)?;
-        let plain = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let plain = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
         url.set_username(&plain(user)).map_err(refused)?;
         url.set_password((!password.is_empty()).then_some(&*plain(password))).map_err(refused)?;
         url.set_path(database);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use pipeline::lake::Key;
 use pipeline::record::row::{TableSchema, Value as Stored};
-use pipeline::record::{Column, Record, reading_id};
+use pipeline::record::{Column, IdCheck, Record, reading_id};
 use serde_json::{Value, json};
 
 use super::findings::{Finding, Findings};
@@ -241,6 +241,9 @@ impl Damage {
         self.object(&copy, record.object_from_values());
         self.count(&["lake_objects", "lake_records"], 1);
         self.found(Finding::new("duplicate_object", &record.id_treated_data, Some(&copy), &[]));
+        if record.check_id() == IdCheck::Forged {
+            self.found(Finding::new("forged_id", &record.id_treated_data, Some(&copy), &[]));
+        }
     }
 
     /// Adds a corrected reading on both sides: the greater of the two ids is the additional one.
