@@ -59,8 +59,11 @@ def identifier(value, is_farm=False):
 
 
 def farm(value):
-    """Returns the name of a farm."""
-    return identifier(value, is_farm=True)
+    """Returns the name of a farm, which is the name of a folder too."""
+    name = identifier(value, is_farm=True)
+    if ".." in (part.strip() for part in re.split(r"[/\\]", name)):
+        raise Rejected("it leaves its folder")
+    return name
 
 
 def number(value):
