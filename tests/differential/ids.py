@@ -15,6 +15,7 @@ IDS = {"id_curral", "id_raca", "id_lote"}
 AROUND = "\0\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\\s"
 TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?"
                   r"(?:\s*(Z|UTC)|\s*([+-])(\d\d):?(\d\d)(?: UTC)?)?")
+ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z0-9]{2,8});")
 LARGEST = 340282346638528859811704183484516925440.0
 END = 253402300799  # 9999-12-31 23:59:59
 PLACEHOLDERS = {"null", "nan", "n/a", "none", "-", "\\n", "(vazio)", "#ref!"}
@@ -35,6 +36,8 @@ def identifier(value, is_farm=False):
     """Returns an id or a farm: the digits of a number in any accepted form, or the text. The name of a farm may be digits with spaces."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise Rejected("neither a text nor a number")
+    if isinstance(value, str) and ENTITY.search(value):
+        raise Rejected("an HTML entity")
     is_number, value = not isinstance(value, str), text(str(value))
     if match := re.fullmatch(r"""(?:="(.+)"|'(.+)'|"(.+)"|'(.+))""", value):
         inner = next(group for group in match.groups() if group)
@@ -56,8 +59,11 @@ def identifier(value, is_farm=False):
 
 
 def farm(value):
-    """Returns the name of a farm."""
-    return identifier(value, is_farm=True)
+    """Returns the name of a farm, which is the name of a folder too."""
+    name = identifier(value, is_farm=True)
+    if ".." in (part.strip() for part in re.split(r"[/\\]", name)):
+        raise Rejected("it leaves its folder")
+    return name
 
 
 def number(value):
