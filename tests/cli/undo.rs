@@ -203,6 +203,7 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
     let damaged = State::of(&scene);
     let counts = [
         ("duplicate_objects", 2),
+        ("forged_ids", 1),
         ("rule_breaks", 1),
         ("logical_duplicates", 1),
         ("misfiled", 1),
@@ -214,7 +215,7 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
     ];
     for trust in ["lake", "warehouse"] {
         let ran = scene.run(&[&REPAIR[..], &["--trust", trust]].concat());
-        expect_repaired(ran.expect(1, &counts), &[("not_repaired", 7), ("failed", 0), ("verified", 0)]);
+        expect_repaired(ran.expect(1, &counts), &[("not_repaired", 8), ("failed", 0), ("verified", 0)]);
         let reasons = ran.json["repaired"]["reasons"].to_string();
         for why in [
             "2 duplicate_object: a repair never deletes objects",
