@@ -133,14 +133,15 @@ fn note<C: CalendarCell>(all: &BTreeMap<(String, NaiveDate), C>) -> String {
     };
     let (first, last) = (days().map(|((_, day), _)| *day).min(), days().map(|((_, day), _)| *day).max());
     let when = match (first, last) {
-        (Some(first), Some(last)) if first != last => format!("from {first} to {last}; the most"),
-        _ => "all".to_owned(),
+        (Some(first), Some(last)) if first != last => format!("from {first} to {last}; the most on {day}"),
+        _ if bad > 1 => format!("all on {day}; the most"),
+        _ => format!("on {day}"),
     };
     let max = numbers::of(worst.off(), off[0], off[1]);
     let farm = sanitize::shown(farm, sanitize::NAME);
     let verb = is_off[usize::from(bad != 1)];
     let where_most = concentration(all);
-    format!("{} of {number} {verb}, {when} on {day} in {farm} ({max}).{where_most}", numbers::count(bad))
+    format!("{} of {number} {verb}, {when} in {farm} ({max}).{where_most}", numbers::count(bad))
 }
 
 /// Returns the farm with the most problems; empty with a single farm.
@@ -177,5 +178,29 @@ fn table<C: CalendarCell>(farms: &Farms<'_, C>, first: NaiveDate, length: i64) -
 impl Day {
     fn of<C: CalendarCell>(farm: &str, day: NaiveDate, cell: &C) -> Self {
         Self { day: day.to_string(), farm: sanitize::shown(farm, sanitize::NAME), line: cell.line() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::DayCounts;
+
+    #[test]
+    fn the_note_names_the_days_and_the_farm_with_the_most() {
+        let cell = |drift| DayCounts { lake: 9, warehouse: 9, drift, ..DayCounts::default() };
+        let day = |n| NaiveDate::from_ymd_opt(2024, 1, n).unwrap();
+        let of = |cells: &[(&str, u32, u64)]| {
+            note(&cells.iter().map(|(farm, n, drift)| (((*farm).to_owned(), day(*n)), cell(*drift))).collect())
+        };
+        assert_eq!(of(&[("um", 1, 2), ("um", 2, 0)]), "1 of 2 farm-days disagrees, on 2024-01-01 in um (2 findings).");
+        assert_eq!(
+            of(&[("um", 1, 2), ("dois", 1, 5)]),
+            "2 of 2 farm-days disagree, all on 2024-01-01; the most in dois (5 findings). Of 7 findings, 5 are in dois."
+        );
+        assert_eq!(
+            of(&[("um", 1, 2), ("um", 3, 5)]),
+            "2 of 2 farm-days disagree, from 2024-01-01 to 2024-01-03; the most on 2024-01-03 in um (5 findings)."
+        );
     }
 }

@@ -6,8 +6,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Decode, Row as _, Sqlite as Db, Type, TypeInfo as _, ValueRef as _};
 
-use crate::record::{Column, timestamp};
 use crate::record::row::{ColumnType, Row, TableSchema, Value};
+use crate::record::{Column, timestamp};
 
 pub(super) fn decode(row: &SqliteRow, schema: &TableSchema) -> Result<Row, sqlx::Error> {
     let mut decoded = Row::nulls();
