@@ -83,7 +83,7 @@ fn can_break(line: &[char], at: usize) -> bool {
         && !left.ends_with([',', ';', ':', '.', ')'])
         && !right.starts_with(['/', '.', '~', '(', '\'', '"'])
         && !right.contains("://");
-    !is_path && !(ends_with_date(&left) && starts_with_time(&right))
+    !(is_path || ends_with_date(&left) && starts_with_time(&right))
 }
 
 /// Returns true if a word ends with a date, as the first part of a lake's key does.

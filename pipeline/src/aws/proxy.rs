@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderValue, Uri};
+use http::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 /// Networks of the metadata services, which only this machine can reach.
@@ -101,7 +101,7 @@ impl Proxy {
 
     /// Returns the value of `Proxy-Authorization`; `None` if there is no login.
     #[cfg(feature = "direct")]
-    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+    pub(super) fn authorization(&self) -> Option<&http::HeaderValue> {
         self.intercept.basic_auth()
     }
 }
