@@ -29,6 +29,9 @@ pub(super) async fn open_lake_to_write(
     warehouse: &dyn BulkWarehouse,
     new: NewLakeFlags,
 ) -> anyhow::Result<Arc<dyn Lake>> {
+    if flags.lake.local_dir().is_some_and(|path| path.exists() && !path.is_dir()) {
+        bail!("lake \"{}\" is a file, not a directory: check --lake", flags.lake);
+    }
     let lake = flags.open_for(writes.options()?).await?;
     if !new.allow_empty {
         refuse_second_lake(&flags.lake, &*lake, warehouse).await?;

@@ -55,10 +55,18 @@ pub async fn lake(lake: &dyn Lake, now: impl Fn() -> DateTime<Utc>, read_only: b
             let more = if page.next.is_some() { " or more" } else { "" };
             outcome.add("lake listing", CheckStatus::Ok, format!("{}{more} folders", page.folders.len()));
         }
-        Err(e) => outcome.add("lake listing", CheckStatus::Failed, format!("{e}: the policy must allow s3:ListBucket")),
+        Err(e) => outcome.add("lake listing", CheckStatus::Failed, why_not_listed(&e)),
     }
     conditional_writes(lake, read_only, outcome).await;
     skew("lake clock", clock, now(), outcome);
+}
+
+/// Returns why the lake cannot be listed; names the permission if the request was denied.
+fn why_not_listed(e: &pipeline::lake::Error) -> String {
+    match e.reason {
+        Reason::Denied => format!("{e}: the policy must allow s3:ListBucket"),
+        _ => e.to_string(),
+    }
 }
 
 async fn conditional_writes(lake: &dyn Lake, read_only: bool, outcome: &mut Outcome) {
@@ -271,6 +279,14 @@ mod tests {
             lake(&Lakes::default(), || Utc::now() + TimeDelta::minutes(minutes), false, &mut outcome).await;
             assert_eq!(health(&outcome, "lake clock"), expected);
         }
+    }
+
+    #[test]
+    fn the_permission_to_list_is_named_only_if_a_listing_is_denied() {
+        let of = |reason| why_not_listed(&pipeline::lake::Error::new(reason, "s3://bucket", "refused"));
+        assert_eq!(of(Reason::Denied), "lake s3://bucket: refused: the policy must allow s3:ListBucket");
+        assert_eq!(of(Reason::ClockSkew), "lake s3://bucket: refused");
+        assert_eq!(of(Reason::Network), "lake s3://bucket: refused");
     }
 
     #[tokio::test]

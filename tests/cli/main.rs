@@ -4,6 +4,7 @@
 mod bad_input;
 mod bundle;
 mod bundle_source;
+mod closed_connections;
 mod compact;
 mod compressed_lake;
 mod conditional;

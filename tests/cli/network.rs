@@ -78,9 +78,11 @@ fn plain_requests_go_through_the_http_proxy() {
     run(&scene, &own, &["reconcile"]).expect(0, &[("matched", count)]);
     assert!(proxy.seen().len() > seen);
     let seen = proxy.seen().len();
-    let own = [&own[..1], &[("NO_PROXY", "127.0.0.0/8")]].concat();
-    run(&scene, &own, &["reconcile"]).expect(0, &[("matched", count)]);
-    assert_eq!(proxy.seen().len(), seen);
+    for listed in ["127.0.0.0/8", "*"] {
+        let own = [&own[..1], &[("NO_PROXY", listed)]].concat();
+        run(&scene, &own, &["reconcile"]).expect(0, &[("matched", count)]);
+        assert_eq!(proxy.seen().len(), seen, "{listed}");
+    }
 }
 
 #[test]

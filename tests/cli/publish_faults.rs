@@ -63,6 +63,13 @@ fn resets_and_errors_of_the_service_are_tried_again_and_repeat_nothing() {
 }
 
 #[test]
+fn requests_whose_connection_was_closed_are_sent_again_and_repeat_nothing() {
+    let (outcome, sns, repeats) = published(|d| d.close = 0.2);
+    assert!(sns.stats().closes > 0 && repeats == 0);
+    assert!(outcome["errors"]["NoAnswer"].as_u64() > Some(0), "{outcome}");
+}
+
+#[test]
 fn entries_that_fail_for_now_are_sent_again_alone() {
     let (outcome, sns, repeats) = published(|d| d.fail_entries = 0.1);
     let stats = sns.stats();

@@ -38,6 +38,20 @@ fn a_lake_that_does_not_exist_is_refused_if_the_warehouse_has_rows() {
 }
 
 #[test]
+fn a_file_is_not_a_lake() {
+    let scene = filled();
+    std::fs::write(scene.path("file"), "text").unwrap();
+    for command in COMMANDS.into_iter().chain([&["replay"][..], &["reconcile"], &["compact"]]) {
+        let ran = scene.run(&[command, &["--lake", "file"]].concat());
+        assert_eq!(ran.code, Some(2), "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("is a file, not a directory: check --lake"), "{command:?}: {}", ran.stderr);
+    }
+    let ran = scene.run(&[COMMANDS[0], &["--lake", "file", "--allow-empty"]].concat());
+    assert!(ran.code == Some(2) && ran.stderr.contains("is a file, not a directory: check --lake"), "{ran:?}");
+    assert_eq!(std::fs::read(scene.path("file")).unwrap(), b"text");
+}
+
+#[test]
 fn an_empty_prefix_of_a_bucket_is_refused_too() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = filled().with_s3(&s3);

@@ -72,20 +72,23 @@ async fn passing_faults_are_tried_again_and_nothing_is_doubled() {
 async fn passing_faults(direct: bool) {
     let s3 = S3Server::with_bucket(BUCKET);
     let lake = lake(&s3, direct);
-    for (name, set) in [("slow_down", 0), ("internal_error", 1), ("reset", 2), ("lost_answer", 3), ("truncate", 4)] {
+    let faults =
+        [("slow_down", 0), ("internal_error", 1), ("reset", 2), ("lost_answer", 3), ("truncate", 4), ("close", 5)];
+    for (name, set) in faults {
         s3.dials().change(|dials| {
             dials.slow_down = if set == 0 { Fault::first(2) } else { Fault::default() };
             dials.internal_error = if set == 1 { Fault::first(2) } else { Fault::default() };
             dials.reset = if set == 2 { Fault::first(2) } else { Fault::default() };
             dials.lost_answer = if set == 3 { Fault::first(2) } else { Fault::default() };
             dials.truncate = if set == 4 { Fault::first(2).on(&[Op::Get]) } else { Fault::default() };
+            dials.close = if set == 5 { Fault::first(2) } else { Fault::default() };
         });
         let key = format!("f/{name}.json");
         assert_eq!(lake.put_new(&key, Bytes::from_static(b"{\"a\":1}")).await.unwrap(), PutResult::Created, "{name}");
         assert_eq!(lake.get(&key).await.unwrap(), "{\"a\":1}", "{name}");
         assert!(list_all(&lake, "f/").await.unwrap().iter().any(|object| object.key == key), "{name}");
     }
-    assert_eq!(s3.store().list(BUCKET, "a/historico_diario/f/").len(), 5);
+    assert_eq!(s3.store().list(BUCKET, "a/historico_diario/f/").len(), 6);
     let throttling = lake.throttle_stats();
     // Two rejections of each of four requests, because the first object is looked up; the other faults are retries too.
     assert_eq!(throttling.slow_downs, 8, "{throttling:?}");

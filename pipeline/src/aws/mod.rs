@@ -11,7 +11,7 @@
 //! | `credentials.rs` | the credentials that sign them |
 //! | `no_credentials.rs` | why there are none |
 //! | `sigv4.rs` | SigV4 |
-//! | `unreachable.rs` | why a connection could not be opened |
+//! | `unreachable.rs` | why there is no connection or no response |
 //! | `clock_skew.rs` | difference between this machine's clock and the service's |
 //! | `request_id.rs` | the id of a request that failed |
 //! | `xml.rs` | the elements of a response |

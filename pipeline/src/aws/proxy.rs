@@ -159,15 +159,20 @@ fn direct_hosts(list: &str) -> Vec<DirectHosts> {
         // `*.example.com` is a common spelling of `.example.com`.
         let entry = entry.strip_prefix("*.").unwrap_or(entry);
         match with_port(entry) {
-            Some((host, port)) => direct.push(DirectHosts { hosts: matcher(host), port: Some(port) }),
+            Some((host, port)) => direct.push(DirectHosts { hosts: matcher(expanded(host)), port: Some(port) }),
             None => {
                 anywhere.push(',');
-                anywhere.push_str(entry.trim_start_matches('[').trim_end_matches(']'));
+                anywhere.push_str(expanded(entry.trim_start_matches('[').trim_end_matches(']')));
             }
         }
     }
     direct.push(DirectHosts { hosts: matcher(&anywhere), port: None });
     direct
+}
+
+/// Returns the hosts of an entry; for `*` the networks of all addresses too, because the matcher applies it to names only.
+fn expanded(host: &str) -> &str {
+    if host == "*" { "*,0.0.0.0/0,::/0" } else { host }
 }
 
 /// Splits `host:port`; `None` if there is no port, as in an IPv6 address.
@@ -231,11 +236,17 @@ mod tests {
             ("[::1]:9000", "https://[::1]:9001", false),
             ("fd00::/8", "https://[fd12::7]", true),
             ("*", "https://anything.example", true),
+            ("*", "https://127.0.0.1:9000", true),
+            ("*", "https://[fd12::7]", true),
+            ("a.example, *", "https://10.1.2.3", true),
             ("a.example , b.example", "https://b.example", true),
             ("a.example b.example", "https://b.example", true),
             ("", "https://b.example", false),
             ("*:9000", "https://b.example:9000", true),
             ("*:9000", "https://b.example", false),
+            ("*:9000", "https://10.1.2.3:9000", true),
+            ("*:9000", "https://[::1]:9000", true),
+            ("*:9000", "https://10.1.2.3", false),
         ];
         for (list, url, direct) in cases {
             let through = through(&[("https_proxy", "http://p:1"), ("NO_PROXY", list)], url);

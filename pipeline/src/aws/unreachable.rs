@@ -1,8 +1,10 @@
-//! Connections that could not be opened: the server, the proxy, the innermost cause and what to do.
+//! Requests that failed on the network: the server, the proxy, the innermost cause and what to do.
 
 use std::error::Error;
 use std::fmt;
 
+use aws_smithy_runtime_api::client::result::DispatchFailure;
+use aws_smithy_types::retry::ErrorKind;
 use http::Uri;
 use rustls::CertificateError;
 
@@ -46,10 +48,18 @@ impl Error for Unreachable {
     }
 }
 
-/// Returns one line about a failed connection: the server if it is known, the innermost cause and what to do.
+/// Returns true if a request failed on the network: no connection, a timeout, or a connection that ended before the
+/// response.
+///
+/// The SDK's client reports a connection that is closed without a reset as another error that is transient.
+pub fn is_network(failure: &DispatchFailure) -> bool {
+    failure.is_io() || failure.is_timeout() || failure.as_other() == Some(ErrorKind::TransientError)
+}
+
+/// Returns one line about a failed request: the server if no connection was opened, the innermost cause and what to do.
 pub fn explain(e: &(dyn Error + 'static)) -> String {
     let unreachable = chain(e).find_map(|e| e.downcast_ref::<Unreachable>());
-    let place = unreachable.map_or_else(|| "cannot connect".to_owned(), ToString::to_string);
+    let place = unreachable.map_or_else(|| "no answer".to_owned(), ToString::to_string);
     let proxied = unreachable.is_some_and(|e| e.proxy.is_some());
     format!("{place}: {}: {}", innermost(e), advice(e, proxied))
 }
@@ -98,7 +108,18 @@ fn advice(e: &(dyn Error + 'static), proxied: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
     use std::io;
+
+    #[test]
+    fn a_connection_that_is_closed_before_the_response_is_a_network_failure() {
+        let failed = |e: ConnectorError| is_network(&DispatchFailure::builder().source(e).build());
+        // The SDK's client returns this for an incomplete message.
+        assert!(failed(ConnectorError::other("closed".into(), Some(ErrorKind::TransientError))));
+        assert!(failed(ConnectorError::io("reset".into())) && failed(ConnectorError::timeout("late".into())));
+        assert!(!failed(ConnectorError::user("invalid request".into())));
+        assert!(!failed(ConnectorError::other("no HTTP".into(), None)));
+    }
 
     #[test]
     fn the_server_and_the_innermost_cause_are_named() {
@@ -109,7 +130,7 @@ mod tests {
             explain(&e),
             "cannot connect to minio.example:9000: connection refused: check the network, AWS_ENDPOINT_URL and, if there is a proxy, HTTPS_PROXY"
         );
-        assert!(explain(&io::Error::other("broken")).starts_with("cannot connect: broken: "));
+        assert!(explain(&io::Error::other("broken")).starts_with("no answer: broken: "));
     }
 
     #[test]

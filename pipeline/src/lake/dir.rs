@@ -213,7 +213,9 @@ impl Lake for Dir {
         let root = self.root.clone();
         blocking(move || match fs::metadata(&root) {
             Ok(meta) if meta.is_dir() => Ok(now(&root)),
-            Ok(_) => Err(Error::new(Reason::NoLake, root.display().to_string(), "is a file, not a directory")),
+            Ok(_) => {
+                Err(Error::new(Reason::NoLake, root.display().to_string(), "is a file, not a directory: check --lake"))
+            }
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 Err(Error::new(Reason::NoLake, root.display().to_string(), "no such directory: check --lake"))
             }

@@ -69,14 +69,17 @@ impl FromStr for LakeUrl {
         if let Some(path) = text.strip_prefix("file://").filter(|path| path.starts_with('/')) {
             return Ok(Self::Dir(path.into()));
         }
+        if let Some(rest) = almost_s3(text) {
+            return Err(format!("{text:?} is not a lake's address: write s3://{rest}"));
+        }
+        // On Windows it is a share.
+        let rest = text.strip_prefix("//").map(|rest| rest.trim_start_matches('/'));
+        if let Some(rest) = rest.filter(|rest| cfg!(not(windows)) && !rest.is_empty()) {
+            return Err(format!("{text:?} is not a lake's address: write s3://{rest}, or /{rest} for a directory"));
+        }
         match place::scheme(text) {
             Some(scheme) => Err(mistyped(text, scheme)),
-            None => match text.split_once("//").filter(|(before, _)| is_almost_s3(before)) {
-                Some((_, rest)) => {
-                    Err(format!("{text:?} is not a lake's address: write s3://{}", rest.trim_start_matches('/')))
-                }
-                None => place::local(text).map(Self::Dir),
-            },
+            None => place::local(text).map(Self::Dir),
         }
     }
 }
@@ -125,10 +128,27 @@ fn access_point(text: &str, rest: &str) -> Result<LakeUrl, String> {
     Ok(LakeUrl::S3 { bucket, prefix: prefix.trim_matches('/').to_owned() })
 }
 
-/// Returns true for the start of an S3 URL that lacks its colon, or has another character in its place.
-fn is_almost_s3(before: &str) -> bool {
-    let scheme = before.trim_end_matches([';', '.', ',']);
-    ["s3", "s3a", "s3n"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+/// Returns bucket and prefix of a mistyped S3 URL: without its colon, with another character or a space in its place, with
+/// other slashes, or with full-width characters. `None` for other texts.
+fn almost_s3(text: &str) -> Option<String> {
+    let intended: String = text.chars().map(plain).collect();
+    let (before, after) = intended.split_at(intended.find([':', '/'])?);
+    let scheme = before.trim_end_matches([';', '.', ',', ' ']);
+    let is_s3 = ["s3", "s3a", "s3n"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    // `s3/bucket` is a directory.
+    let is_url = after.starts_with(':') || after.starts_with("//");
+    let rest = after.trim_start_matches([':', '/', ' ']);
+    (is_s3 && is_url && !rest.is_empty()).then(|| rest.to_owned())
+}
+
+/// Returns the character of a URL that was probably intended: a slash for a backslash, ASCII for a full-width character.
+fn plain(c: char) -> char {
+    match c {
+        '\\' => '/',
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c if c.is_whitespace() => ' ',
+        c => c,
+    }
 }
 
 /// Returns the S3 naming rule that a bucket name violates; `None` if the name is valid.
@@ -155,7 +175,6 @@ fn no_bucket(name: &str) -> Option<&'static str> {
 fn mistyped(text: &str, scheme: &str) -> String {
     let rest = text[scheme.len() + 1..].trim_start_matches('/');
     match scheme.to_ascii_lowercase().as_str() {
-        "s3" | "s3a" | "s3n" if !rest.is_empty() => format!("{text:?} is not a lake's address: write s3://{rest}"),
         "file"
             if text.as_bytes().get(scheme.len() + 1) == Some(&b'/') && !text[scheme.len() + 1..].starts_with("//")
                 || text[scheme.len() + 1..].starts_with("///") =>
@@ -240,6 +259,13 @@ mod tests {
             ("s3//bucket/prefix", "write s3://bucket/prefix"),
             ("S3//bucket", "write s3://bucket"),
             ("s3;//bucket/prefix", "write s3://bucket/prefix"),
+            ("s3 ://bucket/prefix", "write s3://bucket/prefix"),
+            ("s3 : //bucket/prefix", "write s3://bucket/prefix"),
+            ("s3: //bucket/prefix", "write s3://bucket/prefix"),
+            ("s\u{ff13}://bucket/prefix", "write s3://bucket/prefix"),
+            ("s3\u{ff1a}//bucket/prefix", "write s3://bucket/prefix"),
+            ("s3:\\\\bucket\\prefix", "write s3://bucket/prefix"),
+            ("s3\\\\bucket", "write s3://bucket"),
             ("s3:///bucket", "write s3://bucket/prefix"),
             ("S3://bucket/prefix", "write s3://bucket/prefix"),
             ("s3a://bucket/prefix", "write s3://bucket/prefix"),
@@ -268,12 +294,16 @@ mod tests {
             assert!(e.contains(expected), "{text}: {e}");
         }
         #[cfg(not(windows))]
+        assert!(
+            "//bucket/p".parse::<LakeUrl>().unwrap_err().contains("write s3://bucket/p, or /bucket/p for a directory")
+        );
+        #[cfg(not(windows))]
         assert!("C:\\lake".parse::<LakeUrl>().unwrap_err().contains("a lake of kind \"C\" is not known"));
     }
 
     #[test]
     fn a_directory_with_a_colon_needs_a_path_separator() {
-        for text in ["./s3:", "./a:b", "/x/s3:/y", "a/b:c", "../s3:"] {
+        for text in ["./s3:", "./a:b", "/x/s3:/y", "a/b:c", "../s3:", "s3/bucket", "./s3/bucket", "s3", "a//b"] {
             assert_eq!(text.parse(), Ok(LakeUrl::Dir(text.into())));
         }
         assert_eq!("file:///a:b".parse(), Ok(LakeUrl::Dir("/a:b".into())));

@@ -11,7 +11,7 @@ use pipeline::aws::clock_skew;
 use pipeline::aws::http::{ApiResponse, TransportError};
 use pipeline::aws::no_credentials::why_unusable;
 use pipeline::aws::request_id::{request_id, with_request_id};
-use pipeline::aws::unreachable::{explain, innermost, is_untrusted, with_endpoint_variable};
+use pipeline::aws::unreachable::{explain, innermost, is_network, is_untrusted, with_endpoint_variable};
 use pipeline::aws::xml::element;
 use pipeline::error::{Kind, chain};
 
@@ -96,7 +96,7 @@ fn unanswered<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) -> 
     match e {
         _ if chain(e).any(|e| e.is::<CredentialsError>()) => (Kind::Permanent, no_credentials(&why_unusable(e))),
         SdkError::TimeoutError(_) => (Kind::Transient, format!("timed out: {message}")),
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+        SdkError::DispatchFailure(failure) if is_network(failure) => {
             let kind = if is_untrusted(e) { Kind::Permanent } else { Kind::Transient };
             (kind, with_endpoint_variable(&explain(e), SERVICE))
         }

@@ -9,7 +9,7 @@ use super::S3;
 use crate::aws::clock_skew;
 use crate::aws::no_credentials::why_unusable;
 use crate::aws::request_id::{request_id, with_request_id};
-use crate::aws::unreachable::{explain, innermost, is_untrusted};
+use crate::aws::unreachable::{explain, innermost, is_network, is_untrusted};
 use crate::error::{chain, with_causes};
 use crate::lake::{Error, Reason};
 
@@ -129,7 +129,7 @@ fn sdk_failure<E: std::error::Error + 'static>(e: &SdkError<E, HttpResponse>) ->
             (Reason::Credentials, no_credentials(&why_unusable(e)))
         }
         SdkError::TimeoutError(_) => (Reason::Network, format!("timed out: {}", innermost(e))),
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+        SdkError::DispatchFailure(failure) if is_network(failure) => {
             (if is_untrusted(e) { Reason::Other } else { Reason::Network }, explain(e))
         }
         SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {

@@ -62,6 +62,9 @@ struct FaultArgs {
     /// Fraction of requests whose connection is reset before they are processed
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     reset: f64,
+    /// Fraction of requests whose connection is closed, without a reset, before they are processed
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
+    close: f64,
     /// Fraction of requests whose connection is reset after they were processed
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     lost_answer: f64,
@@ -109,6 +112,7 @@ impl From<FaultArgs> for Settings {
             max_per_second: args.max_per_second,
             internal_error: Fault::rate(args.internal_error),
             reset: Fault::rate(args.reset),
+            close: Fault::rate(args.close),
             lost_answer: Fault::rate(args.lost_answer),
             truncate: Fault::rate(args.truncate),
             error_in_ok: Fault::rate(args.error_in_ok),

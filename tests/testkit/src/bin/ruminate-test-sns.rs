@@ -67,6 +67,9 @@ struct FaultArgs {
     /// Fraction of requests whose connection is reset before they are processed
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     reset: f64,
+    /// Fraction of requests whose connection is closed, without a reset, before they are processed
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
+    close: f64,
     /// Fraction of requests that are processed, but get no response
     #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
     lost_answer: f64,
@@ -111,6 +114,7 @@ impl From<FaultArgs> for Settings {
             fail_sender: args.fail_sender,
             internal_error: args.internal_error,
             reset: args.reset,
+            close: args.close,
             lost_answer: args.lost_answer,
             stall_seconds: args.stall_seconds,
             stall_every_seconds: args.stall_every_seconds,

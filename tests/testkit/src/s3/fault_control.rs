@@ -62,6 +62,7 @@ impl Dials {
     pub(crate) fn draw(&self, request: &Request<'_>, settings: &Settings, clock: Duration) -> Option<Injected> {
         let faults = [
             (&settings.reset, Injected::Reset),
+            (&settings.close, Injected::Closed),
             (&settings.slow_down, Injected::SlowDown),
             (&settings.internal_error, Injected::InternalError),
             (&settings.error_in_ok, Injected::ErrorInOk),

@@ -27,6 +27,8 @@ pub struct Settings {
     pub internal_error: Fault,
     /// The connection is reset before the request is processed.
     pub reset: Fault,
+    /// The connection is closed without a response before the request is processed, as at the end of an idle time.
+    pub close: Fault,
     /// The connection is reset after the request was processed.
     pub lost_answer: Fault,
     /// Half of the body is sent, then the connection ends.

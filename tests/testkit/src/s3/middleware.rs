@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http_body::Frame;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPECT, HeaderMap, HeaderValue, SERVER,
@@ -50,6 +51,11 @@ impl Respond for Front {
                 None => self.serve(request, &id).await?,
             },
             Some(Injected::Reset) => Response::default(),
+            Some(Injected::Closed) => {
+                // The kernel resets a connection that is closed with unread bytes.
+                let _ = request.into_body().collect().await;
+                Response::default()
+            }
             Some(kind) => failed(kind, &id),
         };
         if is_listing {
@@ -61,9 +67,13 @@ impl Respond for Front {
         if let Some(kind) = fault {
             self.dials.tally().inject(kind);
         }
-        if matches!(fault, Some(Injected::Reset | Injected::LostAnswer)) {
-            resetter.reset_on_close();
-            return Err(Dropped);
+        match fault {
+            Some(Injected::Reset | Injected::LostAnswer) => {
+                resetter.reset_on_close();
+                return Err(Dropped);
+            }
+            Some(Injected::Closed) => return Err(Dropped),
+            _ => {}
         }
         // S3 does so, and botocore relies on it: otherwise it reads the next response on the connection as this one.
         let closes = waits && response.status().as_u16() >= 300;

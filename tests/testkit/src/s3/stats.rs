@@ -50,6 +50,8 @@ pub enum Injected {
     Truncated,
     /// An error document under a 200.
     ErrorInOk,
+    /// The connection was closed and the request ignored.
+    Closed,
     /// NoSuchKey for a key that is listed.
     Vanished,
 }

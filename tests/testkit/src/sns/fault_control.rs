@@ -36,6 +36,7 @@ pub(crate) enum Drawn {
     Entry,
     Jitter,
     Twice,
+    Close,
 }
 
 /// Handle to the fault settings of a running stub; clones share them.
@@ -176,8 +177,8 @@ impl Turned {
 
     /// Returns true if a setting requires random choices for calls or entries.
     pub fn may_strike(&self) -> bool {
-        let Settings { reset, internal_error, lost_answer, fail_entries, .. } = self.settings;
-        [reset, internal_error, lost_answer, fail_entries].iter().any(|&fraction| fraction > 0.0)
+        let Settings { reset, close, internal_error, lost_answer, fail_entries, .. } = self.settings;
+        [reset, close, internal_error, lost_answer, fail_entries].iter().any(|&fraction| fraction > 0.0)
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Settings {
     pub internal_error: f64,
     /// Fraction of requests whose connection is reset before they are processed.
     pub reset: f64,
+    /// Fraction of requests whose connection is closed, without a reset, before they are processed.
+    pub close: f64,
     /// Fraction of requests whose connection is reset after they were processed.
     pub lost_answer: f64,
     /// Duration of a stall in every `stall_every_seconds`, in seconds. Requests of that time get their response after it.
@@ -80,6 +82,7 @@ impl Default for Settings {
             fail_sender: false,
             internal_error: 0.0,
             reset: 0.0,
+            close: 0.0,
             lost_answer: 0.0,
             stall_seconds: 0.0,
             stall_every_seconds: 0.0,
@@ -107,7 +110,8 @@ impl Settings {
 
     /// Rejects invalid settings.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let fractions = [self.fail_entries, self.internal_error, self.reset, self.lost_answer, self.deliver_twice];
+        let fractions =
+            [self.fail_entries, self.internal_error, self.reset, self.close, self.lost_answer, self.deliver_twice];
         if !fractions.iter().all(|fraction| (0.0..=1.0).contains(fraction)) {
             return Err("fractions are from 0 to 1".into());
         }

@@ -46,6 +46,8 @@ enum No {
     Refused(Refused),
     /// The connection is reset.
     Reset,
+    /// The connection is closed.
+    Close,
 }
 
 impl From<Refused> for No {
@@ -94,6 +96,7 @@ impl Respond for Front {
                 resetter.reset_on_close();
                 return Err(Dropped);
             }
+            Err(No::Close) => return Err(Dropped),
         };
         let mut response = Response::new(Full::from(xml));
         *response.status_mut() = status;
@@ -111,6 +114,10 @@ impl Front {
         let (content, tries) = if turned.may_strike() { self.known(requested) } else { (0, 0) };
         if turned.strikes(turned.settings.reset, Drawn::Reset, content, tries) {
             return Err(self.reset());
+        }
+        if turned.strikes(turned.settings.close, Drawn::Close, content, tries) {
+            self.account.count(|stats| stats.closes += 1);
+            return Err(No::Close);
         }
         self.wait(&turned).await;
         let malformed =

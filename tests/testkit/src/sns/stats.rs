@@ -46,6 +46,8 @@ pub struct Stats {
     pub lost_answers: u64,
     /// Calls whose connection was reset before they were processed.
     pub resets: u64,
+    /// Calls whose connection was closed, without a reset, before they were processed.
+    pub closes: u64,
     /// Requests that waited for the end of a stall.
     pub stalled: u64,
     /// Calls rejected completely, by code.

@@ -36,7 +36,11 @@ fn each_fault_is_seen_on_the_wire_and_counted() -> io::Result<()> {
     let lost = client.put("lake/b", "x").expect_err("no answer");
     assert_eq!((lost.kind(), server.store().len("lake")), (ErrorKind::ConnectionReset, 2));
 
-    dials.change(|d| (d.lost_answer, d.internal_error) = (Fault::default(), Fault::default()));
+    dials.change(|d| (d.lost_answer, d.close) = (Fault::default(), Fault::always()));
+    let closed = client.put("lake/c", "x").expect_err("no answer");
+    assert_eq!((closed.kind(), server.store().len("lake")), (ErrorKind::UnexpectedEof, 2));
+
+    dials.change(|d| (d.close, d.internal_error) = (Fault::default(), Fault::default()));
     dials.change(|d| d.vanish = ["b".to_owned()].into());
     assert_eq!(client.get("lake/b")?.error(), (404, "NoSuchKey"));
     assert_eq!(client.list("lake", &[])?.all("Key"), ["a", "b"]);
@@ -50,10 +54,11 @@ fn each_fault_is_seen_on_the_wire_and_counted() -> io::Result<()> {
         Injected::ErrorInOk,
         Injected::Reset,
         Injected::LostAnswer,
+        Injected::Closed,
     ] {
         assert_eq!(counts.injected(kind), 1, "{kind:?}");
     }
-    assert_eq!((counts.requests(Op::Get), counts.requests(Op::Put), counts.requests(Op::List)), (6, 2, 2));
+    assert_eq!((counts.requests(Op::Get), counts.requests(Op::Put), counts.requests(Op::List)), (6, 3, 2));
     dials.reset_counts();
     assert_eq!(dials.counts().total(), 0);
     Ok(())

@@ -47,13 +47,16 @@ async fn what_was_taken_and_not_answered_is_in_the_account() {
 }
 
 #[tokio::test]
-async fn a_reset_does_nothing_and_a_throttle_lets_a_second_of_messages_through() {
+async fn a_reset_or_a_close_does_nothing_and_a_throttle_lets_a_second_of_messages_through() {
     let stub = SnsStub::with_topic(TOPIC);
     let sns = sns(&stub);
     stub.dials().change(|d| d.reset = 1.0);
     assert_eq!(batch(&stub, &sns, 0).await.2, "no answer");
     assert_eq!((stub.stats().accepted, stub.stats().resets), (0, 1));
-    stub.dials().change(|d| (d.reset, d.throttle_per_second) = (0.0, Some(20)));
+    stub.dials().change(|d| (d.reset, d.close) = (0.0, 1.0));
+    assert_eq!(batch(&stub, &sns, 0).await.2, "no answer");
+    assert_eq!((stub.stats().accepted, stub.stats().closes), (0, 1));
+    stub.dials().change(|d| (d.close, d.throttle_per_second) = (0.0, Some(20)));
     let mut output = Vec::new();
     for n in 0..3 {
         output.push(batch(&stub, &sns, n).await.2);

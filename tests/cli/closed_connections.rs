@@ -1,0 +1,71 @@
+//! Connections that a server, a load balancer or a proxy closes without a response: the requests are sent again, and every
+//! result is that of a run without faults.
+
+use testkit::planted_drift::{World, to_s3};
+use testkit::s3::{Fault, Injected, S3Server};
+use testkit::{BUCKET, Ran, Scene};
+
+use crate::publish::{history, publish};
+use crate::sns_stub::stub_with;
+
+/// Closes the connections of some requests from now on.
+fn close_some(s3: &S3Server) {
+    s3.dials().change(|dials| dials.close = Fault::rate(0.05));
+}
+
+fn closed(s3: &S3Server) -> u64 {
+    s3.dials().counts().injected(Injected::Closed)
+}
+
+#[test]
+fn a_backfill_a_replay_and_an_audit_send_the_requests_again() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    let count = scene.history(2, 50, 2);
+    scene.run(&["init"]).expect(0, &[]);
+    close_some(&s3);
+    scene.run(&["backfill", "history.json"]).expect(0, &[("written", count), ("inserted", count)]);
+    let by_backfill = closed(&s3);
+    scene.sql("DELETE FROM historico_consumo");
+    scene.run(&["replay"]).expect(0, &[("listed", count), ("inserted", count)]);
+    let by_replay = closed(&s3) - by_backfill;
+    scene.run(&["reconcile"]).expect(0, &[("lake_objects", count), ("matched", count)]);
+    let by_audit = closed(&s3) - by_backfill - by_replay;
+    assert!(by_backfill > 0 && by_replay > 0 && by_audit > 0, "{by_backfill} {by_replay} {by_audit}");
+}
+
+#[test]
+fn a_compaction_writes_the_same_parts() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    let world = World::of(&scene, 2, 10, 20);
+    to_s3(&s3, &world.objects());
+    let count = world.0.len() as u64;
+    scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
+    let parts = s3.store().dump(BUCKET, "partes/");
+    for key in parts.keys() {
+        s3.store().remove(BUCKET, key).unwrap();
+    }
+    close_some(&s3);
+    scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
+    assert!(closed(&s3) > 0);
+    assert_eq!(s3.store().dump(BUCKET, "partes/"), parts);
+}
+
+#[test]
+fn a_server_that_closes_every_connection_does_not_point_to_the_settings() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    scene.run(&["init"]).expect(0, &[]);
+    s3.dials().change(|dials| dials.close = Fault::always());
+    let replay = scene.run(&["replay", "--max-attempts", "2"]);
+    let doctor = scene.run(&["doctor"]);
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|dials| dials.close = 1.0));
+    history(home.path(), "in.json");
+    let publish = Ran::by(publish(home.path(), &sns).arg("in.json"));
+    for ran in [replay, doctor, publish] {
+        let text = format!("{}{}", ran.stdout, ran.stderr);
+        assert_ne!(ran.code, Some(0), "{text}");
+        assert!(text.contains("no answer: ") && !text.contains("no request can be sent"), "{text}");
+    }
+}
