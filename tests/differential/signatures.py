@@ -36,7 +36,7 @@ RECORD = {"id_curral": "1", "id_raca": "2", "id_lote": "3", "peso_entrada": 234.
 
 
 class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 1024
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
