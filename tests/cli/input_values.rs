@@ -40,6 +40,11 @@ fn columns_are_found_by_name_in_any_order_case_and_accents() {
     same("x.csv", format!("{}\n{rows}", turn(HEADER).to_uppercase()), &[]);
     let titles = "ID Curral,IdRaca, id-lote ,Peso Entrada,\"Peso Médio\",Data,Quantidade_Animais,DIA_CONFINAMENTO,ConsumoReal,Cod. Cliente";
     same("x.csv", csv(|row| row).replace(HEADER, titles), &[]);
+    let brackets = format!("[{}]", HEADER.replace(',', "],["));
+    for name in ["x.csv", "x.txt"] {
+        assert_eq!(same(name, csv(|row| row).replace(HEADER, &brackets), &[])["format"], "csv");
+    }
+    same("x.csv", csv(|row| row).replace(HEADER, &brackets).replace(',', ";"), &[]);
 }
 
 #[test]
