@@ -12,7 +12,7 @@ use crate::herd::LineFormat;
 pub(super) enum Layout {
     /// One JSON object per line; CSV rows among them need their own header.
     Lines,
-    /// JSON objects in an array, on several lines each, or consecutive without line feeds.
+    /// JSON objects in an array or a part of one, on several lines each, or consecutive without line feeds.
     Objects,
     /// CSV rows; JSON lines may be among them.
     Csv(Csv),
@@ -29,6 +29,7 @@ pub(super) fn layout(head: &[u8], named: LineFormat) -> Result<Layout, String> {
     match text.first() {
         None => Ok(if named == LineFormat::Csv { Layout::Csv(Csv::default()) } else { Layout::Lines }),
         Some(b'[') if !is_name_in_brackets(text) => Ok(Layout::Objects),
+        Some(_) if objects::follows_separator(text) => Ok(Layout::Objects),
         Some(b'{') => match objects::wrapper(text) {
             Some(member) => Err(wrapped(&member)),
             None if objects::goes_beyond_a_line(text) => Ok(Layout::Objects),

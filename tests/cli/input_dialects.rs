@@ -108,6 +108,11 @@ fn b8_arrays_and_pretty_printed_objects_are_read() {
         format!("[\n{}\n]\n", lines.join(",\n")),
         [1, 2, 3].map(pretty).join("\n"),
         format!("[{}]", [1, 2, 3].map(pretty).join(",\r\n")),
+        lines.join(",\n"),
+        format!("{}\n]\n", lines.join(",\n")),
+        format!(",\n{},\n", lines.join(",\r\n")),
+        format!("{}\n", lines.join("\n,")),
+        lines.map(|line| format!("\x1e{line}\n")).concat(),
     ] {
         assert_eq!(same("x.json", text, &[])["format"], "json");
     }
