@@ -43,15 +43,17 @@ def identifier(value, is_farm=False):
         inner = next(group for group in match.groups() if group)
         if re.fullmatch(r"\+?\d+(\.0*)?", inner):
             value = inner
-    if not is_number and re.fullmatch(r"\d{1,3}\.000", value.lstrip("+")):
+    if is_number and value.startswith("-"):
+        raise Rejected("a negative number")
+    if not is_number and re.fullmatch(r"[+-]?\d{1,3}\.000", value):
         raise Rejected("digits that may be grouped")
-    if match := re.fullmatch(r"\+?(\d+)(\.0*)?", value, re.A):
-        if match[2] and int(match[1]) > 2**53:
+    if match := re.fullmatch(r"(?:\+(?=\d))?(-?\d+)(\.0*)?", value, re.A):
+        if match[2] and abs(int(match[1])) > 2**53:
             raise Rejected("a fraction of zeros above 2^53")
         return match[1]
     if not value or value.lower() in PLACEHOLDERS:
         raise Rejected("a placeholder")
-    if re.fullmatch(r"[+-]?\d+(\.\d+)?[eE][+-]?\d+", value) or re.fullmatch(rf"\d{{1,3}}([.,'{'' if is_farm else ' '}]\d{{3}})+", value):
+    if re.fullmatch(r"[+-]?\d+(\.\d+)?[eE][+-]?\d+", value) or re.fullmatch(rf"-?\d{{1,3}}([.,'{'' if is_farm else ' '}]\d{{3}})+", value):
         raise Rejected("scientific notation, or grouped digits")
     if any(unicodedata.category(c) in ("Cc", "Cf") or c == "\ufffd" for c in value):
         raise Rejected("a control or invisible character")

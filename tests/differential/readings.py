@@ -19,7 +19,7 @@ AROUND = ["", "", "", " ", "  ", "\t", "\u00a0", "\ufeff", "\u200b", "\0", "\n",
 LETTERS = "abcXYZ019 -_.éãçÉñßøΩж中日本🐄🌽ﬁ"
 PIECES = ["e\u0301", "a\u0303", "\u00a0", "\u2003", "c\u0327", "A\u030a", "\u212b", "\u1e9b\u0323"]
 NOT_IDS = ['"NULL"', '"N/A"', '"-"', '"2.5994E+13"', "1e13", '""', '" "', '"25.994.051"', '"1.000"', '"25 994 051"', '"1\\u20072"', "null",
-           "true", "{}", '"25994051003275123.0"', '"a\\u0000b"', '"a\\u200bb"', '"a\\tb"', '"a\\ufffdb"']
+           "true", "{}", '"25994051003275123.0"', '"-1.000"', "-1", '"a\\u0000b"', '"a\\u200bb"', '"a\\tb"', '"a\\ufffdb"']
 
 
 class Readings:
@@ -66,9 +66,9 @@ class Readings:
         r = self.random
         digits = str(r.choice([r.randint(1, 10**14), r.randint(1, 10**6), r.randint(2**53, 10**18), f"00{r.randint(1, 99)}"]))
         small = str(r.randint(1, 2**53))
-        form = r.choice(["{}", "{}", "{}", "+{}", "'{}", "'{}'", '="{}"', '"{}"', "{}."])
+        form = r.choice(["{}", "{}", "{}", "+{}", "'{}", "'{}'", '="{}"', '"{}"', "{}.", "-{}"])
         return r.choice([self.quoted(self.around(form.format(digits))), self.quoted(self.around(digits)), str(int(digits)),
-                         f"{small}.0", self.quoted(f"{small}.00"), self.quoted(self.around(self.text()))])
+                         f"{small}.0", self.quoted(f"{small}.00"), self.quoted(f"-{small}.0"), self.quoted(self.around(self.text()))])
 
     def time(self):
         r = self.random

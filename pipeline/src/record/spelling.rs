@@ -71,6 +71,7 @@ pub(super) fn is_numeric(name: &str) -> bool {
 }
 
 /// Returns the digits of an id that a program formatted as a float or marked as text; other texts are returned unchanged.
+/// A minus sign is part of the id: `-1.0` is `-1`.
 ///
 /// Three digits after a single point may be a fraction of zeros or thousands, so `1.000` is rejected. `1.`, `1.0`, `1.00`
 /// and `1.000000` become `1`.
@@ -82,10 +83,11 @@ pub(super) fn id(text: &str) -> Result<&str, Lost> {
     if is_digitlike(text) {
         return Err(Lost::Digitlike);
     }
-    if [char::is_whitespace, is_apostrophe].into_iter().any(|separator| is_grouped(text, separator)) {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    if [char::is_whitespace, is_apostrophe].into_iter().any(|separator| is_grouped(unsigned, separator)) {
         return Err(Lost::Grouping);
     }
-    let Some((whole, rest)) = text.split_once(['.', ',']) else {
+    let Some((whole, rest)) = unsigned.split_once(['.', ',']) else {
         return if is_scientific(text) { Err(Lost::Digits) } else { Ok(text) };
     };
     if !is_digits(whole) {
@@ -101,7 +103,8 @@ pub(super) fn id(text: &str) -> Result<&str, Lost> {
     if rest.bytes().any(|b| b != b'0') {
         return Ok(text);
     }
-    if is_beyond_double(whole) { Err(Lost::Digits) } else { Ok(whole) }
+    let sign = text.len() - unsigned.len();
+    if is_beyond_double(whole) { Err(Lost::Digits) } else { Ok(&text[..sign + whole.len()]) }
 }
 
 /// Pairs of quotes that a program may leave around a cell.
@@ -272,6 +275,16 @@ mod tests {
             ("Área 5m²", Ok("Área 5m²")),
             ("A\"1\"", Ok("A\"1\"")),
             ("-5", Ok("-5")),
+            ("-1", Ok("-1")),
+            ("-1.0", Ok("-1")),
+            ("-1.", Ok("-1")),
+            ("-25994051003275,00", Ok("-25994051003275")),
+            ("-1.5", Ok("-1.5")),
+            ("-A.0", Ok("-A.0")),
+            ("--1.0", Ok("--1.0")),
+            ("-1.000", Err(Lost::Grouping)),
+            ("-25 994", Err(Lost::Grouping)),
+            ("-9007199254740993.0", Err(Lost::Digits)),
             ("12\u{200b}3", Err(Lost::Hidden)),
             ("12\r\n3", Err(Lost::Hidden)),
         ];
