@@ -145,7 +145,15 @@ fn b10_what_is_not_text_is_rejected_once_under_any_name() {
     tar[..5].copy_from_slice(b"a.csv");
     tar[257..262].copy_from_slice(b"ustar");
     let zip = |first: &str| [&b"PK\x03\x04"[..], &[0; 26], first.as_bytes(), &[0x80; 600]].concat();
-    let cases: [(&str, &[u8], &str); 14] = [
+    let zlib = |level| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
+        encoder.write_all(rows(41, |row| row).as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let cases: [(&str, &[u8], &str); 17] = [
+        ("x.json", &zlib(1), "compressed with zlib"),
+        ("x.csv", &zlib(6), "compressed with zlib"),
+        ("x.json.gz", &zlib(9), "compressed with zlib"),
         ("x.xlsx", &zip("[Content_Types].xml"), "save the sheet as CSV UTF-8"),
         ("x.csv", &zip("xl/workbook.xml"), "save the sheet as CSV UTF-8"),
         ("x.zip", &zip("a.csv"), "unzip"),
