@@ -16,6 +16,7 @@ AROUND = "\0\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\
 TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?"
                   r"(?:\s*(Z|UTC)|\s*([+-])(\d\d):?(\d\d)(?: UTC)?)?")
 ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z0-9]{2,8});")
+SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d*)?\s*([eEdD]\s*[+-]?\d+|[xX×*·]\s*10\s*(?:(\^|\*\*)\s*[+-]?\d+|[⁺⁻]?[⁰¹²³⁴-⁹]+))")
 LARGEST = 340282346638528859811704183484516925440.0
 END = 253402300799  # 9999-12-31 23:59:59
 PLACEHOLDERS = {"null", "nan", "n/a", "none", "-", "\\n", "(vazio)", "#ref!"}
@@ -53,7 +54,7 @@ def identifier(value, is_farm=False):
         return match[1]
     if not value or value.lower() in PLACEHOLDERS:
         raise Rejected("a placeholder")
-    if re.fullmatch(r"[+-]?\d+(\.\d+)?[eE][+-]?\d+", value) or re.fullmatch(rf"-?\d{{1,3}}([.,'{'' if is_farm else ' '}]\d{{3}})+", value):
+    if SCIENTIFIC.fullmatch(value) or re.fullmatch(rf"-?\d{{1,3}}([.,'{'' if is_farm else ' '}]\d{{3}})+", value):
         raise Rejected("scientific notation, or grouped digits")
     if any(unicodedata.category(c) in ("Cc", "Cf") or c == "\ufffd" for c in value):
         raise Rejected("a control or invisible character")
