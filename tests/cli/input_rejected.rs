@@ -131,6 +131,10 @@ fn f10_damaged_farm_names_reject_their_file() {
     rejected("x.json", named("SÃ£o JoÃ£o"), &[], &["read as Windows-1252", "export it again as UTF-8"]);
     rejected("x.json", named("S\u{fffd}o Jo\u{fffd}o"), &[], &["characters were lost"]);
     rejected("x.json", named("S&atilde;o Jo&atilde;o"), &[], &["it is HTML"]);
+    for farm in ["S\\\\u00e3o", "S%C3%A3o", "S=C3=A3o"] {
+        rejected("x.json", named(farm), &[], &["its characters are encoded"]);
+    }
+    rejected("x.json", named("S?o Jo?o"), &[], &["characters were lost"]);
 }
 
 #[test]

@@ -17,6 +17,9 @@ TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+
                   r"(?:\s*(Z|UTC)|\s*([+-])(\d\d):?(\d\d)(?: UTC)?)?")
 ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z0-9]{2,8});")
 SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d*)?\s*([eEdD]\s*[+-]?\d+|[xX×*·]\s*10\s*(?:(\^|\*\*)\s*[+-]?\d+|[⁺⁻]?[⁰¹²³⁴-⁹]+))")
+LETTER = r"[^\W\d_]"
+ENCODED = re.compile(rf"\\u[0-9a-fA-F]{{4}}|\\x[0-9a-fA-F]{{2}}|%20|%[89a-fA-F][0-9a-fA-F](?:%|{LETTER})|(?<={LETTER})%[89a-fA-F][0-9a-fA-F]"
+                     rf"|=[89a-fA-F][0-9a-fA-F]=|(?<={LETTER})=[89a-fA-F][0-9a-fA-F]{LETTER}|{LETTER}\?+{LETTER}")
 LARGEST = 340282346638528859811704183484516925440.0
 END = 253402300799  # 9999-12-31 23:59:59
 PLACEHOLDERS = {"null", "nan", "n/a", "none", "-", "\\n", "(vazio)", "#ref!"}
@@ -39,6 +42,8 @@ def identifier(value, is_farm=False):
         raise Rejected("neither a text nor a number")
     if isinstance(value, str) and ENTITY.search(value):
         raise Rejected("an HTML entity")
+    if isinstance(value, str) and ENCODED.search(value):
+        raise Rejected("encoded or lost letters")
     is_number, value = not isinstance(value, str), text(str(value))
     if match := re.fullmatch(r"""(?:="(.+)"|'(.+)'|"(.+)"|'(.+))""", value):
         inner = next(group for group in match.groups() if group)
