@@ -14,7 +14,7 @@ FIELDS = ["id_curral", "id_raca", "id_lote", "peso_entrada", "peso_medio", "data
 IDS = {"id_curral", "id_raca", "id_lote"}
 AROUND = "\0\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\\s"
 TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?"
-                  r"(?:\s*(Z|UTC)|\s*([+-])(\d\d):?(\d\d)(?: UTC)?)?")
+                  r"(?:\s*(Z(?:\[[\w/+-]+\])?|UTC|utc)|\s*([+-])(\d\d):?(\d\d)(?: UTC|\[(?P<region>[\w/+-]+)\])?)?", re.A)
 ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z0-9]{2,8});")
 SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d*)?\s*([eEdD]\s*[+-]?\d+|[xX×*·]\s*10\s*(?:(\^|\*\*)\s*[+-]?\d+|[⁺⁻]?[⁰¹²³⁴-⁹]+))")
 LETTER = r"[^\W\d_]"
@@ -96,6 +96,8 @@ def instant(value):
     match = TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if not match:
         raise Rejected("not a time")
+    if match["region"] in ("UTC", "Etc/UTC", "GMT", "Z") and int(match[10] + match[11]) != 0:
+        raise Rejected("two offsets")
     year, month, day, hour, minute, second = (int(group or 0) for group in match.groups()[:6])
     try:
         seconds = (datetime.datetime(year, month, day, hour, minute, second) - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)

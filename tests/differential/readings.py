@@ -87,7 +87,8 @@ class Readings:
                 clock += "." + r.choice(["0", "5", "500", "999999", "9999999", "000001", "0000009", "123456789",
                                          str(r.randint(0, 10**r.randint(1, 9) - 1))])
         hours = f"{r.randint(0, 14):02}{r.choice([':', ''])}{r.choice(['00', '30', '45'])}"
-        zone = r.choice(["", "", "Z", " UTC", " UTC", f"{r.choice('+-')}{hours}", f" {r.choice('+-')}{hours}", " +0000 UTC"])
+        zone = r.choice(["", "", "Z", " UTC", " UTC", f"{r.choice('+-')}{hours}", f" {r.choice('+-')}{hours}", " +0000 UTC", " utc", "Z[UTC]",
+                         f"{r.choice('+-')}{hours}[America/Sao_Paulo]"])
         return self.quoted(self.around(f"{date}{r.choice(['T', ' '])}{clock}{zone}", SPACES))
 
     def message(self, number):
