@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use pipeline::record::{Column, Slug};
 
 use super::super::text;
+use super::is_blank;
 use crate::herd::{COLUMNS, FIELDS};
 
 /// Columns of a file, in its order.
@@ -48,7 +49,7 @@ impl Header {
             let name = column.map_or(written, |column| column.name().as_bytes());
             let anonymous = column.is_none() && (name.is_empty() || header.iter().any(|before| before.name == name));
             let name = if anonymous { format!("column_{number}").into_bytes() } else { name.to_vec() };
-            header.push(HeaderCell { name, column, anonymous, unnamed: written.is_empty() });
+            header.push(HeaderCell { name, column, anonymous, unnamed: is_blank(written) });
         }
         Self(header)
     }

@@ -139,12 +139,12 @@ impl Rows {
     /// Returns a row as a JSON object; `None` for a row without any value. A short row lacks its last fields.
     ///
     /// A row with more cells than columns, a value in a column without a name, or broken quotes has values in the wrong
-    /// columns. Its last field becomes a list with the reason, which is rejected as a value. So does that of the row with which the file ends
-    /// (`is_last`, without a line feed) before its last column.
+    /// columns. Its last field becomes a list with the reason, which is rejected as a value. So does that of the row with
+    /// which the file ends (`is_last`, without a line feed) before its last column.
     ///
     /// # Errors
-    /// Returns an error if the file has numbers with decimal points and others with decimal commas, or another quote
-    /// character, or rows that may have split values.
+    /// Returns an error if the file has numbers with decimal points and others with decimal commas, another quote
+    /// character, or rows of which a value may have been split.
     pub(super) fn message(&mut self, row: &[u8], line: u64, is_last: bool) -> Result<Option<Vec<u8>>, Cause> {
         let (Names::Known(header), Some(csv)) = (&self.names, &mut self.csv) else { return Ok(None) };
         let mut cells = cells(row, csv.delimiter);
@@ -155,7 +155,7 @@ impl Rows {
         while cells.len() > header.len() && cells.last().is_some_and(|cell| is_blank(cell)) {
             cells.pop();
         }
-        let surplus = all - cells.len();
+        let blanks = all - cells.len();
         let unexpected = cells.split_off(cells.len().min(header.len()));
         if is_single_quoted(&cells, header) {
             return Err(Cause::Rejected(format!(
@@ -164,7 +164,7 @@ impl Rows {
         }
         let defect = match quotes(row, csv.delimiter) {
             Quotes::Closed if unexpected.is_empty() => {
-                let split = Row { cells: &cells, surplus, delimiter: csv.delimiter, line };
+                let split = Row { cells: &cells, blanks, delimiter: csv.delimiter, line };
                 let split = self.counts.defect(split, header).map_err(Cause::Rejected)?;
                 split.or_else(|| self.before.defect(&cells, header, is_last))
             }

@@ -13,7 +13,7 @@ use super::{is_blank, push_string};
 pub(super) struct Row<'a> {
     pub cells: &'a [Cow<'a, [u8]>],
     /// Number of blank cells after the last column.
-    pub surplus: usize,
+    pub blanks: usize,
     pub delimiter: u8,
     pub line: u64,
 }
@@ -40,8 +40,8 @@ impl CellCounts {
         if let Some(at) = unnamed_value(row.cells, header) {
             return Ok(Some(format!("a value in column {}, which has no name", at + 1)));
         }
-        if row.surplus > 0 && !is_trailing_delimiter(row, header) {
-            return Ok(Some(format!("{} cells for {} columns", count + row.surplus, header.len())));
+        if row.blanks > 0 && !is_trailing_delimiter(row, header) {
+            return Ok(Some(format!("{} cells for {} columns", count + row.blanks, header.len())));
         }
         if let Some((line, longer)) = self.ambiguous.filter(|(_, longer)| *longer > count) {
             return Err(format!(
@@ -143,9 +143,9 @@ mod tests {
         rows.map(|row| {
             line += 1;
             let mut row = cells(row.as_bytes(), b',');
-            let surplus = row.len().saturating_sub(header.len());
+            let blanks = row.len().saturating_sub(header.len());
             row.truncate(header.len());
-            counts.defect(Row { cells: &row, surplus, delimiter: b',', line }, &header)
+            counts.defect(Row { cells: &row, blanks, delimiter: b',', line }, &header)
         })
     }
 
