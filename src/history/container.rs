@@ -78,6 +78,8 @@ impl Unsupported {
             Some(Self::CompressedParquet)
         } else if head.starts_with(b"\x1f\x8b") || head.starts_with(b"\x28\xb5\x2f\xfd") {
             Some(Self::CompressedTwice)
+        } else if is_zlib(head) {
+            Some(Compressed("zlib", "pigz -dc < FILE"))
         } else if head.get(257..262) == Some(b"ustar") {
             Some(Archive("tar", "tar xf"))
         } else if is_markup(text) {
@@ -90,6 +92,12 @@ impl Unsupported {
             None
         }
     }
+}
+
+/// Returns true for zlib data: its header of two bytes could also start a text, which has no control characters after it.
+fn is_zlib(head: &[u8]) -> bool {
+    let is_control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r' | b'\x1a' | b'\x1e');
+    matches!(head, [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]) && head[..head.len().min(TEXT_BYTES)].iter().any(is_control)
 }
 
 /// Distinguishes workbooks from other ZIP archives by the name of their first entry.
@@ -182,7 +190,7 @@ mod tests {
         tar[..5].copy_from_slice(b"a.csv");
         tar[257..262].copy_from_slice(b"ustar");
         let zip = |name: &str| [&b"PK\x03\x04"[..], &[0; 26], name.as_bytes()].concat();
-        let cases: [(&[u8], &str); 14] = [
+        let cases: [(&[u8], &str); 16] = [
             (&zip("[Content_Types].xml"), "workbook"),
             (&zip("a.csv"), "unzip"),
             (&tar, "tar xf"),
@@ -193,6 +201,8 @@ mod tests {
             (b"ORC\x01", "ORC"),
             (b"BZh91AY", "bunzip2"),
             (b"\x1f\x8b\x08", "twice"),
+            (b"\x78\x9c\xab\x56\xca\x4c\x89\x4f\x2e\x2d\x2a\x4a\xcc\x51\xb2\x52\x32\x54\xaa\x05\0", "zlib"),
+            (b"\x78\x01\x01\x07\0\xf8\xff{", "zlib"),
             (b"  <!DOCTYPE html><html>", "error page"),
             (b"<Error><Code>AccessDenied</Code>", "error page"),
             (b"\x7fELF\x02\0\0", "binary"),
@@ -220,9 +230,17 @@ mod tests {
 
     #[test]
     fn text_is_not_mistaken_for_another_format() {
-        for text in
-            [&b"id_curral,id_raca"[..], b"{\"a\":1}", b"", b"<=>?@^_|~", b"\xef\xbb\xbf{", b"<\n", b"\0\0\0", b"BZ"]
-        {
+        for text in [
+            &b"id_curral,id_raca"[..],
+            b"{\"a\":1}",
+            b"",
+            b"<=>?@^_|~",
+            b"\xef\xbb\xbf{",
+            b"<\n",
+            b"\0\0\0",
+            b"BZ",
+            b"x^2,y\r\n1,2",
+        ] {
             assert_eq!(Unsupported::of(text, false), None, "{text:?}");
         }
     }

@@ -12,7 +12,7 @@ use crate::herd::LineFormat;
 pub(super) enum Layout {
     /// One JSON object per line; CSV rows among them need their own header.
     Lines,
-    /// JSON objects in an array, on several lines each, or consecutive without line feeds.
+    /// JSON objects in an array or a part of one, on several lines each, or consecutive without line feeds.
     Objects,
     /// CSV rows; JSON lines may be among them.
     Csv(Csv),
@@ -28,7 +28,8 @@ pub(super) fn layout(head: &[u8], named: LineFormat) -> Result<Layout, String> {
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
     match text.first() {
         None => Ok(if named == LineFormat::Csv { Layout::Csv(Csv::default()) } else { Layout::Lines }),
-        Some(b'[') => Ok(Layout::Objects),
+        Some(b'[') if !is_name_in_brackets(text) => Ok(Layout::Objects),
+        Some(_) if objects::follows_separator(text) => Ok(Layout::Objects),
         Some(b'{') => match objects::wrapper(text) {
             Some(member) => Err(wrapped(&member)),
             None if objects::goes_beyond_a_line(text) => Ok(Layout::Objects),
@@ -51,6 +52,14 @@ fn rows_among_json(text: &[u8]) -> Layout {
     }
 }
 
+/// Returns true if a text starts with a name in brackets, as in a header of SQL Server: `[id_curral],[id_raca]`.
+fn is_name_in_brackets(text: &[u8]) -> bool {
+    let Some(end) = memchr::memchr(b']', text) else { return false };
+    let name = String::from_utf8_lossy(&text[1..end]);
+    name.trim_start().starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && !name.contains([',', ';', '\t', '|', '"', '{', '[', '\n', '\r'])
+}
+
 fn wrapped(member: &str) -> String {
     if member == "Records" {
         return "it is an event as Lambda receives it: pass it to `ruminate process --event`".into();
@@ -63,6 +72,16 @@ fn wrapped(member: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_brackets_are_a_header_and_no_array() {
+        for text in ["[id_curral],[id_raca]\n1,2", "[ ID curral ];[b]"] {
+            assert!(is_name_in_brackets(text.as_bytes()), "{text}");
+        }
+        for text in ["[", "[]", "[{\"a\":1}]", "[null,{\"a\":1}]", "[\"id_curral\"]", "[[1]]", "[1]", "[a\n]"] {
+            assert!(!is_name_in_brackets(text.as_bytes()), "{text}");
+        }
+    }
 
     #[test]
     fn readings_inside_another_object_are_rejected_with_the_way_to_extract_them() {

@@ -1,4 +1,5 @@
-//! Finds JSON objects in any arrangement: in an array, on several lines, or consecutive without line feeds.
+//! Finds JSON objects in any arrangement: in an array or a part of one, on several lines, consecutive without line feeds,
+//! or as a text sequence (RFC 7464).
 //!
 //! An unclosed object ends where a line starts the next object, so that a truncated message does not affect others.
 
@@ -10,6 +11,9 @@ use super::cause::Cause;
 use super::lines::{Line, MAX_LINE_BYTES};
 use super::settings::Encoding;
 use super::text::LineDecoder;
+
+/// Character before each object of a text sequence (RFC 7464).
+const RECORD_SEPARATOR: u8 = 0x1e;
 
 /// State of a scan within an object.
 #[derive(Debug, Default)]
@@ -42,7 +46,8 @@ impl Scan {
     }
 }
 
-/// Returns true if an object does not end on its line, or another one starts after it on the same line.
+/// Returns true if an object does not end on its line, another one starts after it on the same line, or it is followed by
+/// the comma or the end of an array whose start is missing.
 pub(super) fn goes_beyond_a_line(text: &[u8]) -> bool {
     let mut scan = Scan::default();
     for (at, &byte) in text.iter().enumerate() {
@@ -50,11 +55,27 @@ pub(super) fn goes_beyond_a_line(text: &[u8]) -> bool {
             return text[..at].last() == Some(&b'{') || begins_a_member(&text[at..]);
         }
         if scan.ends_with(byte) {
-            let rest = text[at + 1..].split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-            return matches!(first_of(rest), Some(b'{' | b'['));
+            let rest = &text[at + 1..];
+            let line = rest.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+            return matches!(first_of(line), Some(b'{' | b'[')) || continues_array(skip_space(rest));
         }
     }
     false
+}
+
+/// Returns true if the text after an object is in an array: its end, or a comma before the next object or the end of the
+/// text. CSV rows of commas alone may follow an object too.
+fn continues_array(rest: &[u8]) -> bool {
+    rest.starts_with(b"]")
+        || rest.strip_prefix(b",").is_some_and(|rest| matches!(skip_space(rest).first(), None | Some(b'{' | b']')))
+}
+
+/// Returns true if a text starts with an object after the comma of an array whose start is missing, or after the character
+/// that starts a record of a text sequence.
+pub(super) fn follows_separator(text: &[u8]) -> bool {
+    let records = text.iter().take_while(|byte| **byte == RECORD_SEPARATOR).count();
+    let rest = if records > 0 { Some(&text[records..]) } else { text.strip_prefix(b",") };
+    rest.is_some_and(|rest| skip_space(rest).starts_with(b"{"))
 }
 
 /// Returns true if the next line continues an object instead of starting one; otherwise the line before may be
@@ -109,7 +130,8 @@ fn first_of(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|byte| !byte.is_ascii_whitespace() && *byte != b',')
 }
 
-/// Returns the objects of a line with several; empty if the line is a single message of any kind.
+/// Returns the objects of a line with several, or with a comma after the only one; empty if the line is a single message of
+/// any kind.
 pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
     let (mut found, mut rest) = (Vec::new(), line);
     let is_array = line.trim_ascii_start().starts_with(b"[");
@@ -120,7 +142,8 @@ pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
         let from = rest.iter().position(|byte| !is_between(*byte)).unwrap_or(rest.len());
         rest = &rest[from..];
         if rest.is_empty() {
-            return if found.len() > 1 || is_array { found } else { Vec::new() };
+            let has_comma = line.trim_ascii_end().ends_with(b",");
+            return if found.len() > 1 || is_array || has_comma { found } else { Vec::new() };
         }
         let mut scan = Scan::default();
         let end =
@@ -141,10 +164,10 @@ pub(super) fn open_array() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the ] of its array is missing")
 }
 
-/// Returns true for white space, commas, the bytes of a byte order mark, and the end of a DOS file, which may be between
-/// objects.
+/// Returns true for white space, commas, record separators, the bytes of a byte order mark, and the end of a DOS file,
+/// which may be between objects.
 fn is_between(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || matches!(byte, b',' | b'\xef' | b'\xbb' | b'\xbf' | b'\x1a')
+    byte.is_ascii_whitespace() || matches!(byte, b',' | b'\xef' | b'\xbb' | b'\xbf' | b'\x1a' | RECORD_SEPARATOR)
 }
 
 /// Objects of an input, read one by one in bounded memory.
@@ -192,7 +215,7 @@ impl<R: BufRead> Objects<R> {
         let (number, is_object) = (self.line, first == b'{');
         let (mut text, mut scan, mut line_begins) = (Vec::new(), Scan::default(), false);
         while let Some(byte) = self.peek()? {
-            if (line_begins && byte == b'{') || (!is_object && byte == b'\n') {
+            if (line_begins && byte == b'{') || byte == RECORD_SEPARATOR || (!is_object && byte == b'\n') {
                 break; // a truncated object before the next one, or a line that is not an object
             }
             line_begins = byte == b'\n';
@@ -250,9 +273,14 @@ mod tests {
     fn objects_are_found_in_arrays_over_lines_and_behind_one_another() {
         let expected = [r#"{"a":"}{,"}"#, r#"{"b":[1,{"c":2}]}"#];
         let [a, b] = expected;
-        for text in
-            [format!("[{a},{b}]"), format!("{a}{b}"), format!("[\n{a},\n{b}\n]\n"), format!("\u{feff}{a}\u{feff}{b}")]
-        {
+        for text in [
+            format!("[{a},{b}]"),
+            format!("{a}{b}"),
+            format!("[\n{a},\n{b}\n]\n"),
+            format!("\u{feff}{a}\u{feff}{b}"),
+            format!(",\n{a},\n{b}\n]\n"),
+            format!("\x1e{a}\n\x1e{b}\n"),
+        ] {
             assert_eq!(all(&text).into_iter().map(|(_, text)| text).collect::<Vec<_>>(), expected, "{text}");
         }
         assert_eq!(
@@ -287,6 +315,9 @@ mod tests {
         let found = all("{\"a\":1,\"b\":\"x\n{\"c\":2}\nwhat?\n{\"d\":3}");
         let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(texts, ["{\"a\":1,\"b\":\"x", "{\"c\":2}", "what?", "{\"d\":3}"]);
+        let found = all("\x1e{\"a\":\x1e{\"c\":2}\nwhat?\x1e{\"d\":3}");
+        let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["{\"a\":", "{\"c\":2}", "what?", "{\"d\":3}"]);
     }
 
     #[test]
@@ -294,9 +325,19 @@ mod tests {
         for text in ["{\"a\":1}{\"b\":2}\n", "{\"a\":1}, {\"b\":2}", "{\n\"a\":1}", "{\"a\":\n1}"] {
             assert_eq!(goes_beyond_a_line(text.as_bytes()), text != "{\"a\":\n1}", "{text}");
         }
-        for text in ["{\"a\":1}\n{\"b\":2}\n", "{\"a\":\"}{\"}\n", "{\"a\":1\n{\"b\":2}", "{\"a\":1}"] {
+        for text in
+            ["{\"a\":1}\n{\"b\":2}\n", "{\"a\":\"}{\"}\n", "{\"a\":1\n{\"b\":2}", "{\"a\":1}", "{\"a\":1}\n,,,\na,b"]
+        {
             assert!(!goes_beyond_a_line(text.as_bytes()), "{text}");
         }
+        for text in ["{\"a\":1},\n{\"b\":2}", "{\"a\":1}\n, {\"b\":2}", "{\"a\":1}\n]\n", "{\"a\":1},\n", "{\"a\":1}]"]
+        {
+            assert!(goes_beyond_a_line(text.as_bytes()), "{text}");
+        }
+        for (text, expected) in [(",\n{", true), ("\x1e\x1e{", true), (",,{", false), ("{", false), ("\x1e", false)] {
+            assert_eq!(follows_separator(text.as_bytes()), expected, "{text:?}");
+        }
+        assert_eq!(split(b"{\"a\":1},"), [b"{\"a\":1}"]);
         assert_eq!(split(b"{\"a\":1} ,{\"b\":\"}{\"}").len(), 2);
         for one in [&b"{\"a\":1}"[..], b"{\"a\":1}x{", b"{\"a\":1", b""] {
             assert!(split(one).is_empty());

@@ -108,6 +108,11 @@ fn b8_arrays_and_pretty_printed_objects_are_read() {
         format!("[\n{}\n]\n", lines.join(",\n")),
         [1, 2, 3].map(pretty).join("\n"),
         format!("[{}]", [1, 2, 3].map(pretty).join(",\r\n")),
+        lines.join(",\n"),
+        format!("{}\n]\n", lines.join(",\n")),
+        format!(",\n{},\n", lines.join(",\r\n")),
+        format!("{}\n", lines.join("\n,")),
+        lines.map(|line| format!("\x1e{line}\n")).concat(),
     ] {
         assert_eq!(same("x.json", text, &[])["format"], "json");
     }
@@ -118,6 +123,9 @@ fn b11_offsets_and_dates_without_time_are_read() {
     for data in [
         "2023-01-01 00:00:00 +0000",
         "2022-12-31 21:00:00 -0300",
+        "2022-12-31T21:00:00-03:00[America/Sao_Paulo]",
+        "2023-01-01T00:00:00Z[UTC]",
+        "2023-01-01 00:00:00 utc",
         "2022-12-31 21:00:00 -03:00",
         "2023-01-01 00:00:00 +0000 UTC",
         "2022-12-31T21:00:00-03:00",

@@ -131,6 +131,10 @@ fn f10_damaged_farm_names_reject_their_file() {
     rejected("x.json", named("SÃ£o JoÃ£o"), &[], &["read as Windows-1252", "export it again as UTF-8"]);
     rejected("x.json", named("S\u{fffd}o Jo\u{fffd}o"), &[], &["characters were lost"]);
     rejected("x.json", named("S&atilde;o Jo&atilde;o"), &[], &["it is HTML"]);
+    for farm in ["S\\\\u00e3o", "S%C3%A3o", "S=C3=A3o"] {
+        rejected("x.json", named(farm), &[], &["its characters are encoded"]);
+    }
+    rejected("x.json", named("S?o Jo?o"), &[], &["characters were lost"]);
 }
 
 #[test]
@@ -145,7 +149,15 @@ fn b10_what_is_not_text_is_rejected_once_under_any_name() {
     tar[..5].copy_from_slice(b"a.csv");
     tar[257..262].copy_from_slice(b"ustar");
     let zip = |first: &str| [&b"PK\x03\x04"[..], &[0; 26], first.as_bytes(), &[0x80; 600]].concat();
-    let cases: [(&str, &[u8], &str); 14] = [
+    let zlib = |level| {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(level));
+        encoder.write_all(rows(41, |row| row).as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let cases: [(&str, &[u8], &str); 17] = [
+        ("x.json", &zlib(1), "compressed with zlib"),
+        ("x.csv", &zlib(6), "compressed with zlib"),
+        ("x.json.gz", &zlib(9), "compressed with zlib"),
         ("x.xlsx", &zip("[Content_Types].xml"), "save the sheet as CSV UTF-8"),
         ("x.csv", &zip("xl/workbook.xml"), "save the sheet as CSV UTF-8"),
         ("x.zip", &zip("a.csv"), "unzip"),

@@ -12,8 +12,15 @@ fn csv(change: impl Fn(String) -> String) -> String {
 /// Backfills the good rows of pens 1 and 2 around a bad one, which must be rejected for a reason with this word.
 #[track_caller]
 fn one_rejected(bad: &str, word: &str) {
+    one_rejected_with("", "", bad, word);
+}
+
+/// The same with more columns in the header, and more cells in the good rows.
+#[track_caller]
+fn one_rejected_with(columns: &str, cells: &str, bad: &str, word: &str) {
     let scene = scene();
-    std::fs::write(scene.path("x.csv"), format!("{HEADER}\n{}\n{bad}\n{}\n", row(1), row(2))).unwrap();
+    let text = format!("{HEADER}{columns}\n{}{cells}\n{bad}\n{}{cells}\n", row(1), row(2));
+    std::fs::write(scene.path("x.csv"), text).unwrap();
     let ran = scene.run(&["backfill", "x.csv"]);
     ran.expect(1, &[("read", 3), ("written", 2), ("rejected", 1), ("files_rejected", 0)]);
     let reason = ran.json["problems"]["items"][0]["reason"].as_str().unwrap();
@@ -33,6 +40,11 @@ fn columns_are_found_by_name_in_any_order_case_and_accents() {
     same("x.csv", format!("{}\n{rows}", turn(HEADER).to_uppercase()), &[]);
     let titles = "ID Curral,IdRaca, id-lote ,Peso Entrada,\"Peso Médio\",Data,Quantidade_Animais,DIA_CONFINAMENTO,ConsumoReal,Cod. Cliente";
     same("x.csv", csv(|row| row).replace(HEADER, titles), &[]);
+    let brackets = format!("[{}]", HEADER.replace(',', "],["));
+    for name in ["x.csv", "x.txt"] {
+        assert_eq!(same(name, csv(|row| row).replace(HEADER, &brackets), &[])["format"], "csv");
+    }
+    same("x.csv", csv(|row| row).replace(HEADER, &brackets).replace(',', ";"), &[]);
 }
 
 #[test]
@@ -56,6 +68,43 @@ fn a_row_with_more_cells_than_the_header_is_rejected_and_not_shifted() {
     one_rejected(&row(3).replace("9.5", "9,5"), "11 cells for 10 columns");
     let many: String = (0..30).map(|pen| row(pen).replace("9.5", "9,5") + "\n").collect();
     rejected("x.csv", format!("{HEADER}\n{many}"), &[], &["all its 30 messages", "11 cells for 10 columns"]);
+}
+
+#[test]
+fn a_row_with_a_split_value_is_rejected_although_a_further_column_has_space_for_its_last_cell() {
+    let split = row(3).replace("9.5", "9,5");
+    one_rejected_with(",obs", ",", &format!("{split},"), "12 cells for 11 columns");
+    one_rejected_with(",obs", "", &split, "11 cells, others have 10");
+    one_rejected_with(",", ",", &format!("{split},"), "a value in column 11, which has no name");
+    one_rejected_with(",", "", &split, "a value in column 11, which has no name");
+    one_rejected_with(",obs,", ",x,", &format!("{split},,"), "13 cells for 12 columns");
+    let named = row(3).replace("FazendaUm", "Fazenda Um, SA");
+    one_rejected_with(",", ",", &format!("{named},"), "a value in column 11, which has no name");
+    one_rejected(&row(3).replace("9.5,FazendaUm", "9,5,"), "11 cells for 10 columns");
+    let many: String =
+        (0..40).map(|pen| row(pen).replace("9.5", if pen % 2 > 0 { "9,5" } else { "9" }) + ",\n").collect();
+    rejected("x.csv", format!("{HEADER},obs\n{many}"), &[], &["20 of its 40 messages", "12 cells for 11 columns"]);
+    let text = format!("{HEADER},obs\n{split}\n{}\n", row(1));
+    rejected("x.csv", text, &[], &["line 2 has 11 cells", "line 3 has 10", "decimal comma"]);
+}
+
+#[test]
+fn further_columns_and_delimiters_at_the_end_of_rows_move_no_value() {
+    let with = |columns: &str, cells: [&str; 3]| {
+        let rows = [1, 2, 3].into_iter().zip(cells).map(|(pen, cells)| row(pen) + cells + "\n");
+        format!("{HEADER}{columns}\n{}", rows.collect::<String>())
+    };
+    for (columns, cells) in [
+        ("", [",", ",", ","]),
+        ("", ["", ",", ""]),
+        (",", [",", ",", ""]),
+        (",,", [",,", ",", ",,,"]),
+        (",obs", [",x", "", ","]),
+        (",obs,", [",x,", ",,", ",5,"]),
+        (",obs,obs", [",1,2", ",,", ",,3"]),
+    ] {
+        same("x.csv", with(columns, cells), &[]);
+    }
 }
 
 #[test]

@@ -14,8 +14,12 @@ FIELDS = ["id_curral", "id_raca", "id_lote", "peso_entrada", "peso_medio", "data
 IDS = {"id_curral", "id_raca", "id_lote"}
 AROUND = "\0\u00a0\u1680\u2000-\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff\\s"
 TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?)?"
-                  r"(?:\s*(Z|UTC)|\s*([+-])(\d\d):?(\d\d)(?: UTC)?)?")
+                  r"(?:\s*(Z(?:\[[\w/+-]+\])?|UTC|utc)|\s*([+-])(\d\d):?(\d\d)(?: UTC|\[(?P<region>[\w/+-]+)\])?)?", re.A)
 ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z0-9]{2,8});")
+SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d*)?\s*([eEdD]\s*[+-]?\d+|[xX×*·]\s*10\s*(?:(\^|\*\*)\s*[+-]?\d+|[⁺⁻]?[⁰¹²³⁴-⁹]+))")
+LETTER = r"[^\W\d_]"
+ENCODED = re.compile(rf"\\u[0-9a-fA-F]{{4}}|\\x[0-9a-fA-F]{{2}}|%20|%[89a-fA-F][0-9a-fA-F](?:%|{LETTER})|(?<={LETTER})%[89a-fA-F][0-9a-fA-F]"
+                     rf"|=[89a-fA-F][0-9a-fA-F]=|(?<={LETTER})=[89a-fA-F][0-9a-fA-F]{LETTER}|{LETTER}\?+{LETTER}")
 LARGEST = 340282346638528859811704183484516925440.0
 END = 253402300799  # 9999-12-31 23:59:59
 PLACEHOLDERS = {"null", "nan", "n/a", "none", "-", "\\n", "(vazio)", "#ref!"}
@@ -38,20 +42,24 @@ def identifier(value, is_farm=False):
         raise Rejected("neither a text nor a number")
     if isinstance(value, str) and ENTITY.search(value):
         raise Rejected("an HTML entity")
+    if isinstance(value, str) and ENCODED.search(value):
+        raise Rejected("encoded or lost letters")
     is_number, value = not isinstance(value, str), text(str(value))
     if match := re.fullmatch(r"""(?:="(.+)"|'(.+)'|"(.+)"|'(.+))""", value):
         inner = next(group for group in match.groups() if group)
         if re.fullmatch(r"\+?\d+(\.0*)?", inner):
             value = inner
-    if not is_number and re.fullmatch(r"\d{1,3}\.000", value.lstrip("+")):
+    if is_number and value.startswith("-"):
+        raise Rejected("a negative number")
+    if not is_number and re.fullmatch(r"[+-]?\d{1,3}\.000", value):
         raise Rejected("digits that may be grouped")
-    if match := re.fullmatch(r"\+?(\d+)(\.0*)?", value, re.A):
-        if match[2] and int(match[1]) > 2**53:
+    if match := re.fullmatch(r"(?:\+(?=\d))?(-?\d+)(\.0*)?", value, re.A):
+        if match[2] and abs(int(match[1])) > 2**53:
             raise Rejected("a fraction of zeros above 2^53")
         return match[1]
     if not value or value.lower() in PLACEHOLDERS:
         raise Rejected("a placeholder")
-    if re.fullmatch(r"[+-]?\d+(\.\d+)?[eE][+-]?\d+", value) or re.fullmatch(rf"\d{{1,3}}([.,'{'' if is_farm else ' '}]\d{{3}})+", value):
+    if SCIENTIFIC.fullmatch(value) or re.fullmatch(rf"-?\d{{1,3}}([.,'{'' if is_farm else ' '}]\d{{3}})+", value):
         raise Rejected("scientific notation, or grouped digits")
     if any(unicodedata.category(c) in ("Cc", "Cf") or c == "\ufffd" for c in value):
         raise Rejected("a control or invisible character")
@@ -88,6 +96,8 @@ def instant(value):
     match = TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if not match:
         raise Rejected("not a time")
+    if match["region"] in ("UTC", "Etc/UTC", "GMT", "Z") and int(match[10] + match[11]) != 0:
+        raise Rejected("two offsets")
     year, month, day, hour, minute, second = (int(group or 0) for group in match.groups()[:6])
     try:
         seconds = (datetime.datetime(year, month, day, hour, minute, second) - datetime.datetime(1970, 1, 1)) // datetime.timedelta(seconds=1)

@@ -18,8 +18,10 @@ SPACES = ["", "", "", " ", "\t", "\n", "  ", "\u00a0", "\u2003"]
 AROUND = ["", "", "", " ", "  ", "\t", "\u00a0", "\ufeff", "\u200b", "\0", "\n", "\u2003"]
 LETTERS = "abcXYZ019 -_.éãçÉñßøΩж中日本🐄🌽ﬁ"
 PIECES = ["e\u0301", "a\u0303", "\u00a0", "\u2003", "c\u0327", "A\u030a", "\u212b", "\u1e9b\u0323"]
-NOT_IDS = ['"NULL"', '"N/A"', '"-"', '"2.5994E+13"', "1e13", '""', '" "', '"25.994.051"', '"1.000"', '"25 994 051"', '"1\\u20072"', "null",
-           "true", "{}", '"25994051003275123.0"', '"a\\u0000b"', '"a\\u200bb"', '"a\\tb"', '"a\\ufffdb"']
+NOT_IDS = ['"2.5994E+13"', '"-2.5994E+13"', '"2.5994 E+13"', '"2.5994D+13"', '"2.5994x10^13"', '"2.5994\u00d710^13"', '"NULL"', '"N/A"', '"-"', "1e13",
+           '""', '" "', '"25.994.051"', '"1.000"', '"25 994 051"', '"1\\u20072"', "null",
+           "true", "{}", '"25994051003275123.0"', '"-1.000"', "-1", '"a\\u0000b"', '"a\\u200bb"', '"a\\tb"', '"a\\ufffdb"',
+           '"S\\\\u00e3o"', '"S%C3%A3o"', '"S=C3=A3o"', '"S?o"', '"Fazenda%20Um"']
 
 
 class Readings:
@@ -66,9 +68,9 @@ class Readings:
         r = self.random
         digits = str(r.choice([r.randint(1, 10**14), r.randint(1, 10**6), r.randint(2**53, 10**18), f"00{r.randint(1, 99)}"]))
         small = str(r.randint(1, 2**53))
-        form = r.choice(["{}", "{}", "{}", "+{}", "'{}", "'{}'", '="{}"', '"{}"', "{}."])
+        form = r.choice(["{}", "{}", "{}", "+{}", "'{}", "'{}'", '="{}"', '"{}"', "{}.", "-{}"])
         return r.choice([self.quoted(self.around(form.format(digits))), self.quoted(self.around(digits)), str(int(digits)),
-                         f"{small}.0", self.quoted(f"{small}.00"), self.quoted(self.around(self.text()))])
+                         f"{small}.0", self.quoted(f"{small}.00"), self.quoted(f"-{small}.0"), self.quoted(self.around(self.text()))])
 
     def time(self):
         r = self.random
@@ -85,7 +87,8 @@ class Readings:
                 clock += "." + r.choice(["0", "5", "500", "999999", "9999999", "000001", "0000009", "123456789",
                                          str(r.randint(0, 10**r.randint(1, 9) - 1))])
         hours = f"{r.randint(0, 14):02}{r.choice([':', ''])}{r.choice(['00', '30', '45'])}"
-        zone = r.choice(["", "", "Z", " UTC", " UTC", f"{r.choice('+-')}{hours}", f" {r.choice('+-')}{hours}", " +0000 UTC"])
+        zone = r.choice(["", "", "Z", " UTC", " UTC", f"{r.choice('+-')}{hours}", f" {r.choice('+-')}{hours}", " +0000 UTC", " utc", "Z[UTC]",
+                         f"{r.choice('+-')}{hours}[America/Sao_Paulo]"])
         return self.quoted(self.around(f"{date}{r.choice(['T', ' '])}{clock}{zone}", SPACES))
 
     def message(self, number):

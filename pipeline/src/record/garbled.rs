@@ -1,4 +1,5 @@
-//! Texts that were damaged before they were sent: lost characters, UTF-8 that was read as Windows-1252, and HTML.
+//! Texts that were damaged before they were sent: lost characters, UTF-8 that was read as Windows-1252, HTML, and letters
+//! that are still escapes of JSON, an address or an e-mail.
 
 /// Characters of the bytes 0x80 to 0x9f in Windows-1252; unassigned bytes are control characters.
 const WINDOWS_1252: [char; 32] = [
@@ -9,16 +10,24 @@ const WINDOWS_1252: [char; 32] = [
 /// Minimum and maximum length of the name of an HTML entity.
 const ENTITY_NAME: std::ops::RangeInclusive<usize> = 2..=8;
 
+const LOST: &str = "characters were lost when it was converted: export it again as UTF-8";
+
 /// Returns what happened to a text, and what to do; `None` if no damage is visible.
 pub(super) fn damage(text: &str) -> Option<&'static str> {
     if has_entity(text) {
         return Some("it is HTML: write the characters themselves");
     }
+    if has_escape(text) || text.contains("%20") || ['%', '='].into_iter().any(|mark| has_encoded_byte(text, mark)) {
+        return Some("its characters are encoded: write the characters themselves");
+    }
+    if has_lost_letter(text) {
+        return Some(LOST);
+    }
     if text.is_ascii() {
         return None;
     }
     if text.contains('\u{fffd}') {
-        return Some("characters were lost when it was converted: export it again as UTF-8");
+        return Some(LOST);
     }
     is_mojibake(text).then_some("it is UTF-8 that was read as Windows-1252: export it again as UTF-8")
 }
@@ -55,6 +64,34 @@ fn has_entity(text: &str) -> bool {
     })
 }
 
+/// Returns true if the text has an escape of JSON or Python, such as `\u00e3` or `\xe3`.
+fn has_escape(text: &str) -> bool {
+    let is_code = |code: Option<&str>| code.is_some_and(|code| code.bytes().all(|b| b.is_ascii_hexdigit()));
+    text.match_indices("\\u").any(|(at, _)| is_code(text.get(at + 2..at + 6)))
+        || text.match_indices("\\x").any(|(at, _)| is_code(text.get(at + 2..at + 4)))
+}
+
+/// Returns true if the text has a byte beyond ASCII in hexadecimal after this mark, next to letters or another one:
+/// `S%C3%A3o` of an address, `S=C3=A3o` of an e-mail. A mark alone is usual: `50%`, `A=B1`.
+fn has_encoded_byte(text: &str, mark: char) -> bool {
+    text.match_indices(mark).any(|(at, _)| {
+        let Some(code) = text.get(at + 1..at + 3) else { return false };
+        let is_byte = code.bytes().all(|b| b.is_ascii_hexdigit()) && !matches!(code.as_bytes()[0], b'0'..=b'7');
+        let before = text[..at].ends_with(char::is_alphabetic);
+        let next = text[at + 3..].chars().next();
+        let after = next.is_some_and(char::is_alphabetic);
+        is_byte && (next == Some(mark) || before && after || mark == '%' && (before || after))
+    })
+}
+
+/// Returns true if a letter is a question mark, as a conversion writes letters that its target does not have: `S?o`.
+fn has_lost_letter(text: &str) -> bool {
+    text.match_indices('?').any(|(at, _)| {
+        text[..at].trim_end_matches('?').ends_with(char::is_alphabetic)
+            && text[at..].trim_start_matches('?').starts_with(char::is_alphabetic)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +109,18 @@ mod tests {
             ("S&#227;o", "HTML"),
             ("S&#xE3;o", "HTML"),
             ("Faria &amp; Filhos", "HTML"),
+            ("S\\u00e3o", "encoded"),
+            ("S\\xe3o", "encoded"),
+            ("S%C3%A3o", "encoded"),
+            ("s%c3%a3o", "encoded"),
+            ("%C3%81gua", "encoded"),
+            ("Paran%E1", "encoded"),
+            ("Fazenda%20Um", "encoded"),
+            ("S=C3=A3o", "encoded"),
+            ("S=E3o", "encoded"),
+            ("S?o Jo?o", "lost"),
+            ("S??o", "lost"),
+            ("A?a\u{ed}", "lost"),
         ] {
             assert!(damage(text).is_some_and(|why| why.contains(word)), "{text}: {:?}", damage(text));
         }
@@ -91,6 +140,17 @@ mod tests {
             "Ã",
             "Faria & Filhos; Sul",
             "R&D; x",
+            "50%",
+            "Quota 50%AB",
+            "100% Nelore",
+            "A=B1",
+            "Lote=1",
+            "Qual?",
+            "Um? Dois",
+            "?",
+            "C:\\users",
+            "\\u00e",
+            "a\\x",
             "A&B",
             "& ;",
             "Łódź",

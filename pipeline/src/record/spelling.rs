@@ -12,7 +12,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 /// Reason why an id has no canonical spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
-    /// Scientific notation, such as `2.5994E+13`.
+    /// Scientific notation, such as `2.5994E+13` or `2.5994x10^13`.
     Digits,
     /// A point, comma, space or apostrophe may group digits or start a fraction, as in `25.994.051`.
     Grouping,
@@ -67,10 +67,11 @@ pub(super) fn has_invisible(name: &str) -> bool {
 /// Returns true if a name is a number in any form of an id, so that it is read like one.
 pub(super) fn is_numeric(name: &str) -> bool {
     let is_part = |c: char| c.is_numeric() || matches!(c, '.' | ',' | '=' | 'e' | 'E' | '+' | '-') || is_quote(c);
-    name.contains(char::is_numeric) && name.chars().all(is_part)
+    name.contains(char::is_numeric) && (name.chars().all(is_part) || is_scientific(name))
 }
 
 /// Returns the digits of an id that a program formatted as a float or marked as text; other texts are returned unchanged.
+/// A minus sign is part of the id: `-1.0` is `-1`.
 ///
 /// Three digits after a single point may be a fraction of zeros or thousands, so `1.000` is rejected. `1.`, `1.0`, `1.00`
 /// and `1.000000` become `1`.
@@ -82,17 +83,16 @@ pub(super) fn id(text: &str) -> Result<&str, Lost> {
     if is_digitlike(text) {
         return Err(Lost::Digitlike);
     }
-    if [char::is_whitespace, is_apostrophe].into_iter().any(|separator| is_grouped(text, separator)) {
-        return Err(Lost::Grouping);
-    }
-    let Some((whole, rest)) = text.split_once(['.', ',']) else {
-        return if is_scientific(text) { Err(Lost::Digits) } else { Ok(text) };
-    };
-    if !is_digits(whole) {
-        return Ok(text);
-    }
     if is_scientific(text) {
         return Err(Lost::Digits);
+    }
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    if [char::is_whitespace, is_apostrophe].into_iter().any(|separator| is_grouped(unsigned, separator)) {
+        return Err(Lost::Grouping);
+    }
+    let Some((whole, rest)) = unsigned.split_once(['.', ',']) else { return Ok(text) };
+    if !is_digits(whole) {
+        return Ok(text);
     }
     let groups = rest.split(['.', ',']);
     if whole.len() <= 3 && groups.clone().all(|group| group.len() == 3 && is_digits(group)) {
@@ -101,7 +101,8 @@ pub(super) fn id(text: &str) -> Result<&str, Lost> {
     if rest.bytes().any(|b| b != b'0') {
         return Ok(text);
     }
-    if is_beyond_double(whole) { Err(Lost::Digits) } else { Ok(whole) }
+    let sign = text.len() - unsigned.len();
+    if is_beyond_double(whole) { Err(Lost::Digits) } else { Ok(&text[..sign + whole.len()]) }
 }
 
 /// Pairs of quotes that a program may leave around a cell.
@@ -160,18 +161,42 @@ fn is_grouped(text: &str, separator: fn(char) -> bool) -> bool {
         && rest.all(|group| group.len() == 3 && is_digits(group))
 }
 
-/// Returns true for digits with a fraction and an exponent, or one digit with a signed exponent: `2.5994E+13`,
-/// `25.994E12`, `2E+13`. `1E5` is a valid pen name.
+/// Letters and signs that separate a number from its power of ten.
+const TIMES: [char; 5] = ['x', 'X', '×', '*', '·'];
+
+/// Returns true for a number with an exponent, as programs write it: `2.5994E+13`, `25.994E12`, `2E+13`, `2.5994 E+13`,
+/// `2.5994D+13` (Fortran), `2.5994x10^13`. `1E5` and `2.5D3` are valid pen names.
 fn is_scientific(text: &str) -> bool {
-    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
-    let (whole, fraction) =
-        mantissa.split_once(['.', ',']).map_or((mantissa, None), |(whole, rest)| (whole, Some(rest)));
+    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if let Some((mantissa, power)) = text.split_once(TIMES) {
+        return has_fraction(mantissa.trim_end()).is_some() && is_power_of_ten(power.trim_start());
+    }
+    let Some(at) = text.find(['e', 'E', 'd', 'D']) else { return false };
+    let (mantissa, exponent) = (text[..at].trim_end(), text[at + 1..].trim_start());
     let unsigned = exponent.strip_prefix(['+', '-']);
-    let is_number = match fraction {
-        Some(fraction) => fraction.is_empty() || is_digits(fraction),
-        None => whole.len() == 1 && unsigned.is_some(),
+    let is_clear = match has_fraction(mantissa) {
+        Some(false) => mantissa.len() == 1 && unsigned.is_some(),
+        Some(true) => text[at..].starts_with(['e', 'E']) || unsigned.is_some() || exponent.len() > 1,
+        None => false,
     };
-    is_number && is_digits(whole) && is_digits(unsigned.unwrap_or(exponent))
+    is_clear && is_digits(unsigned.unwrap_or(exponent))
+}
+
+/// Returns true if a decimal number has a fraction, which may be empty; `None` if the text is not a decimal number.
+fn has_fraction(text: &str) -> Option<bool> {
+    let Some((whole, fraction)) = text.split_once(['.', ',']) else { return is_digits(text).then_some(false) };
+    (is_digits(whole) && (fraction.is_empty() || is_digits(fraction))).then_some(true)
+}
+
+/// Returns true for `10^13`, `10**13` and `10¹³`.
+fn is_power_of_ten(text: &str) -> bool {
+    let Some(exponent) = text.strip_prefix("10").map(str::trim_start) else { return false };
+    if let Some(exponent) = exponent.strip_prefix('^').or_else(|| exponent.strip_prefix("**")) {
+        let exponent = exponent.trim_start();
+        return is_digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent));
+    }
+    let exponent = exponent.strip_prefix(['⁺', '⁻']).unwrap_or(exponent);
+    !exponent.is_empty() && exponent.chars().all(|c| matches!(c, '⁰' | '¹' | '²' | '³' | '⁴'..='⁹'))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -211,10 +236,21 @@ mod tests {
 
     #[test]
     fn a_farm_that_is_a_number_is_read_like_an_id() {
-        for name in ["123", "123.0", "'123", "1.23E+02", "=\"123\"", "１２３", "+123", "\u{201c}123\u{201d}"] {
+        for name in [
+            "123",
+            "123.0",
+            "'123",
+            "1.23E+02",
+            "1.23 E+02",
+            "1.23x10^2",
+            "=\"123\"",
+            "１２３",
+            "+123",
+            "\u{201c}123\u{201d}",
+        ] {
             assert!(is_numeric(name), "{name}");
         }
-        for name in ["Fazenda 7.0 Norte", "1 2", "E", "-", "", "7a", "São"] {
+        for name in ["Fazenda 7.0 Norte", "Fazenda 10^2", "2x10", "1 2", "E", "-", "", "7a", "São"] {
             assert!(!is_numeric(name), "{name}");
         }
     }
@@ -264,6 +300,22 @@ mod tests {
             ("25.994051003275E+12", Err(Lost::Digits)),
             ("25994,05e9", Err(Lost::Digits)),
             ("2.E13", Err(Lost::Digits)),
+            ("2.59941 E+13", Err(Lost::Digits)),
+            ("2.59941 e 13", Err(Lost::Digits)),
+            ("-2.5E+13", Err(Lost::Digits)),
+            ("+2.5E+13", Err(Lost::Digits)),
+            ("2.5994D+13", Err(Lost::Digits)),
+            ("2,5994d13", Err(Lost::Digits)),
+            ("2.59941x10^13", Err(Lost::Digits)),
+            ("2.59941 × 10^13", Err(Lost::Digits)),
+            ("2.59941*10**13", Err(Lost::Digits)),
+            ("2.59941×10¹³", Err(Lost::Digits)),
+            ("2.5D3", Ok("2.5D3")),
+            ("1D+3", Err(Lost::Digits)),
+            ("2x10", Ok("2x10")),
+            ("2.5x10m", Ok("2.5x10m")),
+            ("2.5x10", Ok("2.5x10")),
+            ("x10^13", Ok("x10^13")),
             ("２５９９４", Err(Lost::Digitlike)),
             ("٢٥٩", Err(Lost::Digitlike)),
             ("259\"", Err(Lost::Digitlike)),
@@ -272,6 +324,16 @@ mod tests {
             ("Área 5m²", Ok("Área 5m²")),
             ("A\"1\"", Ok("A\"1\"")),
             ("-5", Ok("-5")),
+            ("-1", Ok("-1")),
+            ("-1.0", Ok("-1")),
+            ("-1.", Ok("-1")),
+            ("-25994051003275,00", Ok("-25994051003275")),
+            ("-1.5", Ok("-1.5")),
+            ("-A.0", Ok("-A.0")),
+            ("--1.0", Ok("--1.0")),
+            ("-1.000", Err(Lost::Grouping)),
+            ("-25 994", Err(Lost::Grouping)),
+            ("-9007199254740993.0", Err(Lost::Digits)),
             ("12\u{200b}3", Err(Lost::Hidden)),
             ("12\r\n3", Err(Lost::Hidden)),
         ];

@@ -9,13 +9,31 @@ use chrono::{
 ///
 /// `None` if the text has another form or is a leap second, which no column can store.
 pub fn parse(text: &str) -> Option<DateTime<Utc>> {
-    let text = text.trim();
+    let text = without_region(text.trim())?;
     let naive = text.strip_suffix(" UTC").unwrap_or(text);
     if let Some(at) = digits(naive) {
         return Some(at.and_utc().trunc_subsecs(6));
     }
     let at = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok().or_else(|| slowly(text))?;
     (at.nanosecond() < 1_000_000_000).then(|| at.trunc_subsecs(6))
+}
+
+/// Removes the region that Java writes after the offset: `2023-01-01T00:00:00-03:00[America/Sao_Paulo]`. `None` if no offset
+/// is before it, or another one than that of UTC.
+fn without_region(text: &str) -> Option<&str> {
+    let Some(rest) = text.strip_suffix(']') else { return Some(text) };
+    let (time, region) = rest.split_once('[')?;
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'+' | b'-');
+    if region.is_empty() || !region.bytes().all(is_part) {
+        return None;
+    }
+    let is_utc = if time.ends_with(['Z', 'z']) {
+        true
+    } else {
+        let at = time.rfind(['+', '-']).filter(|&at| at > 10)?;
+        offset_of(&time[at..])?.local_minus_utc() == 0
+    };
+    (is_utc || !matches!(region, "UTC" | "Etc/UTC" | "GMT" | "Z")).then_some(time)
 }
 
 /// Parses the rarer forms: an offset without a colon or after a space, a zone abbreviation after the offset as Go
@@ -39,7 +57,7 @@ fn split_offset(text: &str) -> Option<(&str, FixedOffset)> {
         return Some((local.trim_end(), utc));
     }
     let (text, named) = match text.rsplit_once(' ') {
-        Some((rest, "UTC" | "GMT")) => (rest, Some(utc)),
+        Some((rest, "UTC" | "utc" | "GMT")) => (rest, Some(utc)),
         // Go's time.String: 2023-01-01 00:00:00 -0300 -03, or +0000 UTC.
         Some((rest, zone))
             if is_zone(zone) && rest.rsplit_once(' ').is_some_and(|(_, offset)| offset_of(offset).is_some()) =>
@@ -170,6 +188,12 @@ mod tests {
             "2023-01-01",
             "2023/01/01 00:00:00",
             "20230101T000000Z",
+            "2023-01-01 00:00:00 utc",
+            "2023-01-01T00:00:00Z[UTC]",
+            "2023-01-01T00:00Z[Europe/London]",
+            "2023-01-01T00:00:00+00:00[UTC]",
+            "2022-12-31T21:00:00-03:00[America/Sao_Paulo]",
+            "2022-12-31T21:00-03:00[America/Sao_Paulo]",
         ];
         for form in forms {
             assert_eq!(parse(form).map(as_canonical).as_deref(), Some("2023-01-01T00:00:00Z"), "{form}");
@@ -220,6 +244,13 @@ mod tests {
             "1672531200",
             "01/02/2023",
             "2023-01-01 00:00:00 America/Sao_Paulo",
+            "2023-01-01T00:00:00[America/Sao_Paulo]",
+            "2023-01-01T00:00:00-03:00[UTC]",
+            "2023-01-01T00:00:00-03:00[]",
+            "2023-01-01T00:00:00-03:00[[UTC]]",
+            "2023-01-01[UTC]",
+            "2023-01-01 00:00:00 brt",
+            "]",
             "2023-01-01 24:00:00",
             "01/02/2023 00:00:00",
             "2023-13-01 00:00:00 UTC",

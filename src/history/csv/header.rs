@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use pipeline::record::{Column, Slug};
 
 use super::super::text;
+use super::is_blank;
 use crate::herd::{COLUMNS, FIELDS};
 
 /// Columns of a file, in its order.
@@ -20,6 +21,8 @@ pub(super) struct HeaderCell {
     pub column: Option<Column>,
     /// True if the file has no name for it, or uses the name twice: the position is its name.
     pub anonymous: bool,
+    /// True if the file has no name for it.
+    pub unnamed: bool,
 }
 
 impl Header {
@@ -27,7 +30,12 @@ impl Header {
     pub(super) fn standard() -> Self {
         Self(
             FIELDS
-                .map(|column| HeaderCell { name: column.name().into(), column: Some(column), anonymous: false })
+                .map(|column| HeaderCell {
+                    name: column.name().into(),
+                    column: Some(column),
+                    anonymous: false,
+                    unnamed: false,
+                })
                 .into(),
         )
     }
@@ -41,7 +49,7 @@ impl Header {
             let name = column.map_or(written, |column| column.name().as_bytes());
             let anonymous = column.is_none() && (name.is_empty() || header.iter().any(|before| before.name == name));
             let name = if anonymous { format!("column_{number}").into_bytes() } else { name.to_vec() };
-            header.push(HeaderCell { name, column, anonymous });
+            header.push(HeaderCell { name, column, anonymous, unnamed: is_blank(written) });
         }
         Self(header)
     }

@@ -6,6 +6,7 @@
 //! | `header.rs` | [`Header`], the columns of a file |
 //! | `cells.rs` | cells and quotes of a row |
 //! | `number.rs` | decimal points and commas |
+//! | `split.rs` | rows with values in the wrong columns |
 //! | `suspect.rs` | rows that look valid and are not |
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ mod cells;
 mod detect;
 mod header;
 mod number;
+mod split;
 mod suspect;
 
 pub(super) use cells::{Quotes, cells, quotes};
@@ -27,6 +29,7 @@ pub use number::DecimalMark;
 use detect::{DELIMITERS, separator};
 use header::Header;
 use number::{shown_mark, with_point, without_mark};
+use split::{CellCounts, Row};
 use suspect::{Before, is_single_quoted};
 
 /// Minimum number of the ten names in a header in the middle of a file.
@@ -58,6 +61,8 @@ pub(super) struct Rows {
     marked: u64,
     /// Findings from the rows so far.
     before: Before,
+    /// Numbers of cells of the rows so far.
+    counts: CellCounts,
 }
 
 #[derive(Debug)]
@@ -73,13 +78,13 @@ enum Names {
 impl Rows {
     /// Returns a state for JSON lines, in which rows are only accepted after a header.
     pub(super) fn none() -> Self {
-        Self { csv: None, names: Names::None, marked: 0, before: Before::default() }
+        Self { csv: None, names: Names::None, marked: 0, before: Before::default(), counts: CellCounts::default() }
     }
 
     /// Returns a state in which rows start at the first line.
     pub(super) fn of(csv: Csv) -> Self {
         let names = if csv.header { Names::Expected } else { Names::Known(Header::standard()) };
-        Self { csv: Some(csv), names, marked: 0, before: Before::default() }
+        Self { csv: Some(csv), names, marked: 0, before: Before::default(), counts: CellCounts::default() }
     }
 
     /// Returns the format of the rows; `None` without any.
@@ -117,7 +122,7 @@ impl Rows {
         let place = |why: String| if is_first && number == 1 { why } else { format!("line {number}: {why}") };
         header.check(line).map_err(|why| Cause::Rejected(place(why)))?;
         self.names = Names::Known(header);
-        self.before = Before::default();
+        (self.before, self.counts) = (Before::default(), CellCounts::default());
         let decimal = (delimiter == b',').then_some(DecimalMark::Point);
         self.csv.get_or_insert(Csv { delimiter, decimal, header: true });
         Ok(true)
@@ -133,22 +138,24 @@ impl Rows {
 
     /// Returns a row as a JSON object; `None` for a row without any value. A short row lacks its last fields.
     ///
-    /// A row with more cells than columns, or with broken quotes, would have values in the wrong columns. Its last field
-    /// becomes a list with the reason, which is rejected as a value. So does that of the row with which the file ends
-    /// (`is_last`, without a line feed) before its last column.
+    /// A row with more cells than columns, a value in a column without a name, or broken quotes has values in the wrong
+    /// columns. Its last field becomes a list with the reason, which is rejected as a value. So does that of the row with
+    /// which the file ends (`is_last`, without a line feed) before its last column.
     ///
     /// # Errors
-    /// Returns an error if the file has numbers with decimal points and others with decimal commas, or another quote
-    /// character.
+    /// Returns an error if the file has numbers with decimal points and others with decimal commas, another quote
+    /// character, or rows of which a value may have been split.
     pub(super) fn message(&mut self, row: &[u8], line: u64, is_last: bool) -> Result<Option<Vec<u8>>, Cause> {
         let (Names::Known(header), Some(csv)) = (&self.names, &mut self.csv) else { return Ok(None) };
         let mut cells = cells(row, csv.delimiter);
         if cells.iter().all(|cell| is_blank(cell)) {
             return Ok(None);
         }
+        let all = cells.len();
         while cells.len() > header.len() && cells.last().is_some_and(|cell| is_blank(cell)) {
             cells.pop();
         }
+        let blanks = all - cells.len();
         let unexpected = cells.split_off(cells.len().min(header.len()));
         if is_single_quoted(&cells, header) {
             return Err(Cause::Rejected(format!(
@@ -156,7 +163,11 @@ impl Rows {
             )));
         }
         let defect = match quotes(row, csv.delimiter) {
-            Quotes::Closed if unexpected.is_empty() => self.before.defect(&cells, header, is_last),
+            Quotes::Closed if unexpected.is_empty() => {
+                let split = Row { cells: &cells, blanks, delimiter: csv.delimiter, line };
+                let split = self.counts.defect(split, header).map_err(Cause::Rejected)?;
+                split.or_else(|| self.before.defect(&cells, header, is_last))
+            }
             Quotes::Closed => Some(format!("{} cells for {} columns", header.len() + unexpected.len(), header.len())),
             Quotes::Open => Some("a quote is not closed".to_owned()),
             Quotes::Broken => Some("text after a closing quote".to_owned()),
