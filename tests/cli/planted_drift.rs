@@ -3,7 +3,7 @@
 use pipeline::record::Column;
 use pipeline::record::row::{ColumnType, TableSchema};
 use testkit::planted_drift::{
-    Case, Damage, Finding, World, archive, assert_same, found_in, to_folder, to_s3, to_sqlite,
+    Case, Damage, World, archive, assert_same, found_by_quick, found_in, to_folder, to_s3, to_sqlite,
 };
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Scene};
@@ -57,12 +57,7 @@ fn is_found(cases: &[Case], share: f64, gaps: usize) {
     assert_eq!(warm.json["cache"]["misses"], warm.json["unreadable"]);
     assert_eq!(warm.json["hash_totals"], cold.json["hash_totals"]);
     scene.run(&["reconcile", "--quick", "--drift", "quick.ndjson"]);
-    // Copies are opened, because their names show that there are two.
-    let copies: Vec<_> = damage.findings.iter().filter(|finding| finding.kind == "duplicate_object").collect();
-    let is_copy = |finding: &Finding| copies.iter().any(|copy| copy.key == finding.key);
-    let is_shown = |finding: &&Finding| finding.shows_in_names() || finding.kind == "forged_id" && is_copy(finding);
-    let in_names = damage.findings.iter().filter(is_shown).cloned().collect();
-    assert_same(&found_in(&scene.path("quick.ndjson")), &in_names, "--quick");
+    assert_same(&found_in(&scene.path("quick.ndjson")), &found_by_quick(&damage.findings), "--quick");
 }
 
 #[test]

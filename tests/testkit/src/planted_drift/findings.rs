@@ -37,8 +37,8 @@ impl Finding {
         Self::new("differing", id, Some(key), fields)
     }
 
-    /// Returns true if `--quick` finds it, which opens only objects without a row.
-    pub fn shows_in_names(&self) -> bool {
+    /// Returns true if names alone show it.
+    fn shows_in_names(&self) -> bool {
         match &*self.kind {
             "lake_only" | "warehouse_only" | "duplicate_object" => true,
             "differing" => self.fields == ["id_treated_data"],
@@ -46,6 +46,14 @@ impl Finding {
             _ => false,
         }
     }
+}
+
+/// Returns the findings of `--quick`, which opens only objects without a row, and copies.
+pub fn found_by_quick(findings: &Findings) -> Findings {
+    let copies: Vec<_> = findings.iter().filter(|finding| finding.kind == "duplicate_object").collect();
+    let is_copy = |finding: &Finding| copies.iter().any(|copy| copy.key == finding.key);
+    let is_found = |finding: &&Finding| finding.shows_in_names() || finding.kind == "forged_id" && is_copy(finding);
+    findings.iter().filter(is_found).cloned().collect()
 }
 
 /// Returns the findings of a drift file; asserts that none is listed twice.

@@ -13,7 +13,7 @@ mod findings;
 mod stores;
 
 pub use damage::{Case, Damage, World};
-pub use findings::{Finding, Findings, assert_same, found_in};
+pub use findings::{Finding, Findings, assert_same, found_by_quick, found_in};
 pub use stores::{archive, insert, long_ago, to_folder, to_s3, to_sqlite};
 
 /// Every kind of finding, with the counter of the audit's JSON that it adds to.
