@@ -3,7 +3,7 @@
 use pipeline::record::Column;
 use pipeline::record::row::{ColumnType, TableSchema};
 use testkit::planted_drift::{
-    Case, Damage, World, archive, assert_same, found_by_quick, found_in, to_folder, to_s3, to_sqlite,
+    Case, Damage, Finding, World, archive, assert_same, found_by_quick, found_in, to_folder, to_s3, to_sqlite,
 };
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Scene};
