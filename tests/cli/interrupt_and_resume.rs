@@ -26,9 +26,9 @@ fn ctrl_c_finishes_in_flight_work_and_prints_how_to_resume() {
     let scene = Scene::embedded().with_s3(&s3);
     let count = more_readings(&scene);
     scene.run(&["init"]).expect(0, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
+    s3.dials().change(|dials| dials.latency = Duration::from_millis(250));
     let child = scene.start(&["backfill", "history.json", "--output", "json"]);
-    wait_for("rows are written", || scene.rows() > 0);
+    wait_for("objects are written", || s3.dials().counts().requests(Op::Put) > 20);
     signal(&child, "-INT");
     let ran = Ran::of(&child.wait_with_output().unwrap());
     ran.expect(3, &[]);
