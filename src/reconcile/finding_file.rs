@@ -28,7 +28,7 @@ pub struct DriftWriter {
 #[derive(Debug)]
 struct DriftFile {
     file: BufWriter<File>,
-    half: TempPath,
+    unfinished: TempPath,
     path: PathBuf,
 }
 
@@ -48,9 +48,9 @@ impl DriftWriter {
                 let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
                 let dir = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let folder = dir.unwrap_or(Path::new("."));
-                let (file, half) = temp_file_in(folder)?.into_parts();
+                let (file, unfinished) = temp_file_in(folder)?.into_parts();
                 let findings = tempfile::tempfile_in(folder)?;
-                (findings, Some(DriftFile { file: BufWriter::new(file), half, path }))
+                (findings, Some(DriftFile { file: BufWriter::new(file), unfinished, path }))
             }
         };
         Ok(Self { findings: BufWriter::new(findings), drift, baseline: None })
@@ -92,7 +92,7 @@ impl DriftWriter {
     pub fn finish_with(self, planned: impl Fn(&Finding) -> Option<Action>) -> io::Result<WrittenFindings> {
         let file = self.findings.into_inner().map_err(io::IntoInnerError::into_error)?;
         let findings = WrittenFindings { file, since: self.baseline.map(Baseline::finish) };
-        if let Some(DriftFile { mut file, half, path }) = self.drift {
+        if let Some(DriftFile { mut file, unfinished, path }) = self.drift {
             for finding in findings.read()? {
                 let finding = finding?;
                 let drift = Drift::from(&finding).with_repair(planned(&finding));
@@ -101,7 +101,7 @@ impl DriftWriter {
             }
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;
-            half.persist(path).map_err(|e| e.error)?;
+            unfinished.persist(path).map_err(|e| e.error)?;
         }
         Ok(findings)
     }

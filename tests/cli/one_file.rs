@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
-use testkit::s3::S3Server;
+use testkit::s3::{Op, S3Server};
 use testkit::{BUCKET, Ran, Scene, wait_for};
 
 /// Returns the file names in the scene that begin with the warehouse's name.
@@ -122,7 +122,9 @@ fn the_warehouse_is_one_file_after_a_second_ctrl_c() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     let mut child = under_way(&s3, &scene);
-    s3.dials().change(|dials| dials.latency = Duration::from_secs(90)); // in-flight work takes long
+    s3.dials().change(|dials| dials.latency = Duration::from_secs(90));
+    s3.dials().reset_counts();
+    wait_for("requests take long", || s3.dials().counts().requests(Op::Put) > 0);
     wait_for("the process ends", || {
         signal(&child, "-INT");
         std::thread::sleep(Duration::from_millis(300));
