@@ -133,6 +133,10 @@ fn first_of(text: &[u8]) -> Option<u8> {
 /// Returns the objects of a line with several, or with a comma after the only one; empty if the line is a single message of
 /// any kind.
 pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
+    let is_one = line.starts_with(b"{") && memchr::memchr(b'}', line) == Some(line.len() - 1);
+    if is_one {
+        return Vec::new(); // the usual line, found without a scan of every byte
+    }
     let (mut found, mut rest) = (Vec::new(), line);
     let is_array = line.trim_ascii_start().starts_with(b"[");
     if is_array {
