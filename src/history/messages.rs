@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io::BufRead;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use pipeline::intake::envelope::Envelope;
 use pipeline::record::DateOrder;
 
@@ -18,6 +19,9 @@ use super::objects::{self, Objects};
 use super::report::{Format, InputReport};
 use super::text::{LineDecoder, reject_other_text};
 use super::{InputMessage, InputSettings};
+
+/// Member of every envelope of SNS.
+static ENVELOPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"TopicArn\""));
 
 /// A text file that is being read.
 pub(super) struct Messages<R> {
@@ -152,7 +156,7 @@ impl<R: BufRead> Messages<R> {
         let mut body = Bytes::from(text);
         if let Some(letter) = dead_letter::message_in(&body) {
             (body, self.dead_letters) = (letter, true);
-        } else if memchr::memmem::find(&body, b"\"TopicArn\"").is_some()
+        } else if ENVELOPE.find(&body).is_some()
             && let Some(envelope) = Envelope::parse(&body)
         {
             body = envelope.message.into(); // a file of what an SQS queue or a stream received from the topic

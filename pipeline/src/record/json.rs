@@ -95,6 +95,10 @@ impl<'a> Fields<'a> {
     /// Returns an error if the text is damaged or a placeholder, or an id whose digits are lost, grouped or mixed with
     /// others.
     fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
+        let is_id = matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote);
+        if is_id && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(text); // nearly every id: digits have one spelling
+        }
         if let Some(why) = garbled::damage(&text) {
             return Err(Rejection::Garbled { field, found: quoted(&text), why });
         }
@@ -102,7 +106,6 @@ impl<'a> Fields<'a> {
             Cow::Borrowed(text) => spelling::tidy(text),
             Cow::Owned(text) => Cow::Owned(spelling::tidy(&text).into_owned()),
         };
-        let is_id = matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote);
         let is_empty_id = is_id && !tidy.is_empty() && !tidy.contains(char::is_alphanumeric);
         if is_placeholder(&tidy) || is_empty_id {
             return Err(Rejection::Placeholder { field, found: quoted(&tidy) });
@@ -161,7 +164,7 @@ impl Source for Fields<'_> {
         if text.trim().is_empty() {
             return Err(Rejection::Empty { field });
         }
-        let chars = text.chars().count();
+        let chars = if text.len() > MAX_TEXT_CHARS { text.chars().count() } else { 0 };
         if chars > MAX_TEXT_CHARS {
             return Err(Rejection::TooLong { field, chars, limit: MAX_TEXT_CHARS });
         }
