@@ -1,19 +1,20 @@
 //! Schema of the warehouse: the numbered files in `sql/`, and the columns of an existing table.
 //!
-//! Each [`SchemaStep`] creates one object, and runs if the object does not exist. `init` never alters an existing table, so
-//! there are no ALTER steps:
+//! Each [`SchemaStep`] creates one object, and runs if the object does not exist. So far none alters an existing table:
 //!
 //! - A new view or index is a new numbered file and a line in `steps!`.
 //! - A new column goes into `0001_table.sql`, for new tables, and into the table of [`Column`]. Existing tables are checked by
 //!   [`table_schema`]: a missing column is an error that names it, and the operator adds it with ALTER TABLE. `column.rs` of
 //!   [`crate::record`] has all steps.
+//! - If `init` should add it instead, that is a numbered file with ALTER TABLE, a line in `steps!` after the table, and a
+//!   variant of [`SchemaObject`] for a column, with its queries; the compiler names them. `bundle` writes all files in one
+//!   directory, so the head of such a file says that it is for tables that lack the column.
 
 use super::{Error, Reason, TableName};
 use crate::record::row::{ColumnType, TableSchema};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
-/// Kind of object that a step creates. A step for an existing object, such as a column, needs a variant with its own query
-/// of `information_schema`.
+/// Kind of object that a step creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SchemaObject {
     Table,
@@ -22,6 +23,16 @@ pub(super) enum SchemaObject {
 }
 
 impl SchemaObject {
+    /// Returns true if the shadow table of a replay needs the step too. A view is about the table that it replaces; a change
+    /// of existing tables is not needed, because a shadow table is created with all columns.
+    #[cfg(feature = "bulk")]
+    pub(super) const fn is_for_shadow_tables(self) -> bool {
+        match self {
+            Self::Table | Self::Index => true,
+            Self::View => false,
+        }
+    }
+
     /// Returns the query that counts the objects of that name on MySQL; its arguments are the name and the table.
     pub(super) const fn count_on_mysql(self) -> &'static str {
         match self {

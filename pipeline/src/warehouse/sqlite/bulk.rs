@@ -243,11 +243,7 @@ impl BulkWarehouse for Sqlite {
         let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?";
         let made = self.query_strings(sql, &[self.table.as_str()]).await?;
         let like = made.first().and_then(|made| made.find('(').map(|at| &made[at..]));
-        let wanted = |creates| match like {
-            Some(_) => matches!(creates, SchemaObject::Table | SchemaObject::Index),
-            None => creates != SchemaObject::View,
-        };
-        for step in schema::SQLITE.iter().filter(|step| wanted(step.creates)) {
+        for step in schema::SQLITE.iter().filter(|step| step.creates.is_for_shadow_tables()) {
             let sql = match (step.creates, like) {
                 (SchemaObject::Table, Some(like)) => format!("CREATE TABLE \"{shadow}\" {like}"),
                 _ => step.sql(shadow),

@@ -32,7 +32,7 @@ impl MySql {
             self.sessions.run(format!("CREATE TABLE `{shadow}` LIKE `{}`", self.table)).await?;
             return Ok(true);
         }
-        for step in schema::MYSQL.iter().filter(|step| step.creates != SchemaObject::View) {
+        for step in schema::MYSQL.iter().filter(|step| step.creates.is_for_shadow_tables()) {
             self.sessions.run(step.sql(shadow)).await?;
         }
         Ok(true)
@@ -114,7 +114,7 @@ impl MySql {
         Ok(found)
     }
 
-    /// Returns the columns in addition to the 13 that have values; generated columns are computed again.
+    /// Returns the columns that no record has and that have values; generated columns are computed again.
     async fn lost_columns(&self) -> Result<Vec<String>, Error> {
         let mut lost = Vec::new();
         for column in self.described().await?.into_iter().filter(|column| !column.generated) {
