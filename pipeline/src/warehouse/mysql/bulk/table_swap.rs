@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use super::super::MySql;
 use crate::record::Column;
 use crate::warehouse::bulk::lost_column;
-use crate::warehouse::schema::{self, SchemaObject};
+use crate::warehouse::mysql::sql_files::STEPS;
+use crate::warehouse::schema::SchemaObject;
 use crate::warehouse::{Error, Reason, TableName};
 
 /// Maximum wait for the lock of a table that is renamed, in seconds.
@@ -32,7 +33,7 @@ impl MySql {
             self.sessions.run(format!("CREATE TABLE `{shadow}` LIKE `{}`", self.table)).await?;
             return Ok(true);
         }
-        for step in schema::MYSQL.iter().filter(|step| step.creates.is_for_shadow_tables()) {
+        for step in STEPS.iter().filter(|step| step.creates.is_for_shadow_tables()) {
             self.sessions.run(step.sql(shadow)).await?;
         }
         Ok(true)

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::tls_mode::TlsMode;
+use crate::warehouse::TlsMode;
 
 /// Hint on valid options, for error messages.
 const KNOWN: &str = "known options: ssl-mode, ssl-ca, ssl-cert, ssl-key, socket, collation, statement-cache-capacity";
