@@ -4,7 +4,7 @@
 //!
 //! A new type is the last line of its table, otherwise existing seeds give other histories. A new subtype of malformed changes
 //! the histories with plain `malformed=RATE` in any case, because that draws from all subtypes: then
-//! `generate/checksums.txt` changes too, and the CHANGELOG says so. The truth file calls the subtype `kind`.
+//! `generate/checksums.txt` changes too, and the CHANGELOG needs a line. The truth file calls the subtype `kind`.
 
 use std::fmt;
 

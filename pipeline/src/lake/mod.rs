@@ -21,7 +21,7 @@
 //! around another one, in a file here, which `open_lake` of the toolkit (`src/cli/flags.rs`) puts around the back end. Its
 //! flag is a field of `LakeRequestFlags` there. `src/inventory/lake.rs` of the toolkit is an example of forwarding. Forward
 //! every method, also those with a default body. A limit also wraps what `sibling` and `as_of` return, with one budget for all:
-//! parts are read from a sibling. `--listing` opens the bucket of the inventory as a second lake, with a budget of its own. The
+//! parts are read from a sibling. `--listing` opens the bucket of the inventory as a second lake, with a second budget. The
 //! reader is the wrong place: parts, rechecks and repairs read without it.
 
 use std::fmt;

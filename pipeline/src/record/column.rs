@@ -14,8 +14,8 @@
 //!    column is rejected.
 //! 4. The columns of both tables in `lambda/template.yaml`. A test fails without them.
 //!
-//! The compiler names literals of `Reading`, all of them in tests. Tests with rows or tables of their own are found by their
-//! failure: `tests/live/legacy_lake.rs`, `tests/live/planted_drift.rs`, `tests/differential/stores.py`.
+//! Statements of the Rust tests follow from the table. The independent code in Python (`tests/differential`) names the columns,
+//! and fails without the new one.
 //!
 //! Caches of audits and existing parts have other columns then, and are not trusted: records are read from objects until
 //! `ruminate compact` has written the parts again. Do that before objects are deleted, because `restore` does not read old
@@ -27,7 +27,7 @@
 //! for it before the column is added.
 //!
 //! - **No object has it:** add the column to `Column::IN_ID` too, after the others. Readings without it keep their ids, and a
-//!   reading that is corrected in this field only gets an id of its own.
+//!   reading that is corrected in this field only gets another id.
 //! - **Objects have it:** leave the column out of `Column::IN_ID`, because their ids were computed without it. With it they
 //!   would be reported as forged (`forged_id`), and a redelivered message would get a second id and a second object. The price:
 //!   of two messages that differ in this field only, the first one is stored.

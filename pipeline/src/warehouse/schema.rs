@@ -9,7 +9,7 @@
 //!   [`crate::record`] has all steps.
 //! - If `init` should add it instead, that is a numbered file with ALTER TABLE, a line in `steps!` after the table, and a
 //!   variant of [`SchemaObject`] for a column, with its queries; the compiler names them. `bundle` writes all files in one
-//!   directory, so the head of such a file says that it is for tables that lack the column.
+//!   directory, so a comment at the top of such a file states that it is for tables that lack the column.
 
 use super::{Error, Reason, TableName};
 use crate::record::row::{ColumnType, TableSchema};
