@@ -31,8 +31,8 @@
 //! - **Objects have it:** leave the column out of `Column::IN_ID`, because their ids were computed without it. With it they
 //!   would be reported as forged (`forged_id`), and a redelivered message would get a second id and a second object. The price:
 //!   of two messages that differ in this field only, the first one is stored.
-//! - Either way, an object whose field has an invalid value for the column, such as `"n/d"` in a number, is rejected from then
-//!   on. Its rows lack the value until `reconcile --repair warehouse` or `replay --on-conflict overwrite` writes it.
+//!   An object whose field has an invalid value for the column, such as `"n/d"` in a number, is rejected from then on. The rows
+//!   of the others lack the value until `reconcile --repair warehouse` or `replay --on-conflict overwrite` writes it.
 
 use std::fmt;
 
