@@ -71,10 +71,9 @@ pub(super) struct LakeFlags {
 
 /// Requests to the lake, of all commands that read it.
 #[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "Stores")]
 pub(super) struct LakeRequestFlags {
     /// Maximum attempts per lake request
-    #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_attempts, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_attempts, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Stores")]
     max_attempts: u32,
 }
 

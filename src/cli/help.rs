@@ -100,8 +100,8 @@ const OTHER_HEADINGS: &[(&str, &str, &str)] = &[
     ("restore", "to", "Output"),
 ];
 
-/// Flags by heading; a flag has the same heading in every command, except for [`OTHER_HEADINGS`]. A group of flags that has one
-/// heading may state it itself, with `next_help_heading` as `LakeRequestFlags` does.
+/// Flags by heading; a flag has the same heading in every command, except for [`OTHER_HEADINGS`]. A flag that only one struct
+/// declares may have its `help_heading` there instead, as those of `LakeRequestFlags` do.
 const HEADINGS: &[(&str, &[&str])] = &[
     (
         "Stores",
