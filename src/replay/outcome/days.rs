@@ -28,7 +28,9 @@ pub struct DayCounts {
 
 /// Number of objects by [`Counter::is_missing`]; of the conflicting rows, only those that were kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct MissingCounts(BTreeMap<Counter, u64>);
+struct MissingCounts {
+    by_counter: BTreeMap<Counter, u64>,
+}
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_zero(n: &u64) -> bool {
@@ -53,12 +55,12 @@ impl DayCounts {
 
     /// Returns the number of objects whose records should be in the warehouse with the lake's values, and are not.
     pub fn missing(&self) -> u64 {
-        self.missing.0.values().sum()
+        self.missing.by_counter.values().sum()
     }
 
     /// Returns the counters of the missing objects, in display order, without those that are 0.
     pub fn missing_by_counter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
-        self.missing.0.iter().map(|(counter, n)| (*counter, *n))
+        self.missing.by_counter.iter().map(|(counter, n)| (*counter, *n))
     }
 
     /// Adds the counts of another.
@@ -80,7 +82,7 @@ impl<const N: usize> From<[(Counter, u64); N]> for DayCounts {
 impl MissingCounts {
     fn add(&mut self, counter: Counter, n: u64) {
         if n > 0 {
-            *self.0.entry(counter).or_default() += n;
+            *self.by_counter.entry(counter).or_default() += n;
         }
     }
 }
@@ -88,7 +90,7 @@ impl MissingCounts {
 /// Serializes to a map of counts by the short name of the counter.
 impl Serialize for MissingCounts {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.0.iter().map(|(counter, n)| (counter.spec().short_name(), n)))
+        to.collect_map(self.by_counter.iter().map(|(counter, n)| (counter.spec().short_name(), n)))
     }
 }
 

@@ -19,7 +19,7 @@ pub fn create_table(key: &str, weight: &str) -> String {
 pub fn copy_rows(values: &[(Column, &str)], of: &str) -> String {
     let value = |column: Column| {
         let other = values.iter().find(|(changed, _)| *changed == column);
-        other.map_or(column.name(), |(_, value)| value)
+        other.map_or(column.name(), |(_, value)| *value)
     };
     let (names, values) = (Column::ALL.map(Column::name).join(", "), Column::ALL.map(value).join(", "));
     format!("INSERT INTO historico_consumo ({names}) SELECT {values} FROM historico_consumo {of}")

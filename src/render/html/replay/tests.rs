@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::category::ObjectCategory;
-use crate::outcome::{CommandOutcome as _, ShardTimes};
+use crate::outcome::{CommandOutcome as _, Counter as _, ShardTimes};
 use crate::reader::Skip;
 use crate::render::html::unbroken::without_marks;
 use crate::render::html::{MOST_BYTES, render, write};
