@@ -1,4 +1,4 @@
-//! Requests of a run to S3, and what they cost.
+//! Requests of a run to S3, and what they cost. Other stores have other prices and classes: nothing here knows them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

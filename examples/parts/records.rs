@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use pipeline::lake::Key;
 use pipeline::record::{Reading, Record, Rules};
+use serde_json::json;
 use uuid::Builder;
 
 const FARMS: u64 = 8;
@@ -37,18 +38,19 @@ impl Herd {
         let chance = mixed(n);
         let (farm, data) = self.place(n);
         let tenth = |from: u64, width: u64, shift: u32| (from * 10 + (chance >> shift) % (width * 10)) as f64 / 10.0;
-        let reading = Reading {
-            id_curral: format!("2855170000{:04}", chance % 500),
-            id_raca: if chance.is_multiple_of(3) { "28551700000020".into() } else { "9000001".into() },
-            id_lote: format!("2855170001{:04}", n / FARMS % 500),
-            peso_entrada: tenth(170, 330, 8),
-            peso_medio: tenth(291, 416, 16),
-            data,
-            quantidade_animais: 14 + ((chance >> 24) % 70) as i32,
-            dia_confinamento: 6 + ((chance >> 32) % 207) as i32,
-            consumo_real: 2.2 + ((chance >> 40) % 17_100) as f64 / 1_000.0,
-            cod_cliente: format!("Fazenda{farm:02}"),
-        };
+        let message = json!({
+            "id_curral": format!("2855170000{:04}", chance % 500),
+            "id_raca": if chance.is_multiple_of(3) { "28551700000020" } else { "9000001" },
+            "id_lote": format!("2855170001{:04}", n / FARMS % 500),
+            "peso_entrada": tenth(170, 330, 8),
+            "peso_medio": tenth(291, 416, 16),
+            "data": data,
+            "quantidade_animais": 14 + (chance >> 24) % 70,
+            "dia_confinamento": 6 + (chance >> 32) % 207,
+            "consumo_real": 2.2 + ((chance >> 40) % 17_100) as f64 / 1_000.0,
+            "cod_cliente": format!("Fazenda{farm:02}"),
+        });
+        let reading = Reading::parse(message.to_string().as_bytes()).expect("a message with all fields");
         let processed = data + TimeDelta::microseconds(1_234_000 + (chance % 1_000) as i64);
         let mut record = Record::from_reading(reading, Rules::default(), processed);
         if self.ids == Ids::Random {

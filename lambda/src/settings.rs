@@ -51,7 +51,8 @@ impl Settings {
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let lake = variable("RUMINATE_LAKE").ok_or("RUMINATE_LAKE is not set: give s3://bucket/prefix")?;
-        let LakeUrl::S3 { bucket, prefix } = lake.parse().map_err(|e| format!("RUMINATE_LAKE: {e}"))? else {
+        let url: LakeUrl = lake.parse().map_err(|e| format!("RUMINATE_LAKE: {e}"))?;
+        let Some((bucket, prefix)) = url.bucket_and_prefix() else {
             return Err(format!(
                 "RUMINATE_LAKE {lake:?} is not an s3://bucket/prefix address: a Lambda's files are not kept"
             )
@@ -63,8 +64,8 @@ impl Settings {
         let encryption = Encryption::try_new(sse, variable(SSE_KEY)).map_err(|e| format!("{SSE_KEY}: {e}"))?;
         let required = variable(REQUIRED).map(|value| value.to_ascii_lowercase());
         Ok(Self {
-            bucket,
-            prefix,
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
             unconditional: match required.as_deref() {
                 None | Some("false" | "0") => Unconditional::Emulate,
                 Some("true" | "1") => Unconditional::Refuse,

@@ -235,8 +235,8 @@ mod tests {
         }
     }
 
-    /// Returns a valid value of each flag that is not its default.
-    fn sample(command: &str, flag: &str) -> &'static str {
+    /// Returns a valid value of each flag that is not its default: of the flag, otherwise of its kind of value.
+    fn sample(command: &str, flag: &str, value: &str) -> &'static str {
         match flag {
             "lake" => "s3://bucket/a-b",
             "warehouse" | "replica" => "mysql://ana@h:3307/d?ssl-mode=REQUIRED",
@@ -244,22 +244,9 @@ mod tests {
             "table" | "view" => "other",
             "listing" => "inventory:s3://inventory/lake/daily/manifest.json",
             "farm" => "fazenda_um",
-            "from" | "to" | "start" | "data-from" | "data-to" => "2026-02-03",
-            "processed-until" | "as-of" => "2026-11-22T18:00:00Z",
             "stop-before" => "14m",
-            "linger"
-            | "watch-timeout"
-            | "max-replica-lag"
-            | "unavailable-timeout"
-            | "drop-after"
-            | "connect-timeout" => "1.5s",
-            "sort-memory" => "1.5GB",
-            "meta-rate" => "0.03",
             "parts" => "never",
             "engine" => "trino",
-            "month" => "2026-11",
-            "since" => "2026-02-03",
-            "max-repairs" | "max-drift" => "0.5%",
             "repair" => "both",
             "trust" => "warehouse",
             "on-conflict" => "overwrite",
@@ -272,7 +259,6 @@ mod tests {
             "faults" => "late=0.1,malformed.text=0.2",
             "part" => "2/4",
             "generate" => "farms=2,late=0.1",
-            "rate" => "500/s",
             "stages" => "ramp:0-200/s:5s,hold:200/s",
             "speed" => "60x",
             "fail-if" => "p99 > 500ms; failed > 0",
@@ -282,35 +268,19 @@ mod tests {
             "sse" => "AES256",
             "throttle-query" => "SELECT 'it''s' > 0",
             "listen" => "127.0.0.1:0",
-            _ if is_number(flag) => "7",
-            _ => "a file's name",
+            _ => match value {
+                "N" | "K" => "7",
+                "N/s" => "500/s",
+                "N|P%" => "0.5%",
+                "FRACTION" => "0.03",
+                "SIZE" => "1.5GB",
+                "DURATION" | "DURATION|never" => "1.5s",
+                "DATE" => "2026-02-03",
+                "TIMESTAMP" | "TIMESTAMP|DATE" => "2026-11-22T18:00:00Z",
+                "MONTH" => "2026-11",
+                _ => "a file's name",
+            },
         }
-    }
-
-    fn is_number(flag: &str) -> bool {
-        let numbers = [
-            "connections",
-            "max-connections",
-            "max-decompression-ratio",
-            "max-attempts",
-            "concurrency",
-            "max-missing",
-            "max-threads-running",
-            "rows-per-second",
-            "skip",
-            "halt-after",
-            "farms",
-            "lots",
-            "days",
-            "seed",
-            "threads",
-            "max-messages",
-            "shards",
-            "shard",
-            "shards-at-once",
-            "objects-per-shard",
-        ];
-        numbers.contains(&flag)
     }
 
     /// Returns the arguments that a flag requires.
@@ -333,7 +303,9 @@ mod tests {
         for (name, sub) in super::super::help::commands(&super::super::command()) {
             let name = &*name;
             let own = sub.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_global_set());
-            for (flag, action) in own.filter_map(|arg| Some((arg.get_long()?, arg.get_action()))) {
+            for (flag, arg) in own.filter_map(|arg| Some((arg.get_long()?, arg))) {
+                let action = arg.get_action();
+                let value = arg.get_value_names().map_or_else(String::new, |names| names.join(" "));
                 let needed = match flag {
                     "generate" => &["--topic", "local"][..],
                     "lake" if name == "backfill" => &["a.json"],
@@ -352,10 +324,10 @@ mod tests {
                 words.extend(name.split(' ').chain(needed.iter().chain(extra).copied()).map(str::to_owned));
                 words.push(format!("--{flag}"));
                 if action.takes_values() {
-                    words.push(sample(name, flag).to_owned());
+                    words.push(sample(name, flag, &value).to_owned());
                 }
                 if matches!(action, ArgAction::Append) {
-                    words.extend([format!("--{flag}"), sample(name, flag).to_owned()]);
+                    words.extend([format!("--{flag}"), sample(name, flag, &value).to_owned()]);
                 }
                 let (cli, line) = parse(&words);
                 let printed = line.to_string();

@@ -1,6 +1,6 @@
 //! `ruminate ddl`: SQL that creates tables over the lake and its parts in a query engine.
 
-use super::flags::slug;
+use super::flags::{lake_help, slug};
 use super::times::day;
 use crate::ddl::{self, Engine, Tables};
 use crate::render::Rendered;
@@ -20,8 +20,7 @@ pub(super) struct Args {
     /// Query engine
     #[arg(long, value_enum, value_name = "ENGINE")]
     engine: Engine,
-    /// Lake URL: s3://bucket/prefix or a directory
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = lake_help(""))]
     lake: LakeUrl,
     /// Farms of the table's partitions (repeatable) [default: a query must name its farm]
     #[arg(long = "farm", value_name = "SLUG", value_parser = slug)]

@@ -3,28 +3,25 @@
 use anyhow::{Context as _, anyhow};
 use chrono::Utc;
 
-use super::flags::{WarehouseFlags, open_lake, variable};
-use super::topic::open_service;
+use super::flags::{LakeRequestFlags, WarehouseFlags, lake_help, open_lake, variable};
+use super::topic::{open_service, topic_help};
 use super::write_flags::EncryptionFlags;
 use crate::doctor;
 use crate::doctor::{CheckStatus, Outcome};
 use crate::render::Rendered;
-use crate::topic::address::TopicAddress;
+use crate::topic::TopicAddress;
 use pipeline::lake::LakeUrl;
-use pipeline::retry::RetryPolicy;
 
 /// Check access to the lake, the warehouse and the topic
 ///
 /// Each failure has a fix. Changes neither store.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Lake URL: s3://bucket/prefix or a directory
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = lake_help(""))]
     lake: Option<LakeUrl>,
     #[command(flatten)]
     warehouse: WarehouseFlags,
-    /// SNS topic ARN, or "local" [default: $SNS_TOPIC_ARN]
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, value_name = "ARN", help = topic_help(""))]
     topic: Option<TopicAddress>,
     /// Do not test conditional writes, which writes and removes an object next to the lake
     ///
@@ -39,7 +36,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
     let mut outcome = Outcome::default();
     match &args.lake {
         Some(url) => {
-            let lake = open_lake(url, RetryPolicy::NO_RETRY, args.encryption.options()?).await?;
+            let lake = open_lake(url, LakeRequestFlags::without_retries(), args.encryption.options()?).await?;
             doctor::lake(&*lake, Utc::now, args.read_only, &mut outcome).await;
         }
         None => {

@@ -7,13 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
 use chrono::{NaiveDate, Utc};
+use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{ArgAction, Args, ValueEnum};
 
 use super::times::day;
 use super::write_flags::WriteOptions;
 use crate::parts::PartsMode;
-use crate::render::OutputFormat;
 use crate::units;
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
@@ -23,62 +22,6 @@ use pipeline::retry::{RetryPolicy, TimeoutProfile};
 use pipeline::warehouse::mysql::{AccessOptions, MySql};
 use pipeline::warehouse::sqlite::Sqlite;
 use pipeline::warehouse::{BulkWarehouse, LoadMethod, Rds, TableName, Warehouse, WarehouseUrl};
-
-/// Flags of every command.
-#[derive(Debug, Clone, Args)]
-pub(super) struct GlobalFlags {
-    /// Output format on stdout
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value = "text",
-        value_name = "FORMAT",
-        help_heading = "Global options"
-    )]
-    pub output: OutputFormat,
-    /// Log format on stderr
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value = "text",
-        value_name = "FORMAT",
-        help_heading = "Global options"
-    )]
-    pub log_format: LogFormat,
-    /// Log more; -vv also the AWS and database clients
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
-    pub verbose: u8,
-    /// Only log errors; hide progress
-    #[arg(short, long, global = true, help_heading = "Global options")]
-    pub quiet: bool,
-    /// Hide progress
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub no_progress: bool,
-    /// Config file [default: ruminate.toml, if it exists]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
-    pub config: Option<PathBuf>,
-    /// Config profile: keys in [profile.NAME] override the others
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
-    pub profile: Option<String>,
-    /// Show help; --help shows all flags
-    #[arg(short, long, global = true, action = ArgAction::Help, help_heading = "Global options")]
-    help: Option<bool>,
-}
-
-impl GlobalFlags {
-    pub(super) fn silent(&self) -> bool {
-        self.quiet || self.no_progress
-    }
-}
-
-/// Format of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    Text,
-    Json,
-}
 
 /// Returns an error if a file cannot be written, so that this is found before hours of work.
 pub(super) fn check_writable(flag: &str, path: &Path) -> anyhow::Result<()> {
@@ -112,25 +55,34 @@ pub(super) fn a_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| path.to_str().map_or(Ok(path.clone()), pipeline::place::local))
 }
 
+/// Returns the help of `--lake`, with what a command adds.
+pub(super) fn lake_help(more: &str) -> String {
+    format!("Lake URL: {}{more}", LakeUrl::FORMS)
+}
+
 /// The lake.
 #[derive(Debug, Clone, Args)]
 pub(super) struct LakeFlags {
-    /// Lake URL: s3://bucket/prefix or a directory
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = lake_help(""))]
     pub lake: LakeUrl,
     #[command(flatten)]
     pub requests: LakeRequestFlags,
 }
 
-/// Requests to the lake.
+/// Requests to the lake, of all commands that read it.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct LakeRequestFlags {
     /// Maximum attempts per lake request
-    #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_attempts, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_attempts, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Stores")]
     max_attempts: u32,
 }
 
 impl LakeRequestFlags {
+    /// Returns the flags of a lake whose requests are not repeated.
+    pub(super) const fn without_retries() -> Self {
+        Self { max_attempts: 1 }
+    }
+
     fn retry(self) -> RetryPolicy {
         RetryPolicy { max_attempts: self.max_attempts, ..RetryPolicy::default() }
     }
@@ -154,7 +106,7 @@ impl LakeFlags {
 
     /// Opens the lake for reading, with these settings for writes.
     pub(super) async fn open_for(&self, writes: WriteOptions) -> anyhow::Result<Arc<dyn Lake>> {
-        open_lake(&self.lake, self.requests.retry(), writes).await
+        open_lake(&self.lake, self.requests, writes).await
     }
 }
 
@@ -163,20 +115,20 @@ pub(super) fn endpoint(lake: &dyn Lake) -> Option<String> {
     lake.identity().strip_prefix(&format!("{} at ", lake.address())).map(str::to_owned)
 }
 
-/// Returns the lake at an address.
+/// Returns the lake at an address. Every lake, run and target of a command is opened here.
 pub(super) async fn open_lake(
     url: &LakeUrl,
-    retry: RetryPolicy,
+    requests: LakeRequestFlags,
     writes: WriteOptions,
 ) -> anyhow::Result<Arc<dyn Lake>> {
-    match url {
+    Ok(match url {
         LakeUrl::S3 { bucket, prefix } => {
             let aws = pipeline::aws::config(TimeoutProfile::Bulk).await?;
-            let lake = S3::new(&aws, bucket, prefix, retry).direct(&aws, &aws.network);
-            Ok(Arc::new(lake.with_unconditional(writes.unconditional).with_encryption(writes.encryption)))
+            let lake = S3::new(&aws, bucket, prefix, requests.retry()).direct(&aws, &aws.network);
+            Arc::new(lake.with_unconditional(writes.unconditional).with_encryption(writes.encryption))
         }
-        LakeUrl::Dir(path) => Ok(Arc::new(Dir::new(path).with_durability(writes.durability))),
-    }
+        LakeUrl::Dir(path) => Arc::new(Dir::new(path).with_durability(writes.durability)),
+    })
 }
 
 /// Use of the lake's Parquet parts.
@@ -193,16 +145,26 @@ pub(super) const CONNECTIONS: u32 = 4;
 /// Default of --connect-timeout. Aurora Serverless needs about 15 s to resume.
 pub(super) const CONNECT_TIMEOUT: &str = "30s";
 
+/// Returns the help of `--warehouse`, with what a command adds.
+pub(super) fn warehouse_help(more: &str) -> String {
+    format!("Warehouse URL: {}{more}", WarehouseUrl::FORMS)
+}
+
 /// The warehouse.
 #[derive(Debug, Clone, Args)]
 pub(super) struct WarehouseFlags {
-    /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
-    ///
-    /// Falls back to DATABASE_URL, then to RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE. RDS_SECRET_ARN or
-    /// RDS_IAM_AUTH=true replaces the password. A server on another machine must prove its name with TLS: ?ssl-mode=… and
-    /// ?ssl-ca=FILE, or RDS_SSL_MODE and RDS_CA_FILE, change that.
     // Stored as text until it is opened: clap would print a rejected value, including its password.
-    #[arg(long, value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        hide_env_values = true,
+        help = warehouse_help(""),
+        long_help = warehouse_help(
+            "\n\nFalls back to DATABASE_URL, then to RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE. \
+             RDS_SECRET_ARN or RDS_IAM_AUTH=true replaces the password. A server on another machine must prove its name with \
+             TLS: ?ssl-mode=… and ?ssl-ca=FILE, or RDS_SSL_MODE and RDS_CA_FILE, change that."
+        )
+    )]
     pub warehouse: Option<String>,
     /// Warehouse table
     #[arg(long, value_name = "NAME", default_value_t)]

@@ -10,7 +10,7 @@ use super::flags::{a_path, output_path};
 use super::times::day;
 use crate::compression::CompressionFormat;
 use crate::generate::{self, Destination, FileFormat, GeneratePlan, IfExists};
-use crate::herd::{Faults, Herd, Part};
+use crate::herd::{Fault, Faults, Herd, Malformed, Part};
 use crate::outcome::CommandOutcome;
 use crate::render::Rendered;
 use crate::render::generate::line;
@@ -49,6 +49,15 @@ pub(super) struct Args {
     force: bool,
 }
 
+/// Help of `--faults`.
+const FAULTS: &str = "Faults to inject, as fractions of readings: duplicate=0.01,late=0.05,malformed.text=0.001";
+
+/// Returns the complete help of `--faults`, with all names.
+fn faults_help() -> String {
+    let (faults, subtypes) = (Fault::ALL.map(Fault::name).join(", "), Malformed::ALL.map(Malformed::name).join(", "));
+    format!("{FAULTS}\n\nFaults: {faults}. Use malformed.KIND for a single kind: {subtypes}.")
+}
+
 /// Flags that describe a history.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 pub(super) struct HerdFlags {
@@ -70,12 +79,14 @@ pub(super) struct HerdFlags {
     /// Generate only part I of N, such as 2/4; concatenated in order, the parts form the whole history
     #[arg(long, value_name = "I/N", default_value = "1/1")]
     pub part: Part,
-    /// Faults to inject, as fractions of readings: duplicate=0.01,late=0.05,malformed.text=0.001
-    ///
-    /// Faults: duplicate, late, out_of_order, missing_day, malformed, corrected, oversized, unknown_farm, missing, zero. Use
-    /// malformed.KIND for a single kind: truncated, garbage, missing_field, null_field, text, negative, nan, bad_date,
-    /// impossible_date, decimal_comma, fraction, huge, empty_farm.
-    #[arg(long, value_name = "FAULT=RATE,…", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "FAULT=RATE,…",
+        default_value = "",
+        hide_default_value = true,
+        help = FAULTS,
+        long_help = faults_help()
+    )]
     pub faults: Faults,
 }
 
@@ -148,7 +159,6 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::herd::{Fault, Malformed};
 
     #[test]
     fn help_names_every_fault_and_every_kind_of_malformed() {

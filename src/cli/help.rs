@@ -100,7 +100,8 @@ const OTHER_HEADINGS: &[(&str, &str, &str)] = &[
     ("restore", "to", "Output"),
 ];
 
-/// Flags by heading; a flag has the same heading in every command, except for [`OTHER_HEADINGS`].
+/// Flags by heading; a flag has the same heading in every command, except for [`OTHER_HEADINGS`]. A flag that only one struct
+/// declares may have its `help_heading` there instead, as those of `LakeRequestFlags` do.
 const HEADINGS: &[(&str, &[&str])] = &[
     (
         "Stores",
@@ -111,7 +112,6 @@ const HEADINGS: &[(&str, &[&str])] = &[
             "topic",
             "connections",
             "connect-timeout",
-            "max-attempts",
             "require-conditional-writes",
             "allow-empty",
             "fsync",

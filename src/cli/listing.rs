@@ -37,8 +37,8 @@ impl FromStr for ListingSource {
         const FORM: &str = "write inventory:s3://bucket/path/manifest.json";
         let url =
             text.trim().strip_prefix("inventory:").ok_or_else(|| format!("{text:?} is not an inventory: {FORM}"))?;
-        match url.parse::<LakeUrl>()? {
-            LakeUrl::S3 { bucket, prefix } if prefix.ends_with(".json") => Ok(Self { bucket, manifest: prefix }),
+        match url.parse::<LakeUrl>()?.bucket_and_prefix() {
+            Some((bucket, key)) if key.ends_with(".json") => Ok(Self { bucket: bucket.into(), manifest: key.into() }),
             _ => Err(format!("{text:?} is not the address of a manifest: {FORM}")),
         }
     }
@@ -53,7 +53,7 @@ impl ListingFlags {
         sort: &SortFlags,
     ) -> anyhow::Result<(Arc<dyn Lake>, Option<InventoryInfo>)> {
         let Some(source) = &self.listing else { return Ok((lake, None)) };
-        let LakeUrl::S3 { bucket, prefix } = &flags.lake else {
+        let Some((bucket, prefix)) = flags.lake.bucket_and_prefix() else {
             bail!("--listing is for a lake in S3: only S3 has inventories");
         };
         let store = LakeUrl::S3 { bucket: source.bucket.clone(), prefix: String::new() };
@@ -61,8 +61,8 @@ impl ListingFlags {
         let source = InventorySource {
             store: LakeFlags { lake: store, ..flags.clone() }.open().await?,
             manifest: source.manifest.clone(),
-            bucket: bucket.clone(),
-            prefix: prefix.clone(),
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
             memory: settings.memory,
             dir: settings.dir,
         };

@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::{MakeWriter, format};
 
-use super::flags::{GlobalFlags, LogFormat};
+use super::global_flags::{GlobalFlags, LogFormat};
 use crate::charset;
 use crate::outcome::Exit;
 use crate::progress::Progress;

@@ -17,8 +17,7 @@ use pipeline::lake::{Conditions, LakeUrl};
 /// Exits as the job does. If shards are missing it exits with 2 and prints the command for each: there is no partial outcome.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Run: a directory or s3://bucket/prefix
-    #[arg(value_name = "RUN", value_parser = run_url)]
+    #[arg(value_name = "RUN", value_parser = run_url, help = format!("Run: {}", LakeUrl::FORMS))]
     run: LakeUrl,
     #[command(flatten)]
     results: ResultFlags,

@@ -2,7 +2,7 @@
 //! algorithms.
 //!
 //! Flags shared by several commands are declared once in `flags`. `config` gives every flag its environment variable
-//! and its key in `ruminate.toml`. `help` defines headings, examples, and the content of `-h`.
+//! and its key in `ruminate.toml`. `help` defines headings and the content of `-h`, `examples` the examples.
 
 use std::ffi::OsString;
 
@@ -29,6 +29,7 @@ mod doctor;
 mod examples;
 mod flags;
 mod generate;
+mod global_flags;
 mod help;
 mod ingest;
 mod init;
@@ -67,7 +68,7 @@ mod write_flags;
     Every flag can also be set with RUMINATE_<FLAG> or in ruminate.toml.")]
 pub struct Cli {
     #[command(flatten)]
-    common: flags::GlobalFlags,
+    common: global_flags::GlobalFlags,
     #[command(subcommand)]
     command: Command,
 }

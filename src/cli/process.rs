@@ -14,7 +14,7 @@ use crate::endpoint::fetch::HttpsFetcher;
 use crate::endpoint::{CONCURRENCY, Endpoint, Settings, Signatures, Topics};
 use crate::process;
 use crate::render::Rendered;
-use crate::topic::arn::Arn;
+use crate::topic::SnsArn;
 use pipeline::aws::Network;
 use pipeline::intake::Intake;
 use pipeline::intake::event::Event;
@@ -98,8 +98,9 @@ impl EndpointFlags {
             "no topic: --listen needs --topic ARN (or SNS_TOPIC_ARN), whose messages are accepted; --any-topic accepts those \
              of every AWS account"
         );
-        let read =
-            |text: &String| text.parse::<Arn>().map(|arn| arn.to_string()).map_err(|e| anyhow!("--topic {text}: {e}"));
+        let read = |text: &String| {
+            text.parse::<SnsArn>().map(|arn| arn.to_string()).map_err(|e| anyhow!("--topic {text}: {e}"))
+        };
         Ok(Topics::Only(topics.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?))
     }
 }

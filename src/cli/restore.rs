@@ -25,8 +25,13 @@ pub(super) const TARGET: &str = "restore_target";
 pub(super) struct Args {
     #[command(flatten)]
     lake: LakeFlags,
-    /// Target of the objects: s3://bucket/prefix or a directory; the lake itself, or another one
-    #[arg(long = "to", id = TARGET, value_name = "URL", help_heading = "Output")]
+    #[arg(
+        long = "to",
+        id = TARGET,
+        value_name = "URL",
+        help_heading = "Output",
+        help = format!("Target of the objects: {}; the lake itself, or another one", LakeUrl::FORMS)
+    )]
     to: LakeUrl,
     /// Only this farm: directory name or cod_cliente (repeatable)
     #[arg(long = "farm", value_name = "SLUG", value_parser = slug)]

@@ -7,14 +7,14 @@ use anyhow::{Context as _, anyhow};
 use pipeline::lake::dir::Dir;
 
 use super::flags::{
-    CONNECT_TIMEOUT, CONNECTIONS, LakeFlags, LakeRequestFlags, WarehouseFlags, open_lake, read_concurrency,
+    CONNECT_TIMEOUT, CONNECTIONS, LakeFlags, LakeRequestFlags, WarehouseFlags, lake_help, open_lake, read_concurrency,
+    warehouse_help,
 };
 use super::sort_flags::SortFlags;
 use super::write_flags::{WriteFlags, WriteOptions};
 use crate::fleet::{Run, RunStore, ShardSize, ShardStores, ShardWarehouse, Stores};
 use crate::units;
 use pipeline::lake::{Lake, LakeUrl};
-use pipeline::retry::RetryPolicy;
 
 /// Default number of objects per shard: a few minutes of one machine.
 const OBJECTS: u64 = 250_000;
@@ -28,8 +28,7 @@ pub(super) struct DivisionFlags {
     /// Exact number of shards, instead of --objects-per-shard
     #[arg(long, value_name = "N", conflicts_with = "objects_per_shard", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     shards: Option<u32>,
-    /// Where the run is written: a directory or s3://bucket/prefix
-    #[arg(long, value_name = "RUN", value_parser = run_url)]
+    #[arg(long, value_name = "RUN", value_parser = run_url, help = format!("Where the run is written: {}", LakeUrl::FORMS))]
     out: LakeUrl,
     #[command(flatten)]
     writes: WriteFlags,
@@ -59,7 +58,7 @@ pub(super) fn run_url(text: &str) -> Result<LakeUrl, String> {
 
 /// Opens the files of a run.
 pub(super) async fn open_run_store(run: &LakeUrl, writes: &WriteFlags) -> anyhow::Result<RunStore> {
-    let files = open_lake(run, RetryPolicy::default(), writes.options()?).await?;
+    let files = open_lake(run, LakeRequestFlags::default(), writes.options()?).await?;
     let store = RunStore::new(files);
     store.check_conditions(writes.require_conditional_writes).await?;
     Ok(store)
@@ -68,17 +67,21 @@ pub(super) async fn open_run_store(run: &LakeUrl, writes: &WriteFlags) -> anyhow
 /// Stores of a run; the plan provides those that are not given.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct RunStoreFlags {
-    /// Lake URL: s3://bucket/prefix or a directory; it must be that of the plan [default: the plan's]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = lake_help("; it must be that of the plan [default: the plan's]"))]
     lake: Option<LakeUrl>,
     #[command(flatten)]
     requests: LakeRequestFlags,
-    /// Warehouse URL: mysql://user:pass@host:port/db or sqlite:PATH
-    ///
-    /// It must be that of the plan. Falls back to DATABASE_URL and RDS_HOST as in other commands, then to the plan's
-    /// address, which has no password.
     // Stored as text until it is opened: clap would print a rejected value, including its password.
-    #[arg(long, value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        hide_env_values = true,
+        help = warehouse_help(""),
+        long_help = warehouse_help(
+            "\n\nIt must be that of the plan. Falls back to DATABASE_URL and RDS_HOST as in other commands, then to the plan's \
+             address, which has no password."
+        )
+    )]
     warehouse: Option<String>,
     /// Maximum number of warehouse connections
     #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = clap::value_parser!(u32).range(1..=64))]

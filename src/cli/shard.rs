@@ -19,8 +19,7 @@ use pipeline::lake::LakeUrl;
 /// run, do not retry; 3 interrupted, retry.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Run: a directory or s3://bucket/prefix
-    #[arg(value_name = "RUN", value_parser = run_url)]
+    #[arg(value_name = "RUN", value_parser = run_url, help = format!("Run: {}", LakeUrl::FORMS))]
     run: LakeUrl,
     /// Number of the shard, from 0 [default: the variable of the scheduler]
     ///

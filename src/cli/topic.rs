@@ -1,29 +1,31 @@
-//! Flags for a topic, and functions that open it. The types of topics are those of `crate::topic::TopicAddress`.
+//! Flags for a topic, and functions that open it. The types of topics are those of [`TopicAddress`].
 
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, variable};
+use super::flags::{LakeFlags, RulesFlags, WarehouseFlags, lake_help, variable};
 use super::ingest::{NewLakeFlags, open_lake_to_write};
 use super::write_flags::WriteFlags;
-use crate::topic::Topic;
-use crate::topic::address::TopicAddress;
 use crate::topic::local::Local;
 use crate::topic::sns::Sns;
+use crate::topic::{Topic, TopicAddress};
 use pipeline::intake::Intake;
 use pipeline::lake::LakeUrl;
 use pipeline::retry::TimeoutProfile;
 
+/// Returns the help of `--topic`, with what a command adds.
+pub(super) fn topic_help(more: &str) -> String {
+    format!("{}{more} [default: $SNS_TOPIC_ARN]", TopicAddress::FORMS)
+}
+
 /// Flags for a topic.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TopicFlags {
-    /// SNS topic ARN, or "local" to run the intake in-process [default: $SNS_TOPIC_ARN]
-    #[arg(long, value_name = "ARN")]
+    #[arg(long, value_name = "ARN", help = topic_help(" to run the intake in-process"))]
     pub topic: Option<TopicAddress>,
-    /// Lake URL for --topic local: s3://bucket/prefix or a directory
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = lake_help(", for --topic local"))]
     pub lake: Option<LakeUrl>,
     #[command(flatten)]
     pub warehouse: WarehouseFlags,

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::flags::{WarehouseFlags, open_lake};
+use super::flags::{LakeRequestFlags, WarehouseFlags, lake_help, open_lake};
 use super::write_flags::WriteFlags;
 use crate::render::Rendered;
 use pipeline::lake::{Conditions, LakeUrl};
-use pipeline::retry::RetryPolicy;
 
 /// Revert the changes of a replay or repair (idempotent)
 ///
@@ -22,8 +21,7 @@ pub(super) struct Args {
     /// Show what would be reverted, without changing anything
     #[arg(long)]
     dry_run: bool,
-    /// Lake URL: s3://bucket/prefix or a directory; required if the file has changes of objects
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = lake_help("; required if the file has changes of objects"))]
     lake: Option<LakeUrl>,
     #[command(flatten)]
     warehouse: WarehouseFlags,
@@ -33,7 +31,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let lake = match &args.lake {
-        Some(url) => Some(open_lake(url, RetryPolicy::default(), args.writes.options()?).await?),
+        Some(url) => Some(open_lake(url, LakeRequestFlags::default(), args.writes.options()?).await?),
         None => None,
     };
     if let Some(lake) = lake.as_deref().filter(|_| !args.dry_run) {

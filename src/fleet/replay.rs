@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, bail};
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -116,17 +115,7 @@ pub(super) async fn run_shard(
     if let Some(why) = outcome.stopped {
         return Ok(Err(why));
     }
-    // Rows that this attempt inserted are identical for the next one.
-    let counts = json!({
-        "listed": outcome.counts[Counter::Listed],
-        "recovered": outcome.counts.recovered(),
-        "conflicting": outcome.counts[Counter::Conflicting],
-        "rejected": outcome.counts[Counter::Rejected],
-        "archived": outcome.counts[Counter::Archived],
-        "unreadable": outcome.counts[Counter::Unreadable],
-        "skipped": outcome.counts.skipped(),
-    });
-    let objects = outcome.counts[Counter::Listed];
+    let (counts, objects) = (outcome.counts.of_any_attempt(), outcome.counts[Counter::Listed]);
     Ok(Ok(Found { counts, objects, detail: serde_json::to_value(&outcome)?, ..Found::default() }))
 }
 

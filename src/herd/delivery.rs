@@ -242,7 +242,9 @@ impl Delivery<'_> {
         match fault {
             Some(InjectedFault { fault: Fault::Missing | Fault::MissingDay, .. }) => {}
             Some(InjectedFault { fault: Fault::Oversized, .. }) => reading.write_oversized(out),
-            Some(InjectedFault { kind: Some(kind), .. }) => reading.write_malformed(kind, self.rng, format, out),
+            Some(InjectedFault { malformed: Some(subtype), .. }) => {
+                reading.write_malformed(subtype, self.rng, format, out);
+            }
             _ => reading.write(format, out),
         }
     }

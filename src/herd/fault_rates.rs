@@ -108,13 +108,13 @@ impl Faults {
         for fault in Fault::ALL.into_iter().filter(|&fault| fault != Fault::MissingDay) {
             if left < self.rates[fault as usize] {
                 let any = || Malformed::ALL[rng.with(b'k').between(0, Malformed::ALL.len() as u32 - 1) as usize];
-                return Some(InjectedFault { fault, kind: (fault == Fault::Malformed).then(any) });
+                return Some(InjectedFault { fault, malformed: (fault == Fault::Malformed).then(any) });
             }
             left -= self.rates[fault as usize];
         }
         for kind in Malformed::ALL {
             if left < self.kinds[kind as usize] {
-                return Some(InjectedFault { fault: Fault::Malformed, kind: Some(kind) });
+                return Some(InjectedFault { fault: Fault::Malformed, malformed: Some(kind) });
             }
             left -= self.kinds[kind as usize];
         }
@@ -133,12 +133,12 @@ pub struct InjectedFault {
     /// The fault.
     pub fault: Fault,
     /// How a malformed line is malformed; `None` for other faults.
-    pub kind: Option<Malformed>,
+    pub malformed: Option<Malformed>,
 }
 
 impl From<Fault> for InjectedFault {
     fn from(fault: Fault) -> Self {
-        Self { fault, kind: None }
+        Self { fault, malformed: None }
     }
 }
 
@@ -238,7 +238,7 @@ mod tests {
         let mut counts = [0; Malformed::ALL.len()];
         for n in 0..13_000_u64 {
             let chosen = faults.choose(KeyedRng::new(n)).unwrap();
-            counts[chosen.kind.unwrap() as usize] += 1;
+            counts[chosen.malformed.unwrap() as usize] += 1;
         }
         assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
     }

@@ -75,7 +75,7 @@ impl<'a> TruthRecorder<'a> {
             line: if is_delivered { self.number } else { 0 },
             id: is_reading.then(|| line.reading.id_in(&mut self.canonical)),
             fault: line.fault.map(|chosen| chosen.fault.name().into()),
-            kind: line.fault.and_then(|chosen| chosen.kind).map(|kind| kind.name().into()),
+            kind: line.fault.and_then(|chosen| chosen.malformed).map(|subtype| subtype.name().into()),
             sha256: (!is_reading).then(|| hex(&Sha256::digest(message())).into()),
             expect,
         });
@@ -209,10 +209,14 @@ mod tests {
 
     #[test]
     fn the_intake_agrees_with_all_faults_at_once() {
-        let faults = "duplicate=0.05,late=0.1,out_of_order=0.1,missing_day=0.05,malformed=0.1,corrected=0.05,\
-                      oversized=0.002,unknown_farm=0.05,missing=0.05,zero=0.05";
+        let rate = |fault| match fault {
+            Fault::Late | Fault::OutOfOrder | Fault::Malformed => 0.1,
+            Fault::Oversized => 0.002,
+            _ => 0.05,
+        };
+        let faults = Fault::ALL.map(|fault| format!("{fault}={}", rate(fault))).join(",");
         for format in [LineFormat::Ndjson, LineFormat::Csv] {
-            let (totals, stats) = check(faults, format);
+            let (totals, stats) = check(&faults, format);
             assert!(totals.faults.len() == Fault::ALL.len() && stats.faults.total() > 500, "{totals:?}");
             assert_eq!(totals.ids, totals.stored - totals.faults["duplicate"]);
         }

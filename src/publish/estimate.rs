@@ -65,7 +65,8 @@ impl Estimate {
     /// Returns the minimum duration in seconds: that of the schedule, or of the topic's quota if longer.
     fn seconds(&self) -> Option<f64> {
         let has_quota = self.is_billed && !self.terms.keeps_order;
-        let by_quota = self.messages.filter(|_| has_quota).map(|messages| messages / f64::from(self.terms.quota));
+        let quota = self.terms.quota.filter(|_| has_quota);
+        let by_quota = self.messages.zip(quota).map(|(messages, quota)| messages / f64::from(quota));
         match (self.scheduled, by_quota) {
             (Some(scheduled), Some(by_quota)) => Some(scheduled.max(by_quota)),
             (scheduled, by_quota) => scheduled.or(by_quota),
@@ -90,9 +91,11 @@ impl Estimate {
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Terms { granted_to, quota, .. } = &self.terms;
-        let quota = match self.is_billed {
-            true => format!(" (quota of {granted_to}: {}/s, unless raised for this account)", count((*quota).into())),
-            false => String::new(),
+        let quota = match quota.filter(|_| self.is_billed) {
+            Some(quota) => {
+                format!(" (quota of {granted_to}: {}/s, unless raised for this account)", count(quota.into()))
+            }
+            None => String::new(),
         };
         let (Some(messages), Some(requests), Some(dollars)) = (self.messages, self.requests(), self.dollars()) else {
             return write!(f, "the number of messages is not known in advance{quota}");
@@ -137,7 +140,7 @@ fn size(source: &Source) -> (Option<f64>, f64) {
 mod tests {
     use super::*;
     use crate::herd::{Faults, Herd, Part};
-    use crate::topic::address::TopicAddress;
+    use crate::topic::TopicAddress;
 
     fn arn(region: &str, name: &str) -> Terms {
         format!("arn:aws:sns:{region}:123456789012:{name}").parse::<TopicAddress>().unwrap().terms().unwrap()

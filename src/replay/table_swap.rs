@@ -258,8 +258,8 @@ const BEFORE: &str = "before the swap, with the new table loaded";
 /// Returns the reasons not to swap the table in.
 fn swap_blockers(outcome: &Outcome, table_swap: &TableSwap, max_missing: u64) -> Vec<String> {
     let mut against = Vec::new();
-    let unread = (outcome.counts[Counter::Inserted] + outcome.counts[Counter::Identical])
-        .saturating_sub(outcome.counts[Counter::Verified] + outcome.counts[Counter::Mismatched]);
+    let read_back = outcome.counts[Counter::Verified] + outcome.counts[Counter::Mismatched];
+    let unread = outcome.counts.recovered().saturating_sub(read_back);
     if unread > 0 {
         against.push(format!("{} not read back", counted(unread, "row was", "rows were")));
     }
@@ -267,7 +267,7 @@ fn swap_blockers(outcome: &Outcome, table_swap: &TableSwap, max_missing: u64) ->
         let mismatched = counted(outcome.counts[Counter::Mismatched], "row does", "rows do");
         against.push(format!("{mismatched} not match the lake"));
     }
-    let read = [Counter::Archived, Counter::Unreadable].map(|counter| (counter.spec().title, outcome.counts[counter]));
+    let read = Counter::UNREAD.map(|counter| (counter.spec().title, outcome.counts[counter]));
     let hidden = Skip::ALL.iter().filter(|skip| skip.hides_a_record());
     let hidden = hidden.map(|skip| (skip.spec().title, outcome.counts[*skip]));
     let parts: Vec<_> =

@@ -73,33 +73,28 @@ impl Tally {
 
     /// Returns true if there are objects that another run may be able to read.
     pub(super) fn has_unread(&self) -> bool {
-        self.counts[Counter::Unreadable] + self.counts[Counter::Archived] > 0
+        Counter::UNREAD.iter().any(|counter| self.counts[*counter] > 0)
     }
 
-    fn problem(&mut self, counter: Counter, key: String, reason: impl Into<String>) {
+    /// Counts an object that needs attention, in total and on its day.
+    fn problem(&mut self, day: &mut DayCounts, counter: Counter, key: String, reason: impl Into<String>) {
         self.counts[counter] += 1;
+        day.add(counter, 1);
         self.problems.add(counter.spec().name, key, reason);
     }
 
     /// Records an object that contains no record to load.
     pub(super) fn record_object(&mut self, partition: Option<&Partition>, key: String, item: ObjectContent) {
-        let mut day = DayCounts { listed: 1, ..DayCounts::default() };
+        let mut day = DayCounts::from([(Counter::Listed, 1)]);
         self.counts[Counter::Listed] += 1;
         match item {
             ObjectContent::Record(_) | ObjectContent::Unopened => {
                 debug_assert!(false, "a record is loaded, or skipped by a filter")
             }
-            ObjectContent::Rejected(why) => {
-                day.rejected = 1;
-                self.problem(Counter::Rejected, key, why);
-            }
-            ObjectContent::Unreadable(why) => {
-                day.unreadable = 1;
-                self.problem(Counter::Unreadable, key, why);
-            }
+            ObjectContent::Rejected(why) => self.problem(&mut day, Counter::Rejected, key, why),
+            ObjectContent::Unreadable(why) => self.problem(&mut day, Counter::Unreadable, key, why),
             ObjectContent::Archived => {
-                day.archived = 1;
-                self.problem(Counter::Archived, key, "in an archive tier: restore it, then replay again");
+                self.problem(&mut day, Counter::Archived, key, "in an archive tier: restore it, then replay again");
             }
             ObjectContent::Skipped(skip) => {
                 day.skipped = 1;
@@ -130,21 +125,24 @@ impl Tally {
     pub(super) fn record_filtered(&mut self, partition: &Partition, limit: Counter) {
         self.counts[Counter::Listed] += 1;
         self.counts[limit] += 1;
-        self.cells.at(partition).merge(&DayCounts { listed: 1, skipped: 1, ..DayCounts::default() });
+        self.cells.at(partition).merge(&DayCounts::from([(Counter::Listed, 1), (limit, 1)]));
     }
 
-    /// Records the result of loading a record.
-    pub(super) fn record_loaded(&mut self, key: &str, loaded: &LoadResult) {
+    /// Records the result of loading a record, in total and on its day.
+    pub(super) fn record_loaded(&mut self, key: &str, loaded: &LoadResult, day: &mut DayCounts) {
         self.counts[Counter::Listed] += 1;
+        day.listed += 1;
         match loaded {
             LoadResult::Inserted => self.counts[Counter::Inserted] += 1,
             LoadResult::Identical => self.counts[Counter::Identical] += 1,
-            LoadResult::Conflicting(conflict) => self.problem(Counter::Conflicting, key.to_owned(), explain(conflict)),
-            LoadResult::Overwritten(conflict) => {
-                self.counts[Counter::Conflicting] += 1;
-                self.problem(Counter::Overwritten, key.to_owned(), explain(conflict));
+            LoadResult::Conflicting(conflict) => {
+                self.problem(day, Counter::Conflicting, key.to_owned(), explain(conflict));
             }
-            LoadResult::Refused(why) => self.problem(Counter::Rejected, key.to_owned(), why.as_str()),
+            LoadResult::Overwritten(conflict) => {
+                self.counts[Counter::Conflicting] += 1; // not of the day: the row has the lake's values now
+                self.problem(day, Counter::Overwritten, key.to_owned(), explain(conflict));
+            }
+            LoadResult::Refused(why) => self.problem(day, Counter::Rejected, key.to_owned(), why.as_str()),
         }
     }
 
@@ -153,7 +151,7 @@ impl Tally {
         let Self { mut counts, newest_row_ts, newest_data, mut cells, problems } = self;
         for (partition, pending) in pending.iter() {
             let cell = cells.at(partition);
-            cell.not_loaded += pending.timed + pending.loose;
+            cell.add(Counter::NotLoaded, pending.timed + pending.loose);
             cell.listed += pending.timed; // unordered objects were listed with their day
             counts[Counter::Listed] += pending.timed + pending.loose;
             counts[Counter::NotLoaded] += pending.timed + pending.loose;

@@ -136,9 +136,9 @@ async fn both_ways_come_back_and_a_second_run_changes_nothing() {
     assert_eq!((first.counts[Counter::Verified], first.counts[Counter::Mismatched]), (350, 0));
     assert_eq!(scene.rows().await, 350);
     assert_eq!(first.newest_row_ts, Some(processed(4)));
-    let cell = first.days[&("fazenda_um".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
+    let cell = &first.days[&("fazenda_um".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
     assert_eq!((cell.listed, cell.recovered(), cell.missing(), cell.skipped), (17, 14, 2, 1), "{cell:?}");
-    let old = first.days[&("fazenda_dois".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
+    let old = &first.days[&("fazenda_dois".to_owned(), NaiveDate::from_ymd_opt(2023, 1, 1).unwrap())];
     assert_eq!((old.listed, old.recovered()), (30, 30));
     let again = scene.run(scene.replay().await).await;
     assert_eq!(counts(&again), [0, 350, 0, 1, 1, 2]);

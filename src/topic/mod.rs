@@ -1,19 +1,24 @@
 //! The topic that messages are published to: SNS, or the intake in this process (`local`).
 //!
-//! Another service, such as SQS, is a folder here with its implementation of [`Topic`], a variant of the address
-//! (`address.rs`), and its arm in `open_service` (`src/cli/topic.rs`).
+//! # Adding a service
+//!
+//! 1. A folder here, such as `sqs/`, with its implementation of [`Topic`] and its [`Terms`].
+//! 2. In this file its `pub mod` and its variant of [`TopicAddress`] with the same name; the compiler names the matches, and
+//!    [`TopicAddress::FORMS`] is in the help of all commands. What is no other address is parsed as [`SnsArn`], whose errors
+//!    name the accepted forms.
+//! 3. Its arm in `open_service` (`src/cli/topic.rs`). `SNS_TOPIC_ARN` there is the default of `--topic`, any address.
 
 use std::fmt;
+use std::str::FromStr;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use pipeline::error::Kind;
 use pipeline::lake::ConditionalWrites;
+use pipeline::place;
 use pipeline::record::{QUARANTINE, Slug};
 
-pub mod address;
-pub mod arn;
 pub mod deliveries;
 pub mod local;
 #[cfg(test)]
@@ -22,7 +27,50 @@ pub mod sns;
 mod terms;
 
 pub use deliveries::{Deliveries, Delivery};
+pub use sns::SnsArn;
 pub use terms::Terms;
+
+use sns::arn::EXAMPLE;
+
+/// Address of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicAddress {
+    /// An SNS topic.
+    Sns(SnsArn),
+    /// The intake in this process.
+    Local,
+}
+
+impl TopicAddress {
+    /// The forms of a topic's address, for help.
+    pub const FORMS: &str = "SNS topic ARN, or \"local\"";
+
+    /// Returns quota and prices; `None` if the topic is in this process.
+    pub fn terms(&self) -> Option<Terms> {
+        match self {
+            Self::Sns(arn) => Some(sns::terms::terms(arn)),
+            Self::Local => None,
+        }
+    }
+}
+
+impl FromStr for TopicAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = place::tidy(text).map_err(|e| format!("the topic {e}: {EXAMPLE}, or local"))?;
+        if text == "local" { Ok(Self::Local) } else { text.parse().map(Self::Sns) }
+    }
+}
+
+impl fmt::Display for TopicAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sns(arn) => arn.fmt(f),
+            Self::Local => f.write_str("local"),
+        }
+    }
+}
 
 /// The message attribute with the farm.
 pub const COD_CLIENTE: &str = "cod_cliente";
@@ -226,5 +274,40 @@ mod tests {
     fn attributes_count_with_name_type_and_value() {
         assert_eq!(message(None, None).size_bytes(), 2);
         assert_eq!(message(Some("ção"), Some("12")).size_bytes(), 2 + (11 + 6 + 5) + (7 + 6 + 2));
+    }
+
+    #[test]
+    fn an_invalid_topic_is_rejected_with_an_example() {
+        for text in [
+            "",
+            "Local",
+            "historico",
+            "arn:aws:sqs:us-east-1:123456789012:queue",
+            "arn:aws:sns:us-east-1:12345:a",
+            "arn:aws:sns::123456789012:a",
+            "arn:aws:sns:us-east-1:123456789012:",
+            "arn:aws:sns:us-east-1:123456789012:a b",
+            "arn:aws:sns:us-east-1:123456789012:topic:subscription",
+            "arn:aws:sns:US-EAST-1:123456789012:a",
+            "arn:aws:sns:us-east-1:12345678901x:a",
+            "ARN:aws:sns:us-east-1:123456789012:a",
+            "sns:us-east-1:123456789012:a",
+            "https://sns.us-east-1.amazonaws.com/",
+            "\"arn:aws:sns:us-east-1:123456789012:a\"",
+            "'local'",
+            " \n",
+        ] {
+            let message = text.parse::<TopicAddress>().unwrap_err();
+            assert!(message.contains("arn:aws:sns:sa-east-1") && message.contains("local"), "{text}");
+        }
+        assert_eq!("local".parse(), Ok(TopicAddress::Local));
+        let arn = "arn:aws:sns:us-east-1:123456789012:a";
+        assert_eq!(
+            format!(" {arn}\n").parse::<TopicAddress>().unwrap().to_string(),
+            arn,
+            "surrounding whitespace, as in a secret"
+        );
+        assert!(format!("\"{arn}\"").parse::<SnsArn>().unwrap_err().contains("remove the quotes"));
+        assert!(format!("{arn}:sub").parse::<SnsArn>().unwrap_err().contains("subscription"));
     }
 }

@@ -7,8 +7,8 @@ pub struct Terms {
     pub granted_to: String,
     /// The region.
     pub region: String,
-    /// Default quota in messages per second.
-    pub quota: u32,
+    /// Default quota in messages per second; `None` if the service has none.
+    pub quota: Option<u32>,
     /// Whether messages of a group keep their order; the quota then applies per group.
     pub keeps_order: bool,
     /// Maximum messages per call.

@@ -133,12 +133,12 @@ fn only_the_command_line_and_the_demo_import_what_renders() {
     nothing_in(broken, "jobs return outcomes and do not know how they are shown");
 }
 
-/// Returns the modules of the back ends of an address: the variants of the enum in a file, in lower case.
-fn back_ends(file: &str) -> Vec<String> {
+/// Returns the modules of the back ends of an address: the variants of its enum in a file, in lower case.
+fn back_ends(file: &str, address: &str) -> Vec<String> {
     let text = std::fs::read_to_string(repository().join(file)).unwrap();
     let file = syn::parse_file(&text).unwrap();
     let variants = file.items.iter().find_map(|item| match item {
-        syn::Item::Enum(addresses) => {
+        syn::Item::Enum(addresses) if addresses.ident == address => {
             Some(addresses.variants.iter().map(|variant| variant.ident.to_string().to_lowercase()).collect())
         }
         _ => None,
@@ -150,8 +150,9 @@ fn back_ends(file: &str) -> Vec<String> {
 fn only_the_command_line_and_the_demo_choose_back_ends() {
     let (toolkit, pipeline) = (toolkit(), pipeline());
     let chooses = |file: usize| toolkit.files[file].top().is_none_or(|top| CHOOSERS.contains(&top));
-    let (lakes, warehouses) = (back_ends("pipeline/src/lake/url.rs"), back_ends("pipeline/src/warehouse/url.rs"));
-    let topics = back_ends("src/topic/address.rs");
+    let lakes = back_ends("pipeline/src/lake/mod.rs", "LakeUrl");
+    let warehouses = back_ends("pipeline/src/warehouse/mod.rs", "WarehouseUrl");
+    let topics = back_ends("src/topic/mod.rs", "TopicAddress");
     let is_back_end = |module: &[String]| {
         let [first, second, ..] = module else { return false };
         match first.as_str() {

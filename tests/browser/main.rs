@@ -7,8 +7,9 @@ mod publish;
 use std::path::PathBuf;
 
 use chromium::Browser;
+use pipeline::record::Column;
 use serde_json::{Value, json};
-use testkit::Scene;
+use testkit::{Scene, copy_rows};
 
 /// Text that would be executed if it were not escaped.
 const HOSTILE: &str = "\"'><img src=x onerror=pwned()><script>pwned()</script>";
@@ -35,10 +36,12 @@ fn page(days: u32) -> (Scene, PathBuf) {
     scene.sql("DELETE FROM historico_consumo WHERE data < '2024-01-04' AND cod_cliente = 'FazendaUm'");
     scene.sql("UPDATE historico_consumo SET peso_medio = ROUND(peso_medio, 1) WHERE data >= '2024-01-08'");
     scene.sql("UPDATE historico_consumo SET id_raca = id_raca || '\"''><svg onload=pwned()>' WHERE data = '2024-01-05 00:00:00'");
-    scene.sql(
-        "INSERT INTO historico_consumo SELECT '\"''><script>pwned()</script>', '<b>x', id_raca, id_lote, peso_entrada, peso_medio, \
-         quantidade_animais, dia_confinamento, consumo_real, consumo_meta, data, 'javascript:pwned()', row_ts FROM historico_consumo LIMIT 1",
-    );
+    let values = [
+        (Column::IdTreatedData, "'\"''><script>pwned()</script>'"),
+        (Column::IdCurral, "'<b>x'"),
+        (Column::CodCliente, "'javascript:pwned()'"),
+    ];
+    scene.sql(&copy_rows(&values, "LIMIT 1"));
     let foreign = scene.path("lake/fazenda_um/2024/01/06");
     std::fs::write(foreign.join("<img src=x onerror=pwned()>.json"), "{}").unwrap();
     std::fs::write(foreign.join("historico_consumo_2024-01-06 00:00:09.000_<script>pwned()<!--.json"), "{\"a\":")

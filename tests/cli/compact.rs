@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use testkit::planted_drift::{Case, Damage, World, archive, to_folder, to_s3, to_sqlite};
-use testkit::s3::{Op, S3Server};
+use testkit::s3::{Fault, Op, S3Server, Settings};
 use testkit::{BUCKET, PREFIX, Ran, Scene, moment, old_lake, real_files, with_real};
 
 use crate::planted_drift::shape;
@@ -32,6 +32,41 @@ pub fn age(lake: &Path) {
     for path in files(lake).into_keys() {
         std::fs::File::options().write(true).open(path).unwrap().set_modified(yesterday).unwrap();
     }
+}
+
+/// Returns a lake in S3 that is not compacted, with the number of its objects.
+pub fn lake_in_s3(farms: u32, lots: u32, days: u32) -> (S3Server, Scene, World, u64) {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    let world = World::of(&scene, farms, lots, days);
+    to_s3(&s3, &world.objects());
+    let count = world.0.len() as u64;
+    (s3, scene, world, count)
+}
+
+fn lake_in_a_directory(farms: u32, lots: u32, days: u32) -> (Scene, World, u64) {
+    let scene = Scene::embedded();
+    let world = World::of(&scene, farms, lots, days);
+    to_folder(&scene.path("lake"), &world.objects());
+    let count = world.0.len() as u64;
+    (scene, world, count)
+}
+
+/// Compacts a lake without and with faults, and asserts that the parts are the same. Returns the server.
+pub fn same_parts_despite(faults: impl FnOnce(&mut Settings)) -> S3Server {
+    let (s3, scene, _, count) = lake_in_s3(2, 10, 20);
+    scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
+    scene.run(&["init"]).expect(0, &[]);
+    let whole = s3.store().dump(BUCKET, "partes/");
+    for key in whole.keys() {
+        s3.store().remove(BUCKET, key).unwrap();
+    }
+    s3.dials().change(faults);
+    scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
+    let preview = scene.run(&["replay", "--dry-run"]);
+    assert_eq!(preview.code, Some(0), "{preview:?}");
+    assert_eq!(s3.store().dump(BUCKET, "partes/"), whole);
+    s3
 }
 
 /// Runs an audit with and without parts: the same findings, byte for byte, and the same outcome except for the sources
@@ -110,10 +145,7 @@ fn the_real_and_the_legacy_lake_are_compacted_replayed_and_audited_from_parts() 
 
 #[test]
 fn all_kinds_of_damage_after_a_compaction_are_found_as_from_objects() {
-    let scene = Scene::embedded();
-    let world = World::of(&scene, 3, 25, 40);
-    to_folder(&scene.path("lake"), &world.objects());
-    let count = world.0.len() as u64;
+    let (scene, world, count) = lake_in_a_directory(3, 25, 40);
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     scene.run(&["replay"]).expect(0, &[("inserted", count)]);
@@ -140,13 +172,10 @@ fn all_kinds_of_damage_after_a_compaction_are_found_as_from_objects() {
 
 #[test]
 fn damage_on_s3_is_found_with_archived_objects_among_it() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 2, 10, 10);
-    to_s3(&s3, &world.objects());
+    let (s3, scene, world, count) = lake_in_s3(2, 10, 10);
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["compact"]).expect(0, &[]);
-    scene.run(&["replay"]).expect(0, &[("inserted", world.0.len() as u64)]);
+    scene.run(&["replay"]).expect(0, &[("inserted", count)]);
     let damage = Damage::plant(&world, &shape(), &[Case::all(), vec![Case::Archived]].concat(), 3, 1);
     to_s3(&s3, &damage.objects);
     archive(&s3, &damage.archived);
@@ -160,11 +189,7 @@ fn damage_on_s3_is_found_with_archived_objects_among_it() {
 
 #[test]
 fn a_month_that_was_deleted_is_restored_byte_for_byte_with_its_etags() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 2, 10, 40);
-    to_s3(&s3, &world.objects());
-    let count = world.0.len() as u64;
+    let (s3, scene, _, count) = lake_in_s3(2, 10, 40);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     let before = s3.store().dump(BUCKET, &format!("{PREFIX}/"));
     let january = |key: &&String| key.contains("/2024/01/");
@@ -194,10 +219,7 @@ fn a_month_that_was_deleted_is_restored_byte_for_byte_with_its_etags() {
 
 #[test]
 fn a_restored_directory_has_its_bytes_and_is_read_again() {
-    let scene = Scene::embedded();
-    let world = World::of(&scene, 1, 10, 20);
-    to_folder(&scene.path("lake"), &world.objects());
-    let count = world.0.len() as u64;
+    let (scene, _, count) = lake_in_a_directory(1, 10, 20);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     let before = files(&scene.path("lake"));
     std::fs::remove_dir_all(scene.path("lake")).unwrap();
@@ -250,10 +272,7 @@ fn a_compaction_while_the_lake_is_written_and_two_at_once_leave_complete_parts()
 /// After a kill at any moment, existing parts are complete, and the next run completes the rest.
 #[test]
 fn a_killed_compaction_leaves_complete_parts_or_none() {
-    let scene = Scene::embedded();
-    let world = World::of(&scene, 3, 40, 40);
-    to_folder(&scene.path("lake"), &world.objects());
-    let count = world.0.len() as u64;
+    let (scene, _, count) = lake_in_a_directory(3, 40, 40);
     let started = std::time::Instant::now();
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     let took = started.elapsed();
@@ -320,11 +339,7 @@ fn a_folder_that_may_not_be_written_or_read_is_one_message_and_everything_works_
 
 #[test]
 fn objects_that_vanish_after_they_were_listed_are_counted_and_the_rest_is_compacted() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 1, 10, 10);
-    to_s3(&s3, &world.objects());
-    let count = world.0.len() as u64;
+    let (s3, scene, world, count) = lake_in_s3(1, 10, 10);
     let vanished: Vec<String> = world.drawn()[..5].iter().map(|key| format!("{PREFIX}/{key}")).collect();
     s3.dials().change(|dials| dials.vanish = vanished.iter().cloned().collect());
     let ran = scene.run(&["compact"]);
@@ -338,39 +353,18 @@ fn objects_that_vanish_after_they_were_listed_are_counted_and_the_rest_is_compac
 
 #[test]
 fn a_lossy_network_gives_the_same_parts() {
-    use testkit::s3::Fault;
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 2, 10, 20);
-    to_s3(&s3, &world.objects());
-    let count = world.0.len() as u64;
-    scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
-    scene.run(&["init"]).expect(0, &[]);
-    let whole = s3.store().dump(BUCKET, "partes/");
-    for key in whole.keys() {
-        s3.store().remove(BUCKET, key).unwrap();
-    }
-    s3.dials().change(|dials| {
+    same_parts_despite(|dials| {
         dials.slow_down = Fault::rate(0.1);
         dials.reset = Fault::rate(0.05);
         dials.lost_answer = Fault::rate(0.05);
         dials.truncate = Fault::rate(0.05);
         dials.internal_error = Fault::rate(0.05);
     });
-    scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
-    let audit = scene.run(&["replay", "--dry-run"]);
-    assert_eq!(audit.code, Some(0), "{audit:?}");
-    s3.dials().change(|dials| *dials = testkit::s3::Settings::default());
-    assert_eq!(s3.store().dump(BUCKET, "partes/"), whole);
 }
 
 #[test]
 fn a_replay_from_parts_gets_no_object() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 2, 10, 40);
-    to_s3(&s3, &world.objects());
-    let count = world.0.len() as u64;
+    let (s3, scene, world, count) = lake_in_s3(2, 10, 40);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     scene.run(&["init"]).expect(0, &[]);
     let before = s3.dials().counts().requests(Op::Get);

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use testkit::{Ran, Scene};
+use pipeline::record::Column;
+use testkit::{Ran, Scene, copy_rows};
 
 /// Text that clears the screen, sets a title, sets colors by a C1 control, reverses the text direction, and forges a
 /// line.
@@ -60,10 +61,14 @@ fn nothing_in_names_and_values_reaches_a_terminal_a_page_or_a_table_as_control()
     write(&scene.path("lake").join(HOSTILE), "{}");
     write(&day.join("historico_consumo_2024-01-01 00:00:00.000_x.json"), &format!("{{\"data\":{value}}}"));
     // Rows without an object.
-    scene.sql(
-        "INSERT INTO historico_consumo SELECT 'a' || char(27) || '[2J' || char(8238) || char(10) || 'error: forged', \
-         '=1+1', char(155) || '31m', 'a;=HYPERLINK(1)', 1, 1, 1, 1, 1, 1, data, 'x' || char(27), row_ts FROM historico_consumo LIMIT 1",
-    );
+    let values = [
+        (Column::IdTreatedData, "'a' || char(27) || '[2J' || char(8238) || char(10) || 'error: forged'"),
+        (Column::IdCurral, "'=1+1'"),
+        (Column::IdRaca, "char(155) || '31m'"),
+        (Column::IdLote, "'a;=HYPERLINK(1)'"),
+        (Column::CodCliente, "'x' || char(27)"),
+    ];
+    scene.sql(&copy_rows(&values, "LIMIT 1"));
     all_outputs(&scene, &["replay", "--report", "replay.html"]);
     all_outputs(&scene, &["replay", "--dry-run"]);
     all_outputs(&scene, &["reconcile", "--report", "audit.html"]);

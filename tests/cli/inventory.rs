@@ -5,10 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
-use testkit::planted_drift::{Case, Damage, World, long_ago, to_s3, to_sqlite};
+use testkit::planted_drift::{Case, Damage, long_ago, to_s3, to_sqlite};
 use testkit::s3::{Op, S3Server};
-use testkit::{BUCKET, PREFIX, Ran, Scene};
+use testkit::{BUCKET, PREFIX, Ran};
 
+use crate::compact::lake_in_s3;
 use crate::planted_drift::shape;
 
 const STORE: &str = "inventario";
@@ -62,11 +63,7 @@ fn lists(s3: &S3Server) -> u64 {
 
 #[test]
 fn a_replay_and_an_audit_from_an_inventory_give_what_they_give_from_listings() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 2, 10, 40);
-    to_s3(&s3, &world.objects());
-    let count = world.0.len() as u64;
+    let (s3, scene, world, count) = lake_in_s3(2, 10, 40);
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     write(&s3, |_| ());
@@ -104,11 +101,7 @@ fn a_replay_and_an_audit_from_an_inventory_give_what_they_give_from_listings() {
 
 #[test]
 fn what_was_written_after_the_inventory_is_seen_in_new_days_and_not_in_old_ones() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 1, 10, 10);
-    to_s3(&s3, &world.objects());
-    let count = world.0.len() as u64;
+    let (s3, scene, world, count) = lake_in_s3(1, 10, 10);
     scene.run(&["init"]).expect(0, &[]);
     write(&s3, |_| ());
     let (key, record) = world.0.first_key_value().unwrap();
@@ -136,10 +129,7 @@ fn what_was_written_after_the_inventory_is_seen_in_new_days_and_not_in_old_ones(
 
 #[test]
 fn an_inventory_that_is_wrong_is_not_used() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 1, 10, 40);
-    to_s3(&s3, &world.objects());
+    let (s3, scene, ..) = lake_in_s3(1, 10, 40);
     scene.run(&["init"]).expect(0, &[]);
     let refused = |args: &[&str], why: &str| {
         let ran = scene.run(&[&["replay", "--dry-run"], args].concat());

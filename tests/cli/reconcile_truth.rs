@@ -170,7 +170,7 @@ fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() 
         }
         if row {
             let text = format!("DELETE FROM historico_consumo WHERE id_treated_data = '{}'", ids[at]);
-            assert_eq!(history.scene.sql(Box::leak(text.into_boxed_str())), 1);
+            assert_eq!(history.scene.sql(&text), 1);
         }
     }
     std::fs::write(&gone, never + "\n" + &other(&history.lines[1], "nobody") + "\n").unwrap();

@@ -112,7 +112,7 @@ fn a_row_with_a_value_that_its_column_cannot_have_is_a_finding_and_repairable() 
     ];
     for (at, set) in damage.into_iter().enumerate() {
         let sql = format!("UPDATE historico_consumo SET {set} WHERE rowid = {}", at + 1);
-        assert_eq!(scene.sql(Box::leak(sql.into_boxed_str())), 1);
+        assert_eq!(scene.sql(&sql), 1);
     }
     let broken = damage.len() as u64;
     let audit = scene.run(&["reconcile", "--drift", "drift.ndjson"]);

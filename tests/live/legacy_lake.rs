@@ -1,15 +1,7 @@
 //! The legacy lake into tables with legacy types (FLOAT, DOUBLE, VARCHAR(36) keys), on both servers.
 
 use testkit::s3::{S3Server, StorageClass};
-use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, old_lake};
-
-fn table(weight: &str, key: &str) -> String {
-    format!(
-        "CREATE TABLE historico_consumo (id_treated_data {key} PRIMARY KEY, id_curral VARCHAR(255), id_raca VARCHAR(255), \
-         id_lote VARCHAR(255), peso_entrada {weight}, peso_medio {weight}, quantidade_animais INT, dia_confinamento INT, \
-         consumo_real {weight}, consumo_meta {weight}, data DATETIME, cod_cliente VARCHAR(255), row_ts DATETIME)"
-    )
-}
+use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, create_table, old_lake};
 
 async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
     let s3 = S3Server::with_bucket(BUCKET);
@@ -22,7 +14,7 @@ async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
     {
         let Some(database) = Database::new(server).await else { return };
         let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
-        database.run(&table(weight, key)).await;
+        database.run(&create_table(key, weight)).await;
         let counts = [("listed", 52), ("inserted", 52)];
         scene.run(&["replay", "--verify"]).expect(0, &counts).expect(0, &[("verified", 52)]);
         scene.run(&["reconcile"]).expect(0, &[("matched", 52), ("lake_records", 52)]);

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use pipeline::record::Column;
 use sqlx::{Connection as _, Executor as _, MySqlConnection};
 use testkit::mysql_relay::{Changes, MySqlRelay};
-use testkit::{Database, PrivateMariaDb, Ran, Scene, Server};
+use testkit::{Database, PrivateMariaDb, Ran, Scene, Server, copy_rows};
 
 on_both! {
     a_proxy_without_load_data_is_served_by_insert: live_mysql_a_proxy_without_load_data_is_served_by_insert, live_mariadb_a_proxy_without_load_data_is_served_by_insert;
@@ -100,10 +101,7 @@ async fn a_partitioned_table_is_loaded_and_audited(server: Server) {
     run(&scene, &url, &["replay", "--into-new-table"]).expect(0, &[("inserted", count)]);
     run(&scene, &url, &["reconcile"]).expect(0, &[("matched", count)]);
     // Two rows of one id, which an audit cannot attribute.
-    let copied = format!(
-        "INSERT INTO historico_consumo SELECT id_treated_data, id_curral, id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, dia_confinamento, consumo_real, consumo_meta, '2024-03-01', cod_cliente, row_ts FROM historico_consumo WHERE id_treated_data = '{}'",
-        ids[5]
-    );
+    let copied = copy_rows(&[(Column::Data, "'2024-03-01'")], &format!("WHERE id_treated_data = '{}'", ids[5]));
     database.run(&copied).await;
     let doubled = run(&scene, &url, &["reconcile"]);
     assert!(doubled.code == Some(2) && doubled.stderr.contains(&ids[5]), "{doubled:#?}");

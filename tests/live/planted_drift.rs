@@ -6,7 +6,7 @@ use testkit::planted_drift::{
     Case, Damage, Finding, World, archive, assert_same, found_by_quick, found_in, insert, to_s3,
 };
 use testkit::s3::S3Server;
-use testkit::{BUCKET, Database, MARIADB, MYSQL, Scene, Server};
+use testkit::{BUCKET, Database, MARIADB, MYSQL, Scene, Server, create_table};
 
 /// Both stores with a history, undamaged.
 pub struct Stores {
@@ -90,14 +90,9 @@ fn padded(id: &str) -> String {
 
 impl Table {
     fn sql(&self) -> String {
-        let (Self { weight, collation, .. }, text) = (self, "VARCHAR(255)");
+        let Self { weight, collation, .. } = self;
         let charset = collation.split('_').next().unwrap();
-        format!(
-            "CREATE TABLE historico_consumo (id_treated_data {text} PRIMARY KEY, id_curral {text}, id_raca {text}, \
-             id_lote {text}, peso_entrada {weight}, peso_medio {weight}, quantidade_animais INT, dia_confinamento INT, \
-             consumo_real {weight}, consumo_meta {weight}, data DATETIME, cod_cliente {text}, row_ts DATETIME) \
-             CHARACTER SET {charset} COLLATE {collation}"
-        )
+        format!("{} CHARACTER SET {charset} COLLATE {collation}", create_table("VARCHAR(255)", weight))
     }
 
     fn shape(&self) -> TableSchema {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pipeline::record::Column;
 use serde_json::Value;
 use testkit::s3::S3Server;
-use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, real_files, with_real};
+use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, copy_rows, real_files, with_real};
 
 use crate::store_state::past_the_second;
 
@@ -35,12 +36,8 @@ async fn damage(s3: &S3Server, database: &Database) -> Planted {
         store.remove(BUCKET, key_of(&keys, id)).unwrap();
         plant("warehouse_only", id);
     }
-    database
-        .run(
-            "INSERT INTO historico_consumo SELECT 'a-mao-1', 'x', id_raca, id_lote, peso_entrada, peso_medio, quantidade_animais, \
-             dia_confinamento, consumo_real, consumo_meta, data, cod_cliente, row_ts FROM historico_consumo ORDER BY id_treated_data DESC LIMIT 1",
-        )
-        .await;
+    let values = [(Column::IdTreatedData, "'a-mao-1'"), (Column::IdCurral, "'x'")];
+    database.run(&copy_rows(&values, "ORDER BY id_treated_data DESC LIMIT 1")).await;
     plant("warehouse_only", "a-mao-1");
     store.put(BUCKET, key_of(&keys, &ids[10]), &b"{\"id_curral\":\"259940"[..]);
     plant("unreadable", &ids[10]);

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::time::Duration;
 
-use testkit::{Database, MARIADB, MYSQL, PrivateMariaDb, Ran, Scene, Server};
+use pipeline::record::Column;
+use testkit::{Database, MARIADB, MYSQL, PrivateMariaDb, Ran, Scene, Server, copy_rows};
 
 /// Returns a directory lake with N readings, created without a server.
 fn lake(warehouse: &str) -> (Scene, u64) {
@@ -153,9 +154,7 @@ async fn live_mysql_a_new_table_takes_the_place_of_a_damaged_one() {
     assert_eq!(database.count(&format!("SELECT COUNT(*) FROM {old}")).await.unsigned_abs(), count);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     // A row without an object would be lost with the old table.
-    database
-        .run("INSERT INTO historico_consumo SELECT UUID(), id_curral, id_raca, id_lote, 1, 1, 1, 1, 1, 1, data, cod_cliente, row_ts FROM historico_consumo LIMIT 1")
-        .await;
+    database.run(&copy_rows(&[(Column::IdTreatedData, "UUID()")], "LIMIT 1")).await;
     let kept = scene.run(&["replay", "--into-new-table"]);
     kept.expect(1, &[("inserted", count)]);
     assert_eq!(kept.json["table_swap"]["only_in_old"].as_u64(), Some(1), "{kept:?}");

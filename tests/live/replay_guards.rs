@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use pipeline::record::Column;
 use sqlx::{Connection as _, Executor as _};
-use testkit::{MARIADB, MYSQL, Ran, Server};
+use testkit::{MARIADB, MYSQL, Ran, Server, copy_rows};
 
 use crate::replay::scene;
 
@@ -26,9 +27,7 @@ async fn a_table_in_use(server: Server) {
     }
     // Another writer continues between two attempts, and does not have to wait for the reader.
     let started = std::time::Instant::now();
-    database
-        .run("INSERT INTO historico_consumo SELECT UUID(), id_curral, id_raca, id_lote, 1, 1, 1, 1, 1, 1, data, cod_cliente, row_ts FROM historico_consumo LIMIT 1")
-        .await;
+    database.run(&copy_rows(&[(Column::IdTreatedData, "UUID()")], "LIMIT 1")).await;
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     reader.execute("COMMIT").await.unwrap();
     let ran = Ran::of(&child.wait_with_output().unwrap());

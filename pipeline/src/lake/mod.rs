@@ -1,39 +1,45 @@
 //! The lake: one JSON object per record, in a folder per farm and day, in S3 or in a directory.
 //!
-//! [`Lake`] is the IO trait, with the back ends [`s3`], [`dir`] and, for tests, `memory`. [`Key`] is the grammar of
-//! object keys, new and legacy. [`Span`] and [`scan_partitions`] select the partitions of a run. The read path of
-//! replay and reconcile is in the toolkit; [`crate::record`] defines the records.
+//! [`LakeUrl`] is the address of a lake, by back end. [`Lake`] is the IO trait, with the back ends [`s3`], [`dir`] and, for
+//! tests, `memory`. [`Key`] is the grammar of object keys, new and legacy. [`Span`] and [`scan_partitions`] select the
+//! partitions of a run. The read path of replay and reconcile is in the toolkit; [`crate::record`] defines the records.
 //!
 //! # Adding a back end
 //!
 //! 1. A folder here with its implementation of [`Lake`]. Methods with a default body are correct but slow for a remote store:
-//!    implement them too.
-//! 2. Its variant of [`LakeUrl`] (`url.rs`), and its arm in the toolkit's `open_lake` (`src/cli/flags.rs`), which chooses the
-//!    back end. The compiler finds the other places that match on the variants.
+//!    implement them too. It passes `testkit::conformance::lake`. A client library is a cargo feature, which the Lambda lacks.
+//! 2. In this file its `pub mod` and its variant of [`LakeUrl`] with the same name; the compiler names the matches, and
+//!    [`LakeUrl::FORMS`] is in the help of all commands.
+//! 3. Its arm in the toolkit's `open_lake` (`src/cli/flags.rs`), which chooses the back end.
+//!
+//! If its storage classes have other names, [`StorageClass`] knows which of them are archives; prices of requests are those of
+//! S3 only (`src/request_cost.rs`).
 //!
 //! # Changing every request
 //!
 //! What applies to all requests of every back end, such as a limit on bytes per second or a count of requests, is a [`Lake`]
-//! around another one, in a file here, which `LakeFlags::open_for` of the toolkit puts around the back end. `src/inventory/lake.rs` of the toolkit
-//! is an example of forwarding. Forward every method, also those with a default body. A limit also wraps what `sibling` and
-//! `as_of` return, with one budget for all: parts are read from a sibling. The reader is the wrong place: parts, rechecks and
-//! repairs read without it.
+//! around another one, in a file here, which `open_lake` of the toolkit (`src/cli/flags.rs`) puts around the back end. Its
+//! flag is a field of `LakeRequestFlags` there. `src/inventory/lake.rs` of the toolkit is an example of forwarding. Forward
+//! every method, also those with a default body. A limit also wraps what `sibling` and `as_of` return, with one budget for all:
+//! parts are read from a sibling. `--listing` opens the bucket of the inventory as a second lake, with a second budget. The
+//! reader is the wrong place: parts, rechecks and repairs read without it.
 
 use std::fmt;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::error::Kind;
 use crate::record::MAX_OBJECT_BYTES;
 
 mod conditional;
 pub mod dir;
 mod encryption;
+mod error;
 mod files;
 mod key;
 mod listing;
@@ -47,12 +53,84 @@ mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use encryption::{Encryption, SseAlgorithm};
+pub use error::{Error, Reason};
 pub use key::Key;
 pub use listing::{head, list_all, list_whole};
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use storage_class::StorageClass;
 pub use strays::{Strays, is_folder_marker};
-pub use url::LakeUrl;
+
+/// Location of a lake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LakeUrl {
+    /// `s3://bucket/prefix`.
+    S3 {
+        /// The bucket, or the ARN of an access point.
+        bucket: String,
+        /// The prefix without leading and trailing slashes; empty for the entire bucket.
+        prefix: String,
+    },
+    /// A directory.
+    Dir(PathBuf),
+}
+
+impl LakeUrl {
+    /// The forms of a lake's address, for help and error messages.
+    pub const FORMS: &str = "s3://bucket/prefix or a directory";
+
+    /// Returns bucket and prefix of a lake in S3; `None` for others, which have no inventory, no requests at S3's prices, and
+    /// are not for a Lambda.
+    pub fn bucket_and_prefix(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::S3 { bucket, prefix } => Some((bucket, prefix)),
+            Self::Dir(_) => None,
+        }
+    }
+
+    /// Returns the directory of a lake on this machine; `None` for a lake elsewhere.
+    pub fn local_dir(&self) -> Option<&Path> {
+        match self {
+            Self::S3 { .. } => None,
+            Self::Dir(path) => Some(path),
+        }
+    }
+
+    /// Returns the addresses that query engines read the lake at, and a folder next to it.
+    pub fn query_locations(&self, folder: &str) -> (String, String) {
+        match self {
+            Self::S3 { bucket, prefix } => {
+                let parent = prefix.rsplit_once('/').map(|(parent, _)| format!("{parent}/")).unwrap_or_default();
+                (self.to_string(), format!("s3://{bucket}/{parent}{folder}"))
+            }
+            Self::Dir(path) => {
+                let lake = dir::Dir::new(path);
+                (lake.identity(), lake.sibling(folder).address())
+            }
+        }
+    }
+}
+
+impl FromStr for LakeUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = url::tidy(text)?;
+        match text.strip_prefix("s3://") {
+            Some(rest) => url::s3(text, rest),
+            None => url::directory(text).map(Self::Dir),
+        }
+    }
+}
+
+impl fmt::Display for LakeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            Self::Dir(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
 
 /// Metadata of an object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -289,109 +367,5 @@ impl ThrottleStats {
         self.slow_downs += other.slow_downs;
         self.retries += other.retries;
         self.min_concurrency = [self.min_concurrency, other.min_concurrency].into_iter().flatten().min();
-    }
-}
-
-/// Why the lake could not do something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The object does not exist.
-    NotFound,
-    /// The bucket or directory does not exist.
-    NoLake,
-    /// The object is in an archive tier.
-    Archived,
-    /// The credentials are valid and lack a permission.
-    Denied,
-    /// Credentials are missing, invalid or expired, or cannot be renewed.
-    Credentials,
-    /// This machine's clock differs so much from the store's that requests are rejected.
-    ClockSkew,
-    /// The settings do not yield a valid request.
-    Settings,
-    /// The store has the object and cannot return it: for example, its encryption key is disabled.
-    Unreadable,
-    /// The bucket is in another region.
-    WrongRegion,
-    /// The store keeps no versions.
-    NoVersions,
-    /// A write to a read-only lake.
-    ReadOnly,
-    /// The store does not honour conditional writes, and they are required.
-    Unconditional,
-    /// A key that the store cannot hold safely.
-    BadKey,
-    /// The object is larger than the caller accepts.
-    TooLarge,
-    /// The store requested a slowdown.
-    SlowDown,
-    /// A network failure, a timeout, or a temporary failure of the store.
-    Network,
-    /// The store failed for too long to continue.
-    Outage,
-    /// No space or quota left.
-    NoSpace,
-    /// Any other reason; the message has the details.
-    Other,
-}
-
-/// A lake failure, with the key or address it concerns.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("lake {about}: {message}")]
-pub struct Error {
-    /// Reason for the failure.
-    pub reason: Reason,
-    /// Key or address that the failure concerns.
-    pub about: String,
-    /// What happened and what to do, in one line.
-    pub message: String,
-}
-
-impl Error {
-    /// Creates an error about a key or address, with a one-line message.
-    pub fn new(reason: Reason, about: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason, about: about.into(), message: message.into() }
-    }
-
-    /// Creates an error for an object of `bytes` bytes, of which at most `max` are accepted.
-    pub fn too_large(about: impl Into<String>, bytes: u64, max: usize) -> Self {
-        Self::new(Reason::TooLarge, about, format!("an object of {bytes} bytes, of which at most {max} are read"))
-    }
-
-    /// Returns the kind of the error, which decides whether a retry can help.
-    pub fn kind(&self) -> Kind {
-        match self.reason {
-            Reason::SlowDown | Reason::Network => Kind::Transient,
-            Reason::BadKey | Reason::NoVersions | Reason::ReadOnly | Reason::Unconditional | Reason::Settings => {
-                Kind::Usage
-            }
-            _ => Kind::Permanent,
-        }
-    }
-
-    /// Returns true if the failure concerns only this object, so that the run can continue with the others.
-    pub fn concerns_one_object(&self) -> bool {
-        let reasons = [Reason::NotFound, Reason::Archived, Reason::BadKey, Reason::Unreadable, Reason::TooLarge];
-        reasons.contains(&self.reason)
-    }
-
-    /// Returns true if every further request will fail too, until the credentials are renewed or the clock is set.
-    pub fn ends_access(&self) -> bool {
-        matches!(self.reason, Reason::Credentials | Reason::ClockSkew)
-    }
-
-    /// Returns true if an object that exists cannot be read, and the store works: it is in an archive tier, access to
-    /// it is denied, or something that is not an object has its name.
-    pub fn is_unverifiable(&self) -> bool {
-        let reasons = [
-            Reason::NotFound,
-            Reason::Archived,
-            Reason::BadKey,
-            Reason::Denied,
-            Reason::Unreadable,
-            Reason::TooLarge,
-            Reason::Other,
-        ];
-        reasons.contains(&self.reason)
     }
 }

@@ -1,4 +1,5 @@
-//! Storage classes of objects, and which of them are archives.
+//! Storage classes of objects, by their names in S3, and which of them are archives. A store with other names adds its
+//! archives to `is_archive`.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,90 +1,50 @@
-//! Parsing of `--lake`: an S3 URL or a directory.
+//! Parsing of `--lake`: URLs of S3, directories, and the correct spelling of mistyped addresses. [`LakeUrl`] chooses among
+//! the back ends.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
-use super::Lake as _;
-use super::dir::Dir;
+use super::LakeUrl;
 use crate::place;
 use crate::record::{PARTS, QUARANTINE};
 
 /// Hint on valid lake URLs, for error messages.
-const EXAMPLE: &str = "write s3://bucket/prefix or a directory";
+const FORMS: &str = LakeUrl::FORMS;
 
-/// Location of a lake.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LakeUrl {
-    /// `s3://bucket/prefix`.
-    S3 {
-        /// The bucket, or the ARN of an access point.
-        bucket: String,
-        /// The prefix without leading and trailing slashes; empty for the entire bucket.
-        prefix: String,
-    },
-    /// A directory.
-    Dir(PathBuf),
+/// Returns an address without surrounding space, if it can be that of a lake.
+pub(super) fn tidy(text: &str) -> Result<&str, String> {
+    let text = place::tidy(text).map_err(|e| format!("the lake's address {e}: write {FORMS}"))?;
+    // The quarantine is next to the lake. Used as a lake, it would mix rejected messages with records.
+    let last = text.trim_end_matches('/').rsplit('/').next();
+    if last == Some(QUARANTINE) {
+        return Err(format!("{text:?} is the quarantine's folder, which is next to the lake: use another name"));
+    }
+    if last == Some(PARTS) {
+        return Err(format!("{text:?} is the folder of the lake's parts, which is next to it: use another name"));
+    }
+    Ok(text)
 }
 
-impl LakeUrl {
-    /// Returns the directory of a lake on this machine; `None` for a lake elsewhere.
-    pub fn local_dir(&self) -> Option<&Path> {
-        match self {
-            Self::S3 { .. } => None,
-            Self::Dir(path) => Some(path),
-        }
+/// Parses the address of a directory; rejects what was intended as a URL.
+pub(super) fn directory(text: &str) -> Result<PathBuf, String> {
+    if let Some(path) = text.strip_prefix("file://").filter(|path| path.starts_with('/')) {
+        return Ok(path.into());
     }
-
-    /// Returns the addresses that query engines read the lake at, and a folder next to it.
-    pub fn query_locations(&self, folder: &str) -> (String, String) {
-        match self {
-            Self::S3 { bucket, prefix } => {
-                let parent = prefix.rsplit_once('/').map(|(parent, _)| format!("{parent}/")).unwrap_or_default();
-                (self.to_string(), format!("s3://{bucket}/{parent}{folder}"))
-            }
-            Self::Dir(path) => {
-                let lake = Dir::new(path);
-                (lake.identity(), lake.sibling(folder).address())
-            }
-        }
+    if let Some(rest) = almost_s3(text) {
+        return Err(format!("{text:?} is not a lake's address: write s3://{rest}"));
+    }
+    // On Windows it is a share.
+    let rest = text.strip_prefix("//").map(|rest| rest.trim_start_matches('/'));
+    if let Some(rest) = rest.filter(|rest| cfg!(not(windows)) && !rest.is_empty()) {
+        return Err(format!("{text:?} is not a lake's address: write s3://{rest}, or /{rest} for a directory"));
+    }
+    match place::scheme(text) {
+        Some(scheme) => Err(mistyped(text, scheme)),
+        None => place::local(text),
     }
 }
 
-impl FromStr for LakeUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let text = place::tidy(text).map_err(|e| format!("the lake's address {e}: {EXAMPLE}"))?;
-        // The quarantine is next to the lake. Used as a lake, it would mix rejected messages with records.
-        let last = text.trim_end_matches('/').rsplit('/').next();
-        if last == Some(QUARANTINE) {
-            return Err(format!("{text:?} is the quarantine's folder, which is next to the lake: use another name"));
-        }
-        if last == Some(PARTS) {
-            return Err(format!("{text:?} is the folder of the lake's parts, which is next to it: use another name"));
-        }
-        if let Some(rest) = text.strip_prefix("s3://") {
-            return s3(text, rest);
-        }
-        if let Some(path) = text.strip_prefix("file://").filter(|path| path.starts_with('/')) {
-            return Ok(Self::Dir(path.into()));
-        }
-        if let Some(rest) = almost_s3(text) {
-            return Err(format!("{text:?} is not a lake's address: write s3://{rest}"));
-        }
-        // On Windows it is a share.
-        let rest = text.strip_prefix("//").map(|rest| rest.trim_start_matches('/'));
-        if let Some(rest) = rest.filter(|rest| cfg!(not(windows)) && !rest.is_empty()) {
-            return Err(format!("{text:?} is not a lake's address: write s3://{rest}, or /{rest} for a directory"));
-        }
-        match place::scheme(text) {
-            Some(scheme) => Err(mistyped(text, scheme)),
-            None => place::local(text).map(Self::Dir),
-        }
-    }
-}
-
-fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
+/// Parses what follows `s3://`.
+pub(super) fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
     if rest.starts_with("arn:") {
         return access_point(text, rest);
     }
@@ -184,16 +144,18 @@ fn mistyped(text: &str, scheme: &str) -> String {
         "file" => format!("{text:?} is not a lake's address: write the directory's path, such as ./{rest}"),
         "http" | "https" => match of_web(rest) {
             Some(found) => format!("{text:?} is not a lake's address: write {found}"),
-            None => format!("{text:?} is not a lake's address: {EXAMPLE}; an endpoint goes into AWS_ENDPOINT_URL"),
+            None => format!("{text:?} is not a lake's address: write {FORMS}; an endpoint goes into AWS_ENDPOINT_URL"),
         },
         "arn" => match rest.split_once(":s3:::").map(|(_, found)| found).filter(|found| !found.is_empty()) {
             Some(found) => format!("{text:?} is not a lake's address: write s3://{found}"),
             None if rest.contains(":accesspoint") => {
                 format!("{text:?} is not a lake's address: write s3://{text}")
             }
-            None => format!("{text:?} is not a lake's address: {EXAMPLE}"),
+            None => format!("{text:?} is not a lake's address: write {FORMS}"),
         },
-        _ => format!("a lake of kind {scheme:?} is not known: {EXAMPLE} (one of that name is written ./{scheme}:…)"),
+        _ => {
+            format!("a lake of kind {scheme:?} is not known: write {FORMS} (one of that name is written ./{scheme}:…)")
+        }
     }
 }
 
@@ -209,16 +171,6 @@ fn of_web(rest: &str) -> Option<String> {
     let bucket = host.rsplit_once(".s3.").or_else(|| host.rsplit_once(".s3-")).map(|(bucket, _)| bucket);
     let bucket = bucket.or_else(|| host.strip_suffix(".s3"))?;
     Some(if path.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{path}") })
-}
-
-impl fmt::Display for LakeUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
-            Self::Dir(path) => write!(f, "{}", path.display()),
-        }
-    }
 }
 
 #[cfg(test)]

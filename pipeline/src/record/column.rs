@@ -6,17 +6,33 @@
 //!
 //! # Adding a column
 //!
-//! 1. One line in the table of this file, with kind, unit and whether it is optional, and in `Column::READING` if farms send it.
+//! 1. One line in the table of this file, with kind and unit, and in `Column::READING` if farms send it. It is optional, because
+//!    existing messages and objects lack it. "Fields that farms already send" decides about `Column::IN_ID`.
 //! 2. The field of `Reading` and its line in `Reading::read` (`reading.rs`), or the field of `Record` (`enriched.rs`).
-//! 3. The column in `0001_table.sql` of `sql/mysql/` and `sql/sqlite/`, for new tables. The operator adds it to existing tables
-//!    with ALTER TABLE, before a new Lambda is deployed: a table without the column is rejected.
+//! 3. The column in `0001_table.sql` of `sql/mysql/` and `sql/sqlite/`, for new tables. For existing tables either a step of
+//!    `init` (`warehouse/schema.rs`), or ALTER TABLE by the operator, before a new Lambda is deployed: a table without the
+//!    column is rejected.
 //! 4. The columns of both tables in `lambda/template.yaml`. A test fails without them.
+//!
+//! Statements of the Rust tests follow from the table. The independent code in Python (`tests/differential`) names the columns,
+//! and fails without the new one.
 //!
 //! Caches of audits and existing parts have other columns then, and are not trusted: records are read from objects until
 //! `ruminate compact` has written the parts again. Do that before objects are deleted, because `restore` does not read old
 //! parts. Hash totals change as well, so totals of before and after the change cannot be compared.
 //!
-//! A value of a column in `Column::READING` is part of the id (`docs/ids.md`).
+//! # Fields that farms already send
+//!
+//! Objects keep fields that are not in the table, so objects may have a field of the new column's name already. Search the lake
+//! for it before the column is added.
+//!
+//! - **No object has it:** add the column to `Column::IN_ID` too, after the others. Readings without it keep their ids, and a
+//!   reading that is corrected in this field only gets another id.
+//! - **Objects have it:** leave the column out of `Column::IN_ID`, because their ids were computed without it. With it they
+//!   would be reported as forged (`forged_id`), and a redelivered message would get a second id and a second object. The price:
+//!   of two messages that differ in this field only, the first one is stored.
+//!   An object whose field has an invalid value for the column, such as `"n/d"` in a number, is rejected from then on. The rows
+//!   of the others lack the value until `reconcile --repair warehouse` or `replay --on-conflict overwrite` writes it.
 
 use std::fmt;
 
@@ -131,10 +147,23 @@ impl Column {
     /// The fields that the intake computes. Values for them in a message are replaced.
     pub const TREATED: [Self; 3] = [Self::ConsumoMeta, Self::IdTreatedData, Self::RowTs];
 
-    /// The fields of a reading, in the order in which farms send them and in which the id is computed.
-    ///
-    /// Optional fields come last; a field that a reading lacks is not part of its id.
+    /// The fields of a reading, in the order in which farms send them; optional fields come last.
     pub const READING: [Self; Self::COUNT - Self::TREATED.len()] = [
+        Self::IdCurral,
+        Self::IdRaca,
+        Self::IdLote,
+        Self::PesoEntrada,
+        Self::PesoMedio,
+        Self::Data,
+        Self::QuantidadeAnimais,
+        Self::DiaConfinamento,
+        Self::ConsumoReal,
+        Self::CodCliente,
+    ];
+
+    /// The fields that the id is computed from, in that order (`docs/ids.md`): all required ones, and optional ones that no
+    /// object had before their column was added. A field that a reading lacks is not part of its id.
+    pub const IN_ID: [Self; 10] = [
         Self::IdCurral,
         Self::IdRaca,
         Self::IdLote,
@@ -231,5 +260,11 @@ mod tests {
             assert_eq!(column.unit().is_some(), column.kind().is_number(), "{column}");
         }
         assert!(Column::READING.is_sorted_by_key(|column| column.is_optional()));
+    }
+
+    #[test]
+    fn the_id_covers_the_required_fields_and_after_them_only_optional_ones_of_a_reading() {
+        assert!(Column::IN_ID.starts_with(&Column::REQUIRED));
+        assert!(Column::IN_ID.iter().all(|column| Column::READING.contains(column)));
     }
 }

@@ -1,4 +1,4 @@
-//! Enriched records (13 columns) and their JSON objects in the lake.
+//! Enriched records and their JSON objects in the lake.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -101,7 +101,7 @@ impl Record {
         })
     }
 
-    /// Returns this record's lake object: the original message, including unknown fields, plus the 3 computed fields.
+    /// Returns this record's lake object: the original message, including unknown fields, plus the computed fields.
     ///
     /// # Errors
     /// Returns an error if the message is not a JSON object. A message that was parsed into this record always is one.

@@ -1,7 +1,7 @@
 //! Ids of readings: the canonical form of a reading and the version 8 UUID computed from it.
 //!
-//! **Canonical form**: a JSON array in the serialization of RFC 8785 (JCS) with the 10 fields in the order farms send
-//! them: `id_curral`, `id_raca`, `id_lote` as strings, `peso_entrada`, `peso_medio` as numbers, `data` as a string,
+//! **Canonical form**: a JSON array in the serialization of RFC 8785 (JCS) with the fields of [`Column::IN_ID`] in the order
+//! farms send them: `id_curral`, `id_raca`, `id_lote` as strings, `peso_entrada`, `peso_medio` as numbers, `data` as a string,
 //! `quantidade_animais`, `dia_confinamento`, `consumo_real` as numbers, `cod_cliente` as a string. `data` is in RFC
 //! 3339 (UTC, `Z`). Its fraction is truncated to microseconds, has no trailing zeros and is omitted if zero. JCS writes
 //! numbers as ECMAScript does, in their shortest form, so `"51"`, `51` and `51.0` are equal.
@@ -28,7 +28,7 @@ pub fn canonical(reading: &Reading) -> String {
 fn canonical_bytes(reading: &Reading) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     let mut absent = 0;
-    for column in Column::READING {
+    for column in Column::IN_ID {
         let field = reading.field(column);
         if field == Field::Absent {
             absent += 1;

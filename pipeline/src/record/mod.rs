@@ -1,7 +1,7 @@
 //! Domain types: readings, enriched records, their ids and rules. Pure code: no IO, no clock.
 //!
-//! A [`Reading`] is one message as a farm publishes it (10 fields). A [`Record`] is a reading enriched with 3 computed
-//! fields (13 columns). [`reading_id`] gives every reading a stable id, and [`Slug`] is the name of a farm's folder.
+//! A [`Reading`] is one message as a farm publishes it ([`Column::READING`]). A [`Record`] is a reading enriched with the
+//! computed fields ([`Column::TREATED`]). [`reading_id`] gives every reading a stable id, and [`Slug`] is the name of a farm's folder.
 //! [`Rules`] holds the business rules, [`Rejection`] the reason why a reading or record is invalid. [`row`] compares a
 //! record with a warehouse row at the precision of each column. Storage belongs to [`crate::lake`] and
 //! [`crate::warehouse`].

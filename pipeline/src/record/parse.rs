@@ -10,7 +10,7 @@ use crate::printable;
 const MAX_ID_CHARS: usize = 60;
 
 impl Reading {
-    /// Parses a message: a JSON object with the 10 fields in any accepted form. Other fields are ignored, except for an
+    /// Parses a message: a JSON object with the fields of a reading in any accepted form. Other fields are ignored, except for an
     /// `id_treated_data`, which must be the id of the reading.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! One message as a farm publishes it: 10 typed fields.
+//! One message as a farm publishes it, with typed fields.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

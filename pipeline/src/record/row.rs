@@ -38,7 +38,7 @@ pub enum ColumnType {
     },
 }
 
-/// Types of the 13 columns, in table order.
+/// Types of the columns, in table order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableSchema(pub [ColumnType; Column::COUNT]);
 
@@ -107,7 +107,7 @@ impl Serialize for Value {
     }
 }
 
-/// A warehouse row: 13 values in table order.
+/// A warehouse row: one value per column, in table order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row(pub [Value; Column::COUNT]);
 

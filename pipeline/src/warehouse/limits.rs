@@ -89,7 +89,7 @@ impl Charset {
     }
 }
 
-/// Limits of the thirteen columns, in table order.
+/// Limits of the columns, in table order.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ColumnLimits(pub [ColumnLimit; Column::COUNT]);
 

@@ -1,23 +1,35 @@
 //! The warehouse: the table `historico_consumo` in MySQL, MariaDB or SQLite.
 //!
-//! [`Warehouse`] is the IO trait with the back ends [`mysql`] and `sqlite`, and `memory` for tests. `BulkWarehouse` adds
+//! [`WarehouseUrl`] is the address of a warehouse, by back end. [`Warehouse`] is the IO trait with the back ends [`mysql`] and
+//! `sqlite`, and `memory` for tests. `BulkWarehouse` adds
 //! the operations that a replay needs. [`mod@load`] loads records into rows, and returns the result of each.
 //! [`crate::record::row`] compares values.
 //!
 //! # Adding a back end
 //!
-//! 1. A folder here with its implementations of [`Warehouse`] and `BulkWarehouse`, and its statements in `sql/NAME/`.
-//! 2. Its variant of [`WarehouseUrl`] (`url.rs`), its steps and type names in `schema.rs`, and its arm in the toolkit's
-//!    `open_url` (`src/cli/flags.rs`). Ids must be ordered byte by byte (collation), which the audit checks.
-//! 3. Checks of its privileges and settings in `src/doctor`, if `doctor` must explain them.
+//! 1. A folder here with its implementations of [`Warehouse`] and `BulkWarehouse`, and its statements in `sql/NAME/`, which
+//!    `schema::steps!` turns into the steps of `init`. It describes the columns of a table by the type names of `schema.rs`,
+//!    and orders ids byte by byte (collation), which the audit checks. It passes `testkit::conformance::warehouse`; a server for its
+//!    tests goes into `testkit::servers`. A client library is a cargo feature, which the Lambda lacks.
+//! 2. In this file its `pub mod` and its variant of [`WarehouseUrl`] with the same name; the compiler names the matches, and
+//!    [`WarehouseUrl::FORMS`] is in the help of all commands.
+//! 3. Its arms in the toolkit's `open_url` and `open_to_init` (`src/cli/flags.rs`).
+//!
+//! `LoadMethod` (`bulk.rs`) has the methods of all back ends: a new one is a variant, and an arm of `LoadMethodArg`
+//! (`src/cli/flags.rs`) if users may request it. `doctor` checks privileges by [`ServerStatus::grants`] and settings by their
+//! MySQL names; what it should explain of another server goes into `src/doctor`.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
 
+use ::url::Url;
 use async_trait::async_trait;
 use chrono::NaiveDateTime;
 
 use crate::error::Kind;
+use crate::place;
 use crate::record::row::{Row, TableSchema};
 
 #[cfg(feature = "bulk")]
@@ -29,7 +41,6 @@ pub mod load;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod mysql;
-mod options;
 pub mod rds;
 mod rds_authorities;
 mod schema;
@@ -49,14 +60,86 @@ pub use credentials::CredentialProvider;
 #[cfg(feature = "bulk")]
 pub use limits::ColumnLimits;
 pub use load::{Conflict, LoadResult, LoadResults, OnConflict, load, load_into};
+pub use mysql::{mysql_accounts, mysql_files};
 pub use rds::Rds;
 pub use rds_authorities::RDS_AUTHORITIES;
-pub use schema::{mysql_accounts, mysql_files};
 #[cfg(feature = "bulk")]
 pub use snapshot::{IdRange, Pages, Snapshot, TimeWindow};
 pub use table_name::TableName;
 pub use tls_mode::{TlsMode, is_this_machine};
-pub use url::WarehouseUrl;
+
+/// Location of a warehouse.
+#[derive(Clone, PartialEq, Eq)]
+pub enum WarehouseUrl {
+    /// `mysql://user:pass@host:port/db`, with options in one spelling (`?ssl-mode=VERIFY_IDENTITY&ssl-ca=…`).
+    MySql(Url),
+    /// `sqlite:PATH`.
+    Sqlite(PathBuf),
+}
+
+impl WarehouseUrl {
+    /// The forms of a warehouse's address, for help and error messages.
+    pub const FORMS: &str = "mysql://user:pass@host:port/db or sqlite:PATH";
+
+    /// Returns the address without its password, in a form that is valid in any directory.
+    pub fn without_password(&self) -> String {
+        match self {
+            Self::Sqlite(path) => {
+                let absolute = std::path::absolute(path);
+                Self::Sqlite(absolute.unwrap_or_else(|_| path.clone())).to_string()
+            }
+            Self::MySql(url) => {
+                let mut url = url.clone();
+                if url.set_password(None).is_err() {
+                    return url::shown(&url); // a URL with a host always can
+                }
+                url.to_string()
+            }
+        }
+    }
+
+    /// Returns server, database and table, regardless of account and options.
+    pub fn identity(&self, table: &str) -> String {
+        match self {
+            Self::Sqlite(path) => {
+                let whole = path.canonicalize().or_else(|_| std::path::absolute(path));
+                format!("sqlite:{} table {table}", whole.unwrap_or_else(|_| path.clone()).display())
+            }
+            Self::MySql(url) => {
+                let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(3306));
+                format!("mysql://{host}:{port}{} table {table}", url.path())
+            }
+        }
+    }
+}
+
+impl FromStr for WarehouseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = place::tidy(text).map_err(|e| format!("the warehouse's address {e}: write {}", Self::FORMS))?;
+        match text.strip_prefix("sqlite:") {
+            Some(path) => url::file(path).map(Self::Sqlite),
+            None if url::is_server(text) => url::server(text).map(Self::MySql),
+            None => Err(url::unknown(text)),
+        }
+    }
+}
+
+impl fmt::Display for WarehouseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MySql(url) => f.write_str(&url::shown(url)),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Debug for WarehouseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 /// Result of an insert that must not replace rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +161,7 @@ pub struct ServerStatus {
     pub rows: Option<u64>,
     /// Settings by name: `sql_mode`, `local_infile`, `max_allowed_packet`, …
     pub settings: BTreeMap<String, String>,
-    /// Privileges of the account, in the server's words.
+    /// Privileges of the account, as MySQL's SHOW GRANTS writes them; empty if the server has none.
     pub grants: Vec<String>,
     /// What to do if the server is too old; `None` if it is supported.
     pub too_old: Option<String>,

@@ -1,19 +1,21 @@
-//! Schema of the warehouse: the numbered files in `sql/`, and the columns of an existing table.
+//! Schema of the warehouse: the numbered files in `sql/`, and the columns of an existing table. The steps are one list for all
+//! dialects; each back end has them with its own files.
 //!
-//! Each [`SchemaStep`] creates one object, and runs if the object does not exist. `init` never alters an existing table, so
-//! there are no ALTER steps:
+//! Each [`SchemaStep`] creates one object, and runs if the object does not exist. So far none alters an existing table:
 //!
 //! - A new view or index is a new numbered file and a line in `steps!`.
 //! - A new column goes into `0001_table.sql`, for new tables, and into the table of [`Column`]. Existing tables are checked by
 //!   [`table_schema`]: a missing column is an error that names it, and the operator adds it with ALTER TABLE. `column.rs` of
 //!   [`crate::record`] has all steps.
+//! - If `init` should add it instead, that is a numbered file with ALTER TABLE, a line in `steps!` after the table, and a
+//!   variant of [`SchemaObject`] for a column, with its queries; the compiler names them. `bundle` writes all files in one
+//!   directory, so a comment at the top of such a file states that it is for tables that lack the column.
 
 use super::{Error, Reason, TableName};
 use crate::record::row::{ColumnType, TableSchema};
 use crate::record::{Column, MAX_TEXT_CHARS};
 
-/// Kind of object that a step creates. A step for an existing object, such as a column, needs a variant with its own query
-/// of `information_schema`.
+/// Kind of object that a step creates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SchemaObject {
     Table,
@@ -22,6 +24,16 @@ pub(super) enum SchemaObject {
 }
 
 impl SchemaObject {
+    /// Returns true if the shadow table of a replay needs the step too. A view is about the table that it replaces; a change
+    /// of existing tables is not needed, because a shadow table is created with all columns.
+    #[cfg(feature = "bulk")]
+    pub(super) const fn is_for_shadow_tables(self) -> bool {
+        match self {
+            Self::Table | Self::Index => true,
+            Self::View => false,
+        }
+    }
+
     /// Returns the query that counts the objects of that name on MySQL; its arguments are the name and the table.
     pub(super) const fn count_on_mysql(self) -> &'static str {
         match self {
@@ -49,11 +61,12 @@ impl SchemaObject {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SchemaStep {
     pub creates: SchemaObject,
-    /// Name of the object, with `{table}` for the table's name.
-    name: &'static str,
+    /// Name of the object, with `{table}` for the table's name; `SchemaStep::name` returns it.
+    pub name: &'static str,
     /// Name of the file in its directory.
-    file: &'static str,
-    sql: &'static str,
+    pub file: &'static str,
+    /// Statement, with `{table}` for the table's name; `SchemaStep::sql` returns it.
+    pub sql: &'static str,
 }
 
 impl SchemaStep {
@@ -76,49 +89,35 @@ impl SchemaStep {
     }
 }
 
-macro_rules! step {
-    ($dialect:literal, $file:literal, $creates:ident, $name:expr) => {
-        SchemaStep {
-            creates: SchemaObject::$creates,
-            name: $name,
-            file: $file,
-            sql: include_str!(concat!("../../../sql/", $dialect, "/", $file)),
-        }
+/// Returns the text of a file in `sql/`.
+macro_rules! sql_file {
+    ($($part:expr),+) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../sql/", $($part),+))
     };
 }
+pub(super) use sql_file;
 
+/// Declares the steps of a dialect, whose files are in `sql/<dialect>/`, with the name of its index. Each back end calls it.
 macro_rules! steps {
     ($dialect:literal, $index:literal) => {
-        [
-            step!($dialect, "0001_table.sql", Table, "{table}"),
-            step!($dialect, "0002_index_cod_cliente_data.sql", Index, $index),
-            step!($dialect, "0003_view_lote_dia.sql", View, "{table}_lote_dia"),
-            step!($dialect, "0004_view_fazenda_dia.sql", View, "{table}_fazenda_dia"),
-            step!($dialect, "0005_view_repetidas.sql", View, "{table}_repetidas"),
-        ]
+        $crate::warehouse::schema::steps! { $dialect:
+            "0001_table.sql", Table, "{table}";
+            "0002_index_cod_cliente_data.sql", Index, $index;
+            "0003_view_lote_dia.sql", View, "{table}_lote_dia";
+            "0004_view_fazenda_dia.sql", View, "{table}_fazenda_dia";
+            "0005_view_repetidas.sql", View, "{table}_repetidas";
+        }
+    };
+    ($dialect:literal: $($file:literal, $creates:ident, $name:expr;)+) => {
+        &[$($crate::warehouse::schema::SchemaStep {
+            creates: $crate::warehouse::schema::SchemaObject::$creates,
+            name: $name,
+            file: $file,
+            sql: $crate::warehouse::schema::sql_file!($dialect, "/", $file),
+        }),+]
     };
 }
-
-pub(super) const MYSQL: [SchemaStep; 5] = steps!("mysql", "idx_cod_cliente_data");
-#[cfg(feature = "sqlite")]
-pub(super) const SQLITE: [SchemaStep; 5] = steps!("sqlite", "{table}_cod_cliente_data");
-
-/// Journal of bulk runs, which `init` does not create.
-#[cfg(feature = "bulk")]
-pub(super) const MYSQL_JOURNAL: &str = include_str!("../../../sql/mysql/journal.sql");
-#[cfg(feature = "sqlite")]
-pub(super) const SQLITE_JOURNAL: &str = include_str!("../../../sql/sqlite/journal.sql");
-
-/// Returns the statements of `init` on MySQL as files for manual use: the name of each file, and its statement for that
-/// table.
-pub fn mysql_files(table: &TableName) -> impl Iterator<Item = (&'static str, String)> {
-    MYSQL.iter().map(move |step| (step.file, format!("{};\n", step.sql(table).trim_end())))
-}
-
-/// Returns the statements that create accounts with the privileges of each program, for manual use after `init`.
-pub fn mysql_accounts(table: &TableName) -> String {
-    include_str!("../../../sql/mysql/accounts.sql").replace("{table}", table.as_str())
-}
+pub(super) use steps;
 
 /// Column in `information_schema`.
 #[derive(Debug, Clone, Default)]

@@ -1,29 +1,20 @@
-//! Parsing of `--warehouse`: a MySQL URL or a SQLite file. Passwords are never displayed.
+//! Parsing of `--warehouse`: a MySQL URL or a SQLite file. Passwords are never displayed. [`WarehouseUrl`] chooses among the
+//! back ends.
 
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use super::options;
+use super::WarehouseUrl;
+use super::mysql::options;
 use crate::place;
 
 /// Hint on valid warehouse URLs, for error messages.
-const EXAMPLE: &str = "write mysql://user:pass@host:port/database or sqlite:PATH";
+const FORMS: &str = WarehouseUrl::FORMS;
 
 /// Characters of a user or password that are encoded: all except the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Location of a warehouse.
-#[derive(Clone, PartialEq, Eq)]
-pub enum WarehouseUrl {
-    /// `mysql://user:pass@host:port/db`, with options in one spelling (`?ssl-mode=VERIFY_IDENTITY&ssl-ca=…`).
-    MySql(Url),
-    /// `sqlite:PATH`.
-    Sqlite(PathBuf),
-}
 
 impl WarehouseUrl {
     /// Builds a URL from the separate variables of the legacy Lambda.
@@ -41,77 +32,42 @@ impl WarehouseUrl {
         url.set_path(database);
         Ok(Self::MySql(url))
     }
-
-    /// Returns the address without its password, in a form that is valid in any directory.
-    pub fn without_password(&self) -> String {
-        match self {
-            Self::Sqlite(path) => {
-                let absolute = std::path::absolute(path);
-                Self::Sqlite(absolute.unwrap_or_else(|_| path.clone())).to_string()
-            }
-            Self::MySql(url) => {
-                let mut url = url.clone();
-                if url.set_password(None).is_err() {
-                    return shown(&url); // a URL with a host always can
-                }
-                url.to_string()
-            }
-        }
-    }
-
-    /// Returns server, database and table, regardless of account and options.
-    pub fn identity(&self, table: &str) -> String {
-        match self {
-            Self::Sqlite(path) => {
-                let whole = path.canonicalize().or_else(|_| std::path::absolute(path));
-                format!("sqlite:{} table {table}", whole.unwrap_or_else(|_| path.clone()).display())
-            }
-            Self::MySql(url) => {
-                let (host, port) = (url.host_str().unwrap_or_default(), url.port().unwrap_or(3306));
-                format!("mysql://{host}:{port}{} table {table}", url.path())
-            }
-        }
-    }
 }
 
-impl FromStr for WarehouseUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let text = place::tidy(text).map_err(|e| format!("the warehouse's address {e}: {EXAMPLE}"))?;
-        if let Some(path) = text.strip_prefix("sqlite:") {
-            return file(path).map(Self::Sqlite);
-        }
-        match place::scheme(text) {
-            Some(scheme) if is_mysql(scheme) && text[scheme.len()..].starts_with("://") => server(text),
-            Some(scheme) => Err(misspelt(scheme)),
-            None if text.contains('@') => Err(format!("the warehouse's address has no kind: {EXAMPLE}")),
-            None => {
-                Err(format!("the warehouse {text:?} has no kind: a SQLite file is written sqlite:{text}; {EXAMPLE}"))
-            }
-        }
-    }
+/// Returns true for the URL of a MySQL or MariaDB server.
+pub(super) fn is_server(text: &str) -> bool {
+    place::scheme(text).is_some_and(|scheme| is_mysql(scheme) && text[scheme.len()..].starts_with("://"))
 }
 
 fn is_mysql(scheme: &str) -> bool {
     ["mysql", "mariadb"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
+/// Returns the error for an address of no known form.
+pub(super) fn unknown(text: &str) -> String {
+    match place::scheme(text) {
+        Some(scheme) => misspelt(scheme),
+        None if text.contains('@') => format!("the warehouse's address has no kind: write {FORMS}"),
+        None => format!("the warehouse {text:?} has no kind: a SQLite file is written sqlite:{text}; write {FORMS}"),
+    }
+}
+
 /// Returns an error message with the correct spelling for a scheme. It omits the rest of the URL, which may contain a
 /// password.
 fn misspelt(scheme: &str) -> String {
     match scheme.to_ascii_lowercase().as_str() {
-        known if is_mysql(known) => format!("after {scheme}: come two slashes: {EXAMPLE}"),
+        known if is_mysql(known) => format!("after {scheme}: come two slashes: write {FORMS}"),
         "sqlite" | "sqlite3" => format!("a SQLite file is written sqlite:PATH, not {scheme}:PATH"),
-        "jdbc" => format!("omit \"jdbc:\", and give user and password in the address: {EXAMPLE}"),
+        "jdbc" => format!("omit \"jdbc:\", and give user and password in the address: write {FORMS}"),
         other if other.starts_with("mysql") || other.starts_with("mariadb") => {
-            format!("a warehouse of kind {scheme:?} is not known: the driver is not named: {EXAMPLE}")
+            format!("a warehouse of kind {scheme:?} is not known: the driver is not named: write {FORMS}")
         }
-        _ => format!("a warehouse of kind {scheme:?} is not known: {EXAMPLE}"),
+        _ => format!("a warehouse of kind {scheme:?} is not known: write {FORMS}"),
     }
 }
 
-fn file(text: &str) -> Result<PathBuf, String> {
+/// Parses what follows `sqlite:`.
+pub(super) fn file(text: &str) -> Result<PathBuf, String> {
     let path = text.strip_prefix("//").unwrap_or(text);
     match path {
         "" => return Err("sqlite: has no file name: write sqlite:PATH".into()),
@@ -127,20 +83,22 @@ fn file(text: &str) -> Result<PathBuf, String> {
     place::local(path).map_err(|e| format!("sqlite:{path}: {e}"))
 }
 
-fn server(text: &str) -> Result<WarehouseUrl, String> {
+/// Parses the address of a server; its options are in one spelling then.
+pub(super) fn server(text: &str) -> Result<Url, String> {
     let split = "its password must be percent-encoded, or the address is cut in the middle of it";
-    let url = Url::parse(text).map_err(|e| format!("the warehouse's address cannot be read ({e}): {EXAMPLE}"))?;
+    let url = Url::parse(text).map_err(|e| format!("the warehouse's address cannot be read ({e}): write {FORMS}"))?;
     if text.contains('@') && url.username().is_empty() || url.fragment().is_some() {
-        return Err(format!("the warehouse's address cannot be read: {split}: {EXAMPLE}"));
+        return Err(format!("the warehouse's address cannot be read: {split}: write {FORMS}"));
     }
     if url.host_str().is_none_or(str::is_empty) || url.path().trim_matches('/').is_empty() {
-        return Err(format!("the warehouse's address {} lacks a host or a database: {EXAMPLE}", shown(&url)));
+        return Err(format!("the warehouse's address {} lacks a host or a database: write {FORMS}", shown(&url)));
     }
     let canonical = options::canonical(&url);
-    canonical.map(WarehouseUrl::MySql).map_err(|e| format!("the warehouse's address {}: {e}", shown(&url)))
+    canonical.map_err(|e| format!("the warehouse's address {}: {e}", shown(&url)))
 }
 
-fn shown(url: &Url) -> String {
+/// Returns a URL without its password and options.
+pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     if url.password().is_some() && url.set_password(Some("***")).is_err() {
         return "mysql://…".into();
@@ -148,21 +106,6 @@ fn shown(url: &Url) -> String {
     url.set_query(None);
     url.set_fragment(None);
     url.to_string()
-}
-
-impl fmt::Display for WarehouseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MySql(url) => f.write_str(&shown(url)),
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-        }
-    }
-}
-
-impl fmt::Debug for WarehouseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::publish::{
     WatchOptions,
 };
 use crate::render::Rendered;
-use crate::topic::address::TopicAddress;
+use crate::topic::TopicAddress;
 use crate::units;
 
 mod generate_spec;

@@ -18,7 +18,10 @@ use pipeline::retry::TimeoutProfile;
 pub(super) async fn announce_and_confirm(terms: Terms, args: &Args, source: &Source) -> anyhow::Result<()> {
     let schedule = args.pace.schedule();
     let Terms { quota, service, .. } = terms;
-    if let Some(rate) = schedule.highest().filter(|&rate| rate > f64::from(quota) && !terms.keeps_order) {
+    if let Some((rate, quota)) = schedule.highest().zip(quota)
+        && rate > f64::from(quota)
+        && !terms.keeps_order
+    {
         tracing::warn!(
             "{} messages/s is over the quota of {}, {} messages/s, unless it was raised for this account: expect throttling",
             rounded(rate),

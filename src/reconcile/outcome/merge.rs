@@ -4,7 +4,8 @@
 //! (gaps, patterns, unchecked items) are derived again. Values common to all parts (run, options, stores) come from the
 //! first one. Otherwise the order and grouping of the parts do not matter.
 //!
-//! [`Outcome::merge`] is for audits that were concluded on their own. `ruminate merge` concludes an audit of shards instead
+//! [`Outcome::merge`] is for audits that were concluded on their own, by programs that use this library; no command calls it, and
+//! its tests state its laws. `ruminate merge` concludes an audit of shards instead
 //! (`shard/combine.rs`, which calls `withdrawn.rs`); that adds their counts with `add_counts` and derives the rest once.
 //!
 //! Merging an outcome that was read from JSON gives the same result. Rounded sums have their exact value next to them,

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn columns_have_the_type_by_which_they_are_compared() {
         let stores = StoreInfo::of(&TableSchema::standard(), BTreeMap::new());
-        assert_eq!(stores.columns.len(), 13);
+        assert_eq!(stores.columns.len(), Column::COUNT);
         assert_eq!(stores.columns["peso_medio"], "FLOAT (32-bit)");
         assert_eq!(stores.columns["data"], "time to the second, UTC");
         assert_eq!(description(ColumnType::Double { decimals: Some(2) }), "DOUBLE (64-bit), rounded to 2 decimals");

@@ -1,7 +1,7 @@
 //! Control totals of one place: sums that auditors compare on both sides, and a hash of all values.
 //!
 //! The hash total is the sum of the XXH3 hashes (128 bits) of the records, independent of their order. The hash of a
-//! record covers its thirteen values in the order of the table, each as one byte for its kind, followed by
+//! record covers its values in the order of the table, each as one byte for its kind, followed by
 //!
 //! | kind | byte | then |
 //! | --- | --- | --- |

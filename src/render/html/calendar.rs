@@ -72,13 +72,13 @@ impl Calendar {
     pub(super) fn of<C: CalendarCell>(days: &BTreeMap<(String, NaiveDate), C>, window: DayRange, more: &str) -> Self {
         let mut farms = Farms::<C>::new();
         for ((farm, day), cell) in days {
-            farms.entry(farm.as_str()).or_default().insert(*day, *cell);
+            farms.entry(farm.as_str()).or_default().insert(*day, cell.clone());
         }
         let (links, unlisted) = listed(days);
         let range = days.keys().map(|(_, day)| *day);
         let (first, last) = (range.clone().min(), range.max());
         let length = first.zip(last).map_or(0, |(first, last)| (last - first).num_days() + 1);
-        let cell = |farm: &str, day| farms.get(farm).and_then(|cells| cells.get(&day)).copied().unwrap_or_default();
+        let cell = |farm: &str, day| farms.get(farm).and_then(|cells| cells.get(&day)).cloned().unwrap_or_default();
         let mut calendar = Self {
             words: C::WORDS,
             note: format!("{}{more}", note(days)),
@@ -96,7 +96,7 @@ impl Calendar {
                 calendar.undrawn = format!("{} more farms are not drawn.", farms.len() - FEW_FARMS);
             }
         } else if length <= SOME_DAYS {
-            let all = farms.values().flat_map(|cells| cells.iter().map(|(day, cell)| (*day, *cell))).collect();
+            let all = farms.values().flat_map(|cells| cells.iter().map(|(day, cell)| (*day, cell.clone()))).collect();
             calendar.overview = Some(Heatmap::days(&farms, year_calendar::range(&all, window), &links));
         } else {
             (calendar.farms, calendar.undrawn) = year_calendar::draw(&farms, window, &links);
@@ -166,7 +166,7 @@ fn table<C: CalendarCell>(farms: &Farms<'_, C>, first: NaiveDate, length: i64) -
     let rows = farms.iter().take(FEW_FARMS).map(|(farm, cells)| {
         let max = most(cells.values());
         let square = |day| {
-            let cell = cells.get(day).copied().unwrap_or_default();
+            let cell = cells.get(day).cloned().unwrap_or_default();
             Square::of(&day.to_string(), &cell, max)
         };
         Row { farm: sanitize::shown(farm, sanitize::NAME), cells: days.iter().map(square).collect() }

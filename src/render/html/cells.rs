@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::numbers;
 
 /// Counts of a farm's day, in the form used by the calendar.
-pub(super) trait CalendarCell: Copy + Default {
+pub(super) trait CalendarCell: Clone + Default {
     /// Labels of the calendar.
     const WORDS: CalendarLabels;
 

@@ -89,7 +89,7 @@ impl Heatmap {
         let row = |(farm, cells): (&&str, &BTreeMap<K, C>)| {
             let max = most(cells.values());
             let square = |column: &Column<K>| {
-                let cell = cells.get(&column.at).copied().unwrap_or_default();
+                let cell = cells.get(&column.at).cloned().unwrap_or_default();
                 Square { link: link(farm, column.at), ..Square::of(&column.name, &cell, max) }
             };
             Row {

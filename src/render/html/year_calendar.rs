@@ -143,7 +143,7 @@ impl Year {
         let days: Vec<NaiveDate> = first.iter_days().take_while(|day| *day <= last).collect();
         let start = first.weekday().num_days_from_monday();
         let mark = |day: &NaiveDate| {
-            let cell = cells.get(day).copied().unwrap_or_default();
+            let cell = cells.get(day).cloned().unwrap_or_default();
             Mark { class: class(&cell, max), tip: tip(&day.to_string(), &cell), link: link(*day) }
         };
         let inside = || cells.range(first..=last).map(|(_, cell)| cell);

@@ -24,7 +24,7 @@ impl fmt::Display for Preview {
             ("folder markers", count(self.folder_markers)),
             ("current rows", rows),
         ];
-        if self.lake.starts_with("s3:") {
+        if self.is_in_s3() {
             lines.push(("list requests", count(self.list_requests)));
             lines.push(("get requests", count(self.get_requests)));
             lines.push(("request cost", format!("{:.2} US$ (S3, us-east-1)", self.request_cost_usd)));
@@ -38,7 +38,7 @@ impl fmt::Display for Preview {
             lines.push(("loading", self.method.clone()));
         }
         f.write_str(&LabelledRows(&lines).to_string())?;
-        for (class, of) in self.classes.iter().filter(|_| self.lake.starts_with("s3:")) {
+        for (class, of) in self.classes.iter().filter(|_| self.is_in_s3()) {
             let archived =
                 if of.archived > 0 { format!(", {} of them archived", count(of.archived)) } else { String::new() };
             let restored = if of.restored > 0 { format!(", {} restored", count(of.restored)) } else { String::new() };

@@ -53,17 +53,11 @@ impl Loader {
         let mut days: HashMap<u32, DayCounts> = HashMap::new();
         for (entry, result) in entries.iter().zip(results) {
             let loaded = result.as_ref().unwrap_or(&LoadResult::Inserted);
-            tally.record_loaded(&entry.key, loaded);
-            let day = days.entry(entry.place).or_default();
-            match loaded {
-                LoadResult::Conflicting(_) => day.conflicting += 1,
-                LoadResult::Refused(_) => day.rejected += 1,
-                _ => {
-                    tally.newest_row_ts = tally.newest_row_ts.max(Some(entry.record.row_ts));
-                    tally.newest_data = tally.newest_data.max(Some(entry.record.reading.data));
-                }
+            tally.record_loaded(&entry.key, loaded, days.entry(entry.place).or_default());
+            if !matches!(loaded, LoadResult::Conflicting(_) | LoadResult::Refused(_)) {
+                tally.newest_row_ts = tally.newest_row_ts.max(Some(entry.record.row_ts));
+                tally.newest_data = tally.newest_data.max(Some(entry.record.reading.data));
             }
-            day.listed += 1;
             if !matches!(loaded, LoadResult::Refused(_)) && last != Some(&entry.id) {
                 rows.insert(entry.record.id_treated_data.as_bytes());
                 last = Some(&entry.id);

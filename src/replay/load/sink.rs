@@ -91,9 +91,9 @@ impl<'a> BatchSink<'a> {
     /// Records the conflict that ends the load.
     fn conflict(&mut self, entry: &ReplayEntry, conflict: &LoadResult) {
         let mut tally = Tally::default();
-        tally.record_loaded(&entry.key, conflict);
-        let counts = DayCounts { listed: 1, conflicting: 1, ..DayCounts::default() };
-        *tally.cells.at(&self.loader.places[entry.place as usize]) = counts;
+        let mut day = DayCounts::default();
+        tally.record_loaded(&entry.key, conflict, &mut day);
+        *tally.cells.at(&self.loader.places[entry.place as usize]) = day;
         self.loaded.tally.merge(tally);
         *self.loaded.places.entry(entry.place).or_default() += 1;
     }

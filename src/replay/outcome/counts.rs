@@ -1,15 +1,21 @@
 //! Counts of the objects of a replay: its own counters, and the reader's reasons for skipping an object.
 //!
-//! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML
-//! and the exit code follow from their roles. `tally.rs` counts most of them; `load/` counts the results of rows (by
-//! day in `load/entries.rs`, rows read back in `load/verify.rs`), `selection.rs` and `coordinator.rs` what was requested and not
-//! found. What depends on a listed object (size, class, source) is counted in `ReaderState::take` (`reader.rs`), what depends
-//! on a record in `load/entries.rs` and `load/sink.rs`: `tally.rs` knows only keys and results. `CONTRIBUTING.md` lists what a part of the listed objects needs in addition.
+//! A new counter is one line of [`Counter`], a new skip reason one line of [`Skip`]. Sums, the check, JSON, text, HTML, the
+//! exit code, the counts of days, the recovered and the missing records, and the outcome of a shard follow from their roles:
+//! a `Part` is a record that is in the warehouse with the lake's values, a `Finding` is one that is missing, a `Skipped` one
+//! is not expected there, and a `Detail` is not part of the listed objects.
+//!
+//! `tally.rs` counts most of them, by run and by day; `load/` counts the results of rows (`load/entries.rs`; rows read back in
+//! `load/verify.rs`), `selection.rs` and `coordinator.rs` what was requested and not found. What depends on a listed object
+//! (size, class, source) is counted in `ReaderState::take` (`reader.rs`), what depends on a record in `load/entries.rs` and
+//! `load/sink.rs`: `tally.rs` knows only keys and results. The page of a replay shows the parts and findings, and of the
+//! details those that `ObjectCategory` (`render/html/replay/category.rs`) names. A new filter of records is also named in
+//! `Outcome::excluded_by`.
 
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::outcome::{Counter as Table, Counts, Spec, counters};
+use crate::outcome::{Counter as Table, Counts, Role, Spec, counters};
 use crate::reader::Skip;
 
 counters! {
@@ -32,6 +38,16 @@ counters! {
             "Keys that a drift file names and that are not in the lake.";
         Verified: "verified", "verified", Detail, "Rows read back and found right.";
         Mismatched: "mismatched", "mismatched", DetailFinding, "Rows read back and found wrong.";
+    }
+}
+
+impl Counter {
+    /// Counters of objects that another run may be able to read.
+    pub const UNREAD: [Self; 2] = [Self::Archived, Self::Unreadable];
+
+    /// Returns true if the record of such an object should be in the warehouse with the lake's values, and is not.
+    pub fn is_missing(self) -> bool {
+        self == Self::NotLoaded || self.spec().role == Role::Finding
     }
 }
 
@@ -74,12 +90,21 @@ impl ObjectCounts {
 
     /// Returns the number of records that are in the warehouse with the lake's values.
     pub fn recovered(&self) -> u64 {
-        self[Counter::Inserted] + self[Counter::Identical] + self[Counter::Overwritten]
+        self.own.total(|spec| spec.role == Role::Part) + self[Counter::Overwritten]
     }
 
     /// Returns the number of rows that have other values than the lake, and were kept.
     pub fn kept(&self) -> u64 {
         self[Counter::Conflicting].saturating_sub(self[Counter::Overwritten])
+    }
+
+    /// Returns the counts by name that are the same for every attempt to load these objects: rows that one attempt inserted are
+    /// identical for the next one.
+    pub fn of_any_attempt(&self) -> serde_json::Value {
+        let is_fixed = |spec: Spec| matches!(spec.role, Role::Input | Role::Finding);
+        let fixed = self.iter().filter(|(spec, _)| is_fixed(*spec)).map(|(spec, n)| (spec.name, n));
+        let sums = [("recovered", self.recovered()), (SKIPPED, self.skipped())];
+        fixed.chain(sums).map(|(name, n)| (name, serde_json::Value::from(n))).collect()
     }
 
     /// Returns the number of findings that need attention.
@@ -134,5 +159,19 @@ mod tests {
              \"skipped_data_range\":0,\"skipped_not_loaded\":0,\"overwritten\":0,\"not_found\":0,\"verified\":1,\"mismatched\":0}"
         );
         assert_eq!(serde_json::from_str::<ObjectCounts>(&json).unwrap(), counts);
+    }
+
+    #[test]
+    fn two_attempts_at_the_same_objects_have_the_same_counts() {
+        let of = |inserted, identical| {
+            let mut counts = ObjectCounts::default();
+            (counts[Counter::Inserted], counts[Counter::Identical], counts[Counter::Rejected]) =
+                (inserted, identical, 1);
+            (counts[Counter::Listed], counts[Counter::ProcessedLater]) = (10, 2);
+            counts.of_any_attempt()
+        };
+        assert_eq!(of(7, 0), of(3, 4));
+        let names = ["archived", "conflicting", "listed", "recovered", "rejected", "skipped", "unreadable"];
+        assert!(of(7, 0).as_object().unwrap().keys().eq(names));
     }
 }

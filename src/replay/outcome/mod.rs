@@ -219,7 +219,7 @@ impl Outcome {
     /// Returns true if records were read, and the filters by processing time and by `data` left none to load.
     pub fn excludes_everything(&self) -> bool {
         let excluded = self.counts[Counter::ProcessedLater] + self.counts[Counter::DataRange];
-        let rows = self.counts[Counter::Inserted] + self.counts[Counter::Identical] + self.counts[Counter::Conflicting];
+        let rows = self.counts.recovered() + self.counts.kept();
         excluded > 0 && rows == 0 && self.stopped.is_none()
     }
 

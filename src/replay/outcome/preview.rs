@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::options::ReplayOptions;
 use crate::outcome::Exit;
 use crate::request_cost::ClassCounts;
+use pipeline::lake::LakeUrl;
 
 /// Sample of objects, read as in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -78,6 +79,11 @@ pub struct Preview {
 }
 
 impl Preview {
+    /// Returns true if the lake is in S3, so that requests cost money and objects have storage classes.
+    pub fn is_in_s3(&self) -> bool {
+        self.lake.parse::<LakeUrl>().is_ok_and(|url| url.bucket_and_prefix().is_some())
+    }
+
     /// Adds the changes and blockers of loading into a new table: its creation and the swap.
     pub fn swaps(&mut self, table: &str, shadow: String, blockers: Vec<String>) {
         self.planned_changes = vec![

@@ -23,7 +23,7 @@ fn full() -> Outcome {
     counts[Counter::Listed] = parts;
     let mut problems = Problems::default();
     problems.add("rejected", "key", "why");
-    let cell = DayCounts { listed: 5, rejected: 1, not_loaded: 2, ..DayCounts::default() };
+    let cell = DayCounts::from([(Counter::Listed, 5), (Counter::Rejected, 1), (Counter::NotLoaded, 2)]);
     Outcome {
         allow_empty: true,
         session_records: 3,
@@ -141,7 +141,7 @@ fn outcome(objects: &[Object]) -> Outcome {
         match own.get(what % (own.len() + Skip::ALL.len())) {
             Some(counter) => {
                 outcome.counts[*counter] += 1;
-                counts.conflicting += u64::from(*counter == Counter::Conflicting);
+                counts.add(*counter, 1);
                 if counter.spec().role.is_finding() {
                     outcome.problems.add(counter.spec().name, format!("key {what}"), "why");
                 }

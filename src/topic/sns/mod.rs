@@ -9,6 +9,7 @@
 //! | `form.rs` | encoding of a batch |
 //! | `response.rs` | parsing of its response |
 //! | `error.rs` | mapping of errors |
+//! | `arn.rs` | the ARN: region, FIFO, quota |
 //! | `terms.rs` | prices |
 
 use std::sync::Arc;
@@ -20,16 +21,18 @@ use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use hyper::StatusCode;
 
-use super::arn::Arn;
 use super::{BatchLimits, EntryError, Error, Message, NO_ANSWER, Topic};
 use pipeline::aws::Network;
 use pipeline::error::Kind;
 
+pub(super) mod arn;
 mod batch_client;
 mod error;
 mod form;
 mod response;
 pub(super) mod terms;
+
+pub use arn::SnsArn;
 
 use batch_client::BatchClient;
 use error::is_denied;
@@ -44,14 +47,14 @@ pub(super) const SERVICE: &str = "SNS";
 #[derive(Debug, Clone)]
 pub struct Sns {
     client: Client,
-    arn: Arn,
+    arn: SnsArn,
     batch_client: Arc<BatchClient>,
     endpoint: Option<String>,
 }
 
 impl Sns {
     /// Creates a client of the topic with that ARN. The ARN's region takes precedence over the configured one.
-    pub fn new(config: &SdkConfig, network: &Network, arn: Arn) -> Self {
+    pub fn new(config: &SdkConfig, network: &Network, arn: SnsArn) -> Self {
         let batch_client = Arc::new(BatchClient::new(config, network));
         let endpoint = pipeline::aws::endpoint(config, SERVICE);
         let config = aws_sdk_sns::config::Builder::from(config)

@@ -6,6 +6,7 @@
 //! - [`servers`] and [`private_mariadb`]: databases on real servers, whose addresses are in environment variables.
 //! - [`samples`]: the real readings and the legacy lake of the repository.
 //! - [`planted_drift`]: drift planted in a lake and its table, with the findings that an audit must report.
+//! - [`table`]: statements about the warehouse's table, derived from its columns.
 //! - [`evidence`]: comparison of the evidence of two audits.
 //! - [`conformance`]: the suites that every back end of a lake and of a warehouse passes.
 //! - [`faulty_lake`]: a lake that fails when an object's content requests it.
@@ -45,6 +46,7 @@ pub mod samples;
 pub mod scene;
 #[allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "support of tests")]
 pub mod servers;
+pub mod table;
 #[allow(clippy::unwrap_used, missing_docs, clippy::missing_panics_doc, reason = "support of tests")]
 pub mod tls;
 
@@ -53,3 +55,4 @@ pub use private_mariadb::PrivateMariaDb;
 pub use samples::{old_lake, real_files, real_readings, with_real};
 pub use scene::{BUCKET, PREFIX, Ran, Scene, built, moment, ruminate, wait_for, without_marks};
 pub use servers::{Database, MARIADB, MOTO, MYSQL, Server, server};
+pub use table::{copy_rows, create_table};

@@ -149,11 +149,11 @@ impl Scene {
     }
 
     /// Runs a statement in the SQLite warehouse of an embedded scene; returns the rows changed.
-    pub fn sql(&self, text: &'static str) -> u64 {
+    pub fn sql(&self, text: &str) -> u64 {
         let url = format!("sqlite:{}", self.path("w.db").display());
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
-            sqlx::query(text).execute(&mut connection).await.unwrap().rows_affected()
+            sqlx::query(sqlx::AssertSqlSafe(text)).execute(&mut connection).await.unwrap().rows_affected()
         })
     }
 

@@ -16,6 +16,7 @@ use url::Url;
 
 use facts::IdKey;
 use pool::{SessionManager, SessionPool};
+use sql_files::STEPS;
 use tls::Tls;
 use values::{bind, decode, guard, select_list};
 
@@ -30,15 +31,19 @@ use crate::retry::{RetryPolicy, TimeoutProfile};
 mod bulk;
 mod error;
 mod facts;
+pub(super) mod options;
 mod pool;
 mod repeated_ids;
 mod reuse;
 mod server;
 #[cfg(feature = "bulk")]
 mod snapshot;
+mod sql_files;
 mod tls;
 mod values;
 mod version;
+
+pub use sql_files::{mysql_accounts, mysql_files};
 
 /// Number of ids per lookup. The statement has a fixed size; unused places repeat the last id.
 const LOOKUP: usize = 1_000;
@@ -277,7 +282,7 @@ impl Warehouse for MySql {
             self.check_table().await?;
         }
         let mut created = Vec::new();
-        for step in schema::MYSQL {
+        for step in STEPS {
             if !self.exists(step.creates, &step.name(&self.table)).await? {
                 self.sessions.run(step.sql(&self.table)).await?;
                 created.push(step.describe(&self.table));

@@ -8,14 +8,14 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row as _, Sqlite as Db, Transaction};
 use uuid::Uuid;
 
-use super::{Sqlite, bind, columns, decode, insert_sql, remove_sql, replace_sql};
+use super::{JOURNAL, STEPS, Sqlite, bind, columns, decode, insert_sql, remove_sql, replace_sql};
 use crate::record::Column;
 use crate::record::row::{Row, TableSchema};
 use crate::warehouse::bulk::{
     BulkWarehouse, ChangeSet, JournalEntry, LoadMethod, LoadMetrics, LoadStrategy, lost_column,
 };
 use crate::warehouse::limits::ColumnLimits;
-use crate::warehouse::schema::{self, SchemaObject};
+use crate::warehouse::schema::SchemaObject;
 use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName, throttle_query};
 
 /// Rows per statement; SQLite accepts 32,766 values.
@@ -96,7 +96,7 @@ impl Sqlite {
         for [from, to] in names {
             within.execute(AssertSqlSafe(format!("ALTER TABLE \"{from}\" RENAME TO \"{to}\""))).await?;
         }
-        for step in schema::SQLITE.iter().filter(|step| step.creates == SchemaObject::Index) {
+        for step in STEPS.iter().filter(|step| step.creates == SchemaObject::Index) {
             for [from, _] in names {
                 within.execute(AssertSqlSafe(format!("DROP INDEX IF EXISTS \"{}\"", step.name(from)))).await?;
             }
@@ -166,7 +166,7 @@ impl BulkWarehouse for Sqlite {
 
     async fn open_journal(&self, create: bool) -> Result<bool, Error> {
         if create {
-            self.pool.execute(sqlx::raw_sql(schema::SQLITE_JOURNAL)).await.map_err(|e| self.failure(&e))?;
+            self.pool.execute(sqlx::raw_sql(JOURNAL)).await.map_err(|e| self.failure(&e))?;
         }
         self.exists("ruminate_journal").await
     }
@@ -198,7 +198,7 @@ impl BulkWarehouse for Sqlite {
 
     async fn swap_blockers(&self) -> Result<Vec<String>, Error> {
         let table = self.table.as_str();
-        let ours: Vec<String> = schema::SQLITE.iter().map(|step| step.name(&self.table)).collect();
+        let ours: Vec<String> = STEPS.iter().map(|step| step.name(&self.table)).collect();
         let mut found = Vec::new();
         for view in
             self.query_strings("SELECT name FROM sqlite_master WHERE type = 'view' AND name = ?", &[table]).await?
@@ -243,11 +243,7 @@ impl BulkWarehouse for Sqlite {
         let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?";
         let made = self.query_strings(sql, &[self.table.as_str()]).await?;
         let like = made.first().and_then(|made| made.find('(').map(|at| &made[at..]));
-        let wanted = |creates| match like {
-            Some(_) => matches!(creates, SchemaObject::Table | SchemaObject::Index),
-            None => creates != SchemaObject::View,
-        };
-        for step in schema::SQLITE.iter().filter(|step| wanted(step.creates)) {
+        for step in STEPS.iter().filter(|step| step.creates.is_for_shadow_tables()) {
             let sql = match (step.creates, like) {
                 (SchemaObject::Table, Some(like)) => format!("CREATE TABLE \"{shadow}\" {like}"),
                 _ => step.sql(shadow),

@@ -11,7 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-use super::schema;
+use super::schema::{self, SchemaStep};
 use super::{Error, InsertResult, Reason, ServerStatus, TableName, Warehouse};
 use crate::record::row::{ColumnType, Row, TableSchema};
 use crate::record::{Column, MAX_TEXT_CHARS};
@@ -26,6 +26,12 @@ mod values;
 pub use closing::close_all;
 use file::Missing;
 use values::{bind, decode, guard};
+
+/// Steps of `init`.
+const STEPS: &[SchemaStep] = schema::steps!("sqlite", "{table}_cod_cliente_data");
+
+/// Journal of bulk runs, which `init` does not create.
+const JOURNAL: &str = schema::sql_file!("sqlite/journal.sql");
 
 /// Ids per lookup.
 const LOOKUP: usize = 1_000;
@@ -154,7 +160,7 @@ impl Warehouse for Sqlite {
         let made = self.options.clone().create_if_missing(true).connect().await.map_err(|e| self.failure(&e))?;
         made.close().await.map_err(|e| self.failure(&e))?;
         let mut created = Vec::new();
-        for step in schema::SQLITE {
+        for step in STEPS {
             let there: i64 = sqlx::query_scalar(step.creates.count_on_sqlite())
                 .bind(step.name(&self.table))
                 .bind(self.table.as_str())

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::outcome::Counter as _;
 use crate::render::html::calendar::Calendar;
 use crate::render::html::cells::{CalendarCell, CalendarLabels};
 use crate::render::html::{numbers, sanitize};
-use crate::replay::{DayCounts, Outcome};
+use crate::replay::{Counter, DayCounts, Outcome};
 
 /// Maximum number of farms without data that are named.
 const NAMED: usize = 12;
@@ -92,13 +93,7 @@ impl CalendarCell for DayCounts {
 
 /// Returns the kinds of missing records.
 fn why(cell: &DayCounts) -> String {
-    let kinds = [
-        (cell.conflicting, "conflicting"),
-        (cell.rejected, "rejected"),
-        (cell.archived, "archived"),
-        (cell.unreadable, "unreadable"),
-        (cell.not_loaded, "not loaded"),
-    ];
-    let kinds = kinds.into_iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{} {kind}", numbers::count(n)));
+    let kind = |counter: Counter| counter.spec().short_name().replace('_', " ");
+    let kinds = cell.missing_by_counter().map(|(counter, n)| format!("{} {}", numbers::count(n), kind(counter)));
     kinds.collect::<Vec<_>>().join(", ")
 }

@@ -113,9 +113,10 @@ impl ObjectCategory {
             Left(skip) => return skips::words(skip),
         };
         let (title, [one, many], meaning, todo) = words(counter).unwrap_or_else(|| {
-            let objects = match self.is_missing() {
-                true => ["object was not recovered", "objects were not recovered"],
-                false => ["object was skipped", "objects were skipped"],
+            let objects = match self.spec().role {
+                _ if self.is_missing() => ["object was not recovered", "objects were not recovered"],
+                Role::Part => ["object was recovered", "objects were recovered"],
+                _ => ["object was skipped", "objects were skipped"],
             };
             (self.spec().title, objects, self.spec().help, "See the reason for each.")
         });

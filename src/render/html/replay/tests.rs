@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::category::ObjectCategory;
-use crate::outcome::{CommandOutcome as _, ShardTimes};
+use crate::outcome::{CommandOutcome as _, Counter as _, ShardTimes};
 use crate::reader::Skip;
 use crate::render::html::unbroken::without_marks;
 use crate::render::html::{MOST_BYTES, render, write};
@@ -49,7 +49,7 @@ fn back() -> Outcome {
         ..Outcome::default()
     };
     for n in 0..4 {
-        let cell = DayCounts { listed: 24_941, ..DayCounts::default() };
+        let cell = DayCounts::from([(Counter::Listed, 24_941)]);
         put(&mut outcome, "fazenda_um", day("2026-11-19") + Days::new(n), cell);
     }
     outcome.check().unwrap();
@@ -77,10 +77,11 @@ fn every_fate(text: &str) -> Outcome {
     for kind in ObjectCategory::all().into_iter().map(ObjectCategory::name).chain(["skipped"]) {
         (0..5).for_each(|_| outcome.problems.add(kind, text, text));
     }
-    let cell =
-        DayCounts { listed: 60, conflicting: 5, rejected: 5, archived: 5, unreadable: 5, skipped: 30, not_loaded: 5 };
+    let missing = Counter::ALL.iter().copied().filter(|counter| counter.is_missing());
+    let mut cell = DayCounts::from([(Counter::Listed, 60), (Counter::DataRange, 30)]);
+    missing.for_each(|counter| cell.add(counter, 5));
     put(&mut outcome, text, day("2026-11-20"), cell);
-    put(&mut outcome, text, day("2026-11-21"), DayCounts { listed: 9, skipped: 9, ..DayCounts::default() });
+    put(&mut outcome, text, day("2026-11-21"), DayCounts::from([(Counter::Listed, 9), (Counter::DataRange, 9)]));
     outcome.pauses.push(Pause { reason: text.into(), count: 3, seconds: 4.5 });
     outcome.undo_file = Some(text.into());
     outcome.table_swap = Some(TableSwap {
@@ -249,7 +250,7 @@ fn hostile_text_stays_text() {
     outcome.options.on_conflict = hostile.into();
     for long in [false, true] {
         if long {
-            put(&mut outcome, hostile, day("2027-12-30"), DayCounts { listed: 3, ..DayCounts::default() }); // calendars
+            put(&mut outcome, hostile, day("2027-12-30"), DayCounts::from([(Counter::Listed, 3)])); // calendars
             outcome.stopped = Some(hostile.into());
         }
         let html = render(&outcome).unwrap();
@@ -300,7 +301,7 @@ fn many_farms_and_days_fit() {
         let mut outcome = back();
         for farm in 0..farms {
             for n in (0..days).filter(|n| days == 1 || n % 50 != 49) {
-                let cell = DayCounts { listed: 1_200 + n, rejected: u64::from(n % 9 == 0), ..DayCounts::default() };
+                let cell = DayCounts::from([(Counter::Listed, 1_200 + n), (Counter::Rejected, u64::from(n % 9 == 0))]);
                 put(
                     &mut outcome,
                     &format!("fazenda_{farm:05}{}", "\"".repeat(100)),

@@ -14,9 +14,19 @@ const fn alone(name: &'static str, rows: &'static [[&'static str; 3]]) -> ByHand
 }
 
 /// Types whose fields in JSON are not those that serde derives.
-pub const WRITTEN_BY_HAND: [ByHand; 9] = [
+pub const WRITTEN_BY_HAND: [ByHand; 10] = [
     alone("Kind", &[["", "text", ""]]),
     alone("DriftKind", &[["", "text", ""]]),
+    alone(
+        "MissingCounts",
+        &[[
+            "NAME",
+            "integer",
+            "Objects whose records should be in the warehouse with the lake's values, and are not, by the name of their counter \
+             above: `conflicting` (only rows that were kept), `rejected`, `archived`, `unreadable` and all other findings, and \
+             `not_loaded`. May be absent.",
+        ]],
+    ),
     alone("Samples", &[["", "list", "At most a thousand of each kind, as lines of the drift file."]]),
     alone("Budget", &[["", "text", "A count, or a percentage."]]),
     alone("RecordId", &[["", "text", "A UUID."]]),

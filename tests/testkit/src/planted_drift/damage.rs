@@ -9,6 +9,7 @@ use pipeline::record::{Column, IdCheck, Record, reading_id};
 use serde_json::{Value, json};
 
 use super::findings::{Finding, Findings};
+use crate::copy_rows;
 
 /// One way to damage a record, or its row, or both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,12 +254,9 @@ impl Damage {
         other.id_treated_data = reading_id(&other.reading).to_string();
         let key = Key::of(&other).unwrap().to_string();
         self.object(&key, other.object_from_values());
-        self.sql.push(format!(
-            "INSERT INTO historico_consumo SELECT '{}', id_curral, id_raca, id_lote, peso_entrada, peso_medio, \
-             quantidade_animais + 1, dia_confinamento, consumo_real, consumo_meta, data, cod_cliente, row_ts \
-             FROM historico_consumo WHERE id_treated_data = '{}'",
-            other.id_treated_data, record.id_treated_data
-        ));
+        let id = format!("'{}'", other.id_treated_data);
+        let values = [(Column::IdTreatedData, &*id), (Column::QuantidadeAnimais, "quantidade_animais + 1")];
+        self.sql.push(copy_rows(&values, &format!("WHERE id_treated_data = '{}'", record.id_treated_data)));
         self.count(&["lake_objects", "lake_records", "warehouse_rows", "matched"], 1);
         let further = if other.id_treated_data > record.id_treated_data { &other } else { record };
         let key = Key::of(further).unwrap().to_string();

@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::error::Kind;
 use crate::record::row::Value;
 use crate::warehouse::bulk::{ChangeSet, JournalEntry};
-use crate::warehouse::schema;
+use crate::warehouse::mysql::sql_files::JOURNAL;
 use crate::warehouse::{Error, Reason, TableName};
 
 /// Maximum size of an entry's part, in bytes; also at most a quarter of a packet.
@@ -86,7 +86,7 @@ impl MySql {
     }
 
     pub(super) async fn create_journal(&self) -> Result<(), Error> {
-        self.sessions.run(schema::MYSQL_JOURNAL.to_owned()).await.map_err(|e| match e.reason {
+        self.sessions.run(JOURNAL.to_owned()).await.map_err(|e| match e.reason {
             Reason::Privilege => {
                 let message = format!(
                     "the journal table cannot be created: let an administrator run sql/mysql/journal.sql and grant SELECT, INSERT, UPDATE \

@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use super::super::MySql;
 use crate::record::Column;
 use crate::warehouse::bulk::lost_column;
-use crate::warehouse::schema::{self, SchemaObject};
+use crate::warehouse::mysql::sql_files::STEPS;
+use crate::warehouse::schema::SchemaObject;
 use crate::warehouse::{Error, Reason, TableName};
 
 /// Maximum wait for the lock of a table that is renamed, in seconds.
@@ -32,7 +33,7 @@ impl MySql {
             self.sessions.run(format!("CREATE TABLE `{shadow}` LIKE `{}`", self.table)).await?;
             return Ok(true);
         }
-        for step in schema::MYSQL.iter().filter(|step| step.creates != SchemaObject::View) {
+        for step in STEPS.iter().filter(|step| step.creates.is_for_shadow_tables()) {
             self.sessions.run(step.sql(shadow)).await?;
         }
         Ok(true)
@@ -114,7 +115,7 @@ impl MySql {
         Ok(found)
     }
 
-    /// Returns the columns in addition to the 13 that have values; generated columns are computed again.
+    /// Returns the columns that no record has and that have values; generated columns are computed again.
     async fn lost_columns(&self) -> Result<Vec<String>, Error> {
         let mut lost = Vec::new();
         for column in self.described().await?.into_iter().filter(|column| !column.generated) {

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::tls_mode::TlsMode;
+use crate::warehouse::TlsMode;
 
 /// Hint on valid options, for error messages.
 const KNOWN: &str = "known options: ssl-mode, ssl-ca, ssl-cert, ssl-key, socket, collation, statement-cache-capacity";
@@ -52,7 +52,7 @@ impl Requests {
 /// # Errors
 /// Returns an error if an option is unknown, has an invalid value, or contradicts another. The message has the names of
 /// options, and no values except TLS modes.
-pub(super) fn canonical(url: &Url) -> Result<Url, String> {
+pub(in crate::warehouse) fn canonical(url: &Url) -> Result<Url, String> {
     let (mut requests, mut kept) = (Requests::default(), Vec::<(&'static str, String)>::new());
     for (name, value) in url.query_pairs() {
         read(&name, &value, &mut requests, &mut kept)?;

@@ -6,16 +6,17 @@ use std::str::FromStr;
 use pipeline::place;
 
 /// Hint in error messages, with an example ARN.
-pub(super) const EXAMPLE: &str = "give a topic's ARN, such as arn:aws:sns:sa-east-1:123456789012:historico-consumo";
+pub(in crate::topic) const EXAMPLE: &str =
+    "give a topic's ARN, such as arn:aws:sns:sa-east-1:123456789012:historico-consumo";
 
 /// The ARN of an SNS topic: `arn:aws:sns:REGION:ACCOUNT:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arn {
+pub struct SnsArn {
     text: String,
     region: String,
 }
 
-impl Arn {
+impl SnsArn {
     /// Returns the complete ARN.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -50,7 +51,7 @@ fn is_region(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-impl FromStr for Arn {
+impl FromStr for SnsArn {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -80,7 +81,7 @@ impl FromStr for Arn {
     }
 }
 
-impl fmt::Display for Arn {
+impl fmt::Display for SnsArn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
@@ -92,8 +93,9 @@ mod tests {
 
     #[test]
     fn an_arn_determines_region_order_and_quota() {
-        let arn =
-            |region: &str, name: &str| -> Arn { format!("arn:aws:sns:{region}:123456789012:{name}").parse().unwrap() };
+        let arn = |region: &str, name: &str| -> SnsArn {
+            format!("arn:aws:sns:{region}:123456789012:{name}").parse().unwrap()
+        };
         let cases = [
             ("us-east-1", "a", false, 30_000),
             ("eu-west-1", "a_b-c", false, 9_000),
