@@ -1,0 +1,98 @@
+"""A TCP relay between the program and a server: passes, delays, slows, holds or cuts connections."""
+import socket
+import struct
+import threading
+import time
+
+CHUNK = 65_536
+
+
+class Relay:
+    """Relays connections on a free port to a server on this machine.
+
+    `cut` resets all connections and refuses new ones; `hold` accepts connections and passes nothing, as a firewall that drops packets;
+    `delay` is added to each chunk of data, in seconds; `rate` limits each direction of a connection, in bytes per second.
+    """
+
+    def __init__(self, port):
+        self.target, self.mode, self.delay, self.rate = port, "pass", 0.0, None
+        self.sockets, self.lock, self.accepted, self.closing = set(), threading.Lock(), 0, False
+
+    def __enter__(self):
+        self.door = self.listen(0)
+        self.port = self.door.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.closing = True
+        self.cut()
+        self.door.close()
+
+    @staticmethod
+    def listen(port):
+        door = socket.socket()
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(("127.0.0.1", port))
+        door.listen(1024)
+        return door
+
+    def accept(self):
+        while not self.closing:
+            try:
+                client, _ = self.door.accept()
+            except OSError:
+                time.sleep(0.01)
+                continue
+            self.accepted += 1
+            if self.mode == "cut":
+                self.reset(client)
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                self.reset(client)
+                continue
+            with self.lock:
+                self.sockets |= {client, server}
+            for one, other in ((client, server), (server, client)):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self.pump, args=(one, other), daemon=True).start()
+
+    def pump(self, source, target):
+        try:
+            while data := source.recv(CHUNK if self.rate is None else max(1, int(self.rate / 20))):
+                while self.mode == "hold":
+                    time.sleep(0.02)
+                if self.delay:
+                    time.sleep(self.delay)
+                if self.rate:
+                    time.sleep(len(data) / self.rate)
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.reset(source)
+            self.reset(target)
+
+    def reset(self, connection):
+        """Closes a connection with RST."""
+        with self.lock:
+            self.sockets.discard(connection)
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        connection.close()
+
+    def cut(self):
+        """Resets all connections, and new ones until `restore`."""
+        self.mode = "cut"
+        for connection in list(self.sockets):
+            self.reset(connection)
+
+    def hold(self):
+        self.mode = "hold"
+
+    def restore(self):
+        self.mode = "pass"
