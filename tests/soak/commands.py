@@ -326,6 +326,7 @@ class Undo(Repair):
 
     job = "undo"
     codes = (0,)
+    lines = None  # the undo file, once the repair is done
 
     def prepare(self):
         super().prepare()
@@ -337,12 +338,12 @@ class Undo(Repair):
             self.lines = file.read()
 
     def reset(self):
-        if "repaired" not in self.stores.saved:
-            return super().reset()
-        self.stores.load("repaired")
-        with open(self.undo_file, "wb") as file:
-            file.write(self.lines)
-        return None
+        if self.lines is None:
+            super().reset()
+        else:
+            self.stores.load("repaired")
+            with open(self.undo_file, "wb") as file:
+                file.write(self.lines)
 
     def args(self):
         return ["undo", self.undo_file]

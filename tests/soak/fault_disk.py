@@ -64,7 +64,7 @@ class Bench:
 
 def failed(ran, codes=(1, 2, 3), command=None):
     """Checks a run on a full disk."""
-    ran.expect(*codes).says(*FULL)
+    ran.expect(*codes).shows(*FULL)
     check("panicked" not in ran.err, ran)
     if command and ran.json:
         lines = accounting.problems(command, ran.json)

@@ -69,7 +69,7 @@ def memory(soak, make):
                 ran = disturbed.meet(nothing, lambda: stores.both.how.clear())
                 group.close()
                 check(ran.code in disturbed.command.codes, ran)
-                disturbed.said.add(f"{stores.both.count:,} readings, peak RSS {ran.rss_mb:.0f} MB")
+                disturbed.messages.add(f"{stores.both.count:,} readings, peak RSS {ran.rss_mb:.0f} MB")
             if soak.wants(title):
                 stores.case(title, name, body, limit=600)
 
@@ -89,7 +89,7 @@ def names(soak, make):
             def body(disturbed, more=more, host=host):
                 stores.both.more = dict(more)
                 ran = disturbed.meet(nothing, stores.both.more.clear)
-                ran.expect(2).says(host)
+                ran.expect(2).shows(host)
             if soak.wants(title):
                 stores.case(title, name, body)
 
@@ -158,12 +158,12 @@ def sessions(soak, make):
                 def heal():
                     lake.known, relay.delay = known, 0.0
                 ran = disturbed.meet(nothing, heal)
-                disturbed.said.add(f"{process.calls()} calls of the credential process in {ran.seconds:.0f} s")
+                disturbed.messages.add(f"{process.calls()} calls of the credential process in {ran.seconds:.0f} s")
                 check(process.calls() > 1, "the credentials did not expire during the run:", ran)
                 if well:
                     check(ran.code in disturbed.command.codes, ran)
                 else:
-                    ran.says("credential")
+                    ran.shows("credential")
             if soak.wants(title):
                 stores.case(title, name, body, limit=400, relayed=True)
 

@@ -53,7 +53,7 @@ class Disturbed(kills.Series):
 
     def __init__(self, name, stores, soak, limit=150):
         self.command, self.name, self.soak, self.limit = COMMANDS[name](stores), name, soak, limit
-        self.codes, self.longest, self.said = {}, 0.0, set()
+        self.codes, self.longest, self.messages = {}, 0.0, set()
         self.random = random.Random(f"{soak.seed} faults {name}")
         self.command.prepare()
         self.unkilled()
@@ -100,15 +100,15 @@ class Disturbed(kills.Series):
             self.ended(ran)
             return
         check(isinstance(command, Audit) is False or ran.code != 1, "an audit reports findings because of a fault:", ran)
-        said = ran.err + str(ran.json.get("stopped"))
-        check(any(hint in said.lower() for hint in HINTS), "the error does not state what to do:", ran)
-        self.said.add(short(ran))
+        reported = ran.err + str(ran.json.get("stopped"))
+        check(any(hint in reported.lower() for hint in HINTS), "the error does not state what to do:", ran)
+        self.messages.add(short(ran))
         self.complete()
 
     def result(self):
         codes = ", ".join(f"{count} × exit {code}" for code, count in sorted(self.codes.items()))
-        said = "".join(f"\n      {text}" for text in sorted(self.said))
-        return f"{codes}; longest {self.longest:.1f} s, undisturbed {self.seconds:.1f} s{said}"
+        reported = "".join(f"\n      {text}" for text in sorted(self.messages))
+        return f"{codes}; longest {self.longest:.1f} s, undisturbed {self.seconds:.1f} s{reported}"
 
 
 def short(ran):
@@ -208,7 +208,7 @@ def network(soak):
                 for _ in range(soak.times(3)):
                     disturbed.meet(at_moment(disturbed, outage(relay.cut, disturbed.random.uniform(0, 2))))
                 disturbed.meet(at_moment(disturbed, outage(relay.hold, 4)))
-                # For good: it ends by itself, with an error.
+                # Permanently: the run ends with an error.
                 disturbed.meet(at_moment(disturbed, lambda _child: relay.cut()), relay.restore)
 
                 def slow(_child, _seconds):
@@ -221,7 +221,7 @@ def network(soak):
 
 
 def silence(soak):
-    """A network that drops all packets from one moment on: a run ends by itself after its time limits."""
+    """A network that drops all packets from one moment on: a run ends after its time limits."""
     titles = [(which, name) for which in ("lake", "warehouse") for name in ("backfill", "replay", "audit")]
     if soak.short or not any(soak.wants(f"silent {which}: {name}") for which, name in titles):
         return

@@ -1,6 +1,6 @@
 """Load near the limits: rates that are reached, exact accounting, and memory that does not grow.
 
-Targets are those of a machine with cores of its own for each server. Where fewer cores are shared, the rate that was reached is
+Targets are those of a machine with separate cores for each server. Where fewer cores are shared, the rate that was reached is
 reported; what must hold at every rate is the accounting and the memory.
 """
 import json
@@ -141,11 +141,11 @@ def wait_for_address(endpoint):
     """Returns the URL on which the endpoint listens, from its log."""
     found = []
 
-    def told():
-        check(endpoint.runs(), endpoint.said())
-        found.extend(part.rstrip(".,") for part in endpoint.said().split() if part.startswith("http://127.0.0.1:"))
+    def listening():
+        check(endpoint.runs(), endpoint.reported())
+        found.extend(part.rstrip(".,") for part in endpoint.reported().split() if part.startswith("http://127.0.0.1:"))
         return found
-    await_until("the endpoint listens", told, 30)
+    await_until("the endpoint listens", listening, 30)
     return found[0]
 
 

@@ -62,10 +62,10 @@ class Ran:
             check(self.json.get(name) == count, f"{name} is {self.json.get(name)}, not {count}:", self)
         return self
 
-    def says(self, *texts):
+    def shows(self, *texts):
         """Checks that one of these texts is in the error messages or the outcome, regardless of case."""
-        said = (self.err + self.out).lower()
-        check(any(text.lower() in said for text in texts), f"the message does not name {' or '.join(map(repr, texts))}:", self)
+        reported = (self.err + self.out).lower()
+        check(any(text.lower() in reported for text in texts), f"the message does not name {' or '.join(map(repr, texts))}:", self)
         return self
 
 
@@ -114,7 +114,7 @@ class Child:
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    def said(self):
+    def reported(self):
         return self.text(self.err)
 
     def text(self, file):
@@ -129,7 +129,7 @@ class Child:
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
                 self.status, self.process.returncode = -9, -9
-                raise Failure(f"hangs: not ended after {seconds} s: {' '.join(self.args[1:])}\n  {self.said()[-2500:]}")
+                raise Failure(f"hangs: not ended after {seconds} s: {' '.join(self.args[1:])}\n  {self.reported()[-2500:]}")
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
         return Ran(self.args, self.process.returncode, self.text(self.out), self.text(self.err), self.ended - self.began,

@@ -19,28 +19,28 @@ class Relay:
         self.sockets, self.lock, self.accepted, self.closing = set(), threading.Lock(), 0, False
 
     def __enter__(self):
-        self.door = self.listen(0)
-        self.port = self.door.getsockname()[1]
+        self.listener = self.listen(0)
+        self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
         return self
 
     def __exit__(self, *_):
         self.closing = True
         self.cut()
-        self.door.close()
+        self.listener.close()
 
     @staticmethod
     def listen(port):
-        door = socket.socket()
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(("127.0.0.1", port))
-        door.listen(1024)
-        return door
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(1024)
+        return listener
 
     def accept(self):
         while not self.closing:
             try:
-                client, _ = self.door.accept()
+                client, _ = self.listener.accept()
             except OSError:
                 time.sleep(0.01)
                 continue
@@ -55,11 +55,13 @@ class Relay:
                 continue
             with self.lock:
                 self.sockets |= {client, server}
+            broken, ended = threading.Event(), []
             for one, other in ((client, server), (server, client)):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self.pump, args=(one, other), daemon=True).start()
+                threading.Thread(target=self.pump, args=(one, other, broken, ended), daemon=True).start()
 
-    def pump(self, source, target):
+    def pump(self, source, target, broken, ended):
+        """Passes data in one direction. Only this thread closes `source`: it may wait for its data."""
         try:
             while data := source.recv(CHUNK if self.rate is None else max(1, int(self.rate / 20))):
                 while self.mode == "hold":
@@ -69,27 +71,47 @@ class Relay:
                 if self.rate:
                     time.sleep(len(data) / self.rate)
                 target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
+            if self.mode != "cut" and not broken.is_set():
+                target.shutdown(socket.SHUT_WR)
+                ended.append(source)
+                if len(ended) == 2:
+                    self.close(*ended)
+                return
         except OSError:
-            self.reset(source)
-            self.reset(target)
+            pass
+        broken.set()
+        self.wake(target)
+        self.reset(source)
+
+    @staticmethod
+    def wake(connection):
+        """Ends the wait of the thread that reads from a connection, without a sign to its other end."""
+        try:
+            connection.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+
+    def close(self, *connections):
+        with self.lock:
+            self.sockets -= set(connections)
+        for connection in connections:
+            connection.close()
 
     def reset(self, connection):
         """Closes a connection with RST."""
-        with self.lock:
-            self.sockets.discard(connection)
         try:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        connection.close()
+        self.close(connection)
 
     def cut(self):
         """Resets all connections, and new ones until `restore`."""
         self.mode = "cut"
-        for connection in list(self.sockets):
-            self.reset(connection)
+        with self.lock:
+            connections = list(self.sockets)
+        for connection in connections:
+            self.wake(connection)
 
     def hold(self):
         self.mode = "hold"

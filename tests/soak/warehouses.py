@@ -72,7 +72,7 @@ class Sqlite:
 
 
 class Database:
-    """A MySQL or MariaDB of its own, with the settings of scripts/servers and the server's default durability."""
+    """A separate MySQL or MariaDB, with the settings of scripts/servers and the server's default durability."""
 
     NAME = "soak"
 
