@@ -7,6 +7,7 @@ import glob
 import os
 import shutil
 import subprocess
+import time
 
 import accounting
 import commands
@@ -15,7 +16,7 @@ from programs import Server, Skipped, check, constants, credentials
 from warehouses import Sqlite
 
 KIB = 1024
-FULL = ("no space left", "disk is full", "database or disk is full", "os error 28")
+FULL = ("no space left", "disk is full", "os error 28")
 
 
 class Disk:
@@ -91,10 +92,7 @@ def stores_on_disk(bench, command, size):
             stores.lake.delete([key for key in stores.lake.listing() if not key.startswith(commands.PARTS)])
         else:
             stores.load("empty", {} if command != "replay" else stores.saved["full"])
-        used = shutil.disk_usage(bench.small).used
-        for path in glob.glob(f"{warehouse.path}.*"):
-            os.rename(path, os.path.join(bench.home, os.path.basename(path)))
-        disk.mount(f"remount,size={max(used - kept(bench), 0) + size}")
+        disk.mount(f"remount,size={shutil.disk_usage(bench.small).used + size}")
         args = {"backfill lake": ["backfill", stores.history], "publish-local lake": ["publish", stores.history, "--topic", "local"],
                 "restore": ["restore", "--to", lake.url], "backfill warehouse": ["backfill", stores.history],
                 "replay": ["replay"], "publish-local warehouse": ["publish", stores.history, "--topic", "local"]}[command]
@@ -109,11 +107,6 @@ def stores_on_disk(bench, command, size):
         stores.run(*args).expect(0)
         stores.audit()
     return result
-
-
-def kept(bench):
-    """Returns the size of the saved copies that were moved off the small disk."""
-    return sum(os.path.getsize(path) for path in glob.glob(os.path.join(bench.home, "warehouse.db.*")))
 
 
 def parts(bench, size):
@@ -148,6 +141,8 @@ def outputs(bench, flag, size):
     with Disk(bench.small, size) as disk:
         name = {"--report": "report.html", "--drift": "drift.ndjson", "--evidence": "evidence", "--cache": "cache"}[flag]
         args = ["reconcile", "--allow-empty", flag, os.path.join(bench.small, name)]
+        for path in stores.lake.files():
+            os.utime(path, (time.time() - 86_400,) * 2)  # newer objects are not cached
         ran = stores.run(*args)
         result = failed(ran, (1, 2, 3), "reconcile")
         no_temporary_files(bench.small)
@@ -176,7 +171,7 @@ def undo_file(bench, size):
         disk.grow()
         stores.run(*repair.args()).expect(0, 1)
         stores.audit()
-        stores.run("undo", repair.undo_file).expect(0)
+        stores.run("undo", repair.undo_file).expect(0, 1)  # 1: a line is truncated
         check(repair.state() == before, "the undo file does not restore the state")
     return result
 

@@ -35,14 +35,7 @@ class Audit(commands.Command):
         ran.expect(0, matched=self.stores.count, lake_only=0, warehouse_only=0, differing=0, unreadable=0)
 
 
-class SlowReplay(commands.Replay):
-    """A replay that takes some seconds, so that a fault meets its loading."""
-
-    def args(self):
-        return [*super().args(), "--rows-per-second", "900"]
-
-
-COMMANDS = {**commands.COMMANDS, "replay": SlowReplay, "audit": Audit}
+COMMANDS = {**commands.COMMANDS, "replay": commands.SlowReplay, "audit": Audit}
 # Commands by the server that they use.
 OF_LAKE = ["backfill", "publish-local", "replay", "repair", "undo", "compact", "restore", "audit"]
 OF_WAREHOUSE = ["backfill", "publish-local", "replay", "table-swap", "repair", "undo", "audit"]
@@ -100,7 +93,7 @@ class Disturbed(kills.Series):
             self.ended(ran)
             return
         check(isinstance(command, Audit) is False or ran.code != 1, "an audit reports findings because of a fault:", ran)
-        reported = ran.err + str(ran.json.get("stopped"))
+        reported = ran.err + str(ran.json.get("stopped")) + str((ran.json.get("repaired") or {}).get("stopped"))
         check(any(hint in reported.lower() for hint in HINTS), "the error does not state what to do:", ran)
         self.messages.add(short(ran))
         self.complete()
@@ -160,9 +153,9 @@ class Stores:
         self.soak.case(title, run)
 
 
-def at_moment(disturbed, act):
+def at_moment(disturbed, act, latest=0.95):
     """Returns a fault that acts at a random moment of the run."""
-    moment = disturbed.random.uniform(0.05, 0.95)
+    moment = disturbed.random.uniform(0.05, latest)
 
     def fault(child, seconds):
         time.sleep(moment * seconds)
@@ -209,7 +202,7 @@ def network(soak):
                     disturbed.meet(at_moment(disturbed, outage(relay.cut, disturbed.random.uniform(0, 2))))
                 disturbed.meet(at_moment(disturbed, outage(relay.hold, 4)))
                 # Permanently: the run ends with an error.
-                disturbed.meet(at_moment(disturbed, lambda _child: relay.cut()), relay.restore)
+                disturbed.meet(at_moment(disturbed, lambda _child: relay.cut(), 0.6), relay.restore)
 
                 def slow(_child, _seconds):
                     relay.delay, relay.rate = 0.02, 200_000
@@ -230,7 +223,7 @@ def silence(soak):
             if soak.wants(f"silent {which}: {name}"):
                 relay = stores.relays[which == "warehouse"]
                 stores.case(f"silent {which}: {name}", name,
-                            lambda disturbed, relay=relay: disturbed.meet(at_moment(disturbed, lambda _child: relay.hold()), relay.restore),
+                            lambda disturbed, relay=relay: disturbed.meet(at_moment(disturbed, lambda _child: relay.hold(), 0.6), relay.restore),
                             limit=900, relayed=True)
 
 

@@ -81,7 +81,8 @@ class Relay:
             pass
         broken.set()
         self.wake(target)
-        self.reset(source)
+        for connection in [source, *ended]:
+            self.reset(connection)
 
     @staticmethod
     def wake(connection):

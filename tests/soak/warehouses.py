@@ -21,7 +21,7 @@ class Sqlite:
     kind = "sqlite"
 
     def __init__(self, programs, name="warehouse.db"):
-        self.path, self.programs = os.path.join(programs.home, name), programs
+        self.path, self.saved = os.path.join(programs.home, name), os.path.join(programs.home, "saved.db")
         self.url = f"sqlite:{self.path}"
 
     def __enter__(self):
@@ -62,13 +62,13 @@ class Sqlite:
         connection = self.connect()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
-        shutil.copyfile(self.path, f"{self.path}.{name}")
+        shutil.copyfile(self.path, f"{self.saved}.{name}")
 
     def load(self, name):
         for suffix in ("-wal", "-shm", "-journal"):
             if os.path.exists(self.path + suffix):
                 os.remove(self.path + suffix)
-        shutil.copyfile(f"{self.path}.{name}", self.path)
+        shutil.copyfile(f"{self.saved}.{name}", self.path)
 
 
 class Database:
