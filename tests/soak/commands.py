@@ -10,7 +10,7 @@ from programs import PREFIX, Server, check, constants, credentials
 from relay import Relay
 from warehouses import TABLE
 
-PARTS = "partes/"
+PARTS, TESTS = "partes/", "ruminate-test/"
 ROW_TS = 12
 
 
@@ -90,7 +90,8 @@ class Command:
         if self.renews_row_ts:
             objects = {key: timeless(body) for key, body in self.stores.lake.bodies().items()}
             rows = {record_id: row[:ROW_TS] for record_id, row in rows.items()}
-        return objects, rows
+        # A kill during the test of a store leaves the test's object.
+        return {key: value for key, value in objects.items() if not key.startswith(TESTS)}, rows
 
     def check_between(self, before, after, due):
         """Checks that each object and row has its old or its new value. Returns whether the state is between both."""
@@ -264,7 +265,10 @@ class TableSwap(Replay):
         return ["replay", "--into-new-table", "--concurrency", "16"]
 
     def check_end(self, ran):
-        super().check_end(ran)
+        # The catch-up before the swap reads the objects of the last minute before a resumed run again.
+        ran.expect(0, conflicting=0, rejected=0, unreadable=0, skipped=0, mismatched=0)
+        check(ran.json["listed"] == self.stores.count or ran.json["resumed"], ran)
+        self.stores.audit()
         check(ran.json["table_swap"]["swapped"], "not swapped:", ran)
         left = [name for name in self.stores.warehouse.tables() if name.endswith("_ruminate_new")]
         check(not left, f"{left} is left")

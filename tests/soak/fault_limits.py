@@ -66,8 +66,10 @@ def memory(soak, make):
             def body(disturbed):
                 group = Group(MEMORY_MB)
                 stores.both.how = {"preexec": group.enter}
-                ran = disturbed.meet(nothing, lambda: stores.both.how.clear())
-                group.close()
+                try:
+                    ran = disturbed.meet(nothing, lambda: stores.both.how.clear())
+                finally:
+                    group.close()
                 check(ran.code in disturbed.command.codes, ran)
                 disturbed.messages.add(f"{stores.both.count:,} readings, peak RSS {ran.rss_mb:.0f} MB")
             if soak.wants(title):
