@@ -33,8 +33,8 @@
 //!                                    compression, SQL of query engines, jobs in shards, live display, costs, sorting
 //! outcome                            counters, problems and exit codes of every outcome
 //! terminal                           width of the terminal, wrapped text
-//! cancellation · charset · multiset_hash · units
-//!                                    symbols, hash totals, cancellation, durations and sizes
+//! cancellation · charset · multiset_hash · open_files · units
+//!                                    symbols, hash totals, cancellation, the limit on open files, durations and sizes
 //! ```
 //!
 //! # Modules
@@ -84,6 +84,7 @@
 //! - [`outcome`]: counters, problems and exit codes of every outcome.
 //! - [`multiset_hash`]: an order-independent hash of many items.
 //! - [`cancellation`]: cancellation, checked between pieces of work.
+//! - [`open_files`]: the limit on open files.
 //! - [`units`]: durations and sizes as people write them.
 //!
 //! # Glossary
@@ -145,6 +146,7 @@ pub mod init;
 pub mod inventory;
 pub mod job_range;
 pub mod multiset_hash;
+pub mod open_files;
 pub mod outcome;
 mod parquet;
 pub mod parts;

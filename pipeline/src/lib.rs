@@ -13,8 +13,8 @@
 //! lake · warehouse                 the two stores: a small trait each, with its back ends
 //! aws                              credentials, HTTP and timeouts of the AWS clients
 //! record · retry                   the domain, pure; retries by kind of error
-//! atomic_file · error · hex · place · printable
-//!                                  files, kinds of errors, hexadecimal text, addresses, visible control characters
+//! atomic_file · error · hex · outage · place · printable
+//!                                  files, kinds of errors, hexadecimal text, outages, addresses, visible control characters
 //! ```
 //!
 //! # Modules
@@ -28,6 +28,7 @@
 //! - [`atomic_file`]: files that appear under their name only when they are complete.
 //! - [`error`]: transient, permanent or usage: what decides about retries and exit codes.
 //! - [`hex`]: bytes as hexadecimal text.
+//! - [`outage`]: failures in a row, which show that a service is away.
 //! - [`place`]: addresses of lakes, warehouses, topics and files, as they are written.
 //! - [`printable`]: control characters of data made visible, for terminals, logs and pages.
 //!
@@ -43,6 +44,7 @@ pub mod error;
 pub mod hex;
 pub mod intake;
 pub mod lake;
+pub mod outage;
 pub mod place;
 pub mod printable;
 pub mod record;

@@ -8,6 +8,7 @@ use super::write_flags::WriteFlags;
 use super::{Context, input_files};
 use crate::backfill;
 use crate::history::{Inputs, OnUniform};
+use crate::open_files;
 use crate::render::Rendered;
 use pipeline::intake::{Intake, WRITES};
 
@@ -38,7 +39,8 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let input_files::InputPaths { files: paths, not_read } = input_files::expanded(args.files)?;
     let warehouse = args.warehouse.open_bulk(None).await?;
     let lake = open_lake_to_write(&args.lake, &args.writes, &*warehouse, args.new_lake).await?;
-    let intake = Intake::open(lake, warehouse, args.rules.rules()).await?.with_writes(args.concurrency);
+    let intake =
+        Intake::open(lake, warehouse, args.rules.rules()).await?.with_writes(open_files::fitting(args.concurrency));
     let (settings, progress, cancel) = (args.input.settings(), context.progress.clone(), context.cancel.clone());
     let inspect = move || Inputs::inspect(paths, settings, OnUniform::RejectFile, &progress, &cancel);
     let files = tokio::task::spawn_blocking(inspect).await??.with_not_read(not_read);

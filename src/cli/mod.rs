@@ -127,6 +127,7 @@ pub fn main() -> Exit {
     };
     let progress = if cli.common.silent() { Progress::Silent } else { Progress::for_stderr() };
     log::begin(&cli.common, &progress);
+    crate::open_files::raise_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING).build()
     {
         Ok(runtime) => runtime,

@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::cancellation::CancellationToken;
+use crate::open_files;
 use crate::outcome::Counts;
 use crate::process::{Outcome, Requests};
 use crate::progress::Progress;
@@ -65,9 +66,8 @@ pub const CONCURRENCY: usize = 64;
 /// Default memory for bodies that are arriving or being processed, in bytes.
 const MAX_BODY_MEMORY: usize = 64 * 1024 * 1024;
 
-/// Maximum number of connections by default, and the file descriptors that are left to the stores.
+/// Maximum number of connections by default; the limit on open files may allow fewer.
 const MAX_CONNECTIONS: usize = 1_024;
-const OTHER_FILES: usize = 96;
 
 /// Interval between two checks for cancellation or idleness.
 const LOOK: Duration = Duration::from_millis(50);
@@ -126,16 +126,6 @@ impl Settings {
             max_body_memory: MAX_BODY_MEMORY,
         }
     }
-}
-
-/// Returns the default number of connections: as many as the limit on open files allows, without those of the stores.
-fn default_connections() -> usize {
-    #[cfg(unix)]
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    #[cfg(not(unix))]
-    let files = None;
-    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
-    files.saturating_sub(OTHER_FILES).max(files / 4).clamp(1, MAX_CONNECTIONS)
 }
 
 /// An endpoint that is bound to its address and ready to run.
@@ -214,7 +204,8 @@ impl Endpoint {
 
     /// Starts to accept connections; their messages go to `bring`.
     fn serve(self, bring: mpsc::Sender<PendingMessage>) -> Serving {
-        let connections = Connections::new(self.settings.max_connections.unwrap_or_else(default_connections));
+        let connections =
+            Connections::new(self.settings.max_connections.unwrap_or_else(|| open_files::fitting(MAX_CONNECTIONS)));
         let warnings = Arc::new(Warnings::default());
         let handler = Handler::new(self.settings, self.get, bring, &connections, Arc::clone(&warnings));
         let (handler, (stop, stopping)) = (Arc::new(handler), watch::channel(false));

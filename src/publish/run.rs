@@ -70,7 +70,7 @@ impl PublishRun {
         };
         Self {
             limits: topic.limits(),
-            sender: Arc::new(BatchSender::new(topic, settings.retry, cancel.clone())),
+            sender: Arc::new(BatchSender::new(topic, settings.retry, settings.concurrency, cancel.clone())),
             in_flight: JoinSet::new(),
             groups: HashSet::new(),
             telemetry: Telemetry::new(),

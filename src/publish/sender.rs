@@ -1,8 +1,8 @@
 //! Sends one batch until each of its messages is complete. Decides what is retried, how often, and when to stop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
@@ -11,10 +11,14 @@ use crate::cancellation::CancellationToken;
 use crate::outcome::rounded;
 use crate::topic::{EntryError, NO_ANSWER, Topic};
 use pipeline::error::Kind;
+use pipeline::outage::Outage;
 use pipeline::retry::RetryPolicy;
 
 /// Maximum attempts per message under throttling, which is temporary: the run slows down in the meantime.
 const THROTTLED_TRIES: u32 = 100;
+
+/// Minimum number of failed batches in a row after which a run stops.
+const MIN_OUTAGE: usize = 3;
 
 /// Result of sending one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,11 +67,21 @@ pub(super) struct BatchSender {
     cancel: CancellationToken,
     throttle: AdaptiveRateLimiter,
     warned: AtomicBool,
+    /// Batches of which every message failed in all attempts.
+    outage: Mutex<Outage<EntryError>>,
 }
 
 impl BatchSender {
-    pub(super) fn new(topic: Arc<dyn Topic>, retry: RetryPolicy, cancel: CancellationToken) -> Self {
-        Self { topic, retry, cancel, throttle: AdaptiveRateLimiter::new(), warned: AtomicBool::new(false) }
+    /// Creates a sender of at most this many batches at once.
+    pub(super) fn new(
+        topic: Arc<dyn Topic>,
+        retry: RetryPolicy,
+        concurrency: usize,
+        cancel: CancellationToken,
+    ) -> Self {
+        let (throttle, warned) = (AdaptiveRateLimiter::new(), AtomicBool::new(false));
+        let outage = Mutex::new(Outage::new(concurrency.max(MIN_OUTAGE)));
+        Self { topic, retry, cancel, throttle, warned, outage }
     }
 
     /// Returns the rate limit set by throttling, in messages per second; `None` if there is none.
@@ -97,7 +111,22 @@ impl BatchSender {
             attempts += 1;
             pending = self.call(pending, started, attempts, &mut delivered).await;
         }
+        self.notice_outage(&mut delivered);
         delivered
+    }
+
+    /// Ends the run if so many batches in a row have failed that every further one would.
+    fn notice_outage(&self, delivered: &mut BatchDelivery) {
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        match delivered.outage() {
+            Some(refusal) => outage.record(Some(refusal.clone())),
+            None if delivered.sent.iter().all(|sent| sent.outcome == SendOutcome::Unsent) => {}
+            None => outage.record(None),
+        }
+        if let (None, Some(refusal)) = (&delivered.fatal, outage.failure()) {
+            let address = self.topic.address();
+            delivered.fatal = Some(format!("topic {address} failed in all attempts of every batch: {refusal}"));
+        }
     }
 
     /// Sends one request and returns the messages to retry.
@@ -173,6 +202,19 @@ impl BatchSender {
 }
 
 impl BatchDelivery {
+    /// Returns the last failure if every message failed temporarily, in all attempts and not because of throttling.
+    fn outage(&self) -> Option<&EntryError> {
+        let failed = |sent: &'_ SentMessage| match &sent.outcome {
+            SendOutcome::Failed(refusal) => refusal.kind.is_transient() && !refusal.is_throttling(),
+            SendOutcome::Published { .. } | SendOutcome::Unsent => false,
+        };
+        let last = self.sent.last().filter(|_| self.sent.iter().all(failed))?;
+        match &last.outcome {
+            SendOutcome::Failed(refusal) => Some(refusal),
+            SendOutcome::Published { .. } | SendOutcome::Unsent => None,
+        }
+    }
+
     fn complete(&mut self, entries: impl IntoIterator<Item = Entry>, outcome: &SendOutcome, attempts: u32) {
         let at = Instant::now();
         self.sent.extend(entries.into_iter().map(|entry| SentMessage {
@@ -209,7 +251,7 @@ mod tests {
     };
 
     async fn deliver(topic: &Memory, cancel: &CancellationToken) -> BatchDelivery {
-        BatchSender::new(Arc::new(topic.clone()), QUICK, cancel.clone())
+        BatchSender::new(Arc::new(topic.clone()), QUICK, 1, cancel.clone())
             .send((0..4).map(|n| entry(n, 1)).collect())
             .await
     }
@@ -252,6 +294,24 @@ mod tests {
         let delivered = deliver(&topic, &CancellationToken::default()).await;
         assert!(outcomes(&delivered).iter().all(|&(_, outcome, attempts)| (outcome, attempts) == ("dead", 3)));
         assert_eq!((delivered.retries, delivered.fatal), (8, None));
+    }
+
+    #[tokio::test]
+    async fn a_topic_that_fails_for_every_batch_ends_the_run() {
+        let topic = Memory::default();
+        let sender = BatchSender::new(Arc::new(topic.clone()), QUICK, 1, CancellationToken::default());
+        let deliver = async |fails: bool| {
+            for _ in 0..if fails { QUICK.max_attempts } else { 0 } {
+                topic.fail_next(Fault::Call(Kind::Transient));
+            }
+            sender.send(vec![entry(0, 1)]).await
+        };
+        for fails in [true, true, false, true, true] {
+            assert_eq!(deliver(fails).await.fatal, None);
+        }
+        let last = deliver(true).await;
+        assert_eq!(outcomes(&last), [(0, "dead", 3)], "its own messages are dead letters, as those before");
+        assert_eq!(last.fatal.as_deref(), Some("topic memory failed in all attempts of every batch: as planned"));
     }
 
     #[tokio::test]

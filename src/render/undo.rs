@@ -40,8 +40,8 @@ impl fmt::Display for Outcome {
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;
         }
-        if self[UndoCounter::NotProcessed] > 0 {
-            writeln!(f, "stopped early: interrupted\nto resume, run the same command again")?;
+        if let Some(why) = &self.stopped {
+            writeln!(f, "stopped early: {why}\nto resume, run the same command again")?;
         }
         Ok(())
     }

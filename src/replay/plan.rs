@@ -124,11 +124,12 @@ impl CatchUpRound {
         if cutoff.age(object.last_modified) == Age::After && !self.last {
             return false;
         }
-        if object.last_modified < cutoff.instant() - OVERLAP {
-            return true;
-        }
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.insert((object.last_modified, object.key.clone()))
+        if object.last_modified >= cutoff.instant() - OVERLAP {
+            return taken.insert((object.last_modified, object.key.clone()));
+        }
+        // It was close to the cutoff of an earlier round, and may have been read by it.
+        taken.is_empty() || !taken.contains(&(object.last_modified, object.key.clone()))
     }
 
     /// Returns the next round, which reads nothing older than `since`.
@@ -358,5 +359,39 @@ impl Plan {
     /// Returns true if the plan includes that object.
     pub(super) fn has(&self, object: &ObjectMeta) -> bool {
         self.planned_objects().has(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::lake::StorageClass;
+
+    #[test]
+    fn an_object_is_read_by_one_round_however_long_the_rounds_take() {
+        let start = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let at = |seconds: i64| start + TimeDelta::seconds(seconds);
+        let object = |seconds: i64| ObjectMeta {
+            key: format!("{seconds}"),
+            size: 1,
+            etag: String::new(),
+            last_modified: at(seconds),
+            class: StorageClass::Standard,
+            restored: false,
+            archived: false,
+            version: None,
+        };
+        let (mut round, mut taken) = (CatchUpRound::default(), Vec::new());
+        let mut since = None;
+        // Rounds that start 25 s apart, so that an object is close to the cutoffs of several.
+        for (number, cutoff) in [0, 25, 50, 75].into_iter().enumerate() {
+            let planned =
+                PlannedObjects { only: None, since, cutoff: Cutoff::at(at(cutoff)), round: Some(round), range: None };
+            taken.extend((-200..=cutoff).filter(|seconds| planned.takes(&object(*seconds))));
+            since = Some(at(cutoff) - OVERLAP);
+            round = planned.round.unwrap().next(at(cutoff) - OVERLAP, number == 2);
+        }
+        taken.sort_unstable();
+        assert_eq!(taken, (-200..=75).collect::<Vec<_>>());
     }
 }

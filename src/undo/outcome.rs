@@ -35,6 +35,9 @@ pub struct Outcome {
     /// Support of the lake's store for conditional writes; `None` if no object was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditional_writes: Option<ConditionalWrites>,
+    /// Why it stopped early; `None` if it completed.
+    #[serde(default)]
+    pub stopped: Option<String>,
     /// Duration of the run, in seconds.
     pub seconds: f64,
     /// Changes that were not reverted, each with its id or key, and truncated lines.
@@ -61,6 +64,7 @@ impl Outcome {
             (Some(create), Some(change)) => Some(Conditions { create, change }.weakest()),
             (one, other) => one.or(other),
         };
+        self.stopped = self.stopped.take().or(other.stopped);
         self.seconds = self.seconds.max(other.seconds);
         self.problems.merge(other.problems);
     }
@@ -68,10 +72,10 @@ impl Outcome {
 
 impl crate::outcome::CommandOutcome for Outcome {
     fn exit(&self) -> Exit {
-        match (self[UndoCounter::NotProcessed], self.counts.findings()) {
-            (0, 0) => Exit::Clean,
-            (0, _) => Exit::Findings,
-            _ => Exit::Stopped,
+        match (&self.stopped, self.counts.findings()) {
+            (Some(_), _) => Exit::Stopped,
+            (None, 0) => Exit::Clean,
+            (None, _) => Exit::Findings,
         }
     }
 }
@@ -85,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_outcome_survives_a_json_round_trip() {
-        let mut outcome = Outcome { dry_run: true, seconds: 1.5, ..Outcome::default() };
+        let mut outcome = Outcome { dry_run: true, stopped: Some("why".into()), seconds: 1.5, ..Outcome::default() };
         outcome[UndoCounter::Changes] = 3;
         outcome[UndoCounter::Restored] = 2;
         outcome[UndoCounter::ModifiedSince] = 1;

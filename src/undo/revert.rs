@@ -23,8 +23,8 @@ type BeforeAfter = (Option<Row>, Row);
 ///
 /// # Errors
 ///
-/// Returns an error if the file cannot be read or is for another table or lake, or if a store cannot be reached or
-/// rejects access.
+/// Returns an error if the file cannot be read or is for another table or lake, or if a store fails before the first
+/// change. A later failure is an outcome that states where the run stopped.
 pub async fn revert(
     warehouse: &dyn BulkWarehouse,
     lake: Option<&dyn Lake>,
@@ -45,28 +45,15 @@ pub async fn revert(
         let why = "truncated before its change was made: skipped";
         work.undone.problems.add("truncated", format!("line {number}"), why);
     }
-    'pieces: while let Some(piece) = changes.next().with_context(about)? {
-        let (mut rows, mut objects) = (Vec::new(), Vec::new());
-        for change in piece {
-            match change {
-                Change::Row(row) => rows.push(*row),
-                Change::Object(object) => objects.push(object),
-            }
-        }
-        for rows in split_unique_ids(&rows) {
-            if cancel.is_cancelled() {
-                break 'pieces;
-            }
-            work.revert_rows(rows).await?;
-        }
-        for object in &objects {
-            if cancel.is_cancelled() {
-                break 'pieces;
-            }
-            work.revert_object(object).await?;
-        }
-    }
+    let ended = work.revert_all(&mut changes, about, cancel).await;
     let undone = &mut work.undone;
+    match ended {
+        // Nothing was done: an error instead of an outcome.
+        Err(e) if undone.counts.parts() == 0 => return Err(e),
+        Err(e) => undone.stopped = Some(format!("{e:#}")),
+        Ok(Reverted::All) => {}
+        Ok(Reverted::Interrupted) => undone.stopped = Some("interrupted".into()),
+    }
     undone[UndoCounter::NotProcessed] = undone[UndoCounter::Changes] - undone.counts.parts();
     undone.seconds = started.elapsed().as_secs_f64();
     Ok(work.undone)
@@ -100,7 +87,44 @@ struct PlannedWrites {
     remove: Vec<Row>,
 }
 
+/// How far a file was applied.
+enum Reverted {
+    All,
+    Interrupted,
+}
+
 impl Reverter<'_> {
+    /// Reverts all changes, until the run is interrupted or a store fails.
+    async fn revert_all(
+        &mut self,
+        changes: &mut ChangeReader<'_>,
+        about: impl Fn() -> String,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<Reverted> {
+        while let Some(piece) = changes.next().with_context(&about)? {
+            let (mut rows, mut objects) = (Vec::new(), Vec::new());
+            for change in piece {
+                match change {
+                    Change::Row(row) => rows.push(*row),
+                    Change::Object(object) => objects.push(object),
+                }
+            }
+            for rows in split_unique_ids(&rows) {
+                if cancel.is_cancelled() {
+                    return Ok(Reverted::Interrupted);
+                }
+                self.revert_rows(rows).await?;
+            }
+            for object in &objects {
+                if cancel.is_cancelled() {
+                    return Ok(Reverted::Interrupted);
+                }
+                self.revert_object(object).await?;
+            }
+        }
+        Ok(Reverted::All)
+    }
+
     /// Reverts rows with distinct ids, in one transaction if none of them changes concurrently.
     async fn revert_rows(&mut self, changes: &[BeforeAfter]) -> anyhow::Result<()> {
         let due = self.plan(changes).await?;

@@ -1,11 +1,13 @@
 //! Recorded changes are reverted, regardless of what happened to the file.
 
+use std::sync::Arc;
+
 use super::reader::{Change, ChangeReader, PIECE};
 use super::revert::revert;
 use super::*;
 use crate::cancellation::CancellationToken;
-use pipeline::lake::Lake as _;
 use pipeline::lake::memory::Memory as MemoryLake;
+use pipeline::lake::{Depth, Error, Lake, ListPage, PutResult, Reason};
 use pipeline::record::row::{ColumnType, TableSchema, Value};
 
 fn row(weight: f32) -> Row {
@@ -267,4 +269,73 @@ fn a_line_of_another_version_is_an_error_that_names_its_field() {
     std::fs::write(&scene.path, text.replacen('{', "{\"instead\":true,", 1)).unwrap();
     let e = read(&scene.path, "t").unwrap_err().to_string();
     assert!(e.contains("line 1: has the unknown field `instead`") && e.contains("another version"), "{e}");
+}
+
+/// A lake that cannot be reached after the rows were reverted.
+#[tokio::test]
+async fn a_store_that_fails_after_the_first_change_is_an_outcome() {
+    use crate::outcome::{CommandOutcome as _, Exit};
+    use pipeline::warehouse::Warehouse as _;
+    let (scene, lake) = (Scene::new(), MemoryLake::default());
+    let undo_file = scene.undo();
+    let of = lake.identity();
+    undo_file.record_object(ObjectChange { lake: &of, key: "a/new", before: None, after: "new" }).unwrap();
+    lake.overwrite("a/new", "new");
+    let warehouse = pipeline::warehouse::memory::Memory::default();
+    warehouse.init().await.unwrap();
+    let away = Away(lake.clone());
+    let undo = |lake: Arc<dyn Lake>| {
+        let (warehouse, path) = (warehouse.clone(), scene.path.clone());
+        async move { revert(&warehouse, Some(&*lake), &path, "t", false, &CancellationToken::default()).await }
+    };
+    let e = undo(Arc::new(away.clone())).await.unwrap_err();
+    assert!(format!("{e:#}").contains("no answer"), "nothing was changed, so it is an error: {e:#}");
+    scene.write(&[(row(1.0), row(2.0))]);
+    warehouse.overwrite(row(2.0));
+    let undone = undo(Arc::new(away)).await.unwrap();
+    undone.check().unwrap();
+    assert_eq!(
+        (undone[UndoCounter::Restored], undone[UndoCounter::NotProcessed], undone.exit()),
+        (1, 1, Exit::Stopped),
+        "{undone}"
+    );
+    assert!(undone.stopped.as_ref().is_some_and(|why| why.contains("no answer")), "{undone}");
+    assert!(undone.to_string().contains("to resume, run the same command again"), "{undone}");
+    let undone = undo(Arc::new(lake)).await.unwrap();
+    assert_eq!((undone[UndoCounter::Restored], undone[UndoCounter::AlreadyRestored]), (1, 1), "{undone}");
+}
+
+/// A lake without an answer to any request.
+#[derive(Debug, Clone)]
+struct Away(MemoryLake);
+
+#[async_trait::async_trait]
+impl Lake for Away {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
+    fn identity(&self) -> String {
+        self.0.identity()
+    }
+
+    async fn list(&self, prefix: &str, _: Depth, _: Option<&str>) -> Result<ListPage, Error> {
+        Err(Error::new(Reason::Network, prefix, "no answer"))
+    }
+
+    async fn get(&self, key: &str) -> Result<bytes::Bytes, Error> {
+        Err(Error::new(Reason::Network, key, "no answer"))
+    }
+
+    async fn put_new(&self, key: &str, _: bytes::Bytes) -> Result<PutResult, Error> {
+        Err(Error::new(Reason::Network, key, "no answer"))
+    }
+
+    async fn clock(&self) -> Result<chrono::DateTime<chrono::Utc>, Error> {
+        Err(Error::new(Reason::Network, "the clock", "no answer"))
+    }
+
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
+        self.0.sibling(name)
+    }
 }

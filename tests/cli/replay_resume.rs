@@ -62,6 +62,16 @@ fn a_full_sort_disk_stops_the_run_with_a_suggestion() {
     scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("inserted", count)]);
 }
 
+/// Without 32 KiB for its `-shm`, SQLite cannot even read, and its own error is a mere "disk I/O error".
+#[test]
+fn a_disk_that_is_too_full_to_open_the_warehouse_is_named() {
+    let scene = lost();
+    let ran = scene.run_on_full_disk(16_384, &["replay"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("free space, then run this again"), "{ran:?}");
+    scene.run(&["replay"]).expect(0, &[("inserted", 52)]);
+}
+
 /// The journal identifies a lake independently of how its address was written.
 #[test]
 fn a_run_is_resumed_only_with_its_own_lake() {

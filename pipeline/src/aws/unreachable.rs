@@ -100,9 +100,16 @@ fn advice(e: &(dyn Error + 'static), proxied: bool) -> &'static str {
             _ => "the server's certificate cannot be used: check AWS_ENDPOINT_URL and AWS_CA_BUNDLE",
         },
         Some(_) => "check that AWS_ENDPOINT_URL names a server with TLS, or write http://",
+        None if has_no_files(e) => "raise the limit on open files (`ulimit -n`), or lower --concurrency",
         None if proxied => "check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
         None => "check the network, AWS_ENDPOINT_URL and, if there is a proxy, HTTPS_PROXY",
     }
+}
+
+/// Returns true if this process or machine may not open more files: `EMFILE` or `ENFILE`.
+fn has_no_files(e: &(dyn Error + 'static)) -> bool {
+    let mut codes = chain(e).filter_map(|e| e.downcast_ref::<std::io::Error>()?.raw_os_error());
+    cfg!(unix) && codes.any(|code| matches!(code, 23 | 24))
 }
 
 #[cfg(test)]
@@ -131,6 +138,13 @@ mod tests {
             "cannot connect to minio.example:9000: connection refused: check the network, AWS_ENDPOINT_URL and, if there is a proxy, HTTPS_PROXY"
         );
         assert!(explain(&io::Error::other("broken")).starts_with("no answer: broken: "));
+        let full = Unreachable::new(&to, None, io::Error::other(io::Error::from_raw_os_error(24)));
+        assert!(
+            cfg!(not(unix))
+                || explain(&full).ends_with(": raise the limit on open files (`ulimit -n`), or lower --concurrency"),
+            "{}",
+            explain(&full)
+        );
     }
 
     #[test]

@@ -126,6 +126,14 @@ impl Verdict {
         }
     }
 
+    /// Returns the temporary failure of a store; `None` if there is none.
+    pub(super) fn outage(&self) -> Option<&StoreFailure> {
+        match self {
+            Self::Failed(failure) if failure.kind.is_transient() => Some(failure),
+            Self::Failed(_) | Self::Stored { .. } | Self::Quarantined { .. } => None,
+        }
+    }
+
     /// Returns true if both the object and the row existed before.
     pub fn is_duplicate(&self) -> bool {
         matches!(self, Self::Stored { object: PutResult::AlreadyExists, row, .. } if *row != LoadResult::Inserted)

@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 use tracing::Instrument;
 
 use crate::lake::{self, ConditionalWrites, Key, Lake, PutResult};
+use crate::outage::Outage;
 use crate::record::{Column, MAX_OBJECT_BYTES, QUARANTINE, Reading, Record, Rejection, Rules};
 use crate::warehouse::{self, LoadResult, Warehouse};
 use schema_cache::SchemaCache;
@@ -30,6 +31,9 @@ pub use outcome::MessageOutcome;
 
 /// Default number of concurrent object writes.
 pub const WRITES: usize = 64;
+
+/// Minimum number of failed writes in a row after which a batch writes no more.
+const MIN_OUTAGE: usize = 8;
 
 /// Result of a processed batch.
 #[derive(Debug)]
@@ -182,10 +186,15 @@ impl Intake {
         let mut written = Vec::with_capacity(messages.len());
         let mut waiting = messages.into_iter().enumerate();
         let mut work = JoinSet::new(); // aborts unfinished writes when dropped
+        let mut outage = Outage::new(self.writes.max(MIN_OUTAGE));
         loop {
             while work.len() < self.writes
                 && let Some((at, message)) = waiting.next()
             {
+                if let Some(failure) = outage.failure() {
+                    verdicts[at] = Some(Verdict::Failed(failure.clone()));
+                    continue;
+                }
                 let this = self.clone();
                 let write = async move { this.write(at, message, now).await };
                 let write = AssertUnwindSafe(write).catch_unwind(); // a panic fails its own message only
@@ -196,8 +205,14 @@ impl Intake {
                 None => Ok(work.join_next().await),
             };
             match next {
-                Ok(Some(Ok((_, Ok(Ok(record)))))) => written.push(record),
-                Ok(Some(Ok((at, Ok(Err(verdict)))))) => verdicts[at] = Some(verdict),
+                Ok(Some(Ok((_, Ok(Ok(record)))))) => {
+                    outage.record(None);
+                    written.push(record);
+                }
+                Ok(Some(Ok((at, Ok(Err(verdict)))))) => {
+                    outage.record(verdict.outage().cloned());
+                    verdicts[at] = Some(verdict);
+                }
                 Ok(Some(Ok((at, Err(panic))))) => {
                     let details =
                         panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(|s| &**s));

@@ -93,3 +93,59 @@ async fn a_missing_table_fails_permanently_and_the_lake_still_has_the_message() 
     assert!(matches!(&verdict, Verdict::Failed(f) if f.kind == Kind::Permanent), "{verdict:?}");
     assert_eq!(home.keys().len(), 1, "the lake first");
 }
+
+/// A lake that is unreachable for as long as `away`, and counts its writes.
+#[derive(Debug, Default)]
+struct Away {
+    inner: Lakes,
+    away: std::sync::atomic::AtomicBool,
+    writes: std::sync::atomic::AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Lake for Away {
+    fn address(&self) -> String {
+        self.inner.address()
+    }
+
+    async fn list(&self, prefix: &str, depth: lake::Depth, after: Option<&str>) -> Result<lake::ListPage, lake::Error> {
+        self.inner.list(prefix, depth, after).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes, lake::Error> {
+        self.inner.get(key).await
+    }
+
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, lake::Error> {
+        self.writes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if self.away.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(lake::Error::new(lake::Reason::Network, key, "no answer"));
+        }
+        self.inner.put_new(key, body).await
+    }
+
+    async fn clock(&self) -> Result<DateTime<Utc>, lake::Error> {
+        self.inner.clock().await
+    }
+
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
+        self.inner.sibling(name)
+    }
+}
+
+#[tokio::test]
+async fn a_lake_that_is_away_is_not_asked_for_every_message_of_a_batch() {
+    let (lake, rows) = (Arc::new(Away::default()), Rows::default());
+    rows.init().await.unwrap();
+    let intake = Intake::new(lake.clone(), Arc::new(rows), Rules::default()).with_writes(4);
+    let messages: Vec<Bytes> = (1..=500).map(|n| GOOD.replace("\"51\"", &n.to_string()).into()).collect();
+    lake.away.store(true, std::sync::atomic::Ordering::Relaxed);
+    let verdicts = intake.process(messages.clone(), at("2026-11-22T10:00:00")).await;
+    let transient = |verdict: &Verdict| matches!(verdict, Verdict::Failed(f) if f.kind == Kind::Transient && f.message.contains("no answer"));
+    assert!(verdicts.len() == 500 && verdicts.iter().all(transient), "{:?}", verdicts.last());
+    let asked = lake.writes.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((4..=12).contains(&asked), "{asked} writes");
+    lake.away.store(false, std::sync::atomic::Ordering::Relaxed);
+    let verdicts = intake.process(messages, at("2026-11-22T10:00:00")).await;
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Stored { .. })), "the next batch asks again");
+}

@@ -12,6 +12,7 @@ use super::flags::{ndjson_path, output_path};
 use super::topic::TopicFlags;
 use super::{Context, input_files};
 use crate::history::{Inputs, OnUniform};
+use crate::open_files;
 use crate::publish::Outcome;
 use crate::publish::{
     self, FailIf, JournalLocation, OnInvalid, Rate, Resume, Schedule, ScheduleEnd, Settings, Source, Speedup, Stages,
@@ -194,7 +195,7 @@ impl Args {
         let made_on_the_way = matches!(source, Source::Herd { .. });
         let by_source = DropAfter(made_on_the_way.then_some(DROP_AFTER));
         Settings {
-            concurrency: self.pace.concurrency.map_or(by_itself, |n| n as usize),
+            concurrency: open_files::fitting(self.pace.concurrency.map_or(by_itself, |n| n as usize)),
             keeps_order: terms.is_some_and(|terms| terms.keeps_order),
             linger: self.pace.linger,
             drop_after: self.pace.drop_after.unwrap_or(by_source).0.filter(|_| schedule.is_open_loop()),

@@ -106,6 +106,7 @@ impl Sqlite {
         let code = e.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
         let details = e.to_string();
         let reason = match code.map(|code| code & 0xff) {
+            _ if code == Some(SHARED_MEMORY_SIZE) => Reason::NoSpace,
             Some(5 | 6) => Reason::Busy,
             Some(8) => Reason::ReadOnly,
             Some(13) => Reason::NoSpace,
@@ -125,11 +126,22 @@ impl Sqlite {
             }
             Reason::NoTable => format!("no table {}: run `ruminate init`, or name another with --table", self.table),
             Reason::BadAddress => format!("the file cannot be opened as a SQLite database: check its path: {details}"),
+            Reason::NoSpace => {
+                format!("no space left for the file and its -wal and -shm: free space, then run this again: {details}")
+            }
+            _ if code.is_some_and(|code| code & 0xff == IO_ERROR) => {
+                format!("the file cannot be read or written: check its disk, quota and permissions: {details}")
+            }
             _ => details,
         };
         Error::new(reason, &self.address, message)
     }
 }
+
+/// Primary code of a failed system call, `SQLITE_IOERR`.
+const IO_ERROR: i32 = 10;
+/// `SQLITE_IOERR_SHMSIZE`: the `-shm` file cannot get its size, as on a disk that is so full that nothing can be read.
+const SHARED_MEMORY_SIZE: i32 = IO_ERROR | 19 << 8;
 
 fn columns() -> String {
     Column::ALL.map(Column::name).join(", ")
