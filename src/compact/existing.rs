@@ -16,6 +16,8 @@ pub(super) struct Existing {
     pub part: Option<Arc<Part>>,
     /// Whether another part may be written in its place.
     pub is_replaceable: bool,
+    /// Failure of the store, because of which nothing is known about it.
+    pub failure: Option<String>,
 }
 
 impl Existing {
@@ -39,11 +41,12 @@ impl Existing {
             other => other,
         };
         match checked {
-            Ok(part) => Self { meta: Some(meta), part: Some(part), is_replaceable: true },
+            Ok(part) => Self { meta: Some(meta), part: Some(part), is_replaceable: true, failure: None },
             Err(why) => {
                 tally[Counter::NotTrusted] += 1;
                 tally.problems.add("not_trusted", name.key(), why.to_string());
-                Self { meta: Some(meta), part: None, is_replaceable: why.is_replaceable() }
+                let failure = why.is_failure().then(|| why.to_string());
+                Self { meta: Some(meta), part: None, is_replaceable: why.is_replaceable(), failure }
             }
         }
     }

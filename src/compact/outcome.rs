@@ -35,6 +35,8 @@ counters! {
         Md5: "md5_checked", "MD5 sums compared", Detail, "Rows whose body was compared with an ETag that is an MD5.";
         NoMd5: "no_md5", "without an MD5", Detail, "Rows that `--deep` could not compare: without a body, or with an ETag that is not an MD5.";
         Mismatched: "mismatched", "rows mismatched", DetailFinding, "Rows that differ from their object, in parts that were then not trusted.";
+        NotVerified: "not_verified", "parts not verified", DetailFinding,
+            "Parts that were written and could not be read back, because the store failed; the same command verifies them.";
     }
 }
 

@@ -69,8 +69,11 @@ impl PartUpdate<'_> {
         let existing = Existing::open(self.settings(), self.parts, (&self.name, listed), &mut tally).await;
         if !existing.is_replaceable {
             let survey = self.survey(None).await?;
-            let why = "a file that is not of this lake is in its place: move it away";
-            tally.merge(self.left(survey, Counter::NotWritten, why));
+            let why = match &existing.failure {
+                Some(failure) => format!("{failure}: run this again"),
+                None => "a file that is not of this lake is in its place: move it away".to_owned(),
+            };
+            tally.merge(self.left(survey, Counter::NotWritten, &why));
             return Ok(Attempt::Done(Box::new(tally)));
         }
         if existing.part.is_some() || self.settings().dry_run {
@@ -173,12 +176,12 @@ impl PartUpdate<'_> {
             Err(why) => Err(why),
         };
         if let Err(why) = verified {
-            tally[Counter::Mismatched] += 1;
-            tally.problems.add(
-                "mismatched",
-                self.name.key(),
-                format!("the store does not return what was written: {why}"),
-            );
+            let (counter, kind, what) = match why.is_failure() {
+                true => (Counter::NotVerified, "not_verified", "it was written, run this again to verify it"),
+                false => (Counter::Mismatched, "mismatched", "the store does not return what was written"),
+            };
+            tally[counter] += 1;
+            tally.problems.add(kind, self.name.key(), format!("{what}: {why}"));
         }
         Ok(())
     }

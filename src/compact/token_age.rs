@@ -3,9 +3,8 @@
 //! In a directory a token consists of times and a size, and the clocks of file systems have a precision of milliseconds
 //! or seconds. An object that is older than this when it is read can no longer be replaced under the same token.
 
-use std::time::Instant;
-
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use pipeline::lake::Lake;
 
@@ -28,7 +27,7 @@ impl TokenAge {
     /// Waits until an object with that time can be read.
     pub(super) async fn wait(self, modified: DateTime<Utc>) {
         if modified > self.young {
-            tokio::time::sleep_until(self.until.into()).await;
+            tokio::time::sleep_until(self.until).await;
         }
     }
 }

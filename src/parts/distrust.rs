@@ -32,6 +32,11 @@ pub enum Distrust {
 }
 
 impl Distrust {
+    /// Returns true if nothing is known about the part, because the store or the disk failed.
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Unreadable(_))
+    }
+
     /// Returns true if the part belongs to this lake and place, so that a compaction may replace it.
     pub const fn is_replaceable(&self) -> bool {
         !matches!(self, Self::OtherLake(_) | Self::OtherSpan(_) | Self::Unreadable(_))

@@ -4,9 +4,10 @@
 //! started can have any fraction of it, so the cutoff is the end of that second. [`Cutoff::of`] returns only after the
 //! store's clock has passed it. A listing that starts then includes everything written before the command started.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
 use pipeline::lake::{Error, Lake};
 

@@ -1,6 +1,7 @@
 //! An in-memory lake, for tests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,21 +18,42 @@ const PAGE: usize = 100;
 
 type Objects = BTreeMap<String, (Bytes, DateTime<Utc>)>;
 
+/// The clock of a lake.
+type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
 /// A lake in a map; clones share the objects.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone)]
 pub struct Memory {
     objects: Arc<Mutex<Objects>>,
     prefix: String,
+    now: Clock,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with_clock(Utc::now)
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
 }
 
 impl Memory {
+    /// Returns an empty lake with that clock.
+    pub fn with_clock(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self { objects: Arc::default(), prefix: String::new(), now: Arc::new(now) }
+    }
+
     fn objects(&self) -> MutexGuard<'_, Objects> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes an object unconditionally, for tests that damage a lake. The toolkit never does this.
     pub fn overwrite(&self, key: &str, body: impl Into<Bytes>) {
-        self.objects().insert(format!("{}{key}", self.prefix), (body.into(), Utc::now()));
+        self.objects().insert(format!("{}{key}", self.prefix), (body.into(), (self.now)()));
     }
 
     /// Replaces an object's body without a change to its time, as if the cause of a read error was fixed.
@@ -120,7 +142,7 @@ impl Lake for Memory {
         if objects.contains_key(&key) {
             return Ok(PutResult::AlreadyExists);
         }
-        objects.insert(key, (body, Utc::now()));
+        objects.insert(key, (body, (self.now)()));
         Ok(PutResult::Created)
     }
 
@@ -131,14 +153,14 @@ impl Lake for Memory {
             return Ok(ChangeResult::Conflict);
         }
         match body {
-            Some(body) => drop(objects.insert(key, (body, Utc::now()))),
+            Some(body) => drop(objects.insert(key, (body, (self.now)()))),
             None => drop(objects.remove(&key)),
         }
         Ok(ChangeResult::Done)
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, Error> {
-        Ok(Utc::now())
+        Ok((self.now)())
     }
 
     /// Returns the token of a body, which is its hash.
@@ -149,6 +171,6 @@ impl Lake for Memory {
     fn sibling(&self, name: &str) -> Arc<dyn Lake> {
         let parent = self.prefix.trim_end_matches('/').rsplit_once('/').map_or("", |(parent, _)| parent);
         let prefix = if parent.is_empty() { format!("{name}/") } else { format!("{parent}/{name}/") };
-        Arc::new(Self { objects: Arc::clone(&self.objects), prefix })
+        Arc::new(Self { prefix, ..self.clone() })
     }
 }

@@ -1,8 +1,9 @@
 //! Parts that are damaged, of another lake, or differ from their objects.
 
 use super::*;
+use crate::outcome::{CommandOutcome as _, Exit};
 use crate::parts::{CompleteRows, Content, Part, PartName, PartRows, PartWriter, Wanted};
-use pipeline::lake::{Depth, Error, ListPage};
+use pipeline::lake::{Conditions, Depth, Error, ListPage, Reason};
 
 #[tokio::test]
 async fn a_damaged_part_is_written_again_and_one_of_another_lake_stays() {
@@ -185,4 +186,64 @@ async fn only_the_md5_of_the_bodies_shows_a_part_that_was_forged_completely() {
     let found = scene.compact(settings(Verification::Deep)).await;
     assert_eq!((found[Counter::Mismatched], found[Counter::NotTrusted], found[Counter::Written]), (1, 1, 1));
     assert_eq!(scene.files(), files, "written again from the objects");
+}
+
+/// A lake whose part cannot be read once it was written, as in an outage.
+#[derive(Debug)]
+struct Away(Arc<dyn Lake>);
+
+fn away(about: &str) -> Error {
+    Error::new(Reason::Network, about, "connection reset")
+}
+
+#[async_trait::async_trait]
+impl Lake for Away {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
+        self.0.list(prefix, depth, after).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        if key.ends_with(".parquet") { Err(away(key)) } else { self.0.get(key).await }
+    }
+
+    async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, Error> {
+        self.0.put_new(key, body).await
+    }
+
+    async fn clock(&self) -> Result<chrono::DateTime<Utc>, Error> {
+        self.0.clock().await
+    }
+
+    fn token_precision(&self) -> chrono::TimeDelta {
+        self.0.token_precision()
+    }
+
+    async fn test_conditions(&self) -> Result<Conditions, Error> {
+        self.0.test_conditions().await
+    }
+
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
+        Arc::new(Self(self.0.sibling(name)))
+    }
+}
+
+/// A failure of the store says nothing about a part: it is neither damaged nor that of another lake.
+#[tokio::test]
+async fn a_part_that_cannot_be_read_is_not_called_damaged_or_foreign() {
+    let scene = filled().await;
+    let lake: Arc<dyn Lake> = Arc::new(Away(Arc::clone(&scene.lake)));
+    let settings = Compaction { lake, verification: Verification::Sample, ..scene.settings() };
+    let written = scene.compact(settings.clone()).await;
+    assert_eq!((written[Counter::Written], written[Counter::Mismatched], written[Counter::NotVerified]), (3, 0, 3));
+    assert_eq!((written.problems.of("not_verified"), written.exit()), (3, Exit::Findings));
+    let again = scene.compact(settings).await;
+    let why: Vec<&str> = again.problems.items().iter().map(|problem| problem.reason.as_str()).collect();
+    assert!(why.iter().any(|why| why.contains("connection reset") && why.contains("run this again")), "{why:?}");
+    assert!(!why.iter().any(|why| why.contains("not of this lake")), "{why:?}");
+    let checked = scene.compact(Compaction { verification: Verification::Sample, ..scene.settings() }).await;
+    assert_eq!((checked[Counter::Unchanged], checked[Counter::NotTrusted]), (3, 0));
 }

@@ -1,6 +1,8 @@
 //! Sink of a batch: writes the undo file, then rows and journal entries in one transaction, then reads rows back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::loader::{LoadedBatch, Loader, PendingJournal};
 use crate::replay::journal_entries::BatchEntry;

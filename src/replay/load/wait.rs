@@ -1,6 +1,8 @@
 //! Waits for an unavailable server, up to the configured timeout.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::loader::Loader;
 use crate::replay::load_error::LoadError;
