@@ -12,6 +12,7 @@ use super::planted_drift::shape;
 
 mod bad_input;
 mod compact;
+mod failures;
 mod reconcile;
 mod replay;
 
