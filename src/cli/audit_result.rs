@@ -111,7 +111,7 @@ impl ResultFlags {
     ) -> anyhow::Result<Rendered> {
         let plan = self.repair.filter(|_| outcome.is_whole()).map(|side| self.plan(side, &outcome, table));
         let planned = |finding: &Finding| -> Option<Action> { plan.as_ref()?.planned(finding) };
-        let findings = sink.finish_with(planned).with_context(|| match &self.drift {
+        let findings = sink.finish_with(&audit.sort, planned).with_context(|| match &self.drift {
             Some(path) => format!("the findings cannot be written to the drift file {}", path.display()),
             None => "cannot write the findings".to_owned(),
         })?;

@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::{MakeWriter, format};
 
 use super::global_flags::{GlobalFlags, LogFormat};
 use crate::charset;
+use crate::fleet::MissingShards;
 use crate::outcome::Exit;
 use crate::progress::Progress;
 use pipeline::printable;
@@ -44,8 +45,14 @@ fn has_colors() -> bool {
     io::stderr().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Prints why the program could not run: the chain of causes in one line on stderr.
+/// Prints why the program could not run: the chain of causes in one line on stderr. Only missing shards have a line each.
 pub(super) fn fail(e: &anyhow::Error) -> Exit {
+    if let Some(missing) = e.downcast_ref::<MissingShards>() {
+        let message = missing.to_string();
+        let message = printable::lines(&message);
+        let _ = writeln!(io::stderr(), "error: {}", charset::shown(&message));
+        return Exit::CouldNotRun;
+    }
     let mut message = format!("{e:#}").replace('\n', " ");
     if message.ends_with(&io::Error::from_raw_os_error(NO_SUCH_FILE).to_string()) {
         message.push_str(": check the path");

@@ -5,16 +5,20 @@ use anyhow::bail;
 use super::Context;
 use super::audit_result::ResultFlags;
 use super::flags::endpoint;
+use super::log;
 use super::run_flags::{RunStoreFlags, open_run_store, run_url};
 use super::write_flags::WriteFlags;
-use crate::fleet::{AuditJob, JobSettings, ReplayJob, Run, merge_audit, merge_compaction, merge_replay};
+use crate::fleet::{
+    AuditJob, JobSettings, MissingShards, ReplayJob, Run, merge_audit, merge_compaction, merge_replay, require_shards,
+};
 use crate::reconcile::AuditOptions;
-use crate::render::Rendered;
+use crate::render::{OutputFormat, Rendered};
 use pipeline::lake::{Conditions, LakeUrl};
 
 /// Combine the shards of a run into the outcome of its job
 ///
-/// Exits as the job does. If shards are missing it exits with 2 and prints the command for each: there is no partial outcome.
+/// Exits as the job does. If shards are missing it exits with 2 and prints, for each, its last error and its command: there is
+/// no partial outcome. With `--output json` these are the list `missing`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[arg(value_name = "RUN", value_parser = run_url, help = format!("Run: {}", LakeUrl::FORMS))]
@@ -30,15 +34,26 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     args.results.check()?;
     let run = Run::open(open_run_store(&args.run, &args.writes).await?).await?;
-    match &run.plan.job {
-        JobSettings::Reconcile(job) => args.audit(&run, job, context).await,
-        JobSettings::Replay(job) => args.replay(&run, job, context).await,
-        JobSettings::Compact(_) => args.compact(&run).await,
+    match args.merge(&run, context).await {
+        Err(e) if context.output == OutputFormat::Json && e.is::<MissingShards>() => {
+            log::fail(&e);
+            Ok(Rendered::of(&e.downcast::<MissingShards>()?))
+        }
+        merged => merged,
     }
 }
 
 impl Args {
+    async fn merge(&self, run: &Run, context: &Context) -> anyhow::Result<Rendered> {
+        match &run.plan.job {
+            JobSettings::Reconcile(job) => self.audit(run, job, context).await,
+            JobSettings::Replay(job) => self.replay(run, job, context).await,
+            JobSettings::Compact(_) => self.compact(run).await,
+        }
+    }
+
     async fn audit(&self, run: &Run, job: &AuditJob, context: &Context) -> anyhow::Result<Rendered> {
+        require_shards(run).await?;
         let stores = self.stores.open(run, &self.writes).await?;
         if self.results.writes_lake() {
             self.writes.demand(&*stores.lake, Conditions::weakest).await?;
@@ -66,6 +81,7 @@ impl Args {
             bail!("{flag} is for an audit, and this run is a replay");
         }
         self.results.report.check()?;
+        require_shards(run).await?;
         let stores = self.stores.open(run, &self.writes).await?;
         let mut outcome = merge_replay(run, job, &stores, &context.progress, &context.cancel).await?;
         outcome.command = context.command_line.to_string();
@@ -81,6 +97,7 @@ impl Args {
         if self.results.report.is_requested() {
             bail!("--report is for an audit or a replay, and this run is a compaction");
         }
+        require_shards(run).await?;
         let stores = self.stores.open(run, &self.writes).await?;
         Ok(Rendered::of(&merge_compaction(run, &stores).await?))
     }

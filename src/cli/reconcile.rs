@@ -93,7 +93,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let (sink, files) = args.results.begin()?;
     let (mut outcome, sink) = audit(&to_audit, sink, &context.progress, &context.cancel).await?;
     let command_line = context.command_line.clone().or("warehouse", args.warehouse.url()?);
-    outcome.options = args.options(&to_audit, &command_line);
+    outcome.set_options(args.options(&to_audit, &command_line));
     outcome.lake_endpoint = endpoint(&*to_audit.lake);
     outcome.max_drift = args.max_drift;
     let undo = (&command_line, args.warehouse.table.to_string());

@@ -8,7 +8,7 @@ use super::Context;
 use super::flags::variable;
 use super::run_flags::{RunStoreFlags, open_run_store, run_url};
 use super::write_flags::WriteFlags;
-use crate::fleet::{Run, run_shard, shard_index};
+use crate::fleet::{Place, Run, run_shard, shard_index};
 use crate::render::Rendered;
 use crate::units;
 use pipeline::lake::LakeUrl;
@@ -40,5 +40,6 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let run = Run::open(open_run_store(&args.run, &args.writes).await?).await?;
     let open = || args.stores.open(&run, &args.writes);
     let (progress, cancel) = (&context.progress, &context.cancel);
-    Ok(Rendered::of(&run_shard(&run, index, open, args.stop_before, progress, cancel).await?))
+    let called = (index, Place::here(variable));
+    Ok(Rendered::of(&run_shard(&run, called, open, args.stop_before, progress, cancel).await?))
 }

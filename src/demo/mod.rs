@@ -249,7 +249,7 @@ impl Demo<'_> {
         let sink = DriftWriter::new((mode == AuditMode::Report).then_some(drift.as_path()))?;
         let (mut found, sink) = crate::reconcile::run(&audit, sink, self.progress, self.cancel).await?;
         let clean = found.is_clean();
-        let findings = sink.finish()?; // also flushes the file
+        let findings = sink.finish(&audit.sort)?; // also flushes the file
         match mode {
             AuditMode::Check => self.end(&found),
             AuditMode::Repair => {

@@ -53,7 +53,7 @@ impl Evidence {
         Ok(Self { dir: dir.to_owned(), sums: Vec::new() })
     }
 
-    /// Writes all files including the report, for any number of findings: they are sorted on disk within the directory.
+    /// Writes all files including the report, for any number of findings, in the order in which they are given.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Evidence {
         findings: impl Iterator<Item = io::Result<Drift>>,
     ) -> anyhow::Result<Vec<String>> {
         let dir = self.dir.clone();
-        self.file("drift.ndjson", |file| tables::drift_lines(file, &dir, findings))?;
+        self.file("drift.ndjson", |file| tables::drift_lines(file, findings))?;
         self.file("drift.csv", |file| {
             let lines = io::BufReader::new(fs::File::open(dir.join("drift.ndjson"))?).lines();
             tables::drift(file, lines.map(|line| Ok(serde_json::from_str(&line?)?)))

@@ -1,50 +1,21 @@
-//! Tables of the evidence: findings in a fixed order, totals, days. No cell is a formula or a control sequence.
+//! Tables of the evidence: findings in their order, totals, days. No cell is a formula or a control sequence.
 
-use std::cmp::Ordering;
 use std::io::{self, Write};
-use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::HashingWriter;
-use crate::reconcile::{Action, ColumnTotal, Drift, DriftKind, IntactSide, Outcome};
-use crate::sort::{SortDir, SortOrder, Sorter};
+use crate::reconcile::{Action, ColumnTotal, Drift, IntactSide, Outcome};
 use pipeline::printable;
-
-/// Number of findings sorted in memory at a time; a finding takes about 1 KB.
-const RUN: usize = 20_000;
-
-/// A finding in the order of the evidence. The order in which findings occur is not deterministic, because objects are
-/// read concurrently.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Entry {
-    kind: DriftKind,
-    id: Option<String>,
-    key: Option<String>,
-    line: String,
-}
-
-impl SortOrder for Entry {
-    fn compare(&self, other: &Self) -> Ordering {
-        self.cmp(other)
-    }
-}
 
 pub(super) fn drift_lines(
     file: &mut HashingWriter,
-    dir: &Path,
     findings: impl Iterator<Item = io::Result<Drift>>,
 ) -> io::Result<()> {
-    let mut sorter = Sorter::in_dir(RUN, &SortDir::in_dir(dir)?)?;
     for drift in findings {
-        let drift = drift?;
-        let line = serde_json::to_string(&drift)?;
-        sorter.push(Entry { kind: drift.kind, id: drift.id, key: drift.key, line })?;
-    }
-    for entry in sorter.finish()? {
-        file.write_all(entry?.line.as_bytes())?;
-        file.write_all(b"\n")?;
+        let mut line = serde_json::to_vec(&drift?)?;
+        line.push(b'\n');
+        file.write_all(&line)?;
     }
     Ok(())
 }

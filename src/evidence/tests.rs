@@ -82,24 +82,6 @@ fn the_audit_page_equals_the_module_documentation() {
 }
 
 #[test]
-fn findings_are_sorted_regardless_of_their_original_order() {
-    let home = tempfile::tempdir().unwrap();
-    let (outcome, _) = outcome();
-    let drift = |n: u32| {
-        Drift::new(if n.is_multiple_of(3) { DriftKind::Misfiled } else { DriftKind::LakeOnly }, n.to_string(), None)
-    };
-    let text = |name: &str, order: Vec<u32>| {
-        let dir = home.path().join(name);
-        let findings = order.into_iter().map(|n| Ok(drift(n)));
-        Evidence::begin(&dir).unwrap().write(&outcome, PAGE, findings).unwrap();
-        fs::read_to_string(dir.join("drift.ndjson")).unwrap()
-    };
-    let one = text("one", (0..100).collect());
-    assert_eq!(text("other", (0..100).rev().collect()), one);
-    assert!(one.lines().next().unwrap().contains("lake_only") && one.lines().count() == 100);
-}
-
-#[test]
 fn incomplete_evidence_has_no_checksums() {
     let home = tempfile::tempdir().unwrap();
     let (outcome, drift) = outcome();

@@ -9,15 +9,14 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::attempt_start::AttemptStart;
 use super::exchange::{ExchangeFile, shard_folder};
 use super::index::Source;
+use super::missing_shards::{AttemptsSeen, OUTCOME};
+use super::place::Place;
 use super::plan::{FORMAT, Run};
 use pipeline::lake::ThrottleStats;
 
-/// Name of an outcome in the folder of its shard.
-const OUTCOME: &str = "outcome.json";
-/// Prefix of the names of attempts in the folder of their shard.
-const ATTEMPT: &str = "attempt-";
 /// Maximum number of differences that are named.
 const SHOWN: usize = 5;
 
@@ -52,6 +51,9 @@ pub struct Attempt {
     pub id: String,
     /// Source of the shard's number.
     pub source: Source,
+    /// Host, and ids of the scheduler's job.
+    #[serde(default)]
+    pub place: Place,
     /// Start time, by the local clock.
     pub started_at: DateTime<Utc>,
     /// Duration, in seconds.
@@ -85,11 +87,17 @@ pub(super) const INTERRUPTED: &str = "interrupted";
 
 impl Attempt {
     /// Returns an attempt that starts now.
-    pub(super) fn begin(source: Source) -> Self {
+    pub(super) fn begin(source: Source, place: Place) -> Self {
         let started_at = Utc::now();
         let id = crate::outcome::run_id(started_at).to_string();
         let throttle = ThrottleStats::default();
-        Self { id, source, started_at, seconds: 0.0, lost_snapshots: 0, throttle, detail: Value::Null }
+        Self { id, source, place, started_at, seconds: 0.0, lost_snapshots: 0, throttle, detail: Value::Null }
+    }
+
+    /// Returns its id, and when and where it started.
+    pub(super) fn start(&self) -> (String, AttemptStart) {
+        let Self { id, source, place, started_at, .. } = self.clone();
+        (id, AttemptStart { source, place, started_at })
     }
 }
 
@@ -106,14 +114,6 @@ pub(super) enum Written {
 
 fn outcome_name(shard: u32) -> String {
     format!("{}{OUTCOME}", shard_folder(shard))
-}
-
-/// Records that an attempt starts, so that killed attempts are counted too.
-pub(super) async fn record_start(run: &Run, shard: u32, attempt: &Attempt) -> anyhow::Result<()> {
-    let name = format!("{}{ATTEMPT}{}.json", shard_folder(shard), attempt.id);
-    let content =
-        serde_json::to_vec(&serde_json::json!({ "source": attempt.source, "started_at": attempt.started_at }))?;
-    run.store.create(&name, content.into()).await.map(drop)
 }
 
 /// Returns the outcome of a shard. `None` if no attempt was completed.
@@ -222,37 +222,20 @@ impl Outcomes {
 /// Returns the outcomes of all shards.
 ///
 /// # Errors
-/// Returns an error that names the missing ones, with the command for each.
+/// Returns an error that names the missing ones, with the last error and the command of each.
 pub(super) async fn read_all(run: &Run) -> anyhow::Result<Outcomes> {
     use futures::stream::{self, StreamExt, TryStreamExt};
-    let (mut done, mut attempts) = (vec![false; run.shards.len()], vec![0; run.shards.len()]);
-    for (name, _) in run.store.list("shards/").await? {
-        let Some((shard, file)) = name.strip_prefix("shards/").and_then(|rest| rest.split_once('/')) else { continue };
-        let Some(shard) = shard.parse::<usize>().ok().filter(|shard| *shard < done.len()) else { continue };
-        done[shard] |= file == OUTCOME;
-        attempts[shard] += u64::from(file.starts_with(ATTEMPT));
-    }
-    let missing: Vec<u32> = (0..).zip(&done).filter(|(_, done)| !**done).map(|(shard, _)| shard).collect();
-    if !missing.is_empty() {
-        bail!("{}", missing_message(run, &missing));
-    }
+    let seen = AttemptsSeen::list(run).await?;
+    seen.require_all(run).await?;
+    let (attempts, seen) = ((0..run.plan.shards).map(|shard| seen.attempts(shard)).collect(), &seen);
     let read_one = |shard: u32| async move {
-        let missing = || anyhow::anyhow!("{}", missing_message(run, &[shard]));
-        read(run, shard).await?.ok_or_else(missing)
+        match read(run, shard).await? {
+            Some(outcome) => Ok(outcome),
+            None => Err(anyhow::Error::from(seen.missing(run, vec![shard]).await)),
+        }
     };
     let outcomes = stream::iter(0..run.plan.shards).map(read_one).buffered(16).try_collect().await?;
     Ok(Outcomes { outcomes, attempts })
-}
-
-fn missing_message(run: &Run, missing: &[u32]) -> String {
-    let commands: Vec<String> = missing.iter().map(|shard| format!("`{}`", run.shard_command(*shard))).collect();
-    let (is, them) = if missing.len() == 1 { ("shard is", "it") } else { ("shards are", "them") };
-    format!(
-        "{} of {} {is} missing: run {them}, then merge again: {}",
-        missing.len(),
-        run.plan.shards,
-        commands.join("; ")
-    )
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ const VARIABLES: [(&str, Source); 5] = [
     ("CLOUD_RUN_TASK_INDEX", Source::CloudRun),
 ];
 
+/// Variable that is set in every function of AWS Lambda.
+const IN_LAMBDA: &str = "AWS_LAMBDA_FUNCTION_NAME";
+
 /// Source of a shard's number: a scheduler, or the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -36,7 +39,9 @@ pub enum Source {
 /// # Errors
 /// Returns an error if there is no number, if a variable does not contain a number, or if two of them differ.
 pub fn shard_index(flag: Option<u32>, variable: impl Fn(&str) -> Option<String>) -> Result<(u32, Source), String> {
-    let mut found = flag.map(|index| ("--shard", index, Source::CommandLine));
+    // A function runs the command that its event names.
+    let source = if variable(IN_LAMBDA).is_some() { Source::Lambda } else { Source::CommandLine };
+    let mut found = flag.map(|index| ("--shard", index, source));
     for (name, source) in VARIABLES {
         let Some(text) = variable(name) else { continue };
         let index: u32 = text
@@ -73,6 +78,8 @@ mod tests {
             assert_eq!(of(None, &[(name, "7")]), Ok((7, source)));
             assert_eq!(of(Some(7), &[(name, "7")]), Ok((7, Source::CommandLine)));
         }
+        assert_eq!(of(Some(7), &[(IN_LAMBDA, "audit")]), Ok((7, Source::Lambda)));
+        assert!(of(None, &[(IN_LAMBDA, "audit")]).is_err());
         let both = [("SLURM_ARRAY_TASK_ID", "2"), ("AWS_BATCH_JOB_ARRAY_INDEX", "2")];
         assert_eq!(of(None, &both), Ok((2, Source::AwsBatch)));
     }

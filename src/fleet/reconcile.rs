@@ -110,7 +110,7 @@ pub async fn merge_audit(
     outcome.seconds += runs.iter().map(|shard| shard.seconds).fold(0.0, f64::max);
     outcome.run.shards = runs;
     outcome.from_parts = from_parts(&outcomes)?;
-    outcome.options = job.options.clone();
+    outcome.set_options(job.options.clone());
     outcome.max_drift = job.max_drift;
     Ok((audit, outcome, sink))
 }

@@ -10,23 +10,25 @@ use super::index::Source;
 use super::job::JobSettings;
 use super::machine::ShardStores;
 use super::outcome::{ShardReport, ShardState};
+use super::place::Place;
 use super::plan::{FORMAT, Run};
-use super::{compact, reconcile, replay};
+use super::{attempt_failure, attempt_start, compact, reconcile, replay};
 use crate::cancellation::CancellationToken;
-use crate::outcome::duration;
+use crate::outcome::{Exit, duration};
 use crate::progress::Progress;
 use crate::sort::SortDir;
 use pipeline::error::Kind;
 use pipeline::lake;
 use pipeline::warehouse;
 
-/// Runs a shard, unless it is complete: opens the stores, runs the job, and writes the files and then the outcome.
+/// Runs a shard, unless it is complete: opens the stores, runs the job, and writes the files and then the outcome. An attempt
+/// that fails leaves a record in the run.
 ///
 /// # Errors
 /// Returns an error if the shard cannot run, and a retry would not help.
 pub async fn run_shard<Opening: Future<Output = anyhow::Result<ShardStores>>>(
     run: &Run,
-    (shard, source): (u32, Source),
+    ((shard, source), place): ((u32, Source), Place),
     open: impl FnOnce() -> Opening,
     stop_before: Option<Duration>,
     progress: &Progress,
@@ -43,19 +45,25 @@ pub async fn run_shard<Opening: Future<Output = anyhow::Result<ShardStores>>>(
         return Ok(ShardReport { state: ShardState::AlreadyWritten, left, seconds, ..report });
     }
     let timer = stop_before.map(|limit| cancel_after(limit.saturating_sub(started.elapsed()), cancel.clone()));
-    let ran = run_attempt(run, (shard, source), open, progress, cancel).await;
+    let attempt = Attempt::begin(source, place);
+    let start = attempt.start();
+    let ran = run_attempt(run, (shard, attempt), open, progress, cancel).await;
     timer.iter().for_each(tokio::task::JoinHandle::abort);
     let seconds = started.elapsed().as_secs_f64();
     let stopped = match ran {
         Ok(Ok(done)) => return Ok(ShardReport { seconds, ..done.onto(report) }),
         Ok(Err(why)) => why,
         Err(e) if is_temporary(&e) => format!("{e:#}"),
-        Err(e) => return Err(e),
+        Err(e) => {
+            attempt_failure::record(run, shard, start, (Exit::CouldNotRun, &format!("{e:#}"))).await;
+            return Err(e);
+        }
     };
     let stopped = match stop_before.filter(|limit| started.elapsed() >= *limit) {
         Some(limit) => too_large(limit, report.planned_objects),
         None => format!("{stopped}: run it again"),
     };
+    attempt_failure::record(run, shard, start, (Exit::Stopped, &stopped)).await;
     Ok(ShardReport { stopped: Some(stopped), seconds, ..report })
 }
 
@@ -109,17 +117,18 @@ impl Done {
 /// Runs an attempt. Returns the reason if it was interrupted.
 async fn run_attempt<Opening: Future<Output = anyhow::Result<ShardStores>>>(
     run: &Run,
-    (shard, source): (u32, Source),
+    (shard, mut attempt): (u32, Attempt),
     open: impl FnOnce() -> Opening,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<Result<Done, String>> {
-    let (started, mut attempt) = (Instant::now(), Attempt::begin(source));
+    let started = Instant::now();
     let stores = open().await?;
     if cancel.run_until_cancelled(stores.check(&run.plan)).await.transpose()?.is_none() {
         return Ok(Err(INTERRUPTED.to_owned()));
     }
-    attempt::record_start(run, shard, &attempt).await?;
+    let (id, start) = attempt.start();
+    attempt_start::record(run, shard, (&id, &start)).await?;
     let dir = SortDir::in_dir(&stores.sort.dir);
     let dir = dir.with_context(|| format!("cannot write to --sort-dir {}", stores.sort.dir.display()))?;
     let files = FileWriter::new(dir.path(), &run.plan_id, shard);

@@ -44,9 +44,13 @@ impl RunStore {
     /// # Errors
     /// Returns an error if the store cannot be reached or refuses the request.
     pub async fn create(&self, name: &str, content: Bytes) -> anyhow::Result<bool> {
-        let created = self.files.put_new(name, content).await;
-        let created = created.with_context(|| format!("{name} of the run {} cannot be written", self.address()))?;
-        Ok(created == PutResult::Created)
+        match self.files.put_new(name, content).await {
+            Ok(created) => Ok(created == PutResult::Created),
+            Err(e) => {
+                let what = format!("{name} of the run {} cannot be written{}", self.address(), remedy(e.reason));
+                Err(e).context(what)
+            }
+        }
     }
 
     /// Creates a file whose name contains the hash of its content; an existing file of that name has the same content.
@@ -82,5 +86,14 @@ impl RunStore {
             );
         }
         Ok(())
+    }
+}
+
+/// Returns what to do if a file of a run cannot be written, as the middle of a message.
+const fn remedy(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NoSpace => " (free space there, then run this again: what is complete is kept)",
+        Reason::Denied | Reason::ReadOnly => " (make the run writable for this account, then run this again)",
+        _ => "",
     }
 }

@@ -30,6 +30,9 @@ pub struct Problems {
     /// Number of stored problems, by kind.
     #[serde(skip)]
     kept_by_kind: BTreeMap<Cow<'static, str>, usize>,
+    /// True if the first ones by kind, place and reason are stored, and not those that occur first.
+    #[serde(skip)]
+    is_ordered: bool,
 }
 
 /// Its JSON.
@@ -45,7 +48,7 @@ impl From<Written> for Problems {
     fn from(Written { items, omitted, by_kind }: Written) -> Self {
         let mut held = BTreeMap::<_, usize>::new();
         items.iter().for_each(|problem| *held.entry(problem.kind.clone()).or_default() += 1);
-        Self { items, omitted, by_kind, kept_by_kind: held }
+        Self { items, omitted, by_kind, kept_by_kind: held, is_ordered: false }
     }
 }
 
@@ -54,6 +57,14 @@ impl Problems {
     pub const KEPT: usize = 1_000;
     /// Number of problems of each kind that are stored even above that limit, so that no kind hides another.
     const KEPT_OF_A_KIND: usize = 20;
+
+    /// Stores the first problems by kind, place and reason from now on: those stored do not depend on when they occur, or in
+    /// which part of a run.
+    pub(crate) fn store_in_order(&mut self) {
+        self.sort();
+        self.is_ordered = true;
+    }
+
     /// Adds a problem and logs it.
     pub fn add(&mut self, kind: &'static str, place: impl Into<String>, reason: impl Into<String>) {
         let problem = Problem { kind: kind.into(), place: place.into(), reason: reason.into() };
@@ -80,6 +91,9 @@ impl Problems {
     }
 
     fn keep(&mut self, problem: Problem) {
+        if self.is_ordered {
+            return self.keep_first(problem);
+        }
         let held = self.kept_by_kind.entry(problem.kind.clone()).or_default();
         if self.items.len() < Self::KEPT || *held < Self::KEPT_OF_A_KIND {
             *held += 1;
@@ -89,9 +103,28 @@ impl Problems {
         }
     }
 
+    /// Stores a problem at its place in the order, and drops the one that no longer is one of the first.
+    fn keep_first(&mut self, problem: Problem) {
+        let at = self.items.partition_point(|other| order(other) <= order(&problem));
+        let start = self.items.partition_point(|other| other.kind < problem.kind);
+        *self.kept_by_kind.entry(problem.kind.clone()).or_default() += 1;
+        let of_kind = self.kept_by_kind[&problem.kind];
+        self.items.insert(at, problem);
+        let in_kind = |at: usize| at - self.items.partition_point(|other| other.kind < self.items[at].kind);
+        let past = |at: usize| at < self.items.len() && at >= Self::KEPT && in_kind(at) >= Self::KEPT_OF_A_KIND;
+        // The problems of a kind are next to each other, so at most one drops out: the first past the limit, or its kind's.
+        let last_of_kind = (of_kind > Self::KEPT_OF_A_KIND).then_some(start + Self::KEPT_OF_A_KIND);
+        let dropped = [Some(Self::KEPT), last_of_kind].into_iter().flatten().find(|at| past(*at));
+        if let Some(at) = dropped {
+            let Problem { kind, .. } = self.items.remove(at);
+            self.omitted += 1;
+            *self.kept_by_kind.entry(kind).or_default() -= 1;
+        }
+    }
+
     /// Sorts the stored problems, for an order independent of when they were found.
     pub(crate) fn sort(&mut self) {
-        self.items.sort_by(|a, b| (&a.kind, &a.place, &a.reason).cmp(&(&b.kind, &b.place, &b.reason)));
+        self.items.sort_by(|a, b| order(a).cmp(&order(b)));
     }
 
     /// Returns the stored problems.
@@ -115,6 +148,11 @@ impl Problems {
     }
 }
 
+/// Returns the place of a problem in the order.
+fn order(problem: &Problem) -> (&str, &str, &str) {
+    (&problem.kind, &problem.place, &problem.reason)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +165,46 @@ mod tests {
         assert_eq!(problems.items().iter().filter(|p| p.kind == "rejected").count(), 20);
         assert_eq!((problems.of("archived"), problems.of("rejected"), problems.of("none")), (5_000, 30, 0));
         assert!(problems.to_string().contains("5,010 more"), "{problems}");
+    }
+
+    #[test]
+    fn the_stored_ones_depend_neither_on_their_order_nor_on_the_parts_of_a_run() {
+        const KINDS: [&str; 4] = ["archived", "rejected", "skipped", "unreadable"];
+        for (count, kinds) in [(900, 4), (3_000, 4), (3_000, 1), (1_100, 3)] {
+            let add = |problems: &mut Problems, n: u32| {
+                // Half of them are of one kind.
+                let kind = KINDS[if n % 2 == 0 { 2 % kinds } else { n as usize % kinds }];
+                problems.add(kind, format!("{n:04}"), "why");
+            };
+            let ordered = || {
+                let mut problems = Problems::default();
+                problems.store_in_order();
+                problems
+            };
+            let mut whole = ordered();
+            (0..count).for_each(|n| add(&mut whole, n));
+            let mut backwards = ordered();
+            (0..count).rev().for_each(|n| add(&mut backwards, n));
+            let mut merged = ordered();
+            for part in [2, 0, 1] {
+                let mut problems = ordered();
+                (0..count).filter(|n| (n * 7 + n / 50) % 3 == part).for_each(|n| add(&mut problems, n));
+                merged.merge(serde_json::from_value(serde_json::to_value(&problems).unwrap()).unwrap());
+            }
+            let json = |problems: &Problems| serde_json::to_string(problems).unwrap();
+            assert_eq!(json(&backwards), json(&whole), "{count} of {kinds} kinds");
+            assert_eq!(json(&merged), json(&whole), "{count} of {kinds} kinds");
+            let kept = whole.items().len();
+            assert!(kept as u64 + whole.omitted() == u64::from(count) && kept <= Problems::KEPT + 3 * 20, "{kept}");
+            // The first of all, and the first of each kind.
+            let first: Vec<_> = whole.items().iter().take(Problems::KEPT).collect();
+            assert!(
+                first.is_sorted_by_key(|problem| order(problem)) && first.len() == Problems::KEPT.min(count as usize)
+            );
+            assert!(
+                KINDS[..kinds].iter().all(|kind| whole.of(kind) == 0 || whole.items().iter().any(|p| p.kind == *kind))
+            );
+        }
     }
 
     #[test]

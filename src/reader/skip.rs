@@ -11,7 +11,7 @@ counters! {
         Unrecognized: "skipped_unrecognized", "unrecognized names", SkippedFinding, "its name does not follow the lake's naming";
         FolderMarker: "skipped_folder_markers", "folder markers", Skipped,
             "an empty object that marks a folder, or a file that an operating system puts into folders (`.DS_Store`)";
-        AfterCutoff: "skipped_after_cutoff", "after the cutoff", Skipped, "written after the run started";
+        AfterCutoff: "skipped_after_cutoff", "after the cutoff", Skipped, "written after the cutoff";
         FutureDated: "skipped_future_dated", "dated in the future", SkippedFinding,
             "its time is in the future, so it was skipped: the clock that set it was wrong; set the file's time to now (`touch`), or copy the S3 object onto itself, then run this again";
         NotInPart: "skipped_not_in_part", "not in a part", SkippedFinding,

@@ -1,4 +1,4 @@
-//! Entries that an audit sorts on disk: lake objects by id, warehouse rows, and natural keys by hash.
+//! Entries that an audit sorts on disk: lake objects by id, warehouse rows, natural keys by hash, and findings.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use chrono::DateTime;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::verdict::DriftKind;
 use crate::sort::{OrderedId, SortOrder};
 use pipeline::record::row::{Row, Value};
 use pipeline::record::{Column, Record};
@@ -42,6 +43,23 @@ pub(super) struct NaturalKeyEntry {
     pub hash: u128,
     pub id: OrderedId,
     pub key: Option<String>,
+}
+
+/// Finding in the order of the drift file and of the evidence. Nothing in it depends on when the finding occurred.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct SortedFinding {
+    pub kind: DriftKind,
+    pub id: Option<String>,
+    pub key: Option<String>,
+    pub reason: Option<String>,
+    /// Its binary form.
+    pub bytes: Vec<u8>,
+}
+
+impl SortOrder for SortedFinding {
+    fn compare(&self, other: &Self) -> Ordering {
+        self.cmp(other)
+    }
 }
 
 impl SortOrder for LakeEntry {

@@ -26,7 +26,7 @@
 //! | `cause` | Likely causes of a difference, inferred from the two values alone |
 //! | `drift` | JSON form of a finding: a line of the drift file, a sample in the outcome |
 //! | `emptiness` | Rejects an audit in which one side is empty, unless this is explicitly allowed |
-//! | `entries` | Entries that an audit sorts on disk: lake objects by id, warehouse rows, and natural keys by hash |
+//! | `entries` | Entries that an audit sorts on disk: lake objects by id, warehouse rows, natural keys by hash, and findings |
 //! | `farm_days` | Map by farm and day |
 //! | `finding` | Finding of an audit as a repair needs it: its kind, its stability, and the values of both sides |
 //! | `finding_file` | Files to which findings are written during an audit: the optional drift file, and a file for the repair |

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::deferred::FindingEntry;
-use super::entries::{LakeEntry, NaturalKeyEntry, WarehouseEntry};
+use super::entries::{LakeEntry, NaturalKeyEntry, SortedFinding, WarehouseEntry};
 use super::one_sided::{OneSided, OneSidedEntry};
 use super::truth_entries::{HashEntry, IdEntry, QuarantinedHash, Unresolved};
 use crate::sort::{SortDir, SortOrder, SortSettings, Sorter};
@@ -58,6 +58,10 @@ impl Sorters {
 
     pub(super) fn findings(&self) -> io::Result<Sorter<FindingEntry>> {
         self.of(1_000)
+    }
+
+    pub(super) fn sorted_findings(&self) -> io::Result<Sorter<SortedFinding>> {
+        self.of(1_300)
     }
 
     pub(super) fn truth_ids(&self) -> io::Result<Sorter<IdEntry>> {

@@ -72,7 +72,8 @@ impl Scene {
     pub(super) async fn run(&self, audit: &Audit) -> (Outcome, Vec<Drift>) {
         let sink = DriftWriter::new(None).unwrap();
         let (outcome, sink) = run(audit, sink, &Progress::Silent, &CancellationToken::default()).await.unwrap();
-        let found = sink.finish().unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
+        let found =
+            sink.finish(&audit.sort).unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
         (outcome, found)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytesize::ByteSize;
 
-use super::{LabelledRows, count, counted, rate, rows, took};
+use super::{LabelledRows, ProblemLines, count, counted, rate, rows, took};
 use crate::compact::{Counter, Outcome};
 use crate::outcome::Counter as _;
 
@@ -41,7 +41,8 @@ impl fmt::Display for Outcome {
         writeln!(f, "compact: {} in {took}{rate}{dry}", counted(listed, "object", "objects"))?;
         let skips = self.skips.iter().filter(|(_, n)| *n > 0).map(|(skip, n)| (skip.spec().title, count(n)));
         let lines: Vec<_> = rows(&self.counts, &[Counter::Listed], &RARE).into_iter().chain(skips).collect();
-        write!(f, "{}{}", LabelledRows(&lines), self.problems)?;
+        let problems = ProblemLines::of(&self.problems, self.shards.is_some());
+        write!(f, "{}{problems}", LabelledRows(&lines))?;
         if self.part_bytes > 0 {
             let (parts, objects) =
                 (ByteSize::b(self.part_bytes).display().si(), ByteSize::b(self.object_bytes).display().si());

@@ -208,16 +208,38 @@ fn is_count(text: &str) -> bool {
 /// Maximum number of problems in the text.
 const SHOWN: usize = 20;
 
-impl fmt::Display for Problems {
+/// Problems of a run, one per line: the first, and where the others are.
+pub(crate) struct ProblemLines<'a> {
+    problems: &'a Problems,
+    /// True for a run that was merged from shards, each of which has its own log.
+    is_merged: bool,
+}
+
+impl<'a> ProblemLines<'a> {
+    pub(crate) const fn of(problems: &'a Problems, is_merged: bool) -> Self {
+        Self { problems, is_merged }
+    }
+}
+
+impl fmt::Display for ProblemLines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in self.items().iter().take(SHOWN) {
+        let problems = self.problems;
+        for problem in problems.items().iter().take(SHOWN) {
             writeln!(f, "  {} {}: {}", problem.kind, one_line(&problem.place), one_line(&problem.reason))?;
         }
-        let rest = self.items().len().saturating_sub(SHOWN) as u64 + self.omitted();
+        let rest = problems.items().len().saturating_sub(SHOWN) as u64 + problems.omitted();
         if rest > 0 {
-            writeln!(f, "  … and {} more (--output json has the first {}, -v logs all)", count(rest), Self::KEPT)?;
+            let logs = if self.is_merged { "with -v each shard logs its own" } else { "-v logs all" };
+            let first = Problems::KEPT;
+            writeln!(f, "  … and {} more (--output json has the first {first}, {logs})", count(rest))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ProblemLines::of(self, false).fmt(f)
     }
 }
 

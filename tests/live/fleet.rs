@@ -38,14 +38,16 @@ async fn planted_drift_in_shards(server: Server) {
     let Some(stores) = Stores::of(server, None, (3, 25, 40)).await else { return };
     let Stores { scene, world, .. } = &stores;
     let damage = stores.damaged(1, 2).await;
-    scene.run(&["reconcile", "--evidence", "single", "--drift", "merged.ndjson"]).expect(1, &[]);
+    scene.run(&["reconcile", "--evidence", "single", "--drift", "drift.ndjson"]).expect(1, &[]);
+    let single = std::fs::read(scene.path("drift.ndjson")).unwrap();
     plan(scene, "reconcile", 7);
     for number in [3, 0, 6, 1, 5, 2, 4] {
         shard(scene, number).expect(0, &[]);
     }
-    let merged = scene.run(&["merge", &run(), "--evidence", "merged", "--drift", "merged.ndjson"]);
+    let merged = scene.run(&["merge", &run(), "--evidence", "merged", "--drift", "drift.ndjson"]);
+    assert!(std::fs::read(scene.path("drift.ndjson")).unwrap() == single, "the drift files have the same bytes");
     assert_same_evidence(&scene.path("single"), &scene.path("merged"), server.group);
-    damage.is_said_by(&merged, &found_in(&scene.path("merged.ndjson")), world, "in shards");
+    damage.is_said_by(&merged, &found_in(&scene.path("drift.ndjson")), world, "in shards");
     stores.database.drop().await;
 }
 

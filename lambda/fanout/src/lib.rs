@@ -57,7 +57,19 @@ impl From<Failure> for Diagnostic {
             Failure::Interrupted(message) => ("Interrupted", message),
             Failure::CannotRun(message) => ("CannotRun", message),
         };
-        Self { error_type: name.to_owned(), error_message: message }
+        Self { error_type: name.to_owned(), error_message: bounded(message) }
+    }
+}
+
+/// Maximum length of an error, in bytes. A state machine limits causes to 32,768 characters, and could not parse a longer
+/// one for the alarm. `ruminate merge` prints all of it.
+const LONGEST: usize = 6_000;
+
+/// Returns a message that is not longer than an error may be.
+fn bounded(message: String) -> String {
+    match message.len() {
+        0..=LONGEST => message,
+        _ => format!("{} …", &message[..message.floor_char_boundary(LONGEST)]),
     }
 }
 

@@ -75,6 +75,19 @@ async fn failures_have_the_names_that_a_state_machine_knows() {
     function.api.invoke_within(plan.to_string(), Duration::from_secs(900)).await.0.unwrap();
     let (name, why) = fails(json!({"run": run, "merge": []}), 900).await;
     assert!(name == "CannotRun" && why.contains("2 of 2 shards are missing"), "{name}: {why}");
+    // The merge names the last error of a shard; a long list is bounded, because a state machine must parse it.
+    let many = scene.path("many").display().to_string();
+    let plan = json!({"run": many, "plan": ["reconcile", "--shards", "200"]});
+    function.api.invoke_within(plan.to_string(), Duration::from_secs(900)).await.0.unwrap();
+    std::fs::rename(scene.path("lake"), scene.path("away")).unwrap();
+    let (name, why) = fails(json!({"run": many, "shard": 7}), 900).await;
+    assert_eq!(name, "CannotRun", "{why}");
+    std::fs::rename(scene.path("away"), scene.path("lake")).unwrap();
+    let (name, missing) = fails(json!({"run": many, "merge": []}), 900).await;
+    assert!(name == "CannotRun" && missing.contains("200 of 200 shards are missing"), "{name}: {missing}");
+    let first = missing.lines().nth(1).unwrap();
+    assert!(first.contains("shard 7, 1 attempt; the last one failed at ") && first.contains(&why), "{first}: {why}");
+    assert!(missing.len() < 6_100 && missing.ends_with(" …"), "{}", missing.len());
     // So little time that a shard cannot begin.
     let (name, why) = fails(json!({"run": run, "shard": 0}), 1).await;
     assert!(name == "Interrupted", "{name}: {why}");

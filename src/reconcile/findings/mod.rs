@@ -49,7 +49,8 @@ pub(super) struct FindingCollector {
 }
 
 impl FindingCollector {
-    pub(super) fn new(outcome: Outcome, sink: DriftWriter, sorters: Sorters) -> io::Result<Self> {
+    pub(super) fn new(mut outcome: Outcome, sink: DriftWriter, sorters: Sorters) -> io::Result<Self> {
+        outcome.problems.store_in_order();
         let (one_sided, naturals) = (sorters.unpaired()?, sorters.naturals()?);
         let candidates = Vec::new();
         Ok(Self {

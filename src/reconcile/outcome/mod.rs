@@ -213,6 +213,12 @@ impl Outcome {
         self.limitations = self.limitations();
     }
 
+    /// Sets the options of the audit, which are known after it, and what they exclude.
+    pub fn set_options(&mut self, options: AuditOptions) {
+        self.options = options;
+        self.limitations = self.limitations();
+    }
+
     /// Returns true if the audit completed.
     pub const fn is_whole(&self) -> bool {
         self.stopped.is_none() && self.halted.is_none()

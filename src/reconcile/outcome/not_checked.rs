@@ -94,6 +94,11 @@ impl Outcome {
                 "The {} parts were audited separately: their rows are from {} snapshots, not one.",
                 self.parts, self.snapshots
             ));
+        } else if self.snapshots > 1 && !self.run.shards.is_empty() {
+            not.push(format!(
+                "Shards lost their warehouse snapshot: rows of one shard are from several snapshots ({} were lost).",
+                self.snapshots - 1
+            ));
         } else if self.snapshots > 1 {
             not.push(format!(
                 "The warehouse snapshot was lost: its rows are from {} snapshots, not one.",
@@ -141,13 +146,13 @@ const SKIPPED: [(Skip, &str, &str, &str); 4] = [
     (
         Skip::AfterCutoff,
         "After the cutoff",
-        "They were written after the audit started; their rows may still be in transit.",
+        "They were written after the cutoff; their rows may still be in transit.",
         "The next audit compares them.",
     ),
     (
         Skip::FutureDated,
         "Dated in the future",
-        "Their time is later than the lake's clock, so it is unknown whether they were written before the audit started.",
+        "Their time is later than the lake's clock, so it is unknown whether they were written before the cutoff.",
         "Set the files' time to now (`touch`), or copy the S3 objects onto themselves, then audit again.",
     ),
     (

@@ -50,7 +50,8 @@ async fn in_shards(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) -
     let sink = DriftWriter::new(None).unwrap();
     let (outcome, sink) =
         combine(audit, &shards, sink, &Progress::Silent, &CancellationToken::default()).await.unwrap();
-    let found = sink.finish().unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
+    let found =
+        sink.finish(&audit.sort).unwrap().read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect();
     (outcome, found, exchange)
 }
 
@@ -58,15 +59,10 @@ async fn in_shards(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) -
 async fn assert_same(audit: &Audit, ends: &[(u128, NaiveDate)], order: &[usize]) -> (Outcome, Memory) {
     let sink = DriftWriter::new(None).unwrap();
     let (single, sink) = run(audit, sink, &Progress::Silent, &CancellationToken::default()).await.unwrap();
-    let found = sink.finish().unwrap();
+    let found = sink.finish(&audit.sort).unwrap();
     let found = found.read().unwrap().map(|finding| Drift::from(&finding.unwrap())).collect::<Vec<_>>();
     let (combined, found_in_shards, exchange) = in_shards(audit, ends, order).await;
-    let lines = |found: Vec<Drift>| {
-        let mut lines: Vec<_> = found.iter().map(|drift| serde_json::to_string(drift).unwrap()).collect();
-        lines.sort();
-        lines
-    };
-    assert_eq!(lines(found_in_shards), lines(found));
+    assert_eq!(found_in_shards, found, "the same findings in the same order");
     let json = |mut outcome: Outcome| {
         (outcome.run, outcome.cutoff, outcome.seconds) = (Default::default(), None, 0.0);
         outcome.from_parts = None; // the command adds the shards

@@ -15,6 +15,8 @@ pub(super) struct ProblemList {
     items: Vec<[String; 2]>,
     /// Number of problems beyond the list; empty if none.
     more: String,
+    /// True if the problems are those of shards, which have their own logs.
+    is_of_shards: bool,
 }
 
 impl ProblemList {
@@ -24,6 +26,11 @@ impl ProblemList {
         let items: Vec<_> =
             items.map(|p| [sanitize::shown(&p.place, KEY), sanitize::shown(&p.reason, VALUE)]).collect();
         let more = problems.count(wanted) - items.len() as u64;
-        Self { items, more: if more > 0 { numbers::count(more) } else { String::new() } }
+        Self { items, more: if more > 0 { numbers::count(more) } else { String::new() }, is_of_shards: false }
+    }
+
+    /// Returns the list for a run that was merged from shards, or for one that was not.
+    pub(super) fn merged(self, is_merged: bool) -> Self {
+        Self { is_of_shards: is_merged, ..self }
     }
 }

@@ -37,9 +37,9 @@ const WORDS: [(Skip, KindLabels); 3] = [
         Skip::AfterCutoff,
         KindLabels {
             title: "After the cutoff",
-            one: "object arrived after the run started",
-            many: "objects arrived after the run started",
-            meaning: "Written after the run started; the pipeline loads these itself.",
+            one: "object arrived after the cutoff",
+            many: "objects arrived after the cutoff",
+            meaning: "Written after the cutoff; the pipeline loads these itself.",
             todo: "Nothing if the Lambda is running; otherwise replay again.",
         },
     ),

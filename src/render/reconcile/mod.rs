@@ -6,7 +6,7 @@ use std::fmt;
 use crate::outcome::{CommandOutcome as _, Counter as _, Exit, Role};
 use crate::reconcile::{Counter, Drift, DriftKind, IntactSide, Outcome, RepairCounter, Side};
 use crate::render::parts::FromParts;
-use crate::render::{LabelledRows, count, counted, one_line, took};
+use crate::render::{LabelledRows, ProblemLines, count, counted, one_line, took};
 
 mod pattern;
 mod repair;
@@ -69,7 +69,7 @@ impl fmt::Display for Outcome {
         if self.quick {
             writeln!(f, "  not checked (--quick): values, and ids against the content of objects")?;
         }
-        write!(f, "{}", self.problems)?;
+        write!(f, "{}", ProblemLines::of(&self.problems, !self.run.shards.is_empty()))?;
         if !self.carry.repair_asked {
             return Ok(());
         }

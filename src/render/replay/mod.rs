@@ -5,7 +5,7 @@ use std::fmt;
 use pipeline::lake::ThrottleStats;
 
 use super::parts::FromParts;
-use super::{LabelledRows, between, count, counted, duration, one_line, password_hint, rate, took};
+use super::{LabelledRows, ProblemLines, between, count, counted, duration, one_line, password_hint, rate, took};
 use crate::outcome::{Counter as _, Role};
 use crate::replay::{Counter, Outcome, Pause, SKIPPED, TableSwap};
 
@@ -92,7 +92,8 @@ fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
     }
     if !outcome.run_id.is_empty() {
-        writeln!(f, "run {}", outcome.run_id)?;
+        let name = if outcome.shards.is_some() { "plan" } else { "run" };
+        writeln!(f, "{name} {}", outcome.run_id)?;
     }
     Ok(())
 }
@@ -138,7 +139,7 @@ impl fmt::Display for Outcome {
         if self.excludes_everything() {
             writeln!(f, "nothing was loaded: {}", self.excluded_by())?;
         }
-        write!(f, "{}", self.problems)?;
+        write!(f, "{}", ProblemLines::of(&self.problems, self.shards.is_some()))?;
         write_course(self, f)?;
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {}", one_line(why))?;

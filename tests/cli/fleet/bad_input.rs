@@ -82,7 +82,8 @@ fn a_run_of_another_lake_or_warehouse_or_of_a_changed_table_is_named() {
     refused(&of(&["--lake", &lake]), &["the run is of the lake", &lake, "check --lake"]);
     let url = format!("sqlite:{warehouse}");
     refused(&of(&["--warehouse", &url]), &["the run is of the warehouse", "check --warehouse"]);
-    refused(&scene.run(&["merge", "run", "--warehouse", &url]), &["1 of 3 shard is missing"]);
+    let merged = scene.text(&["merge", "run", "--warehouse", &url]);
+    refused(&merged, &["1 of 3 shard is missing", "2 attempts", "the run is of the warehouse"]);
     scene.sql("ALTER TABLE historico_consumo RENAME TO old");
     scene.sql("CREATE TABLE historico_consumo AS SELECT * FROM old");
     let ran = of(&[]);
@@ -128,8 +129,45 @@ fn files_and_outcomes_of_another_run_are_not_merged() {
     fs::write(scene.path("run").join(outcome), String::from_utf8(own).unwrap().replace("\"shard\":1", "\"shard\":2"))
         .unwrap();
     refused(&scene.run(&["merge", "run"]), &["belongs to another plan or shard"]);
-    fs::write(scene.path("run").join(outcome), "{").unwrap();
-    refused(&scene.run(&["merge", "run"]), &["is not the outcome of a shard"]);
+}
+
+/// A file of another plan, with an outcome that was edited to list it.
+#[test]
+fn a_shard_file_of_another_plan_is_not_merged_even_if_an_outcome_lists_it() {
+    let scene = finished();
+    plan(&scene, "reconcile", "other", 3, &[]);
+    run_all(&scene, "other", 3, Order::Ascending);
+    let plan_id = |run: &str| {
+        let plan: Value = serde_json::from_slice(&fs::read(scene.path(run).join("plan.json")).unwrap()).unwrap();
+        plan["plan_id"].as_str().unwrap().to_owned()
+    };
+    let folder = "shards/000001";
+    for file in fs::read_dir(scene.path("other").join(folder)).unwrap().map(|entry| entry.unwrap()) {
+        fs::copy(file.path(), scene.path("run").join(folder).join(file.file_name())).unwrap();
+    }
+    let outcome = scene.path("run").join(folder).join("outcome.json");
+    let forged = fs::read_to_string(&outcome).unwrap().replace(&plan_id("other"), &plan_id("run"));
+    fs::write(&outcome, forged).unwrap();
+    let merged = scene.run(&["merge", "run", "--drift", "drift.ndjson"]);
+    refused(&merged, &["belongs to another plan, shard or version", "remove the folder", "--shard 1"]);
+    assert!(!scene.path("drift.ndjson").exists());
+}
+
+#[test]
+fn an_outcome_that_was_cut_is_named_and_can_be_repeated() {
+    let scene = finished();
+    let outcome = scene.path("run/shards/000001/outcome.json");
+    let whole = fs::read(&outcome).unwrap();
+    for length in [0, 1, whole.len() / 2, whole.len() - 2] {
+        fs::write(&outcome, &whole[..length]).unwrap();
+        for args in [&["merge", "run"][..], &["shard", "run", "--shard", "1"]] {
+            let what_to_do = ["is not the outcome of a shard", "remove the folder shards/000001/", "--shard 1`"];
+            refused(&scene.run(args), &what_to_do);
+        }
+    }
+    fs::remove_dir_all(scene.path("run/shards/000001")).unwrap();
+    shard(&scene, "run", 1);
+    scene.run(&["merge", "run"]).expect(1, &[]);
 }
 
 #[test]

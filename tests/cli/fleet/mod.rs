@@ -12,6 +12,9 @@ use super::planted_drift::shape;
 
 mod bad_input;
 mod compact;
+mod failures;
+#[cfg(unix)]
+mod guides;
 mod reconcile;
 mod replay;
 

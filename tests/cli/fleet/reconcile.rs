@@ -3,16 +3,22 @@
 use std::time::{Duration, Instant};
 
 use testkit::planted_drift::{World, to_s3};
-use testkit::s3::{Op, S3Server};
-use testkit::{BUCKET, Scene, assert_same_evidence, wait_for};
+use testkit::s3::S3Server;
+use testkit::{BUCKET, Scene, assert_same_evidence};
 
 use super::{Lake, Order, damaged, plan, run_all, shard, stores};
 
 /// Runs a single audit, and then the audit in shards in every given way, and compares the evidence.
 #[track_caller]
 fn is_same(scene: &Scene, flags: &[&str], ways: &[(u32, Order)]) {
-    let single = scene.run(&[&["reconcile", "--evidence", "single"], flags].concat());
+    let drift = || std::fs::read(scene.path("drift.ndjson")).unwrap();
+    let single = scene.run(&[&["reconcile", "--evidence", "single", "--drift", "drift.ndjson"], flags].concat());
     assert_eq!(single.code, Some(1), "{single:#?}");
+    let found = drift();
+    assert!(
+        found == std::fs::read(scene.path("single/drift.ndjson")).unwrap(),
+        "the evidence has the lines of --drift"
+    );
     for (n, (shards, order)) in ways.iter().enumerate() {
         let (run, evidence) = (format!("run{n}"), format!("merged{n}"));
         plan(scene, "reconcile", &run, *shards, flags);
@@ -23,9 +29,10 @@ fn is_same(scene: &Scene, flags: &[&str], ways: &[(u32, Order)]) {
                 scene.kill(&["merge", &run, "--evidence", &killed], Duration::from_millis(at));
             }
         }
-        let merged = scene.run(&["merge", &run, "--evidence", &evidence]);
+        let merged = scene.run(&["merge", &run, "--evidence", &evidence, "--drift", "drift.ndjson"]);
         assert_eq!(merged.code, single.code, "{merged:#?}");
         assert_same_evidence(&scene.path("single"), &scene.path(&evidence), &format!("{shards} shards, {order:?}"));
+        assert!(drift() == found, "{shards} shards, {order:?}: other bytes in the drift file");
         let times = merged.json["run"]["shards"].as_array().unwrap();
         assert_eq!(times.len(), *shards as usize);
         let longest = times.iter().map(|shard| shard["seconds"].as_f64().unwrap()).fold(0.0, f64::max);
@@ -84,6 +91,8 @@ fn windows_names_only_and_tolerances_give_the_same_audit() {
         let in_shards = scene.run(&["merge", &run, "--evidence", &merged]);
         assert_eq!(in_shards.code, at_once.code, "{flags:?}: {in_shards:#?}");
         assert_same_evidence(&scene.path(&single), &scene.path(&merged), &format!("{flags:?}"));
+        let is_limited = at_once.json["limitations"].to_string().contains("outside of the window");
+        assert_eq!(is_limited, flags.contains(&"--from"), "{:?}", at_once.json["limitations"]);
     }
 }
 
@@ -213,35 +222,4 @@ fn what_is_written_after_the_cutoff_is_left_to_the_next_audit() {
     merged.expect(0, &[("lake_only", 0), ("warehouse_only", 0)]);
     let skipped = merged.json["skipped_after_cutoff"].as_u64().unwrap();
     assert!(skipped > 0 && skipped <= written, "{merged:#?}");
-}
-
-/// SIGTERM ends a shard with 3, and so does the end of its time; the next attempt completes it.
-#[test]
-fn an_interrupted_shard_ends_with_3_and_is_run_again() {
-    let s3 = S3Server::with_bucket(BUCKET);
-    let scene = Scene::embedded().with_s3(&s3);
-    let world = World::of(&scene, 2, 30, 20);
-    to_s3(&s3, &world.objects());
-    scene.run(&["init"]).expect(0, &[]);
-    scene.run(&["replay"]).expect(0, &[]);
-    plan(&scene, "reconcile", "run", 2, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
-    let slow = ["shard", "run", "--shard", "1", "--concurrency", "4", "--output", "json"];
-    s3.dials().reset_counts();
-    let child = scene.start(&slow);
-    wait_for("objects are read", || s3.dials().counts().requests(Op::Get) > 20);
-    let id = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    let ran = testkit::Ran::of(&child.wait_with_output().unwrap());
-    ran.expect(3, &[]);
-    assert_eq!(ran.json["state"], "interrupted");
-    let ran = scene.run(&[&slow[..6], &["--stop-before", "1s"]].concat());
-    ran.expect(3, &[]);
-    let why = ran.json["stopped"].as_str().unwrap();
-    assert!(why.contains("--stop-before (1.00 s)") && why.contains("--objects-per-shard"), "{why}");
-    s3.dials().change(|dials| dials.latency = Duration::ZERO);
-    run_all(&scene, "run", 2, Order::Ascending);
-    let merged = scene.run(&["merge", "run"]);
-    merged.expect(0, &[("matched", world.0.len() as u64)]);
-    assert_eq!(merged.json["run"]["shards"][1]["attempts"], 3, "{:?}", merged.json["run"]);
 }

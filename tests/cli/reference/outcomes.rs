@@ -16,7 +16,7 @@ value. [Accounting](../accounting.md) shows which counts add up, and [exit codes
 ";
 
 /// Commands with the type of their outcome.
-const OUTCOMES: [(&str, &str); 16] = [
+const OUTCOMES: [(&str, &str); 17] = [
     ("generate", "ruminate::generate::outcome"),
     ("publish", "ruminate::publish::outcome"),
     ("backfill", "ruminate::backfill::outcome"),
@@ -29,6 +29,7 @@ const OUTCOMES: [(&str, &str); 16] = [
     ("restore", "ruminate::restore::outcome"),
     ("plan", "ruminate::fleet::outcome"),
     ("shard", "ruminate::fleet::outcome"),
+    ("merge with missing shards", "ruminate::fleet::missing_shards"),
     ("bundle", "ruminate::bundle::outcome"),
     ("doctor", "ruminate::doctor::outcome"),
     ("init", "ruminate::init"),
@@ -43,6 +44,7 @@ fn rows(name: &str) -> Vec<Row> {
     let root = match name {
         "plan" => "PlanOutcome",
         "shard" => "ShardReport",
+        "merge with missing shards" => "MissingShards",
         _ if module.ends_with("preview") => "Preview",
         _ => "Outcome",
     };

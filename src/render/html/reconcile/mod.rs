@@ -70,7 +70,7 @@ impl Page for Outcome {
             limitations: self.limitations().iter().map(|message| sanitize::shown(message, sanitize::VALUE)).collect(),
             about: run_details::RunDetails::of(self),
             shards: shards::Shards::of(self),
-            aside: ProblemList::of(&self.problems, |_| true),
+            aside: ProblemList::of(&self.problems, |_| true).merged(!self.run.shards.is_empty()),
             repair: repair::Repair::of(self),
             repeat: ReproduceCommand::of(&self.options.command),
             resolved: match self[Counter::ResolvedOnRecheck] {

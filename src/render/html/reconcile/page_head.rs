@@ -46,8 +46,12 @@ fn lead(outcome: &Outcome) -> String {
     let rows = numbers::of(outcome[Counter::WarehouseRows], "row", "rows");
     if let Some(why) = &outcome.stopped {
         let why = sanitize::shown(why, sanitize::VALUE);
+        let (done, again) = match outcome.run.shards.is_empty() {
+            true => ("had been read", "run it again"),
+            false => ("had been judged by the shards or joined", "merge again"),
+        };
         return format!(
-            "{}. {records} of the lake and {rows} of the warehouse had been read; run it again for a verdict.",
+            "{}. {records} of the lake and {rows} of the warehouse {done}; {again} for a verdict.",
             sanitize::sentence(&why)
         );
     }
@@ -115,8 +119,9 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     let rule = format!("consumo_meta = peso_medio × {}", options.meta_rate);
     let column = if outcome.window_column.is_empty() { "" } else { ", by " };
     let window = headline::window(&options.farms, options.from, options.to);
+    let began = if outcome.run.shards.is_empty() { "started" } else { "was planned" };
     let cutoff = outcome.cutoff.map_or_else(String::new, |at| {
-        format!("{}, the lake's clock when the audit started; later objects were skipped", headline::instant(at))
+        format!("{}, the lake's clock when the audit {began}; later objects were skipped", headline::instant(at))
     });
     headline::stated(vec![
         Fact::code("Lake", &outcome.lake),

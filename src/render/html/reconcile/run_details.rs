@@ -23,7 +23,10 @@ impl RunDetails {
         let server: Vec<String> = stores.server_settings.iter().map(message).collect();
         let facts = vec![
             Fact::code("Run", &run.id),
-            Fact::text("Started", run.started_at.map_or_else(String::new, headline::instant)),
+            Fact::text(
+                if run.shards.is_empty() { "Started" } else { "Merge started" },
+                run.started_at.map_or_else(String::new, headline::instant),
+            ),
             Fact::text("Version", &*run.version),
             Fact::code("Settings", if options.settings_sha256.is_empty() { String::new() } else { settings }),
             Fact::code("Settings SHA-256", &options.settings_sha256),

@@ -80,3 +80,55 @@ impl ShardRow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::super::tests::clean;
+    use super::*;
+    use crate::render::html::render;
+    use crate::render::html::unbroken::without_marks;
+
+    #[test]
+    fn a_merged_audit_has_a_strip_of_its_shards_and_a_single_one_none() {
+        let mut outcome = clean();
+        let single = render(&outcome).unwrap();
+        assert!(!single.contains("id=\"shards\"") && single.contains("Another run over the same stores gives"));
+        let shard = |n: u64| ShardRun {
+            objects: 1_000 * n,
+            started_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+            seconds: 10.0 * n as f64,
+            attempts: if n == 2 { 3 } else { 1 },
+            retries: n,
+            source: "aws_batch<b>".into(),
+        };
+        outcome.run.shards = (1..=3).map(shard).collect();
+        let page = without_marks(&render(&outcome).unwrap());
+        for text in [
+            "3 shards: 10.00 s to 30.00 s each (the longest is shard 2); 1 was tried again.",
+            "<rect class=\"again\" x=\"4\" y=\"33\" width=\"3\" height=\"67\">",
+            "aws batch&lt;b&gt;",
+            "3 shards of 60.00 s in total, the longest 30.00 s, and a merge of ",
+            "Merging again uses the outcomes of the same shards",
+            "the lake's clock when the audit was planned",
+            "Merge started",
+            "href=\"#shards\"",
+        ] {
+            assert!(page.contains(text), "{text}");
+        }
+        for single in ["Another run over the same stores", "when the audit started", "<dt>Started</dt>"] {
+            assert!(!page.contains(single), "{single}");
+        }
+        // An interrupted merge is merged again; the log of a merge does not have the problems of the shards.
+        outcome.stopped = Some("interrupted".into());
+        (0..60).for_each(|n| outcome.problems.add("skipped", n.to_string(), "why"));
+        let page = without_marks(&render(&outcome).unwrap());
+        assert!(page.contains("merge again for a verdict") && !page.contains("run it again"), "{page}");
+        assert!(page.contains("with <code class=\"flag\">-v</code> each shard logs its own."), "{page}");
+        assert!(outcome.to_string().contains("with -v each shard logs its own)"), "{outcome}");
+        outcome.stopped = None;
+        outcome.run.shards = (1..=600).map(shard).collect();
+        assert!(render(&outcome).unwrap().contains("The first 500 shards; the JSON has 100 more"));
+    }
+}

@@ -5,8 +5,7 @@ use serde_json::json;
 
 use crate::reader::Skip;
 use crate::reconcile::{
-    AuditOptions, AuditSettings, Counter, Outcome, RepairCounter, RunInfo, ShardRun, Store, StoreInfo, TruthCounter,
-    TruthResult,
+    AuditOptions, AuditSettings, Counter, Outcome, RepairCounter, RunInfo, Store, StoreInfo, TruthCounter, TruthResult,
 };
 use crate::reconcile::{Drift, DriftKind, Pattern, PatternKind};
 use crate::render::html::unbroken::without_marks;
@@ -35,7 +34,7 @@ fn audit() -> Outcome {
     }
 }
 
-fn clean() -> Outcome {
+pub(super) fn clean() -> Outcome {
     let mut outcome = audit();
     (
         outcome[Counter::LakeObjects],
@@ -52,35 +51,6 @@ fn clean() -> Outcome {
         outcome.add_matched(&record.to_row(&TableSchema::standard()), Some(("fazenda_um", day("2023-01-01"))));
     }
     outcome
-}
-
-#[test]
-fn a_merged_audit_has_a_strip_of_its_shards_and_a_single_one_none() {
-    let mut outcome = clean();
-    let single = render(&outcome).unwrap();
-    assert!(!single.contains("id=\"shards\"") && single.contains("Another run over the same stores gives"));
-    let shard = |n: u64| ShardRun {
-        objects: 1_000 * n,
-        started_at: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
-        seconds: 10.0 * n as f64,
-        attempts: if n == 2 { 3 } else { 1 },
-        retries: n,
-        source: "aws_batch<b>".into(),
-    };
-    outcome.run.shards = (1..=3).map(shard).collect();
-    let page = without_marks(&render(&outcome).unwrap());
-    for text in [
-        "3 shards: 10.00 s to 30.00 s each (the longest is shard 2); 1 was tried again.",
-        "<rect class=\"again\" x=\"4\" y=\"33\" width=\"3\" height=\"67\">",
-        "aws batch&lt;b&gt;",
-        "3 shards of 60.00 s in total, the longest 30.00 s, and a merge of ",
-        "Merging again uses the outcomes of the same shards",
-    ] {
-        assert!(page.contains(text), "{text}");
-    }
-    assert!(!page.contains("Another run over the same stores"));
-    outcome.run.shards = (1..=600).map(shard).collect();
-    assert!(render(&outcome).unwrap().contains("of 100 more"));
 }
 
 /// Returns an outcome with one finding of each kind, with `text` in all places for data.

@@ -25,7 +25,7 @@ pub(super) fn calendar(outcome: &Outcome) -> Calendar {
 
 /// Returns what is not known yet, or the requested farms without data.
 fn nothing(outcome: &Outcome) -> String {
-    if outcome.stopped.is_some() {
+    if outcome.stopped.is_some() && outcome.shards.is_none() {
         return " Days that had not been listed when it stopped are not shown.".into();
     }
     let there: BTreeSet<&str> = outcome.days.keys().map(|(farm, _)| farm.as_str()).collect();

@@ -122,6 +122,38 @@ impl ObjectCategory {
         });
         KindLabels { title, one, many, meaning, todo }
     }
+
+    /// Returns its labels for an outcome: a run that was merged from shards needs other actions than a single one.
+    pub(super) fn words_in(self, outcome: &Outcome) -> KindLabels {
+        let words = self.words();
+        match self {
+            Own(counter) if outcome.shards.is_some() => KindLabels { todo: merged_todo(counter, words.todo), ..words },
+            _ => words,
+        }
+    }
+}
+
+/// Returns the suggested action for a merged run; `single` is that for a single one.
+const fn merged_todo(counter: Counter, single: &'static str) -> &'static str {
+    match counter {
+        Counter::Conflicting => {
+            "Find out who changed it. Shards keep existing rows: a single `ruminate replay --on-conflict overwrite` writes the \
+                 lake's values, and an undo file; `ruminate reconcile` shows both side by side."
+        }
+        Counter::Archived => {
+            "Restore them in S3, then replay again with a new plan: existing rows count as identical. To load only those: \
+                 `ruminate reconcile --drift FILE`, then `ruminate replay --only FILE`."
+        }
+        Counter::Unreadable => {
+            "See the reason: for access and network problems, replay again with a new plan; a damaged object needs an \
+                 earlier version (a single `ruminate replay --as-of`) or the source's file."
+        }
+        Counter::NotLoaded => "Merge again: run the same command.",
+        Counter::Mismatched => {
+            "Stop other writers, look for triggers, then replay again with a new plan and `--verify`."
+        }
+        _ => single,
+    }
 }
 
 /// Title, singular and plural, meaning, and suggested action.
@@ -222,7 +254,7 @@ pub(super) fn account(outcome: &Outcome) -> Breakdown {
 /// Returns every category with its count, including 0.
 pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
     let count = |category: ObjectCategory| {
-        let (n, name, words) = (category.of(outcome), category.name(), category.words());
+        let (n, name, words) = (category.of(outcome), category.name(), category.words_in(outcome));
         let has_section = category == Own(Counter::Overwritten) || category.is_missing();
         if has_section { CategoryRow::with_section(n, name, &words) } else { CategoryRow::of(n, name, &words) }
     };

@@ -17,7 +17,7 @@ pub(super) fn groups(outcome: &Outcome, bytes: usize) -> (Vec<KindSection>, Vec<
     let mut room = SizeBudget::new(bytes, missing.len() + changed.len());
     let mut group = |category: ObjectCategory| {
         let problems = outcome.problems.items().iter().filter(|problem| problem.kind == category.name());
-        room.group(category.name(), &category.words(), category.of(outcome), problems.map(sample))
+        room.group(category.name(), &category.words_in(outcome), category.of(outcome), problems.map(sample))
     };
     let missing = missing.into_iter().map(&mut group).collect();
     (missing, changed.into_iter().map(group).collect())
@@ -33,5 +33,5 @@ pub(super) fn aside(outcome: &Outcome) -> ProblemList {
     let sections: Vec<_> =
         ObjectCategory::missing().into_iter().chain([OVERWRITTEN]).map(ObjectCategory::name).collect();
     let grouped = |kind: &str| sections.contains(&kind);
-    ProblemList::of(&outcome.problems, |kind| !grouped(kind))
+    ProblemList::of(&outcome.problems, |kind| !grouped(kind)).merged(outcome.shards.is_some())
 }

@@ -124,6 +124,11 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
     let only = options
         .selected_objects
         .map_or_else(String::new, |n| format!("{} named in a file", numbers::of(n, "object", "objects")));
+    let (run_name, began) = match outcome.shards {
+        None => ("Run", "started"),
+        Some(_) => ("Plan", "was planned"),
+    };
+    let cutoff = format!(", the lake's clock when the run {began}; later objects were skipped");
     let run = match (outcome.run_id.as_str(), outcome.resumed) {
         (run, true) if !run.is_empty() => format!("{run}, resumed"),
         ("", true) => "resumed".into(),
@@ -138,13 +143,10 @@ fn evidence(outcome: &Outcome) -> Vec<Fact> {
         Fact::text("Until", message(options.processed_until, ", by the time of processing")),
         Fact::text("Readings", data),
         Fact::text("Lake as of", message(options.as_of, "")),
-        Fact::text(
-            "Cutoff",
-            message(outcome.cutoff, ", the lake's clock when the run started; later objects were skipped"),
-        ),
+        Fact::text("Cutoff", message(outcome.cutoff, &cutoff)),
         Fact::text("Conflicts", &options.on_conflict),
         Fact::text("Method", &outcome.method),
-        Fact::code("Run", run),
+        Fact::code(run_name, run),
         Fact::text("Time taken", took(outcome.seconds, outcome.shards.as_ref())),
         Fact::program(outcome.exit(), "something is missing or needs attention"),
     ])

@@ -193,11 +193,35 @@ fn a_merged_replay_shows_its_shards_and_what_a_merge_can_do() {
         assert!(html.contains(part), "{part}");
     }
     assert!(html.contains("added up over all shards, which may have run at the same time"));
-    for single in ["The whole run", "shows the plan without changing anything", "objects, 4,988&#x2f;s"] {
-        assert!(!html.contains(single), "{single}");
-    }
+    assert!(html.contains("when the run was planned") && html.contains("<dt>Plan</dt>"), "{html}");
+    outcome.counts[Counter::Listed] += 2;
+    outcome.counts[Counter::Archived] += 1;
+    outcome.counts[Counter::Conflicting] += 1;
+    (0..60).for_each(|n| outcome.problems.add("skipped", n.to_string(), "why"));
     outcome.stopped = Some("interrupted".into());
-    assert!(outcome.to_string().ends_with("to resume, run the same command again\n"), "{outcome}");
+    let (html, text) = (without_marks(&render(&outcome).unwrap()), outcome.to_string());
+    assert!(text.ends_with("to resume, run the same command again\n"), "{text}");
+    assert!(text.contains("\nplan ") && text.contains("with -v each shard logs its own)"), "{text}");
+    for merged in
+        ["replay again with a new plan", "a single <code class=\"flag\">ruminate replay --on-conflict overwrite</code>"]
+    {
+        assert!(html.contains(merged), "{merged}: {html}");
+    }
+    // What only a single run has or can do.
+    for single in [
+        "The whole run",
+        "shows the plan without changing anything",
+        "objects, 4,988&#x2f;s",
+        "when the run started",
+        "<dt>Run</dt>",
+        "-v logs",
+        "--resume",
+        "then run the same command again",
+        "had not been listed when it stopped",
+        "Objects that were not listed yet",
+    ] {
+        assert!(!html.contains(single) && !text.contains(single), "{single}");
+    }
 }
 
 #[test]
