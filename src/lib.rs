@@ -33,8 +33,8 @@
 //!                                    compression, SQL of query engines, jobs in shards, live display, costs, sorting
 //! outcome                            counters, problems and exit codes of every outcome
 //! terminal                           width of the terminal, wrapped text
-//! cancellation · charset · multiset_hash · open_files · units
-//!                                    symbols, hash totals, cancellation, the limit on open files, durations and sizes
+//! cancellation · charset · line_limit · multiset_hash · open_files · units
+//!                                    symbols, hash totals, cancellation, long lines, open files, durations and sizes
 //! ```
 //!
 //! # Modules
@@ -82,6 +82,7 @@
 //! - [`terminal`]: the terminal's width, and text that is wrapped or cut to it.
 //! - [`charset`]: ASCII in place of symbols if the locale is not UTF-8.
 //! - [`outcome`]: counters, problems and exit codes of every outcome.
+//! - `line_limit`: limits on the length of lines.
 //! - [`multiset_hash`]: an order-independent hash of many items.
 //! - [`cancellation`]: cancellation, checked between pieces of work.
 //! - [`open_files`]: the limit on open files.
@@ -145,6 +146,7 @@ pub mod history;
 pub mod init;
 pub mod inventory;
 pub mod job_range;
+mod line_limit;
 pub mod multiset_hash;
 pub mod open_files;
 pub mod outcome;

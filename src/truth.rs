@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::compression::open_decompressed;
+use crate::line_limit::read_line;
 
 mod writer;
 
@@ -30,6 +31,9 @@ pub use writer::{EncodedLines, Writer};
 
 /// Version of the format that this program writes, and the only one it reads.
 pub const VERSION: u32 = 2;
+
+/// Maximum length of a line, in bytes; most have fewer than 300.
+const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// The first line of a truth file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,10 +189,27 @@ pub fn read_file(path: &Path, each: impl FnMut(&Entry<'_>) -> anyhow::Result<()>
     read(file, each)
 }
 
+/// Parses the first line. The version comes first, because another one may have other fields.
+fn header(line: &[u8]) -> anyhow::Result<Header> {
+    #[derive(Deserialize)]
+    struct Version {
+        ruminate_truth: u64,
+    }
+    let wrong = "is not a truth file of ruminate generate --truth";
+    let Version { ruminate_truth } = serde_json::from_slice(line).context(wrong)?;
+    if ruminate_truth != u64::from(VERSION) {
+        bail!(
+            "is a truth file of version {ruminate_truth}, and this program reads version {VERSION}: generate it again with \
+             this version"
+        );
+    }
+    serde_json::from_slice(line).context(wrong)
+}
+
 /// Reads the next line into `line`. Returns false at the end of the file.
 fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>, number: u64) -> anyhow::Result<bool> {
     line.clear();
-    match from.read_until(b'\n', line) {
+    match read_line(from, line, MAX_LINE_BYTES) {
         Ok(read) => Ok(read > 0),
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
             bail!("truncated at line {number}: not a complete truth file")
@@ -209,13 +230,7 @@ pub fn read<R: BufRead>(
 ) -> anyhow::Result<(Header, Totals)> {
     let (mut line, mut number) = (Vec::new(), 1_u64);
     next_line(&mut from, &mut line, number)?;
-    let head: Header = serde_json::from_slice(&line).context("is not a truth file of ruminate generate --truth")?;
-    if head.ruminate_truth != VERSION {
-        bail!(
-            "is a truth file of version {}, and this program reads version {VERSION}: generate it again with this version",
-            head.ruminate_truth
-        );
-    }
+    let head = header(&line)?;
     let mut sums = Totals::default();
     loop {
         number += 1;
@@ -291,6 +306,14 @@ pub(crate) mod tests {
         let whole = written();
         assert!(message("").contains("not a truth file") && message("{}\n").contains("not a truth file"));
         assert!(message(&whole.replacen("truth\":2", "truth\":1", 1)).contains("version 1"));
+        let newer = "{\"ruminate_truth\":3,\"generator\":{}}\n";
+        assert!(message(newer).contains("version 3"), "the version comes before all other fields: {}", message(newer));
+        let endless = whole.replacen("{\"file", &format!("{}{{\"file", " ".repeat(2 << 20)), 1);
+        assert!(
+            message(&endless).contains("line 2") && message(&endless).contains("more than"),
+            "{}",
+            message(&endless)
+        );
         let cut: String = whole.split_inclusive('\n').take(4).collect();
         assert!(message(&cut).contains("without its totals"));
         let lost: String = whole.split_inclusive('\n').enumerate().filter(|(n, _)| *n != 2).map(|(_, l)| l).collect();

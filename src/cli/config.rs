@@ -67,16 +67,18 @@ pub struct Config {
     chosen: Chosen,
     profile: Option<String>,
     /// Sorted by ascending precedence.
-    entries: Vec<Entry>,
+    entries: Vec<ConfigValue>,
 }
 
-/// Key with its values.
-#[derive(Debug, Clone)]
-struct Entry {
+/// Key of a config file with its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigValue {
     /// Command of the key. `None` for all commands with the flag.
-    section: Option<String>,
-    flag: String,
-    values: Vec<String>,
+    pub section: Option<String>,
+    /// Name of the flag.
+    pub flag: String,
+    /// Values of the flag.
+    pub values: Vec<String>,
 }
 
 impl Config {
@@ -140,12 +142,12 @@ impl Config {
         for (key, value) in table {
             match value {
                 Value::Table(section) if command.find_subcommand(&key).is_some() => sections.push((key, section)),
-                value => self.entries.push(Entry::new(&command, None, &key, value)?),
+                value => self.entries.push(ConfigValue::new(&command, None, &key, value)?),
             }
         }
         for (name, section) in sections {
             for (key, value) in section {
-                self.entries.push(Entry::new(&command, Some(&name), &key, value)?);
+                self.entries.push(ConfigValue::new(&command, Some(&name), &key, value)?);
             }
         }
         Ok(())
@@ -170,8 +172,13 @@ impl Config {
         Some(format!("{}, key {}{section}", path.display(), flag.replace('-', "_")))
     }
 
-    fn entry(&self, sections: &[&str], flag: &str) -> Option<&Entry> {
-        let is_meant = |entry: &&Entry| {
+    /// Returns all values, by ascending precedence.
+    pub(super) fn into_values(self) -> Vec<ConfigValue> {
+        self.entries
+    }
+
+    fn entry(&self, sections: &[&str], flag: &str) -> Option<&ConfigValue> {
+        let is_meant = |entry: &&ConfigValue| {
             entry.flag == flag && entry.section.as_deref().is_none_or(|section| sections.contains(&section))
         };
         self.entries.iter().rfind(is_meant)
@@ -206,7 +213,7 @@ impl Config {
     }
 }
 
-impl Entry {
+impl ConfigValue {
     /// Returns a key of a section, or of the top level, if a command has such a flag.
     fn new(command: &Command, section: Option<&str>, key: &str, value: Value) -> Result<Self, String> {
         let flag = key.replace('_', "-");

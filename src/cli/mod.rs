@@ -16,6 +16,8 @@ use crate::render::{OutputFormat, Rendered};
 use command_line::CommandLine;
 use config::{Config, Typed};
 
+pub use config::ConfigValue;
+
 mod audit_result;
 mod backfill;
 mod bundle;
@@ -114,6 +116,14 @@ pub struct Context {
 /// Returns the complete command with its environment variables, as used by `completions`, `man` and the reference.
 pub fn command() -> clap::Command {
     help::with_help(config::with_environment(Cli::command()))
+}
+
+/// Returns the values of a config file with a profile: section, flag and values, by ascending precedence.
+///
+/// # Errors
+/// Returns an error if it is not TOML, or has a key that no command has.
+pub fn config_values(text: &str, profile: Option<&str>) -> Result<Vec<ConfigValue>, String> {
+    Config::parse(text, profile).map(Config::into_values)
 }
 
 /// Maximum number of threads for blocking file access: each has its own memory, and a few are as fast as many.

@@ -60,6 +60,8 @@ use handler::Handler;
 use server::Server;
 use warnings::Warnings;
 
+pub use signature::verify_signature;
+
 /// Default number of messages that are processed at once.
 pub const CONCURRENCY: usize = 64;
 

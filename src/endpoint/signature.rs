@@ -72,3 +72,12 @@ fn string_to_sign(envelope: &Envelope) -> Result<String, Error> {
     fields.extend([("TopicArn", envelope.topic_arn.as_str()), ("Type", &envelope.kind)]);
     Ok(fields.into_iter().fold(String::new(), |text, (name, value)| text + name + "\n" + value + "\n"))
 }
+
+/// Checks that SNS signed an envelope, with the certificate that `get` returns.
+///
+/// # Errors
+///
+/// Returns the reason if it is not accepted.
+pub async fn verify_signature(get: Arc<dyn Fetch>, envelope: &Envelope, now: DateTime<Utc>) -> Result<(), String> {
+    Verifier::new(get).verify(envelope, now).await.map_err(|e| e.to_string())
+}

@@ -15,6 +15,7 @@ use super::index::Source;
 use super::missing_shards::{AttemptsSeen, OUTCOME};
 use super::place::Place;
 use super::plan::{FORMAT, Run};
+use crate::outcome::read_back;
 use pipeline::lake::ThrottleStats;
 
 /// Maximum number of differences that are named.
@@ -120,16 +121,23 @@ fn outcome_name(shard: u32) -> String {
 ///
 /// # Errors
 /// Returns an error if it cannot be read, or belongs to another plan.
-pub(super) async fn read(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOutcome>> {
+pub async fn read(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOutcome>> {
     let name = outcome_name(shard);
     let Some(content) = run.store.read(&name).await? else { return Ok(None) };
     let address = run.store.address();
     let again =
         || format!("remove the folder {} of the run, then run `{}`", shard_folder(shard), run.shard_command(shard));
-    let outcome: ShardOutcome = serde_json::from_slice(&content)
-        .with_context(|| format!("{name} of the run {address} is not the outcome of a shard: {}", again()))?;
+    let context = || format!("{name} of the run {address} is not the outcome of a shard: {}", again());
+    // The version comes first, because another one may have other fields.
+    let format = serde_json::from_slice::<Value>(&content).with_context(context)?.get("format").and_then(Value::as_u64);
     ensure!(
-        outcome.format == FORMAT && outcome.plan_id == run.plan_id && outcome.shard == shard,
+        format.is_none_or(|format| format == u64::from(FORMAT)),
+        "{name} of the run {address} has another format than {FORMAT}, so another version of ruminate wrote it: {}",
+        again()
+    );
+    let outcome: ShardOutcome = read_back(&content).with_context(context)?;
+    ensure!(
+        outcome.plan_id == run.plan_id && outcome.shard == shard,
         "{name} of the run {address} belongs to another plan or shard: {}",
         again()
     );

@@ -63,11 +63,11 @@ mod step;
 mod store;
 mod survey;
 
-pub use attempt::{Attempt, ShardOutcome, ShardResult};
+pub use attempt::{Attempt, ShardOutcome, ShardResult, read as read_outcome};
 pub use attempt_failure::Failure;
 pub use attempt_start::AttemptStart;
 pub use compact::{merge_compaction, plan_compaction};
-pub use exchange::ExchangeFile;
+pub use exchange::{ExchangeFile, exchange_entries};
 pub use index::{Source, shard_index};
 pub use job::{AuditJob, CompactJob, JobSettings, ReplayJob};
 pub use layout::ShardSize;

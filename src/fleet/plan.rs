@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::job::JobSettings;
 use super::shards::{self, Shard};
 use super::store::RunStore;
+use crate::outcome::read_back;
 use crate::request_cost::ClassCounts;
 use pipeline::hex::hex;
 
@@ -172,7 +173,7 @@ impl Run {
         let context = || format!("{PLAN} of the run {address} is not the plan of a run");
         let PlanFile { plan_id, plan: value } = serde_json::from_slice(&file).with_context(context)?;
         check_version(&value, &address)?;
-        let plan: RunPlan = serde_json::from_value(value.clone()).with_context(context)?;
+        let plan: RunPlan = read_back(&serde_json::to_vec(&value)?).with_context(context)?;
         let edited = |name: &str| format!("{name} of the run {address} was changed after it was written: plan again");
         ensure!(id_of(&value)? == plan_id, edited(PLAN));
         let Some(lines) = store.read(SHARDS).await? else {

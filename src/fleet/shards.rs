@@ -95,7 +95,12 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Vec<Shard>> {
     let shards: Vec<Shard> = text
         .lines()
         .enumerate()
-        .map(|(at, line)| serde_json::from_str(line).with_context(|| format!("line {} is not a shard", at + 1)))
+        .map(|(at, line)| {
+            let shard: Shard = serde_json::from_str(line).with_context(|| format!("line {} is not a shard", at + 1))?;
+            // A field that this version does not know could change what the shard covers.
+            ensure!(serde_json::to_string(&shard)? == line, "line {} was not written by this version", at + 1);
+            Ok(shard)
+        })
         .collect::<anyhow::Result<_>>()?;
     ensure!(!shards.is_empty(), "it contains no shard");
     match shards[0].scope {
@@ -168,6 +173,7 @@ mod tests {
             (last.to_owned(), "line 1"),
             (format!("{first}\n{first}\n{last}"), "line 2"),
             (lines.replace("2023-01-02", "2023-01-0"), "line 1 is not a shard"),
+            (lines.replacen("\"objects\"", "\"only\":[],\"objects\"", 1), "line 1 was not written by this version"),
             (lines.replacen("2023-01-02", "2023-01-03", 1), "line 2"),
             (lines.replace("\"strays\":true", "\"strays\":false"), "line 1"),
             (lines.replacen("\"until\":null", "\"until\":\"01856aa0-c800-8000-8000-000000000001\"", 1), "the rest"),

@@ -51,7 +51,25 @@ impl InputFile {
     pub fn open(path: &Path, settings: InputSettings) -> Result<Self, Error> {
         let mut report = InputReport::new(path.display().to_string());
         let content = open(path, settings, &mut report).map_err(|cause| Error::new(path, cause))?;
-        Ok(Self { path: path.to_owned(), content, report, ended: false, expected: None, ahead: None, failed: None })
+        Ok(Self::of(path, content, report))
+    }
+
+    /// Reads a text file from any source, under the name `path`, as a file on disk is read.
+    ///
+    /// # Errors
+    /// Returns an error if the first bytes cannot be read, or show that the file must be rejected.
+    pub fn from_reader(path: &Path, input: impl Read + Send + 'static, settings: InputSettings) -> Result<Self, Error> {
+        let mut report = InputReport::new(path.display().to_string());
+        let input: Box<dyn Read + Send> = Box::new(input);
+        let content = Peeked::read(BufReader::with_capacity(HEAD_BYTES, input), Wait::All)
+            .map_err(Cause::from)
+            .and_then(|input| open_packed(path, input, settings, &mut report, true))
+            .map_err(|cause| Error::new(path, cause))?;
+        Ok(Self::of(path, content, report))
+    }
+
+    fn of(path: &Path, content: Content, report: InputReport) -> Self {
+        Self { path: path.to_owned(), content, report, ended: false, expected: None, ahead: None, failed: None }
     }
 
     /// Opens a file that was inspected before. If it changes, the last item is an error.
@@ -187,7 +205,19 @@ fn open(path: &Path, settings: InputSettings, report: &mut InputReport) -> Resul
     if is_parquet && is_file {
         (report.container, report.format) = (Some(Container::Plain), Some(Format::Parquet));
         return Table::open(path, name, settings).map(|table| Content::Parquet(Box::new(table)));
-    } else if is_parquet {
+    }
+    open_packed(path, input, settings, report, is_file)
+}
+
+/// Detects the container and then the dialect of an input that is not a Parquet file.
+fn open_packed(
+    path: &Path,
+    mut input: Peeked<BufReader<Box<dyn Read + Send>>>,
+    settings: InputSettings,
+    report: &mut InputReport,
+    is_file: bool,
+) -> Result<Content, Cause> {
+    if input.fill_buf()?.starts_with(b"PAR1") {
         return Err(Cause::Rejected(Unsupported::ParquetInStream.to_string()));
     }
     let (compression, input) = decompress(input, settings.max_expansion)?;

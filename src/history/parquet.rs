@@ -1,5 +1,6 @@
 //! Messages of a Parquet file: its rows as JSON objects.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,14 +37,14 @@ impl Table {
     /// # Errors
     /// Returns an error if the file is damaged, or its columns are not those of readings.
     pub(super) fn open(path: &Path, file: Arc<str>, settings: InputSettings) -> Result<Self, Cause> {
-        let table = guarded(|| columns::Table::open(path)).map_err(|e| refuse(&e))?;
+        let table = columns::Table::open(File::open(path)?, settings.max_expansion.0).map_err(|e| refuse(&e))?;
         let fields = fields(table.columns()).map_err(Cause::Rejected)?;
         Ok(Self { file, table, fields, dates: settings.date_order, row: Vec::new(), rows: 0 })
     }
 
     /// Returns the next message.
     pub(super) fn next(&mut self) -> Option<Result<InputMessage, Cause>> {
-        match guarded(|| self.table.read(&mut self.row)) {
+        match self.table.read(&mut self.row) {
             Ok(false) => return None,
             Ok(true) => self.rows += 1,
             Err(e) => return Some(Err(refuse(&e))),
@@ -66,12 +67,6 @@ impl Table {
         }
         Some(Ok(InputMessage { file: Arc::clone(&self.file), line: self.rows, body }))
     }
-}
-
-/// Runs a step of the decoder. It panics on some damaged data (parquet 60), which is an error of the file here.
-fn guarded<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    let step = std::panic::AssertUnwindSafe(step);
-    std::panic::catch_unwind(step).unwrap_or_else(|_| Err(ParquetError::General("its data is damaged".to_owned())))
 }
 
 /// Returns the field of each column.

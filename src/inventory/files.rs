@@ -5,18 +5,22 @@ use std::io::{self, Read, Write as _};
 use chrono::DateTime;
 use flate2::read::MultiGzDecoder;
 use md5::{Digest as _, Md5};
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::record::{Field, Row};
 use percent_encoding::percent_decode_str;
 
 use super::entry::InventoryEntry;
 use super::manifest::{FileFormat, Manifest, ManifestFile};
 use super::{InventorySource, disk, wrong};
+use crate::compression::MaxExpansion;
+use crate::line_limit::LineLimit;
+use crate::parquet::{Cell, Table};
 use crate::sort::Sorter;
 use pipeline::lake::{Error, ObjectMeta, StorageClass};
 
 /// Number of bytes that are fetched at a time.
 const PIECE: u64 = 8 << 20;
+
+/// Maximum length of a line of a CSV file, in bytes: a key has 1,024, each of which may be encoded as three.
+const MAX_LINE_BYTES: usize = 256 << 10;
 
 /// Reads a file and adds the objects of the lake.
 pub(super) async fn read(
@@ -37,13 +41,35 @@ pub(super) async fn read(
             }
             _ => Ok(()),
         };
-        let done = match format {
-            FileFormat::Csv => csv(MultiGzDecoder::new(&file), &schema, &mut add),
-            FileFormat::Parquet | FileFormat::Orc => parquet(file, &mut add),
-        };
-        done.map(|()| sorter)
+        each_entry(format, &schema, file, &mut add).map(|()| sorter)
     });
     read.await.map_err(|e| disk(&io::Error::other(e)))?.map_err(|e| wrong(key, e))
+}
+
+/// Returns the objects in a file of an inventory, with their keys in the bucket.
+///
+/// # Errors
+/// Returns an error if the file cannot be read, is damaged or lacks a column.
+pub fn read_objects(format: FileFormat, schema: &str, file: std::fs::File) -> io::Result<Vec<ObjectMeta>> {
+    let mut objects = Vec::new();
+    let mut add = |entry: InventoryEntry| {
+        objects.push(entry.into_meta());
+        Ok(())
+    };
+    each_entry(format, schema, file, &mut add)?;
+    Ok(objects)
+}
+
+fn each_entry(
+    format: FileFormat,
+    schema: &str,
+    file: std::fs::File,
+    add: &mut impl FnMut(InventoryEntry) -> io::Result<()>,
+) -> io::Result<()> {
+    match format {
+        FileFormat::Csv => csv(LineLimit::new(MultiGzDecoder::new(&file), MAX_LINE_BYTES), schema, add),
+        FileFormat::Parquet | FileFormat::Orc => parquet(file, add),
+    }
 }
 
 /// Fetches a file into a temporary one, and checks it against the manifest.
@@ -104,35 +130,35 @@ fn csv(file: impl Read, schema: &str, add: &mut impl FnMut(InventoryEntry) -> io
 
 /// Reads a Parquet file.
 fn parquet(file: std::fs::File, add: &mut impl FnMut(InventoryEntry) -> io::Result<()>) -> io::Result<()> {
-    let reader = SerializedFileReader::new(file).map_err(io::Error::other)?;
-    for row in reader.get_row_iter(None).map_err(io::Error::other)? {
-        let row = row.map_err(io::Error::other)?;
-        let is = |name: &str, wanted: bool| matches!(field(&row, name), Some(Field::Bool(value)) if *value == wanted);
-        if is("is_latest", false) || is("is_delete_marker", true) {
+    let mut table = Table::open(file, MaxExpansion::DEFAULT.0).map_err(io::Error::other)?;
+    let place = |name: &str| table.columns().iter().position(|column| column.name == name);
+    let needed = |name: &'static str| place(name).ok_or_else(|| lacks(name));
+    let (key, size, time, etag) = (needed("key")?, needed("size")?, needed("last_modified_date")?, needed("e_tag")?);
+    let (class, latest, deleted) = (place("storage_class"), place("is_latest"), place("is_delete_marker"));
+    let mut row = Vec::new();
+    while table.read(&mut row).map_err(io::Error::other)? {
+        let is = |place: Option<usize>, wanted: bool| place.is_some_and(|at| row[at] == Cell::Bool(wanted));
+        if is(latest, false) || is(deleted, true) {
             continue;
         }
-        let text = |name: &'static str| match field(&row, name) {
-            Some(Field::Str(text)) => Ok(text.clone()),
-            _ => Err(lacks(name)),
+        let text = |at: usize| match &row[at] {
+            Cell::Text(text) => Some(text.clone()),
+            _ => None,
         };
-        let size = match field(&row, "size") {
-            Some(Field::Long(size)) => size.cast_unsigned(),
+        let size = match row[size] {
+            Cell::Int(size) => u64::try_from(size).map_err(|_| invalid(format!("{size} is not a size")))?,
             _ => return Err(lacks("size")),
         };
-        let modified = match field(&row, "last_modified_date") {
-            Some(Field::TimestampMillis(at) | Field::Long(at)) => *at,
-            Some(Field::TimestampMicros(at)) => at / 1_000,
+        let modified = match row[time] {
+            Cell::Time(at) => at.timestamp_millis(),
+            Cell::Int(millis) => millis,
             _ => return Err(lacks("last_modified_date")),
         };
-        let etag = text("e_tag")?.trim_matches('"').to_owned();
-        let class = text("storage_class").unwrap_or_else(|_| standard());
-        add(InventoryEntry { key: text("key")?, size, etag, modified, class })?;
+        let etag = text(etag).ok_or_else(|| lacks("e_tag"))?.trim_matches('"').to_owned();
+        let class = class.and_then(text).unwrap_or_else(standard);
+        add(InventoryEntry { key: text(key).ok_or_else(|| lacks("key"))?, size, etag, modified, class })?;
     }
     Ok(())
-}
-
-fn field<'a>(row: &'a Row, name: &str) -> Option<&'a Field> {
-    row.get_column_iter().find(|(known, _)| *known == name).map(|(_, field)| field)
 }
 
 fn standard() -> String {

@@ -9,24 +9,29 @@ use pipeline::lake::{Error, Lake, Reason};
 
 /// Format of an inventory's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) enum FileFormat {
+pub enum FileFormat {
+    /// Compressed CSV.
     #[serde(rename = "CSV")]
     Csv,
+    /// Parquet.
     Parquet,
+    /// ORC, which is not supported.
     #[serde(rename = "ORC")]
     Orc,
 }
 
 /// Manifest of an inventory.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Manifest {
+pub struct Manifest {
     source_bucket: String,
+    /// Format of the files.
     pub file_format: FileFormat,
     /// Columns of CSV files, separated by commas.
     pub file_schema: String,
     /// Milliseconds since 1970.
     creation_timestamp: String,
+    /// The files.
     pub files: Vec<ManifestFile>,
     /// Key of the manifest.
     #[serde(skip)]
@@ -34,8 +39,8 @@ pub(super) struct Manifest {
 }
 
 /// A file of an inventory.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct ManifestFile {
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ManifestFile {
     /// Key in the bucket of the inventory.
     pub key: String,
     /// Size in bytes.
@@ -60,13 +65,24 @@ impl Manifest {
         if checksum.is_some_and(|checksum| checksum != md5(&body)) {
             return Err(wrong(key, "the manifest does not match its checksum: it is damaged or incomplete"));
         }
-        let manifest: Self = serde_json::from_slice(&body)
+        Self::parse(key, &body)
+    }
+
+    /// Parses a manifest.
+    ///
+    /// # Errors
+    /// Returns an error if it is not the manifest of an inventory.
+    pub fn parse(key: &str, body: &[u8]) -> Result<Self, Error> {
+        let manifest: Self = serde_json::from_slice(body)
             .map_err(|e| wrong(key, format!("it is not the manifest of an S3 Inventory: {e}")))?;
         Ok(Self { key: key.to_owned(), ..manifest })
     }
 
     /// Checks that it belongs to a bucket and can be read.
-    pub(super) fn check(&self, bucket: &str) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// Returns an error if it is the inventory of another bucket, or has a format that is not supported.
+    pub fn check(&self, bucket: &str) -> Result<(), Error> {
         if self.source_bucket != bucket {
             let of = &self.source_bucket;
             return Err(wrong(&*self.key, format!("it is an inventory of bucket {of}, but the lake is in {bucket}")));
@@ -78,7 +94,10 @@ impl Manifest {
     }
 
     /// Returns when the inventory was started.
-    pub(super) fn created(&self) -> Result<DateTime<Utc>, Error> {
+    ///
+    /// # Errors
+    /// Returns an error if its time is not a number of milliseconds.
+    pub fn created(&self) -> Result<DateTime<Utc>, Error> {
         let millis = self.creation_timestamp.parse().ok().and_then(DateTime::from_timestamp_millis);
         millis.ok_or_else(|| wrong(&*self.key, format!("{:?} is not a time", self.creation_timestamp)))
     }

@@ -22,9 +22,10 @@ mod lake;
 mod manifest;
 
 use entry::InventoryEntry;
+pub use files::read_objects;
 use index::IndexBuilder;
 use lake::InventoryLake;
-use manifest::Manifest;
+pub use manifest::{FileFormat, Manifest, ManifestFile};
 
 /// Number of days before an inventory that are listed: an object can be filed under the day before it was written.
 const TAIL_DAYS: u64 = 2;

@@ -20,13 +20,16 @@ use pipeline::record::{Column, ColumnKind};
 
 mod buffer;
 mod cell;
+mod limits;
 mod read;
 mod table;
+mod thrift;
 
 use buffer::Values;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use cell::{Cell, CellType};
+pub(crate) use limits::check_metadata;
 pub(crate) use read::{ColumnCursor, RowGroup};
 pub(crate) use table::{Table, TableColumn};
 

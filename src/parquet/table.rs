@@ -1,20 +1,29 @@
 //! Any flat Parquet file, as pandas, Spark or DuckDB write it: its columns with their types, read row by row.
 //!
-//! Memory is bounded by the pages of the file's columns and [`BATCH`] rows. The mapping of a record's columns is in
-//! [`super`]; here a file decides its columns.
+//! Memory is bounded by the pages of the file's columns, whose sizes [`super::limits`] checks first, and by a batch of rows.
+//! The mapping of a record's columns is in [`super`]; here a file decides its columns.
 
 use std::fs::File;
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::metadata::FooterTail;
+use parquet::file::reader::{ChunkReader as _, FileReader, Length as _, SerializedFileReader};
 
 use super::cell::{Cell, CellType};
+use super::limits::{check_metadata, check_pages};
 
-/// Rows that are decoded together.
+/// Maximum number of rows that are decoded together, and the memory for them in bytes: each may have a value of a whole page.
 const BATCH: usize = 256;
+const BATCH_BYTES: u64 = 32 << 20;
+
+/// Maximum size of a text or binary value; the rest of a longer one is not read. No message is as long.
+const MAX_VALUE_BYTES: usize = 512 << 10;
+
+/// Number of bytes at the end of a file: the length of the metadata, and the magic bytes.
+const TAIL: u64 = 8;
 
 /// A column of a file.
 #[derive(Debug, Clone)]
@@ -30,17 +39,29 @@ pub(crate) struct TableColumn {
 /// A Parquet file that is being read.
 pub(crate) struct Table {
     file: SerializedFileReader<File>,
+    /// The same file, to check its pages.
+    pages: File,
+    /// Maximum ratio of decompressed to compressed size.
+    max_ratio: u64,
     columns: Vec<TableColumn>,
     /// Index of the next row group.
     next_group: usize,
     /// Readers of the current row group, one per column.
     readers: Vec<ColumnReader>,
+    /// Rows of the current row group that are decoded together.
+    batch_rows: usize,
     /// Rows of the current row group that are not decoded yet.
     left: usize,
     /// Decoded values, one list per column.
-    batch: Vec<std::vec::IntoIter<Cell>>,
+    batch: Vec<std::vec::IntoIter<Value>>,
     /// Rows in the batch.
     ready: usize,
+}
+
+/// A decoded value. A text is a part of its page, and is only copied for its row.
+enum Value {
+    Cell(Cell),
+    Bytes(ByteArray),
 }
 
 impl Table {
@@ -48,9 +69,11 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be opened, or is damaged.
-    pub(crate) fn open(path: &Path) -> Result<Self, ParquetError> {
-        let file = SerializedFileReader::new(File::open(path)?)?;
+    /// Returns an error if the file cannot be read, or is damaged.
+    pub(crate) fn open(file: File, max_ratio: u64) -> Result<Self, ParquetError> {
+        let pages = file.try_clone()?;
+        check_metadata(&metadata(&pages)?)?;
+        let file = guarded(|| SerializedFileReader::new(file))?;
         let schema = file.metadata().file_metadata().schema_descr();
         let columns = schema.columns().iter().map(|column| TableColumn {
             name: column.path().string(),
@@ -58,7 +81,18 @@ impl Table {
             shown: super::cell::shown(column),
         });
         let columns = columns.collect();
-        Ok(Self { columns, file, next_group: 0, readers: Vec::new(), left: 0, batch: Vec::new(), ready: 0 })
+        Ok(Self {
+            file,
+            pages,
+            max_ratio,
+            columns,
+            next_group: 0,
+            readers: Vec::new(),
+            batch_rows: BATCH,
+            left: 0,
+            batch: Vec::new(),
+            ready: 0,
+        })
     }
 
     /// Returns the columns of the file.
@@ -73,15 +107,17 @@ impl Table {
     /// Returns an error if the file is damaged, or a column has lists or structures.
     pub(crate) fn read(&mut self, row: &mut Vec<Cell>) -> Result<bool, ParquetError> {
         while self.ready == 0 {
-            if self.left == 0 && !self.open_group()? {
+            if self.left == 0 && !guarded(|| self.open_group())? {
                 return Ok(false);
             }
-            self.decode()?;
+            guarded(|| self.decode())?;
         }
         self.ready -= 1;
         row.clear();
-        for column in &mut self.batch {
-            row.push(column.next().ok_or_else(|| ParquetError::General("a column has fewer rows than others".into()))?);
+        for (values, column) in self.batch.iter_mut().zip(&self.columns) {
+            let value = values.next();
+            let value = value.ok_or_else(|| ParquetError::General("a column has fewer rows than others".into()))?;
+            row.push(value.into_cell(column.kind));
         }
         Ok(true)
     }
@@ -93,40 +129,73 @@ impl Table {
         }
         let group = self.file.get_row_group(self.next_group)?;
         self.next_group += 1;
+        let memory = check_pages(&self.pages, group.metadata(), self.max_ratio)?;
+        self.batch_rows = usize::try_from(BATCH_BYTES / memory.max(1)).unwrap_or(BATCH).clamp(1, BATCH);
         self.left = usize::try_from(group.metadata().num_rows()).map_err(|e| ParquetError::External(e.into()))?;
         self.readers = (0..self.columns.len()).map(|at| group.get_column_reader(at)).collect::<Result<_, _>>()?;
         Ok(true)
     }
 
     fn decode(&mut self) -> Result<(), ParquetError> {
-        let rows = self.left.min(BATCH);
+        let rows = self.left.min(self.batch_rows);
         self.left -= rows;
         self.batch.clear();
         for (reader, column) in self.readers.iter_mut().zip(&self.columns) {
             let kind = column.kind.ok_or_else(|| ParquetError::General(format!("column {} is nested", column.name)))?;
-            let cells = cells(reader, kind, rows)?;
-            if cells.len() != rows {
+            let values = values(reader, kind, rows)?;
+            if values.len() != rows {
                 return Err(ParquetError::EOF(format!("column {} has fewer rows than others", column.name)));
             }
-            self.batch.push(cells.into_iter());
+            self.batch.push(values.into_iter());
         }
         self.ready = rows;
         Ok(())
     }
 }
 
+impl Value {
+    fn into_cell(self, kind: Option<CellType>) -> Cell {
+        match (self, kind) {
+            (Self::Bytes(bytes), Some(kind)) => {
+                let bytes = bytes.data();
+                kind.of_bytes(&bytes[..bytes.len().min(MAX_VALUE_BYTES)])
+            }
+            (Self::Bytes(_), None) => Cell::Null,
+            (Self::Cell(cell), _) => cell,
+        }
+    }
+}
+
+/// Returns the metadata at the end of a file.
+fn metadata(file: &File) -> Result<bytes::Bytes, ParquetError> {
+    let truncated = || ParquetError::EOF("it is too short".into());
+    let end = file.len().checked_sub(TAIL).ok_or_else(truncated)?;
+    let tail: [u8; TAIL as usize] = file.get_bytes(end, TAIL as usize)?[..].try_into().map_err(|_| truncated())?;
+    let length = FooterTail::try_new(&tail)?.metadata_length();
+    file.get_bytes(end.checked_sub(length as u64).ok_or_else(truncated)?, length)
+}
+
+/// Runs a step of the decoder. It panics on some damaged data (parquet 60), which is an error of the file here.
+fn guarded<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let step = catch_unwind(AssertUnwindSafe(step));
+    step.unwrap_or_else(|_| Err(ParquetError::General("its data is damaged".to_owned())))
+}
+
 /// Decodes values of a column: [`Cell::Null`] for a row without one.
-fn cells(reader: &mut ColumnReader, kind: CellType, rows: usize) -> Result<Vec<Cell>, ParquetError> {
+fn values(reader: &mut ColumnReader, kind: CellType, rows: usize) -> Result<Vec<Value>, ParquetError> {
+    let int = |value: i64, bits: u32| Value::Cell(kind.of_int(value, bits));
     match reader {
-        ColumnReader::BoolColumnReader(reader) => read(reader, rows, Cell::Bool),
-        ColumnReader::Int32ColumnReader(reader) => read(reader, rows, |value| kind.of_int(i64::from(value), 32)),
-        ColumnReader::Int64ColumnReader(reader) => read(reader, rows, |value| kind.of_int(value, 64)),
-        ColumnReader::Int96ColumnReader(reader) => read(reader, rows, |value| Cell::of_micros(value.to_micros())),
-        ColumnReader::FloatColumnReader(reader) => read(reader, rows, Cell::Float),
-        ColumnReader::DoubleColumnReader(reader) => read(reader, rows, Cell::Double),
-        ColumnReader::ByteArrayColumnReader(reader) => read(reader, rows, |value| kind.of_bytes(value.data())),
+        ColumnReader::BoolColumnReader(reader) => read(reader, rows, |value| Value::Cell(Cell::Bool(value))),
+        ColumnReader::Int32ColumnReader(reader) => read(reader, rows, |value| int(i64::from(value), 32)),
+        ColumnReader::Int64ColumnReader(reader) => read(reader, rows, |value| int(value, 64)),
+        ColumnReader::Int96ColumnReader(reader) => {
+            read(reader, rows, |value| Value::Cell(Cell::of_micros(value.to_micros())))
+        }
+        ColumnReader::FloatColumnReader(reader) => read(reader, rows, |value| Value::Cell(Cell::Float(value))),
+        ColumnReader::DoubleColumnReader(reader) => read(reader, rows, |value| Value::Cell(Cell::Double(value))),
+        ColumnReader::ByteArrayColumnReader(reader) => read(reader, rows, Value::Bytes),
         ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-            read(reader, rows, |value| kind.of_bytes(ByteArray::from(value).data()))
+            read(reader, rows, |value| Value::Bytes(ByteArray::from(value)))
         }
     }
 }
@@ -134,22 +203,21 @@ fn cells(reader: &mut ColumnReader, kind: CellType, rows: usize) -> Result<Vec<C
 fn read<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
     rows: usize,
-    cell: impl Fn(T::T) -> Cell,
-) -> Result<Vec<Cell>, ParquetError> {
-    let (mut levels, mut values) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-    reader.read_records(rows, Some(&mut levels), None, &mut values)?;
-    let mut values = values.into_iter().map(cell);
+    value: impl Fn(T::T) -> Value,
+) -> Result<Vec<Value>, ParquetError> {
+    let (mut levels, mut found) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    reader.read_records(rows, Some(&mut levels), None, &mut found)?;
+    let mut found = found.into_iter().map(value);
     if levels.is_empty() {
-        return Ok(values.collect()); // a required column has a value in every row
+        return Ok(found.collect()); // a required column has a value in every row
     }
-    Ok(levels
-        .into_iter()
-        .map(|level: i16| if level > 0 { values.next() } else { None }.unwrap_or(Cell::Null))
-        .collect())
+    let null = || Value::Cell(Cell::Null);
+    Ok(levels.into_iter().map(|level: i16| if level > 0 { found.next() } else { None }.unwrap_or_else(null)).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Arc;
 
     use parquet::column::writer::ColumnWriter;
@@ -217,7 +285,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("x.parquet");
         written(&path);
-        let mut table = Table::open(&path).unwrap();
+        let mut table = Table::open(File::open(&path).unwrap(), 250).unwrap();
         let (mut row, mut rows) = (Vec::new(), Vec::new());
         while table.read(&mut row).unwrap() {
             rows.push(format!("{row:?}"));

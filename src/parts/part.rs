@@ -16,6 +16,7 @@ use super::footer::{Chunk, DayFacts, Footer};
 use super::layout::RULES;
 use super::name::PartName;
 use super::spool::Spool;
+use crate::parquet::check_metadata;
 use pipeline::lake::{Lake, ObjectMeta};
 
 /// Number of bytes in the first read, from the end of a file: enough for the footer of a month.
@@ -175,6 +176,7 @@ async fn read_metadata(lake: &dyn Lake, meta: &ObjectMeta) -> Result<ParquetMeta
     } else {
         lake.get_range(meta, meta.size - END - length..meta.size - END).await?
     };
+    check_metadata(&footer).map_err(|e| Distrust::Damaged(e.to_string()))?;
     // The decoder may panic, because the file is not verified yet and may be damaged.
     let decoded = catch_unwind(AssertUnwindSafe(|| ParquetMetaDataReader::decode_metadata(&footer)));
     match decoded {

@@ -8,6 +8,7 @@ use parquet::errors::ParquetError;
 use super::columns::{PartColumn, Rows};
 use super::content::Content;
 use super::cursor::{OpenWindow, Wanted};
+use super::distrust::Distrust;
 use super::known::{KnownObjects, ObjectVersion};
 use super::layout::PAGE_ROWS;
 use super::part::Part;
@@ -94,6 +95,18 @@ impl Part {
         let rows = Arc::new(self.decode(key.group, key.window, key.wanted)?);
         cache.put(key, Arc::clone(&rows));
         Ok(rows)
+    }
+
+    /// Fetches, verifies and decodes all rows, with the original objects if it has them.
+    ///
+    /// # Errors
+    /// Returns the reason if they cannot be trusted.
+    pub async fn read_rows(self: &Arc<Self>) -> Result<Vec<PartRow>, Distrust> {
+        let wanted = Wanted::Everything;
+        self.load(self.all_rows(), wanted).await?;
+        let rows = PartRows::new(Arc::clone(self), Arc::default(), self.all_rows(), wanted);
+        let rows = CompleteRows(rows).collect();
+        self.failure().map_or(Ok(rows), Err)
     }
 
     /// Returns the row group of a row, and the row's index in it; `None` after the last row.

@@ -40,6 +40,16 @@ impl CompletedRanges {
         Self { below: mark, above: BTreeMap::new() }
     }
 
+    /// Returns true if the ranges are in order, and neither touch nor overlap.
+    fn is_valid(&self) -> bool {
+        let mut last = self.below;
+        self.above.iter().all(|(&begin, &end)| {
+            let is_after = last < begin && begin < end;
+            last = end;
+            is_after
+        })
+    }
+
     /// Returns true if that message is completed.
     pub(super) fn contains(&self, index: u64) -> bool {
         index < self.below || self.above.range(..=index).next_back().is_some_and(|(_, &end)| index < end)
@@ -73,28 +83,41 @@ impl CompletedRanges {
 }
 
 /// Content of the journal file.
-#[derive(Debug, Serialize, Deserialize)]
-struct JournalFile {
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalFile {
     ruminate_publish_journal: u32,
     /// What is published, and to which topic. A resumed run must have the same.
     run: RunIdentity,
     completed: CompletedRanges,
 }
 
-/// Reads a journal file of this version.
-fn parse(bytes: &[u8]) -> anyhow::Result<JournalFile> {
-    #[derive(Deserialize)]
-    struct Version {
-        ruminate_publish_journal: u32,
+impl JournalFile {
+    /// Reads a journal file of this version.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it has another version, or is damaged.
+    pub fn parse(bytes: &[u8]) -> anyhow::Result<Self> {
+        #[derive(Deserialize)]
+        struct Version {
+            ruminate_publish_journal: u32,
+        }
+        let written = serde_json::from_slice::<Version>(bytes).ok().map(|version| version.ruminate_publish_journal);
+        if let Some(other) = written.filter(|&version| version != VERSION) {
+            anyhow::bail!(
+                "has version {other}, and this program reads version {VERSION}: resume with the ruminate that wrote it, or \
+                 use --skip"
+            );
+        }
+        let journal: Self = serde_json::from_slice(bytes).context("is damaged: continue with --skip")?;
+        anyhow::ensure!(journal.completed.is_valid(), "is damaged: its ranges are not in order: continue with --skip");
+        Ok(journal)
     }
-    let written = serde_json::from_slice::<Version>(bytes).ok().map(|version| version.ruminate_publish_journal);
-    if let Some(other) = written.filter(|&version| version != VERSION) {
-        anyhow::bail!(
-            "has version {other}, and this program reads version {VERSION}: resume with the ruminate that wrote it, or use \
-             --skip"
-        );
+
+    /// Returns the number of completed messages.
+    pub fn completed_count(&self) -> u64 {
+        self.completed.count()
     }
-    serde_json::from_slice(bytes).context("is damaged: continue with --skip")
 }
 
 /// What identifies a run: its topic and its source.
@@ -177,7 +200,7 @@ impl Journal {
         match (resume, there) {
             (Resume::No, None) => {}
             (Resume::No, Some(bytes)) => {
-                if let Ok(earlier) = serde_json::from_slice::<JournalFile>(&bytes) {
+                if let Ok(earlier) = JournalFile::parse(&bytes) {
                     tracing::warn!(
                         "an earlier run stopped after {}; starting over (use --resume to continue it)",
                         counted(earlier.completed.count(), "message", "messages")
@@ -188,7 +211,7 @@ impl Journal {
                 anyhow::bail!("nothing to resume: no journal {} (completed runs delete theirs)", path.display())
             }
             (Resume::Yes, Some(bytes)) => {
-                let earlier = parse(&bytes).with_context(|| format!("journal {}", path.display()))?;
+                let earlier = JournalFile::parse(&bytes).with_context(|| format!("journal {}", path.display()))?;
                 anyhow::ensure!(earlier.run.topic == held.run.topic, "the journal is of topic {}", earlier.run.topic);
                 let mut changed = earlier.run.source.iter().zip(&held.run.source).filter(|(was, is)| was != is);
                 if let Some((was, is)) = changed.next() {
@@ -318,6 +341,14 @@ mod tests {
         assert!(error().contains("has version 1, and this program reads version 2"), "{}", error());
         std::fs::write(&path, "{").unwrap();
         assert!(error().contains("is damaged: continue with --skip"), "{}", error());
+        for above in [r#""5":3"#, r#""5":5"#, r#""3":4"#, r#""5":7,"6":9"#, r#""5":7,"7":9"#] {
+            let run = serde_json::to_string(&one).unwrap();
+            let text = format!(
+                r#"{{"ruminate_publish_journal":2,"run":{run},"completed":{{"below":3,"above":{{{above}}}}}}}"#
+            );
+            std::fs::write(&path, text).unwrap();
+            assert!(error().contains("its ranges are not in order"), "{above}: {}", error());
+        }
         let restarted = open(&one, Resume::No).unwrap();
         assert_eq!(restarted.completed().count(), 0);
         assert_eq!(restarted.close(true), None);

@@ -65,7 +65,7 @@ pub use dead_letters::IfNotEmpty;
 pub use entry::OnInvalid;
 pub use estimate::Estimate;
 pub use fail_if::FailIf;
-pub use journal_file::{JournalLocation, Resume};
+pub use journal_file::{JournalFile, JournalLocation, Resume};
 pub use outcome::{
     Carry, ConditionResult, Count, End, HistogramStats, Interval, Lag, MissingReading, Outcome, Pacing,
     PercentilePoint, Percentiles, Rest, Times, TruthDelivery,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Budget {
     /// Maximum number of findings.
     Count(u64),
-    /// Maximum number of findings per compared id, 0 to 1.
+    /// Maximum number of findings per 100 compared ids, 0 to 100. As a fraction it would not be printed as it was written.
     Share(f64),
 }
 
@@ -20,7 +20,7 @@ impl Budget {
     pub fn allows(self, findings: u64, ids: u64) -> bool {
         match self {
             Self::Count(max) => findings <= max,
-            Self::Share(share) => findings as f64 <= share * ids as f64,
+            Self::Share(percent) => findings as f64 <= percent / 100.0 * ids as f64,
         }
     }
 }
@@ -34,7 +34,7 @@ impl FromStr for Budget {
             None => text.trim().parse().map(Self::Count).map_err(|_| refuse()),
             Some(percent) => {
                 let percent: f64 = percent.trim().parse().map_err(|_| refuse())?;
-                if (0.0..=100.0).contains(&percent) { Ok(Self::Share(percent / 100.0)) } else { Err(refuse()) }
+                if (0.0..=100.0).contains(&percent) { Ok(Self::Share(percent)) } else { Err(refuse()) }
             }
         }
     }
@@ -44,7 +44,7 @@ impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count(max) => write!(f, "{max}"),
-            Self::Share(share) => write!(f, "{}%", share * 100.0),
+            Self::Share(percent) => write!(f, "{percent}%"),
         }
     }
 }

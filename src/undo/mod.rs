@@ -29,6 +29,7 @@ mod reader;
 mod revert;
 
 pub use outcome::{Outcome, UndoCounter};
+pub use reader::{Change, ChangeReader};
 pub use revert::revert;
 
 /// An undo file, created with the first change.
@@ -83,12 +84,17 @@ struct RowEntry {
     supersedes: bool,
 }
 
+/// An object before and after a change, as it is in the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct ObjectEntry {
-    lake: String,
-    key: String,
-    before: Option<String>,
-    after: String,
+pub struct ObjectEntry {
+    /// Identity of its lake.
+    pub lake: String,
+    /// Its key.
+    pub key: String,
+    /// Its content before; `None` if it did not exist.
+    pub before: Option<String>,
+    /// Its content after.
+    pub after: String,
 }
 
 impl UndoFile {

@@ -10,15 +10,16 @@ use serde_json::Value as Json;
 use super::{ObjectEntry, UndoEntry, invalid};
 use pipeline::record::row::{Row, TableSchema};
 
-/// Lines that are read and reverted at a time.
+/// Lines that are read and reverted at a time, and the size in bytes that ends a chunk earlier.
 pub(super) const PIECE: u64 = 1_000;
+const PIECE_BYTES: u64 = 8 << 20;
 
 /// The fields of all kinds of lines.
 const FIELDS: [&str; 6] = ["table", "lake", "key", "before", "after", "supersedes"];
 
 /// The change in a line.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Change {
+pub enum Change {
     /// A row before and after.
     Row(Box<(Option<Row>, Row)>),
     /// An object before and after.
@@ -26,15 +27,15 @@ pub(super) enum Change {
 }
 
 /// The changes in an undo file, read from the newest on, in chunks.
-pub(super) struct ChangeReader<'a> {
+pub struct ChangeReader<'a> {
     file: BufReader<File>,
     table: &'a str,
     lake: Option<String>,
     schema: &'a TableSchema,
     /// Start of each chunk, oldest first, and the end of the file.
     marks: Vec<u64>,
-    /// Total number of changes.
-    pub(super) count: u64,
+    /// Number of lines whose change is not replaced by that of a newer line, if every older line is in the file.
+    count: u64,
     /// Line numbers of truncated lines.
     pub(super) broken: Vec<u64>,
     /// Ids whose next older line is a change that was not made.
@@ -46,11 +47,12 @@ impl<'a> ChangeReader<'a> {
     ///
     /// # Errors
     /// Returns an error if the file cannot be read, has no line of an undo file, or has a line for another table or lake.
-    pub(super) fn open(path: &Path, table: &'a str, lake: Option<String>, schema: &'a TableSchema) -> io::Result<Self> {
+    pub fn open(path: &Path, table: &'a str, lake: Option<String>, schema: &'a TableSchema) -> io::Result<Self> {
         let file = BufReader::new(File::open(path)?);
         let (count, not_made) = (0, HashSet::new());
         let mut changes = Self { file, table, lake, schema, marks: vec![0], count, broken: Vec::new(), not_made };
-        let (mut number, mut at, mut text) = (0, 0, Vec::new());
+        let (mut number, mut lines, mut at, mut text) = (0, 0, 0, Vec::new());
+        let mut has_change = false;
         loop {
             let length = changes.file.read_until(b'\n', &mut text)?;
             if length == 0 {
@@ -58,19 +60,23 @@ impl<'a> ChangeReader<'a> {
             }
             (number, at) = (number + 1, at + length as u64);
             match changes.parse(&text).map_err(|why| invalid(&format!("line {number}: {why}")))? {
-                Some((_, true)) => {}
-                Some((_, false)) => changes.count += 1,
+                Some((_, supersedes)) => {
+                    changes.count += u64::from(!supersedes);
+                    has_change = true;
+                }
                 None => changes.broken.push(number),
             }
-            if number % PIECE == 0 {
+            lines += 1;
+            if lines == PIECE || at - changes.marks.last().copied().unwrap_or_default() >= PIECE_BYTES {
                 changes.marks.push(at);
+                lines = 0;
             }
             text.clear();
         }
         if changes.marks.last() != Some(&at) {
             changes.marks.push(at);
         }
-        if changes.count == 0 && !changes.broken.is_empty() {
+        if !has_change && !changes.broken.is_empty() {
             return Err(invalid("line 1: not an undo file of --on-conflict overwrite or --repair"));
         }
         Ok(changes)
@@ -95,8 +101,18 @@ impl<'a> ChangeReader<'a> {
         Ok(Some((Change::Row(Box::new((before, row(&line.after)?))), line.supersedes)))
     }
 
+    /// Returns the number of changes. It is exact when all were read: until then, a line that replaces one that is not in the
+    /// file, because its start was cut off, is not counted.
+    pub fn count(&self) -> u64 {
+        let is_read = self.marks.is_empty();
+        self.count + if is_read { self.not_made.len() as u64 } else { 0 }
+    }
+
     /// Returns the newest changes that were not read yet, newest first; `None` when all were read.
-    pub(super) fn next(&mut self) -> io::Result<Option<Vec<Change>>> {
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be read, or has changed since it was opened.
+    pub fn next(&mut self) -> io::Result<Option<Vec<Change>>> {
         let Some(end) = self.marks.pop() else { return Ok(None) };
         let Some(&begin) = self.marks.last() else { return Ok(None) };
         self.file.seek(SeekFrom::Start(begin))?;

@@ -38,7 +38,7 @@ pub async fn revert(
     let about = || format!("the undo file {}", path.display());
     let mut changes = ChangeReader::open(path, table, lake.map(Lake::identity), &schema).with_context(about)?;
     let mut undone = Outcome { dry_run, ..Outcome::default() };
-    undone[UndoCounter::Changes] = changes.count;
+    undone[UndoCounter::Changes] = changes.count();
     undone[UndoCounter::TruncatedLines] = changes.broken.len() as u64;
     let mut work = Reverter { warehouse, lake, schema: &schema, undone };
     for number in std::mem::take(&mut changes.broken) {
@@ -54,7 +54,9 @@ pub async fn revert(
         Ok(Reverted::All) => {}
         Ok(Reverted::Interrupted) => undone.stopped = Some("interrupted".into()),
     }
-    undone[UndoCounter::NotProcessed] = undone[UndoCounter::Changes] - undone.counts.parts();
+    let processed = undone.counts.parts();
+    undone[UndoCounter::Changes] = changes.count().max(processed);
+    undone[UndoCounter::NotProcessed] = undone[UndoCounter::Changes] - processed;
     undone.seconds = started.elapsed().as_secs_f64();
     Ok(work.undone)
 }

@@ -35,7 +35,7 @@ fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
             Change::Object(object) => panic!("{object:?}"),
         }));
     }
-    assert_eq!(all.len() as u64, changes.count);
+    assert_eq!(all.len() as u64, changes.count());
     Ok(all)
 }
 
@@ -128,6 +128,50 @@ fn a_retried_batch_writes_no_line_twice_and_replaces_changes_not_made() {
     }
     assert_eq!(std::fs::read_to_string(&scene.path).unwrap().lines().count(), 4);
     assert_eq!(read(&scene.path, "t").unwrap(), [(row(3.0), row(9.0)), (row(7.0), row(1.0))]);
+}
+
+#[tokio::test]
+async fn a_file_without_its_first_lines_adds_up() {
+    use pipeline::warehouse::Warehouse as _;
+    use pipeline::warehouse::memory::Memory;
+    let scene = Scene::new();
+    let (undo_file, mut already) = (scene.undo(), RecordedChanges::default());
+    for before in [1.0, 2.0, 3.0] {
+        undo_file.record(pairs(&[(row(before), row(9.0))]), &mut already).unwrap();
+    }
+    let text = std::fs::read_to_string(&scene.path).unwrap();
+    let last = text.lines().last().unwrap();
+    assert!(last.contains("\"supersedes\":true"), "{last}");
+    std::fs::write(&scene.path, format!("{last}\n")).unwrap();
+    assert_eq!(read(&scene.path, "t").unwrap(), [(row(3.0), row(9.0))]);
+    let table = Memory::default();
+    table.init().await.unwrap();
+    let token = CancellationToken::default();
+    let outcome = revert(&table, None, &scene.path, "t", true, &token).await.unwrap();
+    assert_eq!((outcome[UndoCounter::Changes], outcome.counts.parts()), (1, 1), "{outcome:?}");
+}
+
+#[test]
+fn long_lines_are_read_in_smaller_chunks() {
+    let scene = Scene::new();
+    let lake = MemoryLake::default().identity();
+    let body = "x".repeat(3 << 20);
+    for n in 0..7 {
+        let key = n.to_string();
+        let change = ObjectChange { lake: &lake, key: &key, before: None, after: &body };
+        scene.undo().record_object(change).unwrap();
+    }
+    let schema = TableSchema::standard();
+    let mut changes = ChangeReader::open(&scene.path, "t", Some(lake), &schema).unwrap();
+    let mut keys = Vec::new();
+    while let Some(piece) = changes.next().unwrap() {
+        assert!(piece.len() <= 3, "{} objects of 3 MB at a time", piece.len());
+        keys.extend(piece.into_iter().map(|change| match change {
+            Change::Object(object) => object.key,
+            Change::Row(row) => panic!("{row:?}"),
+        }));
+    }
+    assert_eq!(keys, ["6", "5", "4", "3", "2", "1", "0"]);
 }
 
 /// More than one chunk, with consecutive changes of the same row.

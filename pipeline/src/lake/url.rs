@@ -27,7 +27,8 @@ pub(super) fn tidy(text: &str) -> Result<&str, String> {
 /// Parses the address of a directory; rejects what was intended as a URL.
 pub(super) fn directory(text: &str) -> Result<PathBuf, String> {
     if let Some(path) = text.strip_prefix("file://").filter(|path| path.starts_with('/')) {
-        return Ok(path.into());
+        // Two slashes would be read as a mistyped S3 URL when the address is read again, as from a plan.
+        return Ok(format!("/{}", path.trim_start_matches('/')).into());
     }
     if let Some(rest) = almost_s3(text) {
         return Err(format!("{text:?} is not a lake's address: write s3://{rest}"));
@@ -52,7 +53,16 @@ pub(super) fn s3(text: &str, rest: &str) -> Result<LakeUrl, String> {
     if let Some(why) = no_bucket(bucket) {
         return Err(format!("{text:?} has no valid bucket name ({why}): write s3://bucket/prefix"));
     }
-    Ok(LakeUrl::S3 { bucket: bucket.to_owned(), prefix: prefix.trim_matches('/').to_owned() })
+    of_prefix(text, bucket.to_owned(), prefix)
+}
+
+/// Returns the lake in a bucket. Its prefix must be the same when the address is printed and read again, as from a plan.
+fn of_prefix(text: &str, bucket: String, prefix: &str) -> Result<LakeUrl, String> {
+    let prefix = prefix.trim_matches('/');
+    if !prefix.is_empty() && place::tidy(prefix) != Ok(prefix) {
+        return Err(format!("{text:?} is not a lake: its prefix begins or ends with white space or a quotation mark"));
+    }
+    Ok(LakeUrl::S3 { bucket, prefix: prefix.to_owned() })
 }
 
 /// Parses `arn:PARTITION:s3:REGION:ACCOUNT:accesspoint/NAME/PREFIX`; the ARN takes the place of the bucket.
@@ -85,7 +95,7 @@ fn access_point(text: &str, rest: &str) -> Result<LakeUrl, String> {
         return invalid("its account has not 12 digits");
     }
     let bucket = format!("arn:{partition}:s3:{region}:{account}:accesspoint/{name}");
-    Ok(LakeUrl::S3 { bucket, prefix: prefix.trim_matches('/').to_owned() })
+    of_prefix(text, bucket, prefix)
 }
 
 /// Returns bucket and prefix of a mistyped S3 URL: without its colon, with another character or a space in its place, with
@@ -192,6 +202,10 @@ mod tests {
             assert_eq!(text.parse::<LakeUrl>().unwrap().to_string(), text);
         }
         assert_eq!("s3://bucket/a/".parse::<LakeUrl>().unwrap().to_string(), "s3://bucket/a");
+        assert_eq!("file:////a/b".parse::<LakeUrl>().unwrap().to_string(), "/a/b");
+        for text in ["s3://bucket/a /", "s3://bucket/ /", "s3://bucket/ a", "s3://bucket/a'/", "s3://bucket/\"a"] {
+            assert!(text.parse::<LakeUrl>().unwrap_err().contains("white space or a quotation mark"), "{text}");
+        }
     }
 
     #[test]

@@ -219,9 +219,12 @@ impl Record {
     }
 }
 
-/// Removes the byte order mark that some editors write.
-fn without_mark(json: &[u8]) -> &[u8] {
-    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
+/// Removes the byte order marks that some editors write. Parsing a message ignores any number of them too.
+fn without_mark(mut json: &[u8]) -> &[u8] {
+    while let Some(rest) = json.strip_prefix(b"\xef\xbb\xbf") {
+        json = rest;
+    }
+    json
 }
 
 fn push_member(out: &mut Vec<u8>, name: &str, value: &str) {
@@ -325,6 +328,20 @@ mod tests {
         assert_eq!((read.check_id(), restored), (IdCheck::Proven, object), "a mark that is not needed is removed");
         let marked = MESSAGE.replacen('{', r#"{"repaired_id":"x","#, 1);
         assert_eq!(record.object(marked.as_bytes()).unwrap(), object_of(&record), "a message cannot set the mark");
+    }
+
+    #[test]
+    fn a_message_with_any_number_of_byte_order_marks_has_an_object() {
+        for marks in ["", "\u{feff}", "\u{feff}\u{feff}\u{feff}"] {
+            let message = format!("{marks}{MESSAGE}");
+            let record =
+                Record::from_reading(Reading::parse(message.as_bytes()).unwrap(), Rules::default(), Utc::now());
+            assert_eq!(Record::parse(&record.object(message.as_bytes()).unwrap()).unwrap(), record);
+            let object = [marks.as_bytes(), &record.object_from_values()].concat();
+            assert_eq!(Record::parse(&object).unwrap(), record);
+            let changed = record.object_with_columns(&object, &[Column::PesoMedio]).unwrap();
+            assert_eq!(Record::parse(&changed).unwrap(), record);
+        }
     }
 
     fn object_of(record: &Record) -> Vec<u8> {

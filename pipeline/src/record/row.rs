@@ -249,7 +249,11 @@ fn valid_from_json(json: &serde_json::Value, holds: ColumnType) -> Option<Value>
     Some(match holds {
         ColumnType::Text { .. } => Value::Text(json.as_str()?.to_owned()),
         ColumnType::Integer => Value::Integer(json.as_i64()?),
-        ColumnType::Float { .. } => weight(json.as_f64()?, holds),
+        // A larger number would become infinite, which JSON cannot hold and no server stores.
+        ColumnType::Float { .. } => match weight(json.as_f64()?, holds) {
+            Value::Float(value) if !value.is_finite() => return None,
+            value => value,
+        },
         ColumnType::Double { .. } => Value::Double(json.as_f64().or_else(|| infinite(json.as_str()?))?),
         ColumnType::DateTime { .. } => Value::DateTime(timestamp::parse(json.as_str()?)?.naive_utc()),
     })
@@ -310,6 +314,17 @@ mod tests {
         assert_eq!(row.to_record(), None);
         let different: Vec<Column> = record().differences(&row, &schema).into_iter().map(|it| it.column).collect();
         assert_eq!(different, [Column::PesoMedio, Column::Data]);
+    }
+
+    #[test]
+    fn a_number_that_a_float_column_cannot_hold_is_of_another_kind() {
+        let schema = TableSchema::standard();
+        let mut members = serde_json::Map::new();
+        let row = record().to_row(&schema);
+        members.extend(Column::ALL.map(|column| (column.name().to_owned(), serde_json::json!(row.get(column)))));
+        assert_eq!(Row::from_json(&members, &schema).unwrap(), row);
+        members.insert("peso_medio".into(), serde_json::json!(3.5e38));
+        assert!(Row::from_json(&members, &schema).unwrap_err().contains("peso_medio"));
     }
 
     #[test]

@@ -80,6 +80,9 @@ pub(super) fn file(text: &str) -> Result<PathBuf, String> {
     if path.ends_with('/') {
         return Err(format!("sqlite:{path} names a directory: write sqlite:PATH of a file in it"));
     }
+    // Two slashes would be removed when the address is read again, as from a plan.
+    let absolute = path.starts_with("//").then(|| format!("/{}", path.trim_start_matches('/')));
+    let path = absolute.as_deref().unwrap_or(path);
     place::local(path).map_err(|e| format!("sqlite:{path}: {e}"))
 }
 
@@ -159,6 +162,7 @@ mod tests {
         for text in ["sqlite:x.db", "sqlite://x.db"] {
             assert_eq!(text.parse::<WarehouseUrl>().unwrap(), WarehouseUrl::Sqlite("x.db".into()));
         }
+        assert_eq!("sqlite:////x.db".parse::<WarehouseUrl>().unwrap().to_string(), "sqlite:/x.db");
         assert!("sqlite:".parse::<WarehouseUrl>().is_err());
     }
 

@@ -1,6 +1,6 @@
 //! Format of an exchange file: a header and entries, compressed.
 
-use std::io;
+use std::io::{self, Read as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,12 @@ use crate::compression::CompressionFormat;
 
 /// First bytes of a file, with the version of the format.
 const MAGIC: [u8; 8] = *b"ruminat\x01";
+
+/// Maximum size of a file after decompression, in bytes. A file is closed at 4 MB, and its last entry is a record.
+const MAX_BYTES: usize = 32 << 20;
+
+/// Maximum window of a zstd frame, as a power of 2: 8 MiB.
+const MAX_WINDOW_LOG: u32 = 23;
 
 /// Plan, shard and stream of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +58,28 @@ pub(super) struct Decoded {
     at: usize,
 }
 
+/// Decompresses a file, up to a byte more than the maximum.
+fn decompress(file: &[u8]) -> io::Result<Vec<u8>> {
+    let mut frames = zstd::Decoder::with_buffer(file)?;
+    frames.window_log_max(MAX_WINDOW_LOG)?;
+    let mut plain = Vec::new();
+    frames.take(MAX_BYTES as u64 + 1).read_to_end(&mut plain)?;
+    Ok(plain)
+}
+
 /// Decodes a file. Returns `None` if it is not an exchange file.
 pub(super) fn decode(file: &[u8]) -> Option<Decoded> {
-    let plain = zstd::decode_all(file).ok()?;
+    let plain = decompress(file).ok().filter(|plain| plain.len() <= MAX_BYTES)?;
     let mut decoded = Decoded { header: Header::new("", 0, "", 0, 0), plain, at: 0 };
     decoded.header = postcard::from_bytes(decoded.next()?).ok()?;
     (decoded.header.magic == MAGIC).then_some(decoded)
+}
+
+/// Returns the entries of a file, without comparing it with a plan. `None` if it is not an exchange file or is truncated.
+pub fn exchange_entries(file: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut decoded = decode(file)?;
+    let entries = std::iter::from_fn(|| decoded.next().map(<[u8]>::to_vec)).collect();
+    decoded.is_read().then_some(entries)
 }
 
 impl Decoded {

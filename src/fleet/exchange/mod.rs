@@ -10,6 +10,7 @@ mod format;
 mod reader;
 mod writer;
 
+pub use format::exchange_entries;
 pub(super) use reader::RunExchange;
 pub(super) use writer::FileWriter;
 

@@ -36,6 +36,7 @@ pub use arn::SnsArn;
 
 use batch_client::BatchClient;
 use error::is_denied;
+pub use response::read as read_answers;
 
 /// Limits of one batch, in entries and in bytes including attributes (API reference of `PublishBatch`).
 const LIMITS: BatchLimits = BatchLimits { entries: 10, bytes: 262_144 };

@@ -22,7 +22,7 @@ struct Member<'a> {
 
 /// Returns the answers of a call in the order of its entries; an entry without an answer must be sent again. `None` if
 /// the text is not such a response.
-pub(super) fn read(entries: usize, xml: &str) -> Option<Vec<Answer>> {
+pub fn read(entries: usize, xml: &str) -> Option<Vec<Answer>> {
     let mut reader = Reader::from_str(xml);
     let mut answers = None;
     let (mut failed, mut member) = (false, Member::default());

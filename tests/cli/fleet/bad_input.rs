@@ -121,14 +121,19 @@ fn files_and_outcomes_of_another_run_are_not_merged() {
     plan(&scene, "reconcile", "other", 3, &[]);
     run_all(&scene, "other", 3, Order::Ascending);
     let outcome = "shards/000001/outcome.json";
-    let own = fs::read(scene.path("run").join(outcome)).unwrap();
+    let own = fs::read_to_string(scene.path("run").join(outcome)).unwrap();
     fs::copy(scene.path("other").join(outcome), scene.path("run").join(outcome)).unwrap();
     refused(&scene.run(&["merge", "run"]), &["outcome.json", "belongs to another plan", "--shard 1"]);
     fs::write(scene.path("run").join(outcome), &own).unwrap();
     // An outcome with files of another shard.
-    fs::write(scene.path("run").join(outcome), String::from_utf8(own).unwrap().replace("\"shard\":1", "\"shard\":2"))
-        .unwrap();
+    fs::write(scene.path("run").join(outcome), own.replace("\"shard\":1", "\"shard\":2")).unwrap();
     refused(&scene.run(&["merge", "run"]), &["belongs to another plan or shard"]);
+    for (format, words) in [("2,\"new\":1", "another version of ruminate"), ("1,\"new\":1", "has the field \"new\"")] {
+        let newer = own.replacen("{\"format\":1", &format!("{{\"format\":{format}"), 1);
+        assert_ne!(newer, own);
+        fs::write(scene.path("run").join(outcome), newer).unwrap();
+        refused(&scene.run(&["merge", "run"]), &["outcome.json", words, "--shard 1"]);
+    }
 }
 
 /// A file of another plan, with an outcome that was edited to list it.

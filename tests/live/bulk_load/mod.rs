@@ -1,6 +1,7 @@
 //! Bulk loading into real servers: values, types and rejected rows.
 
 mod connections;
+mod hostile;
 
 use pipeline::record::Column;
 use pipeline::record::row::{Row, TableSchema, Value};
@@ -43,6 +44,7 @@ on_both! {
     floats_keep_their_bits: live_mysql_floats_keep_their_bits, live_mariadb_floats_keep_their_bits;
     columns_of_every_kind: live_mysql_both_methods_agree_on_every_column, live_mariadb_both_methods_agree_on_every_column;
     ties_are_no_conflicts: live_mysql_ties_of_rounded_columns_are_no_conflicts, live_mariadb_ties_of_rounded_columns_are_no_conflicts;
+    hostile_rows: live_mysql_hostile_rows_are_stored_as_they_are, live_mariadb_hostile_rows_are_stored_as_they_are;
     bad_rows_are_named: live_mysql_a_bad_row_is_named, live_mariadb_a_bad_row_is_named;
 }
 
@@ -85,6 +87,26 @@ async fn floats_keep_their_bits(server: Server) {
                 assert_eq!(bits_of(sent), bits_of(found), "{method} {sent:?}");
             }
         }
+    }
+    database.drop().await;
+}
+
+/// Random rows with hostile texts and numbers: LOAD DATA and INSERT store exactly what was sent.
+async fn hostile_rows(server: Server) {
+    let Some(database) = Database::new(server).await else { return };
+    let (warehouse, schema) = ready(&database.url()).await;
+    let rows = hostile::rows(2_000);
+    for method in BOTH {
+        let warehouse = warehouse.clone().with_load_method(Some(method));
+        let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
+        assert_eq!(warehouse.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);
+        assert_eq!(rollbacks(&database).await, 0, "{method}: nothing is done twice");
+        let stored = warehouse.range("0", "z", 10_000, &schema).await.unwrap();
+        assert_eq!(stored.len(), rows.len(), "{method}");
+        for (sent, stored) in rows.iter().zip(&stored) {
+            assert_eq!((stored, bits_of(stored)), (sent, bits_of(sent)), "{method}");
+        }
+        database.run("DELETE FROM historico_consumo").await;
     }
     database.drop().await;
 }

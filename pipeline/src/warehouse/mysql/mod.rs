@@ -43,6 +43,8 @@ mod tls;
 mod values;
 mod version;
 
+#[cfg(feature = "bulk")]
+pub use bulk::load_data_line;
 pub use sql_files::{mysql_accounts, mysql_files};
 
 /// Number of ids per lookup. The statement has a fixed size; unused places repeat the last id.

@@ -9,7 +9,7 @@ use crate::record::Column;
 use crate::record::row::{ColumnType, Row, TableSchema, Value};
 
 /// Appends a row with its line end.
-pub(super) fn encode(row: &Row, schema: &TableSchema, out: &mut Vec<u8>) {
+pub fn encode(row: &Row, schema: &TableSchema, out: &mut Vec<u8>) {
     for (at, (value, column)) in row.0.iter().zip(Column::ALL).enumerate() {
         if at > 0 {
             out.push(b'\t');

@@ -33,6 +33,8 @@ mod session;
 mod table_swap;
 mod transaction;
 
+pub use load_data_format::encode as load_data_line;
+
 /// Packet size below which a lookup of 1,000 ids does not fit, in bytes.
 pub(super) const SMALL_PACKET: usize = 128 * 1024;
 
