@@ -265,6 +265,7 @@ mod tests {
             "arch" => "arm64",
             "encoding" => "windows-1252",
             "date-order" => "dmy",
+            "decimal-mark" => "comma",
             "sse" => "AES256",
             "throttle-query" => "SELECT 'it''s' > 0",
             "listen" => "127.0.0.1:0",

@@ -14,6 +14,7 @@ use super::renamed::{self, variable};
 
 mod file;
 mod typed;
+mod unverified;
 mod watched;
 
 use file::Chosen;
@@ -22,8 +23,19 @@ pub(super) use watched::ConfigWatcher;
 
 const FILE: &str = "ruminate.toml";
 
-/// Flags that change or delete data, or confirm it: accepted only on the command line.
-const TYPED_ONLY: [&str; 7] = ["repair", "trust", "on-conflict", "into-new-table", "drop-deleted", "force", "yes"];
+/// Flags that change or delete data, confirm it, or switch a check off: accepted only on the command line.
+const TYPED_ONLY: [&str; 10] = [
+    "repair",
+    "trust",
+    "on-conflict",
+    "into-new-table",
+    "drop-deleted",
+    "force",
+    "yes",
+    "allow-empty",
+    "any-topic",
+    "insecure-skip-signature",
+];
 
 /// Minimum similarity of two names for a suggestion; clap's own threshold.
 const ALIKE: f64 = 0.7;
@@ -43,7 +55,7 @@ pub(super) fn with_environment(command: Command) -> Command {
     command.mut_args(named).mut_subcommands(with_environment)
 }
 
-/// Rejects variables that would change or delete data.
+/// Rejects variables that would change or delete data, or switch a check off.
 ///
 /// # Errors
 /// Returns an error that names the flag to type instead if such a variable is set.
@@ -85,8 +97,8 @@ impl Config {
     /// Reads the file given with `--config`, or `ruminate.toml` if it exists.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, is not TOML, or has a key that no command has, and for a file that
-    /// was not named if others may have changed it.
+    /// Returns an error if the file cannot be read, is not TOML, or has a key that no command has; and for a file that
+    /// was not named if others may have changed it, or if it requests a connection that is not verified.
     pub(super) fn load(typed: &Typed) -> Result<Self, Error> {
         let named: Option<PathBuf> = typed.global("config");
         let profile: Option<String> = typed.global("profile");
@@ -103,6 +115,9 @@ impl Config {
             Err(e) => return Err(refuse(e.to_string())),
         };
         let config = Self::parse(&text, profile.as_deref()).map_err(refuse)?;
+        if chosen == Chosen::Found {
+            config.entries.iter().try_for_each(unverified::refuse).map_err(refuse)?;
+        }
         Ok(Self { path, chosen, profile, ..config })
     }
 

@@ -129,6 +129,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
             "format",
             "encoding",
             "date-order",
+            "decimal-mark",
             "event",
             "listen",
             "any-topic",

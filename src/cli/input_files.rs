@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::compression::{CompressionFormat, MaxExpansion};
 use crate::herd::LineFormat;
-use crate::history::{Encoding, InputReport, InputSettings};
+use crate::history::{DecimalMark, Encoding, InputReport, InputSettings};
 use pipeline::record::DateOrder;
 
 /// Extensions of history files, optionally followed by `.gz` or `.zst`.
@@ -43,6 +43,12 @@ pub(super) struct InputFlags {
     /// Order of day and month in dates such as 05/03/2023: dmy or mdy [default: reject such dates]
     #[arg(long, value_name = "ORDER")]
     date_order: Option<DateOrder>,
+    /// Decimal mark of the numbers in CSV: point (1,234.5) or comma (1.234,5) [default: detected from the numbers of a file]
+    ///
+    /// A file of which no number shows the mark, such as one with 1.234 and no 9.5, is rejected without this flag. Digits that
+    /// are grouped by the other mark are then read too.
+    #[arg(long, value_name = "MARK")]
+    decimal_mark: Option<DecimalMark>,
     /// Maximum ratio of decompressed to compressed size of a file; the first 64 MiB are always read
     #[arg(long, value_name = "N", default_value_t = MaxExpansion::DEFAULT.0, value_parser = clap::value_parser!(u64).range(1..))]
     max_decompression_ratio: u64,
@@ -55,6 +61,7 @@ impl InputFlags {
             format: self.format,
             encoding: self.encoding,
             date_order: self.date_order,
+            decimal_mark: self.decimal_mark,
             max_expansion: MaxExpansion(self.max_decompression_ratio),
         }
     }

@@ -1,5 +1,5 @@
-//! Rewrites the time of a message whose date ends with the year, by a stated order of day and month; and the reason why
-//! such a message is invalid without one.
+//! Rewrites the time of a message: a date that ends with the year, by a stated order of day and month, and dates in the forms
+//! of [`date_forms`]. Also the reason why a message with a time is invalid.
 
 use bytes::Bytes;
 use pipeline::record::{Contradiction, DateOrder, Rejection};
@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::cause::Cause;
+use super::date_forms;
 
 /// The field of a message that is rewritten.
 #[derive(Deserialize)]
@@ -15,26 +16,59 @@ struct WithTime<'a> {
     data: &'a RawValue,
 }
 
+/// A message with a date as farms publish it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rewritten {
+    pub message: Bytes,
+    /// Whether the stated order of day and month was used.
+    pub by_order: bool,
+}
+
 /// Returns the message with an unambiguous date; everything else is unchanged. `None` if it has no date to rewrite.
 ///
 /// # Errors
 /// Returns an error if the date is valid in the other order only: then the stated order is wrong for the file.
-pub(super) fn rewrite(message: &Bytes, order: DateOrder, line: u64) -> Result<Option<Bytes>, Cause> {
+pub(super) fn rewrite(message: &Bytes, order: Option<DateOrder>, line: u64) -> Result<Option<Rewritten>, Cause> {
+    if order.is_none() && is_usual(message) {
+        return Ok(None);
+    }
     let Ok(WithTime { data }) = serde_json::from_slice(message) else { return Ok(None) };
-    let Ok(text) = serde_json::from_str::<String>(data.get()) else { return Ok(None) };
-    let rewritten = order.rewrite(&text).map_err(|Contradiction| {
-        Cause::Rejected(format!(
-            "line {line} has the date {}, which is not {order}: is it --date-order {}?",
-            text.trim(),
-            order.other()
-        ))
-    })?;
-    let Some(rewritten) = rewritten else { return Ok(None) };
+    let raw = data.get();
+    let text = match serde_json::from_str::<String>(raw) {
+        Ok(text) => text,
+        Err(_) if raw.bytes().all(|b| b.is_ascii_digit()) => raw.to_owned(), // 20230101 as a number
+        Err(_) => return Ok(None),
+    };
+    let by_order = match order.map(|order| (order, order.rewrite(&text))) {
+        Some((order, Err(Contradiction))) => {
+            return Err(Cause::Rejected(format!(
+                "line {line} has the date {}, which is not {order}: is it --date-order {}?",
+                text.trim(),
+                order.other()
+            )));
+        }
+        Some((_, Ok(rewritten))) => rewritten,
+        None => None,
+    };
+    let is_by_order = by_order.is_some();
+    let Some(rewritten) = by_order.or_else(|| date_forms::rewrite(&text)) else { return Ok(None) };
     // The value is a part of the message, so the difference of their addresses is its position.
-    let begin = data.get().as_ptr().addr() - message.as_ptr().addr();
-    let end = begin + data.get().len();
+    let begin = raw.as_ptr().addr() - message.as_ptr().addr();
+    let end = begin + raw.len();
     let value = serde_json::Value::from(rewritten).to_string();
-    Ok(Some([&message[..begin], value.as_bytes(), &message[end..]].concat().into()))
+    let message = [&message[..begin], value.as_bytes(), &message[end..]].concat().into();
+    Ok(Some(Rewritten { message, by_order: is_by_order }))
+}
+
+/// Returns true if the first `data` of a message begins with a date as farms publish it, which most messages have. A cheap
+/// check before the message is parsed.
+fn is_usual(message: &[u8]) -> bool {
+    let Some(at) = memchr::memmem::find(message, b"\"data\"") else { return true };
+    let value = message[at + 6..].trim_ascii_start();
+    let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii_start();
+    let is_part = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
+    let date = value.strip_prefix(b"\"").and_then(|text| text.get(..10));
+    date.is_some_and(|date| date.iter().enumerate().all(is_part))
 }
 
 /// Returns why a message of a file is invalid, with the flag of the commands that read files if it helps.
@@ -62,10 +96,31 @@ mod tests {
         assert!(!invalid_reason(&Rejection::NotTime { field, found }).contains("--date-order"));
     }
 
-    fn rewritten(message: &str, order: DateOrder) -> Result<Option<String>, String> {
-        let done = rewrite(&Bytes::copy_from_slice(message.as_bytes()), order, 7);
-        done.map(|message| message.map(|message| String::from_utf8(message.to_vec()).unwrap()))
-            .map_err(|e| e.to_string())
+    fn rewritten(message: &str, order: impl Into<Option<DateOrder>>) -> Result<Option<String>, String> {
+        let done = rewrite(&Bytes::copy_from_slice(message.as_bytes()), order.into(), 7);
+        done.map(|done| done.map(|done| String::from_utf8(done.message.to_vec()).unwrap())).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_date_that_can_be_read_in_one_way_needs_no_order() {
+        let with = |data: &str| format!(r#"{{"a":1.50,"data" : {data},"b":2}}"#);
+        for data in ["20230105", "\"20230105\"", "\"05/jan/2023\"", "\"5 de janeiro de 2023\""] {
+            for order in [None, Some(DateOrder::MonthFirst)] {
+                assert_eq!(rewritten(&with(data), order), Ok(Some(with("\"2023-01-05\""))), "{data}");
+            }
+        }
+        let usual = with("\"2023-01-05 00:00:00 UTC\"");
+        assert!(is_usual(usual.as_bytes()) && is_usual(b"{}"));
+        for data in
+            ["\"2023-01-05 00:00:00 UTC\"", "44927", "1672531200", "\"05/03/2023\"", "null", "true", "\"\"", "-1"]
+        {
+            assert_eq!(rewritten(&with(data), None), Ok(None), "{data}");
+        }
+        let by = |order| {
+            let message = Bytes::copy_from_slice(with("\"05/03/2023\"").as_bytes());
+            rewrite(&message, order, 1).unwrap().is_some_and(|done| done.by_order)
+        };
+        assert!(by(Some(DateOrder::DayFirst)) && !by(None));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The dialect is detected once per file; other modules read the file accordingly.
 
 use super::csv::{self, Csv};
+use super::hint;
 use super::objects;
 use super::text;
 use crate::herd::LineFormat;
@@ -31,7 +32,7 @@ pub(super) fn layout(head: &[u8], named: LineFormat) -> Result<Layout, String> {
         Some(b'[') if !is_name_in_brackets(text) => Ok(Layout::Objects),
         Some(_) if objects::follows_separator(text) => Ok(Layout::Objects),
         Some(b'{') => match objects::wrapper(text) {
-            Some(member) => Err(wrapped(&member)),
+            Some(member) => Err(wrapped(&member, text)),
             None if objects::goes_beyond_a_line(text) => Ok(Layout::Objects),
             None if named == LineFormat::Csv => Ok(rows_among_json(text)),
             None => Ok(Layout::Lines),
@@ -60,13 +61,16 @@ fn is_name_in_brackets(text: &[u8]) -> bool {
         && !name.contains([',', ';', '\t', '|', '"', '{', '[', '\n', '\r'])
 }
 
-fn wrapped(member: &str) -> String {
+/// Returns the reason to reject a file whose readings are in a list of an object.
+fn wrapped(member: &str, text: &[u8]) -> String {
     if member == "Records" {
         return "it is an event as Lambda receives it: pass it to `ruminate process --event`".into();
     }
-    format!(
-        "its readings are in the member {member:?} of an object: extract them (jq -c '.[\"{member}\"][]') and run again"
-    )
+    let first = serde_json::Deserializer::from_slice(text).into_iter::<serde_json::Value>().next();
+    let command = first.and_then(Result::ok).and_then(|value| hint::command(&value));
+    // The object may be longer than the first bytes of the file.
+    let command = command.unwrap_or_else(|| format!("jq -c '.[\"{member}\"][]'"));
+    format!("its readings are in the member {member:?} of an object: extract them ({command}) and run again")
 }
 
 #[cfg(test)]

@@ -49,8 +49,10 @@ impl<R: BufRead> Messages<R> {
     pub(super) fn new(file: Arc<str>, input: R, layout: Layout, settings: InputSettings) -> Self {
         let decoder = LineDecoder::new(settings.encoding);
         let body = match layout {
-            Layout::Lines => Body::Lines(Lines::new(input, decoder), Rows::none()),
-            Layout::Csv(csv) => Body::Lines(Lines::new(input, decoder), Rows::of(csv)),
+            Layout::Lines => Body::Lines(Lines::new(input, decoder), Rows::none().with_decimal(settings.decimal_mark)),
+            Layout::Csv(csv) => {
+                Body::Lines(Lines::new(input, decoder), Rows::of(csv).with_decimal(settings.decimal_mark))
+            }
             Layout::Objects => Body::Objects(Objects::new(input, decoder)),
         };
         Self {
@@ -100,13 +102,25 @@ impl<R: BufRead> Messages<R> {
             Some(line) => Ok(line),
             None => match self.line() {
                 Some(line) => line,
-                None => {
-                    let line = self.open_array.take()?;
-                    return Some(Err(Cause::Broken { line, why: objects::open_array() }));
-                }
+                None => return self.at_end().map(Err),
             },
         };
-        Some(line.and_then(|line| self.message(line)))
+        // What was read of a damaged file must not be stored if it can be read in two ways.
+        Some(line.map_err(|e| self.unresolved().unwrap_or(e)).and_then(|line| self.message(line)))
+    }
+
+    /// Returns what is wrong with a file that was read to its end.
+    fn at_end(&mut self) -> Option<Cause> {
+        let open = self.open_array.take().map(|line| Cause::Broken { line, why: objects::open_array() });
+        open.or_else(|| self.unresolved())
+    }
+
+    /// Returns why the rows so far can be read in two ways.
+    fn unresolved(&self) -> Option<Cause> {
+        match &self.body {
+            Body::Lines(_, rows) => rows.check_end().err(),
+            Body::Objects(_) => None,
+        }
     }
 
     /// Returns the next message as it is in the file; a CSV row as JSON.
@@ -161,10 +175,8 @@ impl<R: BufRead> Messages<R> {
         {
             body = envelope.message.into(); // a file of what an SQS queue or a stream received from the topic
         }
-        if let Some(order) = self.dates
-            && let Some(changed) = dates::rewrite(&body, order, number)?
-        {
-            (body, self.rewritten) = (changed, true);
+        if let Some(changed) = dates::rewrite(&body, self.dates, number)? {
+            (body, self.rewritten) = (changed.message, self.rewritten || changed.by_order);
         }
         Ok(InputMessage { file: Arc::clone(&self.file), line: number, body })
     }

@@ -13,15 +13,17 @@
 //! | `settings.rs` | [`InputSettings`], what the content does not show |
 //! | `inspection.rs` | [`Inputs`], the files of a run, checked |
 //! | `tally.rs` | messages that are invalid for the same reason |
+//! | `hint.rs` | what to do about messages in other forms |
 //! | `file.rs` | [`InputFile`], one open file |
 //! | `file_state.rs` | whether a file has changed |
 //! | `first_bytes.rs` | first bytes of an input, also of a slow one |
 //! | `container.rs` | formats that are not supported |
 //! | `dialect.rs` | detection of the layout |
 //! | `messages.rs` | messages of a text file |
+//! | `decimal_mark.rs` | [`DecimalMark`] |
 //! | `lines.rs`, `objects.rs`, `csv/` | lines, JSON objects and CSV rows |
-//! | `text.rs`, `utf16.rs` | encodings |
-//! | `dates.rs` | dates that end with the year |
+//! | `text.rs`, `utf16.rs`, `other_text.rs` | encodings |
+//! | `dates.rs`, `date_forms.rs` | dates that are rewritten |
 //! | `parquet.rs` | messages of a Parquet file |
 //! | `dead_letter.rs` | the format of a dead letter |
 //! | `cause.rs`, `error.rs` | why a file is not read |
@@ -38,17 +40,21 @@ use crate::herd::LineFormat;
 mod cause;
 mod container;
 mod csv;
+mod date_forms;
 mod dates;
 pub(crate) mod dead_letter;
+mod decimal_mark;
 mod dialect;
 mod error;
 mod file;
 mod file_state;
 mod first_bytes;
+mod hint;
 mod inspection;
 mod lines;
 mod messages;
 mod objects;
+mod other_text;
 mod parquet;
 #[cfg(test)]
 mod property_tests;
@@ -62,8 +68,8 @@ mod text;
 mod unfinished_tests;
 mod utf16;
 
-pub use csv::DecimalMark;
 pub use dates::invalid_reason;
+pub use decimal_mark::DecimalMark;
 pub use error::Error;
 pub use file::InputFile;
 pub use inspection::{Inputs, OnUniform};

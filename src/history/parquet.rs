@@ -57,14 +57,11 @@ impl Table {
             push(&mut body, &json(*column, cell));
         }
         body.push(b'}');
-        let mut body = body.into();
-        if let Some(order) = self.dates {
-            match dates::rewrite(&body, order, self.rows) {
-                Ok(Some(changed)) => body = changed,
-                Ok(None) => {}
-                Err(e) => return Some(Err(e)),
-            }
-        }
+        let body = body.into();
+        let body = match dates::rewrite(&body, self.dates, self.rows) {
+            Ok(changed) => changed.map_or(body, |changed| changed.message),
+            Err(e) => return Some(Err(e)),
+        };
         Some(Ok(InputMessage { file: Arc::clone(&self.file), line: self.rows, body }))
     }
 }

@@ -114,11 +114,14 @@ impl Dialect {
         }
     }
 
+    /// Only the user knows what `450.123` is in a file with semicolons.
     fn settings(&self) -> InputSettings {
+        let mark = if self.comma { DecimalMark::Comma } else { DecimalMark::Point };
         InputSettings {
             format: None,
             encoding: Some(self.encoding),
             date_order: self.order,
+            decimal_mark: (self.delimiter != b',').then_some(mark),
             ..InputSettings::default()
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use pipeline::record::DateOrder;
 use serde::{Deserialize, Serialize};
 
-use super::csv::DecimalMark;
+use super::decimal_mark::DecimalMark;
 use super::settings::Encoding;
 
 /// Maximum number of files that an outcome lists.

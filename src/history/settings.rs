@@ -6,6 +6,7 @@ use std::str::FromStr;
 use pipeline::record::DateOrder;
 use serde::{Deserialize, Serialize};
 
+use super::decimal_mark::DecimalMark;
 use crate::compression::MaxExpansion;
 use crate::herd::LineFormat;
 
@@ -18,6 +19,8 @@ pub struct InputSettings {
     pub encoding: Option<Encoding>,
     /// Order of day and month in dates such as `05/03/2023`; `None` to reject such dates.
     pub date_order: Option<DateOrder>,
+    /// Decimal mark of the numbers in CSV; `None` to detect it.
+    pub decimal_mark: Option<DecimalMark>,
     /// Limit on the size of decompressed content.
     pub max_expansion: MaxExpansion,
 }
@@ -27,7 +30,8 @@ impl InputSettings {
     pub(crate) fn identity(self) -> Option<String> {
         let encoding = self.encoding.map(|encoding| format!("encoding {encoding}"));
         let order = self.date_order.map(|order| format!("dates {order}"));
-        let stated: Vec<String> = encoding.into_iter().chain(order).collect();
+        let mark = self.decimal_mark.map(|mark| format!("decimal {mark}"));
+        let stated: Vec<String> = encoding.into_iter().chain(order).chain(mark).collect();
         (!stated.is_empty()).then(|| stated.join(", "))
     }
 }

@@ -5,7 +5,9 @@ use std::mem::{Discriminant, discriminant};
 
 use pipeline::record::{Column, Reading, Rejection};
 
-use super::InputMessage;
+use super::csv::Form;
+use super::decimal_mark::DecimalMark;
+use super::{InputMessage, hint};
 use crate::outcome::count;
 
 /// Number of messages with the same reason from which on a file is rejected, if they are at least half of its messages.
@@ -14,8 +16,8 @@ const UNIFORM: u64 = 10;
 /// A file is rejected if at least one message in this number has a value that was damaged when the file was written.
 const DAMAGED_SHARE: u64 = 50;
 
-/// Serial numbers of days in spreadsheets, about 1954 to 2064.
-const SERIAL_DAYS: std::ops::Range<f64> = 20_000.0..60_000.0;
+/// Number of significant digits of a number in a spreadsheet: further ones are zeros.
+const SPREADSHEET_DIGITS: usize = 15;
 
 /// Messages of a file, and why they are invalid.
 #[derive(Debug, Default)]
@@ -23,6 +25,30 @@ pub(super) struct Tally {
     messages: u64,
     bytes: u64,
     invalid: HashMap<Kind, Sample>,
+    texts: NumberTexts,
+    long_ids: LongIds,
+}
+
+/// Ids with more digits than a spreadsheet keeps.
+#[derive(Debug, Default)]
+struct LongIds {
+    /// Number of readings with such an id.
+    count: u64,
+    /// Whether an id has a digit that a spreadsheet would have lost.
+    any_complete: bool,
+    /// The first one, and its line.
+    first: Option<(String, u64)>,
+}
+
+/// Numbers that are sent as texts, as in JSON of other programs, and how they are written.
+#[derive(Debug, Default)]
+struct NumberTexts {
+    /// Whether one has a point that is a decimal mark: `"9.5"`.
+    any_point: bool,
+    /// The first one with a point that may group digits: `"1.234"`.
+    grouped: Option<String>,
+    /// The first one with a decimal comma, and its line.
+    comma: Option<(String, u64)>,
 }
 
 /// Kind of a rejection: without the value found, so there are few.
@@ -36,6 +62,8 @@ struct Sample {
     line: u64,
     /// Reason of the first one.
     why: Rejection,
+    /// What to do about the first one.
+    hint: Option<String>,
 }
 
 impl Tally {
@@ -43,8 +71,15 @@ impl Tally {
     pub(super) fn add(&mut self, message: &InputMessage) {
         self.messages += 1;
         self.bytes += message.size_bytes() as u64;
-        if let Err(why) = Reading::parse(&message.body) {
-            let sample = || Sample { count: 0, line: message.line, why: why.clone() };
+        self.texts.add(&message.body);
+        let reading = Reading::parse(&message.body);
+        if let Ok(reading) = &reading {
+            self.long_ids.add(reading, message.line);
+        }
+        if let Err(why) = reading {
+            self.texts.add_invalid(&why, message.line);
+            let hint = || hint::of(&message.body, &why);
+            let sample = || Sample { count: 0, line: message.line, why: why.clone(), hint: hint() };
             self.invalid.entry((discriminant(&why), why.field())).or_insert_with(sample).count += 1;
         }
     }
@@ -61,8 +96,11 @@ impl Tally {
 
     /// Returns why the file must be rejected as a whole; `None` if its messages are judged one by one.
     pub(super) fn uniform(&self) -> Option<String> {
-        let Sample { count: n, line, why } = self.invalid.values().max_by_key(|sample| sample.count)?;
-        let is_half = n * 2 >= self.messages && (*n >= UNIFORM || has_remedy(why));
+        if let Some(why) = self.texts.contradiction().or_else(|| self.long_ids.rounded()) {
+            return Some(why);
+        }
+        let Sample { count: n, line, why, hint } = self.invalid.values().max_by_key(|sample| sample.count)?;
+        let is_half = n * 2 >= self.messages && (*n >= UNIFORM || hint.is_some() || has_remedy(why));
         let is_damage = is_damage(why) && *n >= UNIFORM && n * DAMAGED_SHARE >= self.messages;
         if !is_half && !is_damage {
             return None;
@@ -78,10 +116,10 @@ impl Tally {
                     "whether {found} begins with the day or the month is unknown: pass --date-order dmy or --date-order mdy"
                 )
             }
-            Rejection::NotTime { found, .. } if is_serial_day(found) => {
-                format!("{why} (is it the serial number of a spreadsheet? format the column as YYYY-MM-DD)")
-            }
-            _ => why.to_string(),
+            _ => match hint {
+                Some(hint) => format!("{why} ({hint})"),
+                None => why.to_string(),
+            },
         };
         Some(format!("{share}, the first in line {line}: {advice}"))
     }
@@ -97,8 +135,70 @@ fn is_damage(why: &Rejection) -> bool {
     matches!(why, Rejection::OtherId { .. } | Rejection::Garbled { .. })
 }
 
-fn is_serial_day(found: &str) -> bool {
-    found.trim_matches('"').parse().is_ok_and(|days: f64| SERIAL_DAYS.contains(&days))
+impl LongIds {
+    fn add(&mut self, reading: &Reading, line: u64) {
+        let is_long = |id: &&String| id.len() > SPREADSHEET_DIGITS && id.bytes().all(|b| b.is_ascii_digit());
+        let ids = [&reading.id_curral, &reading.id_raca, &reading.id_lote];
+        let mut long = ids.into_iter().filter(is_long).peekable();
+        self.count += u64::from(long.peek().is_some());
+        for id in long {
+            self.any_complete |= id.bytes().skip(SPREADSHEET_DIGITS).any(|b| b != b'0');
+            self.first.get_or_insert_with(|| (id.clone(), line));
+        }
+    }
+
+    /// Returns why the ids of a file are probably not complete: all long ones end with zeros.
+    fn rounded(&self) -> Option<String> {
+        let (id, line) = self.first.as_ref().filter(|_| !self.any_complete && self.count >= UNIFORM)?;
+        Some(format!(
+            "all its ids of more than {SPREADSHEET_DIGITS} digits end with zeros, as {id} in line {line}: a spreadsheet \
+             probably lost their last digits; export the columns as text"
+        ))
+    }
+}
+
+impl NumberTexts {
+    /// Adds the texts of a message that are numbers with a point.
+    fn add(&mut self, body: &[u8]) {
+        if self.any_point {
+            return;
+        }
+        for at in memchr::memchr_iter(b'.', body) {
+            let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+            let begin = body[..at].iter().rposition(|byte| !is_part(byte)).map_or(0, |begin| begin + 1);
+            let end = body[at..].iter().position(|byte| !is_part(byte)).map_or(body.len(), |end| at + end);
+            if !body[..begin].ends_with(b"\"") || !body[end..].starts_with(b"\"") {
+                continue;
+            }
+            match Form::of(&body[begin..end]) {
+                Some(Form::Clear(DecimalMark::Point)) => self.any_point = true,
+                Some(_) if self.grouped.is_none() => {
+                    self.grouped = Some(String::from_utf8_lossy(&body[begin..end]).into_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds an invalid number.
+    fn add_invalid(&mut self, why: &Rejection, line: u64) {
+        if let Rejection::NotNumber { found, .. } = why
+            && self.comma.is_none()
+            && Form::of(found.trim_matches('"').as_bytes()) == Some(Form::Clear(DecimalMark::Comma))
+        {
+            self.comma = Some((found.clone(), line));
+        }
+    }
+
+    /// Returns why valid numbers of a file may have other values than meant: `"1.234"`, and next to it `"1.234,5"`.
+    fn contradiction(&self) -> Option<String> {
+        let (comma, line) = self.comma.as_ref().filter(|_| !self.any_point)?;
+        let grouped = self.grouped.as_ref()?;
+        Some(format!(
+            "line {line} has the number {comma} with a decimal comma, so the point of others such as \"{grouped}\" may group \
+             digits: write all of them with a decimal point and no grouped digits, or pass --decimal-mark comma if it is CSV"
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +236,60 @@ mod tests {
         assert!(uniform_farms(&[("S\u{c3}\u{a3}o", 1)]).is_some());
         assert_eq!(uniform_farms(&[("Fazenda Um", 300), ("S\u{c3}\u{a3}o", 9)]), None);
         assert_eq!(uniform_farms(&[("Fazenda Um", 900), ("S\u{c3}\u{a3}o", 10)]), None);
+    }
+
+    #[test]
+    fn numbers_with_a_decimal_comma_reject_a_file_whose_points_may_group_digits() {
+        let of = |weights: &[&str]| {
+            let mut tally = Tally::default();
+            for (weight, line) in weights.iter().zip(1..) {
+                let body = format!(
+                    r#"{{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":{weight},"peso_medio":451,"data":"2023-01-01","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}}"#
+                );
+                tally.add(&InputMessage { file: "f".into(), line, body: body.into() });
+            }
+            tally.uniform()
+        };
+        let why = of(&["987", "\"1.234\"", "\"987\"", "\"1.234,5\"", "\"2.000\""]).unwrap();
+        assert!(why.starts_with("line 4 has the number \"1.234,5\"") && why.contains("such as \"1.234\""), "{why}");
+        for one_by_one in [
+            &["\"1.234\"", "987", "\"987\""][..],
+            &["\"9.5\"", "\"1.234\"", "\"9,5\""],
+            &["1.234", "450.5", "\"9,5\""],
+            &["\"987\"", "987", "\"1.234,5\""],
+        ] {
+            assert_eq!(of(one_by_one), None, "{one_by_one:?}");
+        }
+    }
+
+    #[test]
+    fn ids_whose_last_digits_a_spreadsheet_lost_reject_their_file() {
+        let of = |ids: &[String]| {
+            let mut tally = Tally::default();
+            for (id, line) in ids.iter().zip(1..) {
+                let body = format!(
+                    r#"{{"id_curral":"{id}","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":451,"data":"2023-01-01","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.5,"cod_cliente":"FazendaUm"}}"#
+                );
+                tally.add(&InputMessage { file: "f".into(), line, body: body.into() });
+            }
+            tally.uniform()
+        };
+        let rounded: Vec<String> = (10..20).map(|n| format!("2599405100327{n}00")).collect();
+        let why = of(&rounded).unwrap();
+        assert!(why.contains("25994051003271000 in line 1") && why.contains("export the columns as text"), "{why}");
+        assert_eq!(of(&rounded[1..]), None, "a few may end with zeros");
+        assert_eq!(of(&[&rounded[..], &["25994051003275123".to_owned()]].concat()), None);
+        let short: Vec<String> = (10..40).map(|n| format!("25994051003{n}00")).collect();
+        assert_eq!(of(&short), None, "all of their digits fit");
+    }
+
+    #[test]
+    fn a_few_messages_with_a_remedy_reject_their_file() {
+        for data in ["44927", "1672531200", "31/12/23", "2023-W01-7"] {
+            let why = uniform(&[(data, 1)]).unwrap();
+            assert!(why.starts_with("its message is invalid") && why.contains(&format!("{data} (")), "{why}");
+        }
+        assert_eq!(uniform(&[("yesterday", 1)]), None);
     }
 
     #[test]

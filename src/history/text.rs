@@ -9,6 +9,7 @@ use encoding_rs::WINDOWS_1252;
 use pipeline::record::{Reading, Rejection};
 
 use super::cause::Cause;
+use super::other_text::OtherText;
 use super::settings::Encoding;
 
 /// Characters between letters that show that text is not Windows-1252: what the accented letters of DOS (code page 850)
@@ -41,6 +42,11 @@ impl LineDecoder {
     /// # Errors
     /// Returns an error if the file mixes encodings, or is not in the stated one.
     pub(super) fn decode(&mut self, line: Vec<u8>, number: u64) -> Result<Vec<u8>, Cause> {
+        if is_utf16(&line) {
+            return Err(Cause::Rejected(format!(
+                "line {number} is UTF-16 and lines before it are not: was it appended by PowerShell? save the file as UTF-8"
+            )));
+        }
         if self.stated.is_none() || line.is_ascii() {
             return Ok(line);
         }
@@ -60,10 +66,10 @@ impl LineDecoder {
             return Ok(line);
         }
         let text = windows_1252(&line);
-        if is_plausible(&text) {
+        if is_plausible(&text) && OtherText::of(&line).is_none() {
             Ok(text.into_owned().into_bytes())
         } else {
-            Err(Cause::Rejected(format!("line {number} is {}", neither())))
+            Err(Cause::Rejected(format!("line {number} is {}", neither(&line))))
         }
     }
 }
@@ -80,26 +86,35 @@ pub(super) fn reject_other_text(message: &[u8], line: u64) -> Result<(), Cause> 
     let text = windows_1252(message);
     match Reading::parse(text.as_bytes()) {
         Err(Rejection::NotJson { .. } | Rejection::NotObject { .. } | Rejection::TooLarge { .. }) => Ok(()),
-        _ => Err(Cause::Rejected(format!("line {line} is {}", advice(&text)))),
+        _ => Err(Cause::Rejected(format!("line {line} is {}", advice(message, &text)))),
     }
 }
 
 /// Returns what a text is that is not UTF-8, and what to do.
-fn advice(text: &str) -> String {
-    if is_plausible(text) {
+fn advice(line: &[u8], text: &str) -> String {
+    if is_plausible(text) && OtherText::of(line).is_none() {
         "not UTF-8 but probably Windows-1252: pass --encoding windows-1252, or convert the file to UTF-8".into()
     } else {
-        neither()
+        neither(line)
     }
 }
 
-fn neither() -> String {
-    "neither UTF-8 nor Windows-1252 text (DOS or Mac OS?): save the file as CSV UTF-8".into()
+fn neither(line: &[u8]) -> String {
+    match OtherText::of(line) {
+        Some(other) => format!("neither UTF-8 nor Windows-1252 but probably {other}"),
+        None => "neither UTF-8 nor Windows-1252 text (DOS or Mac OS?): save the file as CSV UTF-8".into(),
+    }
+}
+
+/// Returns true for a line in which every other byte is zero, in a file that is not UTF-16 as a whole.
+fn is_utf16(line: &[u8]) -> bool {
+    let zeros = memchr::memchr_iter(0, line).count();
+    zeros >= 8 && zeros * 5 >= line.len() * 2 && !line.windows(2).any(|pair| pair == [0, 0])
 }
 
 /// Returns the reason to reject a header that is not UTF-8; `None` if it is.
 pub(super) fn not_utf8(header: &[u8]) -> Option<String> {
-    std::str::from_utf8(header).is_err().then(|| format!("its header is {}", advice(&windows_1252(header))))
+    std::str::from_utf8(header).is_err().then(|| format!("its header is {}", advice(header, &windows_1252(header))))
 }
 
 /// Returns text for detection, in any encoding.
@@ -167,6 +182,28 @@ mod tests {
         for line in [&b"S\xc6o Jo\xc6o"[..], b"A\x87a\xa1 do Norte", b"S\x8bo Jo\x8bo", b"a\x81b", b"Ant\x93nio"] {
             let why = decode(WINDOWS, &[line]).unwrap_err();
             assert!(why.contains("CSV UTF-8"), "{why}");
+        }
+    }
+
+    #[test]
+    fn text_of_other_systems_is_named() {
+        for (line, name) in
+            [(&b"FAZENDA S\xc7O JO\xc7O"[..], "DOS (code page 850)"), (b"Irm\xc6", "DOS"), (b"S\x8bo", "Mac OS")]
+        {
+            let why = decode(WINDOWS, &[line]).unwrap_err();
+            assert!(why.contains(name) && why.contains("iconv"), "{why}");
+        }
+    }
+
+    #[test]
+    fn lines_of_utf_16_in_another_file_reject_it() {
+        let utf16: Vec<u8> = "id_curral;1".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for stated in [None, WINDOWS] {
+            let why = decode(stated, &[b"a;b", &utf16]).unwrap_err();
+            assert!(why.starts_with("line 2 is UTF-16"), "{why}");
+        }
+        for padded in [&b"FazendaUm\0\0\0\0\0\0\0\0\0\0\0\0"[..], b"a\0b", b"1,2,3,FazendaUm\0"] {
+            assert!(decode(None, &[padded]).is_ok());
         }
     }
 

@@ -79,6 +79,12 @@ impl Cutoff {
         self.at
     }
 
+    /// Returns a past time at which a lake is to be read, or the cutoff if the clocks differ by a little; `None` for a
+    /// time in the future.
+    pub fn past(self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        (at <= self.at + CLOCK_SKEW).then(|| at.min(self.at))
+    }
+
     /// Classifies an object by its modification time in the store.
     pub fn age(self, last_modified: DateTime<Utc>) -> Age {
         let (shown, since) = self.shown;
@@ -103,6 +109,15 @@ mod tests {
         let before = Utc::now();
         let cutoff = Cutoff::of(&Memory::default()).await.unwrap();
         assert!(before <= cutoff.instant() && cutoff.instant() <= Utc::now());
+    }
+
+    #[test]
+    fn the_lake_can_be_read_as_it_was_and_not_as_it_will_be() {
+        let now = Utc::now();
+        let past = |seconds| Cutoff::at(now).past(now + TimeDelta::seconds(seconds));
+        assert_eq!(past(-3_600), Some(now - TimeDelta::seconds(3_600)));
+        assert_eq!((past(0), past(60)), (Some(now), Some(now)), "clocks differ a little");
+        assert_eq!(past(61), None);
     }
 
     #[test]

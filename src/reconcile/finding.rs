@@ -22,6 +22,17 @@ pub enum Stability {
     Unstable,
 }
 
+/// Whether an object is a copy of another one with its id, and which of the two has the values of the id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CopyState {
+    /// Not a copy, or not known.
+    NoCopy,
+    /// A copy that nothing requires.
+    Removable,
+    /// A copy that has the values of its id, of an object that was changed.
+    OnlyIntact,
+}
+
 /// Finding of an audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -43,6 +54,8 @@ pub struct Finding {
     pub truth: Option<TruthLocation>,
     /// True if the id of its object is not that of the object's content.
     pub forged: bool,
+    /// Whether its object is a copy of another one.
+    pub copy: CopyState,
     /// Only side whose values match the id. `None` if both or neither do, or if not known.
     pub intact: Option<IntactSide>,
     /// Kinds of the other findings about its object that are gone once the object has the values of its row.
@@ -67,6 +80,7 @@ impl Finding {
             reason: None,
             truth: None,
             forged: false,
+            copy: CopyState::NoCopy,
             intact: None,
             resolves: Vec::new(),
         }
@@ -167,6 +181,7 @@ mod tests {
             stability: Stability::Unstable,
             truth: Some(location),
             intact: Some(IntactSide::Warehouse),
+            copy: CopyState::OnlyIntact,
             resolves: vec![DriftKind::ForgedId],
             ..Finding::new(DriftKind::Differing, "x", Some("key".into()))
                 .with_field(Column::PesoMedio, Value::Float(0.1), Value::Null)

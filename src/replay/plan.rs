@@ -140,6 +140,13 @@ impl CatchUpRound {
     }
 }
 
+/// Returns the error for a past state that is in the future, such as one with a mistyped year.
+fn in_the_future(lake: &dyn Lake, at: DateTime<Utc>, cutoff: Cutoff) -> lake::Error {
+    let (at, now) = (at.to_rfc3339(), cutoff.instant().to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+    let why = format!("--as-of {at} is in the future, the lake's clock shows {now}: omit it to read the lake as it is");
+    lake::Error::new(lake::Reason::Settings, lake.address(), why)
+}
+
 impl Plan {
     /// Returns the read hints of the planned lake.
     pub fn read_hints(&self) -> ReadHints {
@@ -154,7 +161,10 @@ impl Plan {
         let cutoff = Cutoff::of(&*source.lake).await?;
         let parts = Parts::open(&*source.lake, source.parts).await?;
         let lake = match source.as_of {
-            Some(at) => source.lake.as_of(at).await?,
+            Some(at) => {
+                let past = cutoff.past(at).ok_or_else(|| in_the_future(&*source.lake, at, cutoff))?;
+                source.lake.as_of(past).await?
+            }
             None => Arc::clone(&source.lake),
         };
         let ReplaySource { span, mut only, filter, as_of, .. } = source;

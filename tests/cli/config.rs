@@ -94,8 +94,19 @@ fn a_settings_file_that_others_can_write_is_rejected_unless_it_is_named() {
 }
 
 #[test]
-fn flags_that_destroy_are_accepted_from_the_command_line_only() {
-    let flags = ["repair", "trust", "on-conflict", "into-new-table", "force", "yes"];
+fn flags_that_destroy_or_switch_a_check_off_are_accepted_from_the_command_line_only() {
+    let flags = [
+        "repair",
+        "trust",
+        "on-conflict",
+        "into-new-table",
+        "drop-deleted",
+        "force",
+        "yes",
+        "allow-empty",
+        "any-topic",
+        "insecure-skip-signature",
+    ];
     for flag in flags {
         let variable = format!("RUMINATE_{}", flag.to_uppercase().replace('-', "_"));
         let scene = Scene::embedded().with(&variable, "true");
@@ -111,4 +122,19 @@ fn flags_that_destroy_are_accepted_from_the_command_line_only() {
             assert!(ran.code == Some(2) && ran.stderr.contains("command line only"), "{text}: {ran:?}");
         }
     }
+}
+
+#[test]
+fn a_found_settings_file_cannot_switch_off_the_verification_of_a_server() {
+    let scene = Scene::new().with("RUMINATE_LAKE", ".");
+    let text = "warehouse = 'mysql://ana:segredo@0.0.0.0:1/fazendas?ssl-mode=REQUIRED'\n";
+    std::fs::write(scene.path("ruminate.toml"), text).unwrap();
+    let ran = scene.run(&["replay"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    for word in ["warehouse: ssl-mode=REQUIRED does not verify the server", "--config"] {
+        assert!(ran.stderr.contains(word), "{ran:?}");
+    }
+    assert!(!ran.stderr.contains("segredo"), "{ran:?}");
+    let named = scene.run(&["replay", "--config", "ruminate.toml", "--connect-timeout", "1s"]);
+    assert!(named.code == Some(2) && !named.stderr.contains("does not verify"), "{named:?}");
 }

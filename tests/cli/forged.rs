@@ -116,3 +116,51 @@ fn a_copy_whose_content_was_changed_is_a_forged_id_too() {
         assert!(found.iter().all(|finding| finding.key.as_deref().is_some_and(is_copy)), "{found:?}");
     }
 }
+
+/// Returns the reasons in the plan of a repair of everything, by kind of finding.
+fn left(scene: &testkit::Scene, kind: &str) -> String {
+    let ran = scene.run(&["reconcile", "--repair", "both", "--trust", "warehouse", "--dry-run"]);
+    let reasons = ran.json["repaired"]["reasons"].to_string();
+    let of_kind: serde_json::Value = serde_json::from_str(&reasons).unwrap();
+    assert!(reasons.contains(kind), "{kind} in {of_kind:#}");
+    reasons
+}
+
+#[test]
+fn the_advice_for_a_forged_copy_is_that_for_a_copy() {
+    let (scene, _) = whole();
+    let object = objects_of(&scene, "fazenda_um/2024/01/02").remove(0);
+    let copy = std::path::PathBuf::from(object.display().to_string().replace("fazenda_um", "fazenda_dois"));
+    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    std::fs::copy(&object, &copy).unwrap();
+    set(&copy, &[("consumo_real", "1.5")]);
+    let reasons = left(&scene, "forged_id");
+    assert!(
+        reasons.contains("is a copy of another one and was changed after it was written; remove the copy"),
+        "{reasons}"
+    );
+    assert!(reasons.contains("never deletes objects; remove the copy"), "{reasons}");
+    for contradiction in ["restore it", "--trust warehouse", "do not remove"] {
+        assert!(!reasons.contains(contradiction), "{contradiction} in {reasons}");
+    }
+}
+
+#[test]
+fn a_copy_that_alone_has_the_values_of_its_id_is_not_to_be_removed() {
+    let (scene, count) = whole();
+    let object = objects_of(&scene, "fazenda_um/2024/01/02").remove(0);
+    let copy = std::path::PathBuf::from(object.display().to_string().replace("fazenda_um", "fazenda_dois"));
+    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    std::fs::copy(&object, &copy).unwrap();
+    let id = id_of(&object);
+    set(&object, &[("consumo_real", "1.5")]);
+    sql(&scene, &format!("UPDATE historico_consumo SET consumo_real = 1.5 WHERE id_treated_data = '{id}'"));
+    let ran = scene.run(&["reconcile", "--drift", "drift.ndjson"]);
+    ran.expect(1, &[("duplicate_objects", 1), ("forged_ids", 1), ("matched", count)]);
+    let drift = std::fs::read_to_string(scene.path("drift.ndjson")).unwrap();
+    assert!(drift.contains("which was changed: only the copy has those of the id"), "{drift}");
+    assert!(drift.contains("has the values of the id"), "{drift}");
+    let reasons = left(&scene, "duplicate_object");
+    assert!(reasons.contains("do not remove it; restore the other object from it first"), "{reasons}");
+    assert!(!reasons.contains("remove the copy manually"), "{reasons}");
+}

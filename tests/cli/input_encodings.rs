@@ -126,6 +126,32 @@ fn b9_text_of_dos_and_mac_os_is_not_read_as_windows_1252() {
 }
 
 #[test]
+fn b9_names_of_dos_in_capital_letters_are_not_read_as_windows_1252() {
+    let dos = |c: char| match c {
+        'Ã' => 0xc7,
+        'ã' => 0xc6,
+        c => u8::try_from(u32::from(c)).unwrap(),
+    };
+    for farm in ["FAZENDA SÃO JOÃO", "Irmã"] {
+        let bytes: Vec<u8> = json(1).replace("FazendaUm", farm).chars().map(dos).collect();
+        rejected("x.json", &bytes, &["--encoding", "windows-1252"], &["DOS (code page 850)", "CSV UTF-8", "iconv"]);
+        rejected("x.json", &bytes, &[], &["DOS (code page 850)"]);
+    }
+}
+
+#[test]
+fn b9_lines_of_utf_16_in_a_utf_8_file_reject_it() {
+    for (name, text) in texts() {
+        // More than the bytes that show whether a file is text.
+        let before = format!("{text}\r\n{text}\r\n");
+        let appended = [before.as_bytes(), &utf_16(&text.replace("9,5", "8,5"), true)].concat();
+        for flags in [&[][..], &["--encoding", "windows-1252"]] {
+            rejected(name, &appended, flags, &["is UTF-16 and lines before it are not"]);
+        }
+    }
+}
+
+#[test]
 fn b9_a_damaged_line_in_a_utf_8_file_is_one_rejected_message() {
     let scene = scene();
     let good = (0..20).map(|pen| with_farm(&json(pen)) + "\n").collect::<String>();

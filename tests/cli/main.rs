@@ -21,6 +21,7 @@ mod hostile_text;
 mod input_dialects;
 mod input_encodings;
 mod input_files;
+mod input_forms;
 mod input_parquet;
 mod input_rejected;
 mod input_values;

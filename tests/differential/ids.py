@@ -20,6 +20,14 @@ SCIENTIFIC = re.compile(r"[+-]?\d+([.,]\d*)?\s*([eEdD]\s*[+-]?\d+|[xX×*·]\s*10
 LETTER = r"[^\W\d_]"
 ENCODED = re.compile(rf"\\u[0-9a-fA-F]{{4}}|\\x[0-9a-fA-F]{{2}}|%20|%[89a-fA-F][0-9a-fA-F](?:%|{LETTER})|(?<={LETTER})%[89a-fA-F][0-9a-fA-F]"
                      rf"|=[89a-fA-F][0-9a-fA-F]=|(?<={LETTER})=[89a-fA-F][0-9a-fA-F]{LETTER}|{LETTER}\?+{LETTER}")
+TOTAL = re.compile(r"(total|totals|totais|sub[- ]?totals?|sub[- ]?totais)([ :.\-_].*)?|(\d[\d :.\-_]*|grand|sub)[ :.\-_]+(total|totals|totais|subtotals?)[ :.]*", re.I)
+TOTAL_FARM = re.compile(r"(total|total geral|totais|grand total|subtotal|sub total)[ :.]*|sub-?tota(l|ls|is)([ :.\-_].*)?", re.I)
+MONTH = r"(?:jan|fev|feb|mar|abr|apr|mai|may|jun|jul|ago|aug|set|sep|out|oct|nov|dez|dec|ene)"
+MONTH_REST = "|".join(sorted({month[1:] for month in MONTH[3:-1].split("|")}))
+DATE = re.compile(rf"\d\d?[/-](?i:{MONTH})\.*(?:[/-]\d{{1,4}})?|[A-Za-z](?:{MONTH_REST})\.*[/-]\d{{1,4}}"
+                  r"|(?:\d{4}-\d\d-\d\d|\d\d?/\d\d?/\d{4})[ T][0:.]*:[0:.]*(?:Z| UTC)?")
+DAY = re.compile(r"\d{4}-\d\d-\d\d|\d\d?/\d\d?/\d{4}")
+LOOKALIKE = re.compile("[АВЕЅІЈКМНОРСТУХаеорсухѕіјΑΒΕΖΗΙΚΜΝΟΡΤΥΧονυ]")
 LARGEST = 340282346638528859811704183484516925440.0
 END = 253402300799  # 9999-12-31 23:59:59
 PLACEHOLDERS = {"null", "nan", "n/a", "none", "-", "\\n", "(vazio)", "#ref!"}
@@ -36,7 +44,16 @@ def text(value):
     return unicodedata.normalize("NFC", value)
 
 
-def identifier(value, is_farm=False):
+def damaged(value):
+    """Returns true if a text is UTF-8 that was read as something else, or has letters that only look like Latin ones."""
+    if re.search("[\u2500-\u259f]", value) or re.search("[√¬][^\0-\x7f\\s]", value):
+        return True
+    if re.search("Ã[\xa1-\xba\xbc-\xbf]|Â[ªº°§²³]", value):
+        return True
+    return any(LOOKALIKE.search(word) and re.search("[A-Za-zÀ-\u024f]", word) for word in re.findall(r"[^\W\d_]+", value))
+
+
+def identifier(value, is_farm=False, field=None):
     """Returns an id or a farm: the digits of a number in any accepted form, or the text. The name of a farm may be digits with spaces."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise Rejected("neither a text nor a number")
@@ -44,7 +61,13 @@ def identifier(value, is_farm=False):
         raise Rejected("an HTML entity")
     if isinstance(value, str) and ENCODED.search(value):
         raise Rejected("encoded or lost letters")
+    if isinstance(value, str) and damaged(value):
+        raise Rejected("damaged text, or letters that look like others")
     is_number, value = not isinstance(value, str), text(str(value))
+    if (TOTAL_FARM if is_farm else TOTAL).fullmatch(value):
+        raise Rejected("the label of a total")
+    if not is_farm and (DATE.fullmatch(value) or field != "id_lote" and DAY.fullmatch(value)):
+        raise Rejected("a date in place of an id")
     if match := re.fullmatch(r"""(?:="(.+)"|'(.+)'|"(.+)"|'(.+))""", value):
         inner = next(group for group in match.groups() if group)
         if re.fullmatch(r"\+?\d+(\.0*)?", inner):
@@ -116,8 +139,8 @@ def parse(body):
     for field in FIELDS:
         if body.get(field) is None:
             raise Rejected(f"no {field}")
-        kind = identifier if field in IDS else farm if field == "cod_cliente" else instant if field == "data" else number
-        reading[field] = kind(body[field])
+        kind = farm if field == "cod_cliente" else instant if field == "data" else number
+        reading[field] = identifier(body[field], field=field) if field in IDS else kind(body[field])
     for field in ("quantidade_animais", "dia_confinamento"):
         if reading[field] != int(reading[field]) or reading[field] >= 2**31:
             raise Rejected(f"{field} is no 32-bit integer")

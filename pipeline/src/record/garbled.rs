@@ -1,5 +1,5 @@
-//! Texts that were damaged before they were sent: lost characters, UTF-8 that was read as Windows-1252, HTML, and letters
-//! that are still escapes of JSON, an address or an e-mail.
+//! Texts that were damaged before they were sent: lost characters, UTF-8 that was read as Windows-1252 or as text of DOS or
+//! Mac OS, HTML, letters that are still escapes of JSON, an address or an e-mail, and letters that only look like Latin ones.
 
 /// Characters of the bytes 0x80 to 0x9f in Windows-1252; unassigned bytes are control characters.
 const WINDOWS_1252: [char; 32] = [
@@ -29,7 +29,51 @@ pub(super) fn damage(text: &str) -> Option<&'static str> {
     if text.contains('\u{fffd}') {
         return Some(LOST);
     }
-    is_mojibake(text).then_some("it is UTF-8 that was read as Windows-1252: export it again as UTF-8")
+    if is_mojibake(text) || has_mojibake(text) {
+        return Some("it is UTF-8 that was read as Windows-1252: export it again as UTF-8");
+    }
+    if has_mojibake_of_others(text) {
+        return Some("it is UTF-8 that was read as text of DOS or Mac OS: export it again as UTF-8");
+    }
+    has_lookalike(text).then_some("some of its letters only look like Latin ones: write it again")
+}
+
+/// Returns true if a part of a text is mojibake: `Ã` and a symbol that is the rest of a small letter, or `Â` and a sign such
+/// as `º`. The remaining text may be correct.
+fn has_mojibake(text: &str) -> bool {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let rest = chars.peek().copied();
+        // A closing quotation mark may follow a name.
+        let is_rest = |c: char| matches!(byte(c), Some(0xa1..=0xba | 0xbc..=0xbf));
+        let is_sign = |c: char| matches!(c, 'ª' | 'º' | '°' | '§' | '²' | '³');
+        if c == 'Ã' && rest.is_some_and(is_rest) || c == 'Â' && rest.is_some_and(is_sign) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Returns true for text such as `S├úo` of DOS, whose box-drawing characters are first bytes of UTF-8, and `S√£o` of Mac OS.
+fn has_mojibake_of_others(text: &str) -> bool {
+    let is_box = |c: char| matches!(c, '\u{2500}'..='\u{259f}');
+    let is_joined = |mark: char| {
+        text.match_indices(mark).any(|(at, found)| {
+            let next = text[at + found.len()..].chars().next();
+            next.is_some_and(|next| !next.is_ascii() && !next.is_whitespace())
+        })
+    };
+    text.contains(is_box) || is_joined('√') || is_joined('¬')
+}
+
+/// Cyrillic and Greek letters that look like Latin ones.
+const LOOKALIKES: &str = "АВЕЅІЈКМНОРСТУХаеорсухѕіјΑΒΕΖΗΙΚΜΝΟΡΤΥΧονυ";
+
+/// Returns true if a word has Latin letters and others that look the same.
+fn has_lookalike(text: &str) -> bool {
+    let is_latin = |c: char| c.is_ascii_alphabetic() || matches!(c, 'À'..='\u{24f}');
+    let mut words = text.split(|c: char| !c.is_alphabetic());
+    words.any(|word| word.contains(|c| LOOKALIKES.contains(c)) && word.contains(is_latin))
 }
 
 /// Returns true for text such as `SÃ£o JoÃ£o`: its bytes in Windows-1252 are Latin text in UTF-8.
@@ -104,6 +148,15 @@ mod tests {
             ("AÃ§aÃ\u{ad}", "Windows-1252"),
             ("VitÃ³ria â€“ Sul", "Windows-1252"),
             ("FAZENDA SÃƒO", "Windows-1252"),
+            ("São JoÃ£o", "Windows-1252"),
+            ("São João NÂº 5", "Windows-1252"),
+            ("AmanhÃ£", "Windows-1252"),
+            ("S├úo Jo├úo", "DOS"),
+            ("Paran├í", "DOS"),
+            ("S√£o Jo√£o", "Mac OS"),
+            ("N¬∫ 1", "Mac OS"),
+            ("F\u{430}zendaUm", "look like"),
+            ("Fazenda \u{39d}orte", "look like"),
             ("S\u{fffd}o Jo\u{fffd}o", "lost"),
             ("S&atilde;o", "HTML"),
             ("S&#227;o", "HTML"),
@@ -157,6 +210,14 @@ mod tests {
             "北京",
             "Ação°",
             "\u{a0}São João\u{a0}",
+            "\u{201c}IRM\u{c3}\u{201d}",
+            "\u{ab}AMANH\u{c3}\u{bb}",
+            "√ 2",
+            "Ферма",
+            "aЖb",
+            "Αγρόκτημα",
+            "kΩ 5μg",
+            "IRMÃ, SÃO",
             "Área 5m²",
             "",
         ] {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::mistaken::{is_date, is_total};
 use super::placeholder::is_placeholder;
 use super::spelling::{self, Lost};
 use super::{Column, Rejection, Slug, Source, date_order, garbled, timestamp};
@@ -109,6 +110,12 @@ impl<'a> Fields<'a> {
         let is_empty_id = is_id && !tidy.is_empty() && !tidy.contains(char::is_alphanumeric);
         if is_placeholder(&tidy) || is_empty_id {
             return Err(Rejection::Placeholder { field, found: quoted(&tidy) });
+        }
+        if is_total(field, &tidy) {
+            return Err(Rejection::Total { field, found: quoted(&tidy) });
+        }
+        if is_id && is_date(field, &tidy) {
+            return Err(Rejection::DateAsId { field, found: quoted(&tidy) });
         }
         let hidden = || Rejection::Hidden { field, found: quoted(&tidy.escape_debug().to_string()) };
         if !is_id && spelling::has_invisible(&tidy) {

@@ -15,6 +15,7 @@ mod field;
 mod garbled;
 mod id;
 mod json;
+mod mistaken;
 mod parse;
 mod placeholder;
 mod reading;

@@ -28,6 +28,10 @@ pub enum Rejection {
     Empty { field: Column },
     #[error("field {field} has a placeholder and no value: {found}")]
     Placeholder { field: Column, found: String },
+    #[error("field {field} is the label of a total, which is no reading: {found}")]
+    Total { field: Column, found: String },
+    #[error("field {field} was turned into a date by a spreadsheet: {found}; export the column as text")]
+    DateAsId { field: Column, found: String },
     #[error("field {field} has control or invisible characters: {found}")]
     Hidden { field: Column, found: String },
     #[error("field {field} appears more than once")]
@@ -78,6 +82,8 @@ impl Rejection {
             | Self::Null { field }
             | Self::Empty { field }
             | Self::Placeholder { field, .. }
+            | Self::Total { field, .. }
+            | Self::DateAsId { field, .. }
             | Self::Hidden { field, .. }
             | Self::Repeated { field }
             | Self::NotText { field, .. }

@@ -106,3 +106,67 @@ fn the_command_line_is_sound_with_and_without_a_file() {
     let config = Config::parse("lake = 'a'\noutput = 'json'\nno-progress = true", None).unwrap();
     config.apply(command, &typed).debug_assert();
 }
+
+/// Switches that change no data and switch no check off: a variable or a file may set them.
+const HARMLESS: [&str; 19] = [
+    "deep",
+    "dry-run",
+    "fanout",
+    "fsync",
+    "keep",
+    "no-journal",
+    "no-progress",
+    "quick",
+    "quiet",
+    "read-only",
+    "require-conditional-writes",
+    "resume",
+    "send-invalid",
+    "stop-at-schedule-end",
+    "verbose",
+    "verify",
+    "watch",
+    "without-bodies",
+    "zigbuild",
+];
+
+/// Parts of the names of flags that destroy, or that accept what a check rejects.
+const DANGEROUS: [&str; 11] =
+    ["allow", "any-", "delete", "destroy", "force", "insecure", "no-verify", "overwrite", "repair", "trust", "unsafe"];
+
+/// A new flag of any command is found here until it is listed in `TYPED_ONLY` or in `HARMLESS`.
+#[test]
+fn a_flag_of_any_command_that_destroys_or_switches_a_check_off_has_no_variable_and_no_key() {
+    let root = crate::cli::command();
+    let mut all = crate::cli::help::commands(&root);
+    all.push((String::new(), root.clone()));
+    let mut seen = Vec::new();
+    for (name, command) in &all {
+        for arg in command.get_arguments().filter(|arg| !["help", "version"].contains(&arg.get_id().as_str())) {
+            let Some(flag) = arg.get_long() else { continue };
+            let is_switch = !arg.get_action().takes_values();
+            let is_dangerous = DANGEROUS.iter().any(|part| flag.contains(part)) && flag != "max-repairs";
+            let must_be_typed = is_dangerous || is_switch && !HARMLESS.contains(&flag);
+            assert!(!must_be_typed || TYPED_ONLY.contains(&flag), "{name} --{flag} is in no list");
+            if !TYPED_ONLY.contains(&flag) {
+                continue;
+            }
+            seen.push(flag);
+            assert!(arg.get_env().is_none(), "{name} --{flag}");
+            let key = flag.replace('-', "_");
+            let section = name.split(' ').next().filter(|section| !section.is_empty()).unwrap_or("replay");
+            for text in [
+                format!("{key} = true"),
+                format!("{flag} = true"),
+                format!("[{section}]\n{key} = 'x'"),
+                format!("[profile.other]\n{key} = true"),
+                format!("[profile.other.{section}]\n{key} = true"),
+            ] {
+                let e = Config::parse(&text, None).unwrap_err();
+                assert!(e.contains("accepted on the command line only"), "{text}: {e}");
+            }
+        }
+    }
+    assert!(TYPED_ONLY.iter().all(|flag| seen.contains(flag)), "{seen:?}");
+    assert!(HARMLESS.iter().all(|flag| !TYPED_ONLY.contains(flag)));
+}

@@ -1,10 +1,11 @@
 //! Detection of a CSV file from its first bytes: delimiter, decimal mark, and whether it has a header.
 
-use pipeline::record::{Reading, Rejection};
+use pipeline::record::{Column, Reading, Rejection};
 
+use super::super::decimal_mark::DecimalMark;
 use super::header::{Header, column};
-use super::number::{DecimalMark, is_clear_comma, shown_mark};
-use super::{Csv, Rows, cells};
+use super::number::{is_clear_comma, shown_mark};
+use super::{Csv, NAMES_OF_A_HEADER, Rows, cells};
 use crate::herd::COLUMNS;
 
 /// Delimiters that are tried, the most probable first.
@@ -41,6 +42,9 @@ pub(in super::super) fn detect(head: &[u8], is_named_csv: bool) -> Result<Option
         let header = Header::of(&cells(first, delimiter));
         return Ok(Some(Csv { delimiter, decimal: decimal_mark(&header, &lines[1..], delimiter), header: true }));
     }
+    if let Some(why) = other_delimiter(first) {
+        return Err(why);
+    }
     let header = (1..lines.len()).find(|&at| delimiters.iter().any(|&d| known(lines[at], d) == COLUMNS.len()));
     let before = &lines[..header.unwrap_or(lines.len())];
     if let Some(csv) = without_header(before, delimiters).filter(|csv| !is_header_of_others(first, csv.delimiter)) {
@@ -58,6 +62,18 @@ pub(in super::super) fn detect(head: &[u8], is_named_csv: bool) -> Result<Option
         )),
         _ => Ok(None),
     }
+}
+
+/// Returns the reason to reject a table whose header has another delimiter, such as spaces; `None` for any other line.
+fn other_delimiter(line: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(line).ok()?;
+    let is_of_name = |c: char| c.is_alphanumeric() || c == '_';
+    let names = text.split(|c| !is_of_name(c)).filter(|name| Column::from_name(&name.to_ascii_lowercase()).is_some());
+    // JSON has the names too.
+    (!text.contains('{') && names.count() >= NAMES_OF_A_HEADER).then(|| {
+        "the delimiter of its columns is not known: write it with commas, semicolons, tabs or bars between them"
+            .to_owned()
+    })
 }
 
 /// Returns the delimiter in a first line `sep=;`, as written and read by Excel.
@@ -167,6 +183,11 @@ mod tests {
         let titled = format!("Consumo;;;\nJaneiro;;;\n{}\n{row}", header(";"));
         let why = detect(titled.as_bytes(), true).unwrap_err();
         assert!(why.contains("preceded by 2 other lines"), "{why}");
+        for delimiter in ["  ", "^", " ~ ", ":"] {
+            let why = detect(format!("{}\n{row}", header(delimiter)).as_bytes(), false).unwrap_err();
+            assert!(why.starts_with("the delimiter of its columns is not known"), "{why}");
+        }
+        assert_eq!(detect(format!("2023-01-01 {{\"{}\":1}}", header("\":1,\"")).as_bytes(), false), Ok(None));
         let others = format!("pen;breed;lot;a;b;date;c;d;e;farm\n{row}");
         for (text, named) in [(&others[..], false), ("what?\nnothing", true)] {
             let why = detect(text.as_bytes(), named).unwrap_err();

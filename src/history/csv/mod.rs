@@ -5,16 +5,19 @@
 //! | `detect.rs` | detection of delimiter, decimal mark and header |
 //! | `header.rs` | [`Header`], the columns of a file |
 //! | `cells.rs` | cells and quotes of a row |
-//! | `number.rs` | decimal points and commas |
+//! | `number.rs` | decimal points and commas of one number |
+//! | `decimals.rs` | the decimal mark of a file |
 //! | `split.rs` | rows with values in the wrong columns |
 //! | `suspect.rs` | rows that look valid and are not |
 
 use std::borrow::Cow;
 
 use super::cause::Cause;
+use super::decimal_mark::DecimalMark;
 use pipeline::record::Column;
 
 mod cells;
+mod decimals;
 mod detect;
 mod header;
 mod number;
@@ -24,11 +27,11 @@ mod suspect;
 pub(super) use cells::{Quotes, cells, quotes};
 pub(super) use detect::detect;
 pub(super) use header::column;
-pub use number::DecimalMark;
+pub(super) use number::Form;
 
+use decimals::Decimals;
 use detect::{DELIMITERS, separator};
 use header::Header;
-use number::{shown_mark, with_point, without_mark};
 use split::{CellCounts, Row};
 use suspect::{Before, is_single_quoted};
 
@@ -57,8 +60,8 @@ pub(super) struct Rows {
     /// `None` in a file of JSON lines until a header was read.
     csv: Option<Csv>,
     names: Names,
-    /// Line of the first number with the decimal mark.
-    marked: u64,
+    /// What the numbers so far show.
+    decimals: Decimals,
     /// Findings from the rows so far.
     before: Before,
     /// Numbers of cells of the rows so far.
@@ -78,13 +81,28 @@ enum Names {
 impl Rows {
     /// Returns a state for JSON lines, in which rows are only accepted after a header.
     pub(super) fn none() -> Self {
-        Self { csv: None, names: Names::None, marked: 0, before: Before::default(), counts: CellCounts::default() }
+        Self {
+            csv: None,
+            names: Names::None,
+            decimals: Decimals::default(),
+            before: Before::default(),
+            counts: CellCounts::default(),
+        }
     }
 
     /// Returns a state in which rows start at the first line.
     pub(super) fn of(csv: Csv) -> Self {
         let names = if csv.header { Names::Expected } else { Names::Known(Header::standard()) };
-        Self { csv: Some(csv), names, marked: 0, before: Before::default(), counts: CellCounts::default() }
+        Self { csv: Some(csv), names, ..Self::none() }
+    }
+
+    /// Sets the decimal mark that the user stated.
+    pub(super) fn with_decimal(mut self, stated: Option<DecimalMark>) -> Self {
+        self.decimals = Decimals::of(stated);
+        if let (Some(csv), Some(mark)) = (&mut self.csv, stated) {
+            csv.decimal = Some(mark);
+        }
+        self
     }
 
     /// Returns the format of the rows; `None` without any.
@@ -121,9 +139,10 @@ impl Rows {
         let header = Header::of(&cells(line, delimiter));
         let place = |why: String| if is_first && number == 1 { why } else { format!("line {number}: {why}") };
         header.check(line).map_err(|why| Cause::Rejected(place(why)))?;
+        self.counts.check_end().map_err(Cause::Rejected)?;
         self.names = Names::Known(header);
         (self.before, self.counts) = (Before::default(), CellCounts::default());
-        let decimal = (delimiter == b',').then_some(DecimalMark::Point);
+        let decimal = self.decimals.stated().or((delimiter == b',').then_some(DecimalMark::Point));
         self.csv.get_or_insert(Csv { delimiter, decimal, header: true });
         Ok(true)
     }
@@ -136,6 +155,14 @@ impl Rows {
         }
     }
 
+    /// Checks the rows at the end of the file.
+    ///
+    /// # Errors
+    /// Returns an error if a row or a number can be read in two ways, and no other one shows which is right.
+    pub(super) fn check_end(&self) -> Result<(), Cause> {
+        self.counts.check_end().and_then(|()| self.decimals.check_end()).map_err(Cause::Rejected)
+    }
+
     /// Returns a row as a JSON object; `None` for a row without any value. A short row lacks its last fields.
     ///
     /// A row with more cells than columns, a value in a column without a name, or broken quotes has values in the wrong
@@ -143,8 +170,8 @@ impl Rows {
     /// which the file ends (`is_last`, without a line feed) before its last column.
     ///
     /// # Errors
-    /// Returns an error if the file has numbers with decimal points and others with decimal commas, another quote
-    /// character, or rows of which a value may have been split.
+    /// Returns an error if the file has numbers with decimal points and others with decimal commas, or with another decimal
+    /// mark than the stated one, another quote character, or rows of which a value may have been split.
     pub(super) fn message(&mut self, row: &[u8], line: u64, is_last: bool) -> Result<Option<Vec<u8>>, Cause> {
         let (Names::Known(header), Some(csv)) = (&self.names, &mut self.csv) else { return Ok(None) };
         let mut cells = cells(row, csv.delimiter);
@@ -186,44 +213,12 @@ impl Rows {
             let is_number = known.column.is_some_and(|column| column.kind().is_number());
             match &defect {
                 Some(why) if at == last => push_list(&mut body, why, value, &unexpected),
-                _ if is_number => {
-                    note_mark(csv, &mut self.marked, value, line)?;
-                    push_number(&mut body, value, csv.decimal);
-                }
+                _ if is_number => push_string(&mut body, &self.decimals.read(csv, value, line)?),
                 _ => push_string(&mut body, value),
             }
         }
         body.push(b'}');
         Ok(Some(body))
-    }
-}
-
-/// Records the decimal mark of the first number that shows one. If a point was first, a comma later means that the number
-/// with the point was perhaps a grouped one.
-fn note_mark(csv: &mut Csv, marked: &mut u64, cell: &[u8], line: u64) -> Result<(), Cause> {
-    if csv.delimiter == b',' {
-        return Ok(());
-    }
-    let shown = shown_mark(cell);
-    match (csv.decimal, shown) {
-        (Some(DecimalMark::Point), Some(DecimalMark::Comma)) => Err(Cause::Rejected(format!(
-            "line {line} has a number with a comma ({}), and lines before have numbers with points{}: use one decimal mark",
-            String::from_utf8_lossy(cell.trim_ascii()),
-            if *marked > 0 { format!(" (line {marked})") } else { String::new() },
-        ))),
-        (None, Some(mark)) => {
-            (csv.decimal, *marked) = (Some(mark), line);
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn push_number(out: &mut Vec<u8>, cell: &[u8], mark: Option<DecimalMark>) {
-    let cell = without_mark(cell);
-    match mark {
-        Some(DecimalMark::Comma) => push_string(out, &with_point(cell)),
-        _ => push_string(out, cell),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{FindingCollector, FindingDay};
 use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
 use crate::reconcile::Audit;
-use crate::reconcile::finding::{Finding, Stability};
+use crate::reconcile::finding::{CopyState, Finding, Stability};
 use crate::reconcile::intact::IntactSide;
 use crate::reconcile::recheck::{Candidate, LostObject, Observation, agrees, recheck};
 use crate::reconcile::sorters::FULL;
@@ -190,21 +190,43 @@ impl FindingCollector {
         self.natural(record, Some(key))?;
         self.outcome[Counter::FromWarehouse] += u64::from(record.check_id() == IdCheck::Repaired);
         let intact = || now.row.as_ref().and_then(|row| IntactSide::of(record, row, schema));
-        let forged = forged_id(key, record).map(|finding| Finding { intact: intact(), ..finding });
+        let intact_copy = intact_copy(record, now);
+        let forged = forged_id(key, record).map(|finding| {
+            let more = intact_copy.map(|copy| format!("; {copy} has the values of the id")).unwrap_or_default();
+            let reason = finding.reason.as_ref().map(|reason| format!("{reason}{more}"));
+            Finding { intact: intact(), reason, ..finding }
+        });
         for finding in forged.into_iter().chain(record_findings(audit, key, record)) {
             self.report(finding, Some(FindingDay::of(record)))?;
         }
         for (copy, other) in &now.copies {
-            self.outcome[Counter::LakeObjects] += 1;
-            self.outcome[Counter::LakeRecords] += 1;
-            let same = if record == other { "the same values" } else { "other values" };
-            let finding = Finding::new(DriftKind::DuplicateObject, &record.id_treated_data, Some(copy.clone()));
-            self.report(finding.with_reason(format!("{same} as {key}")), Some(FindingDay::of(record)))?;
-            if let Some(forged) = forged_id(copy, other) {
-                self.report(forged, Some(FindingDay::of(other)))?;
-            }
+            self.check_copy((key, record), (copy.as_str(), other), intact_copy.is_some())?;
         }
         Ok(())
+    }
+
+    /// Checks a further object with the id of a record. `is_forged` means that the record was changed, and a copy was not.
+    fn check_copy(
+        &mut self,
+        (key, record): (&str, &Record),
+        (copy, other): (&str, &Record),
+        is_forged: bool,
+    ) -> anyhow::Result<()> {
+        self.outcome[Counter::LakeObjects] += 1;
+        self.outcome[Counter::LakeRecords] += 1;
+        let is_intact = is_forged && other.check_id() == IdCheck::Proven;
+        let state = if is_intact { CopyState::OnlyIntact } else { CopyState::Removable };
+        let why = match (record == other, is_intact) {
+            (true, _) => format!("the same values as {key}"),
+            (false, false) => format!("other values as {key}"),
+            (false, true) => format!("other values as {key}, which was changed: only the copy has those of the id"),
+        };
+        let finding = Finding::new(DriftKind::DuplicateObject, &record.id_treated_data, Some(copy.to_owned()));
+        self.report(Finding { copy: state, ..finding.with_reason(why) }, Some(FindingDay::of(record)))?;
+        match forged_id(copy, other) {
+            Some(forged) => self.report(Finding { copy: state, ..forged }, Some(FindingDay::of(other))),
+            None => Ok(()),
+        }
     }
 
     /// Checks a row without an object.
@@ -242,6 +264,13 @@ impl FindingCollector {
         };
         self.report_observed(finding.with_reason(why), now, place)
     }
+}
+
+/// Returns the key of a copy that has the values of its id, if the compared object was changed.
+fn intact_copy<'a>(record: &Record, now: &'a Observation) -> Option<&'a str> {
+    let mut copies = now.copies.iter().filter(|(_, copy)| copy.check_id() == IdCheck::Proven);
+    let first = copies.next().map(|(key, _)| key.as_str())?;
+    (record.check_id() == IdCheck::Forged).then_some(first)
 }
 
 /// Adds farm, pen, lot and times, so that a reader of the finding need not look up the id.

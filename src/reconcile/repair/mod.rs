@@ -19,11 +19,11 @@ use anyhow::Context as _;
 
 use super::action::Action;
 use super::drift::Drift;
-use super::finding::{Finding, Stability};
+use super::finding::{CopyState, Finding, Stability};
 use super::finding_file::WrittenFindings;
 use super::intact::IntactSide;
 use super::outcome::{PlannedChange, RepairCounter, RepairOutcome, Repairable};
-use super::verdict::{DriftKind, FORGED, INTACT_ROW};
+use super::verdict::{DriftKind, FORGED, FORGED_COPY, INTACT_COPY, INTACT_ROW};
 use super::{Audit, Budget};
 use crate::cancellation::CancellationToken;
 use crate::outcome::counted;
@@ -118,6 +118,8 @@ impl RepairPlan {
             },
             DriftKind::WarehouseOnly if direction.targets_lake() && self.unidentified > 0 => Err(UNIDENTIFIED_OBJECTS),
             DriftKind::WarehouseOnly if direction.targets_lake() => Ok(Action::WriteObject),
+            DriftKind::ForgedId if finding.copy == CopyState::Removable => Err(FORGED_COPY),
+            DriftKind::DuplicateObject if finding.copy == CopyState::OnlyIntact => Err(INTACT_COPY),
             kind => Err(kind.left_because()),
         }
     }

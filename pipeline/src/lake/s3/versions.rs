@@ -1,5 +1,8 @@
 //! Read-only view of a lake at a point in time: the newest version of each key at that time, unless it was deleted.
 //!
+//! Stores list times in whole seconds or in milliseconds. So that both give the same view, a point in time without a
+//! fraction is the end of its second.
+//!
 //! Versions are listed newest first within each key, over several pages. A page's token contains the position of the
 //! next page and whether the key at the break is already resolved.
 
@@ -38,7 +41,7 @@ impl AsOfLake {
     pub(super) async fn new(s3: S3, at: DateTime<Utc>) -> Result<Self, Error> {
         let kept = s3.with_retry(|_| keeps_versions(&s3)).await?;
         if kept {
-            Ok(Self { s3, at })
+            Ok(Self { s3, at: end_of_second(at) })
         } else {
             let message = "the bucket never kept versions: without versioning nothing is known of what it was";
             Err(Error::new(Reason::NoVersions, s3.address(), message))
@@ -92,6 +95,11 @@ impl AsOfLake {
         }
         Ok(page)
     }
+}
+
+/// Returns the last instant of a second, for a time without a fraction; any other time is returned unchanged.
+fn end_of_second(at: DateTime<Utc>) -> DateTime<Utc> {
+    if at.timestamp_subsec_nanos() == 0 { at + TimeDelta::nanoseconds(999_999_999) } else { at }
 }
 
 /// Returns the key at which the next page starts; `None` on the last page.
@@ -296,7 +304,7 @@ impl Lake for AsOfLake {
     }
 
     async fn as_of(&self, at: DateTime<Utc>) -> Result<Arc<dyn Lake>, Error> {
-        Ok(Arc::new(Self { at: at.min(self.at), ..self.clone() }))
+        Ok(Arc::new(Self { at: end_of_second(at).min(self.at), ..self.clone() }))
     }
 
     fn sibling(&self, name: &str) -> Arc<dyn Lake> {
@@ -307,6 +315,13 @@ impl Lake for AsOfLake {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_without_a_fraction_is_the_end_of_its_second() {
+        let at = |text: &str| end_of_second(text.parse().unwrap()).to_rfc3339();
+        assert_eq!(at("2026-03-01T12:00:00Z"), "2026-03-01T12:00:00.999999999+00:00");
+        assert_eq!(at("2026-03-01T12:00:00.25Z"), "2026-03-01T12:00:00.250+00:00");
+    }
 
     #[test]
     fn the_answer_s_own_order_decides_within_a_second() {

@@ -167,7 +167,8 @@ impl S3 for Service {
                 .min(settings.page_keys.unwrap_or(MAX_KEYS)),
         };
         let page = self.store.version_page(&input.bucket, &query).ok_or_else(no_such_bucket)?;
-        ok(listed_versions(input, page))
+        let times = Times { milliseconds: settings.listed_milliseconds, ahead: settings.clock_ahead };
+        ok(listed_versions(input, page, times))
     }
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {

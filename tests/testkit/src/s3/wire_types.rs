@@ -42,14 +42,18 @@ pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page, tim
 }
 
 /// Converts a page to the response of ListObjectVersions.
-pub(crate) fn listed_versions(input: ListObjectVersionsInput, page: versions::Page) -> ListObjectVersionsOutput {
+pub(crate) fn listed_versions(
+    input: ListObjectVersionsInput,
+    page: versions::Page,
+    times: Times,
+) -> ListObjectVersionsOutput {
     let encoded = input.encoding_type.as_ref().is_some_and(|kind| kind.as_str() == EncodingType::URL);
     let text = |text: String| if encoded { url_encode(&text) } else { text };
     let attributes = input.optional_object_attributes.as_deref().unwrap_or_default();
     let with_restore = attributes.iter().any(|it| it.as_str() == OptionalObjectAttributes::RESTORE_STATUS);
     let (mut objects, mut markers) = (Vec::new(), Vec::new());
     for Shown { key, version, is_latest } in page.versions {
-        let (key, at) = (Some(text(key)), Some(timestamp(version.at)));
+        let (key, at) = (Some(text(key)), Some(times.listed(version.at)));
         match version.object {
             Some(stored) => objects.push(ObjectVersion {
                 key,
