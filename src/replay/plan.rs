@@ -386,7 +386,7 @@ mod tests {
             size: 1,
             etag: String::new(),
             last_modified: at(seconds),
-            class: StorageClass::Standard,
+            class: StorageClass::default(),
             restored: false,
             archived: false,
             version: None,

@@ -10,7 +10,7 @@ use ruminate::herd::{Faults, Part};
 use ruminate::parts::{Month, PartName};
 use ruminate::publish::{FailIf, Rate, Speedup, Stages};
 use ruminate::reconcile::{Budget, Tolerance};
-use ruminate::topic::address::TopicAddress;
+use ruminate::topic::TopicAddress;
 use ruminate::units;
 
 use crate::engine::{Target, Verdict, check_reason, ensure, same};

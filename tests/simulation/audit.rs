@@ -54,7 +54,7 @@ pub async fn audited(audit: &Audit, stores: &Stores) -> anyhow::Result<Option<Au
         return Ok(None);
     }
     outcome.check()?;
-    Ok(Some(Audited { outcome, findings: sink.finish()? }))
+    Ok(Some(Audited { outcome, findings: sink.finish(&stores.sort)? }))
 }
 
 impl Audited {

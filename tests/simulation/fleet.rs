@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pipeline::lake::Lake;
 use pipeline::warehouse::{BulkWarehouse, TableName};
 use ruminate::fleet::{
-    AuditJob, ReplayJob, Run, RunStore, ShardSize, ShardState, ShardStores, ShardWarehouse, Source, Stores as Named,
-    merge_audit, merge_replay, plan_audit, plan_replay, run_shard,
+    AuditJob, Place, ReplayJob, Run, RunStore, ShardSize, ShardState, ShardStores, ShardWarehouse, Source,
+    Stores as Named, merge_audit, merge_replay, plan_audit, plan_replay, run_shard,
 };
 use ruminate::parts::PartsMode;
 use ruminate::progress::Progress;
@@ -84,7 +84,7 @@ impl Job<'_> {
             .operate(async |stores| {
                 let run = Run::open(self.files(&*stores.lake, folder)).await?;
                 let open = || std::future::ready(Ok(shard_stores(&stores)));
-                let number = (shard, Source::CommandLine);
+                let number = ((shard, Source::CommandLine), Place::default());
                 let report = run_shard(&run, number, open, None, &Progress::Silent, &stores.cancel).await?;
                 must!(report.differs.is_empty(), "two attempts at shard {shard} differ: {:?}", report.differs);
                 Ok((report.state != ShardState::Interrupted).then_some(()))
@@ -125,7 +125,7 @@ pub async fn audit(world: &World, shards: u32, draw: Draw) -> anyhow::Result<()>
             let (shard_stores, sink) = (shard_stores(&stores), DriftWriter::new(None)?);
             let (progress, cancel) = (&Progress::Silent, &stores.cancel);
             let (_, outcome, sink) = merge_audit(&run, settings, &shard_stores, sink, progress, cancel).await?;
-            Ok(outcome.is_whole().then_some((outcome, sink.finish()?)))
+            Ok(outcome.is_whole().then_some((outcome, sink.finish(&stores.sort)?)))
         })
         .await?;
     let stores = world.quiet();

@@ -186,7 +186,7 @@ impl Intake {
         let mut written = Vec::with_capacity(messages.len());
         let mut waiting = messages.into_iter().enumerate();
         let mut work = JoinSet::new(); // aborts unfinished writes when dropped
-        let mut outage = Outage::new(self.writes.max(MIN_OUTAGE));
+        let mut outage = Outage::<StoreFailure>::new(self.writes.max(MIN_OUTAGE));
         loop {
             while work.len() < self.writes
                 && let Some((at, message)) = waiting.next()

@@ -2,7 +2,7 @@
 
 use pipeline::warehouse::{TlsMode, WarehouseUrl, is_this_machine};
 
-use super::Entry;
+use super::ConfigValue;
 
 /// Flags whose values are addresses of servers.
 const ADDRESSES: [&str; 2] = ["warehouse", "replica"];
@@ -11,7 +11,7 @@ const ADDRESSES: [&str; 2] = ["warehouse", "replica"];
 ///
 /// # Errors
 /// Returns an error that names the key, and how to request such a mode all the same.
-pub(super) fn refuse(entry: &Entry) -> Result<(), String> {
+pub(super) fn refuse(entry: &ConfigValue) -> Result<(), String> {
     if !ADDRESSES.contains(&&*entry.flag) {
         return Ok(());
     }
