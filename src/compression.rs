@@ -96,13 +96,19 @@ impl std::str::FromStr for CompressionFormat {
 /// Returns an error if `input` cannot be read. For a truncated input, the reader returns an error after the complete
 /// data.
 pub fn open_decompressed(input: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
-    decompress(BufReader::with_capacity(ROOM, input), MaxExpansion::DEFAULT).map(|(_, input)| input)
+    let (mut input, mut head) = (input, Vec::new());
+    input.by_ref().take(HEAD).read_to_end(&mut head)?;
+    let input = BufReader::with_capacity(ROOM, io::Cursor::new(head).chain(input));
+    decompress(input, MaxExpansion::DEFAULT).map(|(_, input)| input)
 }
+
+/// First bytes that are read before the format is determined, because a pipe may deliver them one by one.
+const HEAD: u64 = 4_096;
 
 /// Size of the buffers before and after decompression, in bytes.
 const ROOM: usize = 1 << 16;
 
-/// Returns the compression format of `input` by its first bytes, and a reader of the decompressed content.
+/// Returns the compression format of `input` by the first bytes that it has buffered, and a reader of the decompressed content.
 ///
 /// # Errors
 ///

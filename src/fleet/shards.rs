@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compact::FarmMonth;
 use crate::job_range::{DayLimits, IdLimits, JobRange};
+use crate::outcome::read_back;
 
 /// Shard of a run: its range, and its size when the run was planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,10 +97,8 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Vec<Shard>> {
         .lines()
         .enumerate()
         .map(|(at, line)| {
-            let shard: Shard = serde_json::from_str(line).with_context(|| format!("line {} is not a shard", at + 1))?;
             // A field that this version does not know could change what the shard covers.
-            ensure!(serde_json::to_string(&shard)? == line, "line {} was not written by this version", at + 1);
-            Ok(shard)
+            read_back(line.as_bytes()).with_context(|| format!("line {} is not a shard of this version", at + 1))
         })
         .collect::<anyhow::Result<_>>()?;
     ensure!(!shards.is_empty(), "it contains no shard");
@@ -173,7 +172,7 @@ mod tests {
             (last.to_owned(), "line 1"),
             (format!("{first}\n{first}\n{last}"), "line 2"),
             (lines.replace("2023-01-02", "2023-01-0"), "line 1 is not a shard"),
-            (lines.replacen("\"objects\"", "\"only\":[],\"objects\"", 1), "line 1 was not written by this version"),
+            (lines.replacen("\"objects\"", "\"only\":[],\"objects\"", 1), "has the field \"only\""),
             (lines.replacen("2023-01-02", "2023-01-03", 1), "line 2"),
             (lines.replace("\"strays\":true", "\"strays\":false"), "line 1"),
             (lines.replacen("\"until\":null", "\"until\":\"01856aa0-c800-8000-8000-000000000001\"", 1), "the rest"),

@@ -58,7 +58,8 @@ fn is_name_in_brackets(text: &[u8]) -> bool {
     let Some(end) = memchr::memchr(b']', text) else { return false };
     let name = String::from_utf8_lossy(&text[1..end]);
     name.trim_start().starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && !name.contains([',', ';', '\t', '|', '"', '{', '[', '\n', '\r'])
+        && !name.contains(['"', '{', '[', '\n', '\r'])
+        && !name.bytes().any(|byte| csv::DELIMITERS.contains(&byte))
 }
 
 /// Returns the reason to reject a file whose readings are in a list of an object.

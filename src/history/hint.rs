@@ -22,7 +22,9 @@ const WITHOUT_TYPES: &str = r#"map_values(if type == "object" then .[] else . en
 /// Returns a hint for an invalid message; `None` if nothing is known about its form.
 pub(super) fn of(message: &[u8], why: &Rejection) -> Option<String> {
     match why {
-        Rejection::NotTime { found, .. } if !found.starts_with('{') => date_forms::advice(found).map(str::to_owned),
+        Rejection::NotTime { found, .. } | Rejection::TimeOutOfRange { found, .. } if !found.starts_with('{') => {
+            date_forms::advice(found).map(str::to_owned)
+        }
         Rejection::Missing { field } => {
             let value: Value = serde_json::from_slice(message).ok()?;
             let other = |name: &&String| column(name.as_bytes()) == Some(*field);

@@ -106,7 +106,11 @@ impl<R: BufRead> Messages<R> {
             },
         };
         // What was read of a damaged file must not be stored if it can be read in two ways.
-        Some(line.map_err(|e| self.unresolved().unwrap_or(e)).and_then(|line| self.message(line)))
+        let cause = |e| match e {
+            Cause::Rejected(_) => e,
+            e => self.unresolved().unwrap_or(e),
+        };
+        Some(line.map_err(cause).and_then(|line| self.message(line)))
     }
 
     /// Returns what is wrong with a file that was read to its end.

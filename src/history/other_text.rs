@@ -112,10 +112,12 @@ fn is_in_place(letters: &[char], at: usize) -> bool {
     let lower = |at: usize| letters.get(at).and_then(|c| c.to_lowercase().next());
     let (before, next) = (at.checked_sub(1).and_then(lower), lower(at + 1));
     let is_upper = letters[at].is_uppercase();
+    let is_after_capitals = at >= 2 && letters[at - 2..at].iter().all(|c| c.is_uppercase());
     let is_case = match (at.checked_sub(1).map(|at| letters[at]), letters.get(at + 1)) {
         (Some(before), Some(next)) if is_upper => before.is_uppercase() && next.is_uppercase(),
         (Some(before), None) if is_upper => before.is_uppercase(),
-        (None, _) if is_upper => false, // Ö is a letter too
+        (None, _) if is_upper => false,  // Ö is a letter too
+        _ if is_after_capitals => false, // `JOSâ`
         (_, next) => next.is_none_or(|next| next.is_lowercase()),
     };
     let is_letter = match lower(at) {

@@ -14,9 +14,10 @@ fn row() -> impl Strategy<Value = Vec<String>> {
     let weight = || (0_u32..900_000).prop_map(|grams| format!("{}.{:03}", grams / 1_000, grams % 1_000));
     let day =
         (2000_u32..2030, 1_u32..13, 1_u32..29).prop_map(|(year, month, day)| format!("{year}-{month:02}-{day:02}"));
-    // More than one word, because "Na" or "None" alone would be a placeholder.
-    let farm =
-        "(Fazenda|Sítio|Água) [A-ZÀ-Ö][a-zà-öø-ÿ]{1,8}( [A-ZÀ-Ö][a-zà-öø-ÿ]{1,8}|, [A-Z]{2}| \"[A-Z]\"|; x){0,2}";
+    // More than one word, because "Na" or "None" alone would be a placeholder. Letters of names in Brazil, with `ç` only where
+    // they have it, because text with others may be that of DOS or Mac OS.
+    let farm = "(Fazenda|Sítio|Água|Conceição|FORÇA) [A-ZÁÂÉÍÓÚ][a-zàáâãéêíóôõúü]{1,8}( [A-ZÁÂÉÍÓÚ][a-zàáâãéêíóôõúü]{1,8}|, \
+                [A-Z]{2}| \"[A-Z]\"|; x){0,2}";
     (id(), id(), id(), weight(), weight(), day, 0_u32..100, 0_u32..300, weight(), farm).prop_map(
         |(pen, breed, lot, entry, mean, day, head, days, intake, farm)| {
             vec![pen, breed, lot, entry, mean, day, head.to_string(), days.to_string(), intake, farm]

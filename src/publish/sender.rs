@@ -311,7 +311,10 @@ mod tests {
         }
         let last = deliver(true).await;
         assert_eq!(outcomes(&last), [(0, "dead", 3)], "its own messages are dead letters, as those before");
-        assert_eq!(last.fatal.as_deref(), Some("topic memory failed in all attempts of every batch: as planned"));
+        assert_eq!(
+            last.fatal.as_deref(),
+            Some("topic memory failed in all attempts of every batch: Planned: as planned")
+        );
     }
 
     #[tokio::test]

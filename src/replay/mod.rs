@@ -51,6 +51,7 @@ mod matching;
 mod order;
 mod outcome;
 mod plan;
+mod planned_objects;
 mod policy;
 mod preview;
 mod reader;

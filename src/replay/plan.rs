@@ -1,23 +1,19 @@
 //! Plan of a replay: the partitions to read, the span, and the cutoff.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::journal_entries::RunHeader;
 use super::outcome::{Outcome, ReplayOptions};
+use super::planned_objects::{CatchUpRound, OVERLAP, PlannedObjects};
 use super::policy::Policy;
 use super::selection::RecordFilter;
 use crate::job_range::JobRange;
 use crate::parts::{Parts, PartsMode, PartsStats};
-use crate::reader::{Age, Cutoff, Empty, ObjectSelection, ReadSettings, Reader, why_empty};
+use crate::reader::{Cutoff, Empty, ObjectSelection, ReadSettings, Reader, why_empty};
 use pipeline::lake::{self, Lake, ObjectMeta, Partition, PartitionScan, ReadHints, Span, Strays, scan_partitions};
 use pipeline::warehouse::BulkWarehouse;
-
-/// Age at a run's cutoff of objects that the next catch-up run reads again. Store times have whole seconds, and clocks
-/// differ.
-const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
 /// Source of a replay: the lake, the span, and individually selected objects.
 #[derive(Debug, Clone)]
@@ -83,61 +79,6 @@ pub struct ReplayShard {
     pub cutoff: DateTime<Utc>,
     /// Name for the journal.
     pub name: String,
-}
-
-/// Objects close to the cutoff that were read, by the store's time and key.
-type LoadedObjects = BTreeSet<(DateTime<Utc>, String)>;
-
-/// Position of a run among several that read every object once: each leaves objects newer than its cutoff to the next.
-#[derive(Debug, Clone, Default)]
-struct CatchUpRound {
-    taken: Arc<Mutex<LoadedObjects>>,
-    /// True if no run follows.
-    last: bool,
-}
-
-/// Selects the listed objects that are in a plan.
-#[derive(Debug, Clone)]
-struct PlannedObjects {
-    only: Option<Arc<ObjectSelection>>,
-    since: Option<DateTime<Utc>>,
-    cutoff: Cutoff,
-    round: Option<CatchUpRound>,
-    range: Option<Arc<JobRange>>,
-}
-
-impl PlannedObjects {
-    fn has(&self, object: &ObjectMeta) -> bool {
-        self.range.as_ref().is_none_or(|range| range.has_object(&object.key))
-            && self.only.as_ref().is_none_or(|only| only.contains(&object.key))
-            && self.since.is_none_or(|since| object.last_modified >= since)
-    }
-
-    /// Returns true if the plan includes that object and this run reads it; remembers objects close to the cutoff.
-    fn takes(&self, object: &ObjectMeta) -> bool {
-        self.has(object) && self.round.as_ref().is_none_or(|round| round.takes(object, self.cutoff))
-    }
-}
-
-impl CatchUpRound {
-    fn takes(&self, object: &ObjectMeta, cutoff: Cutoff) -> bool {
-        if cutoff.age(object.last_modified) == Age::After && !self.last {
-            return false;
-        }
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if object.last_modified >= cutoff.instant() - OVERLAP {
-            return taken.insert((object.last_modified, object.key.clone()));
-        }
-        // It was close to the cutoff of an earlier round, and may have been read by it.
-        taken.is_empty() || !taken.contains(&(object.last_modified, object.key.clone()))
-    }
-
-    /// Returns the next round, which reads nothing older than `since`.
-    fn next(&self, since: DateTime<Utc>, last: bool) -> Self {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        *taken = taken.split_off(&(since, String::new()));
-        Self { taken: Arc::clone(&self.taken), last }
-    }
 }
 
 /// Returns the error for a past state that is in the future, such as one with a mistyped year.
@@ -369,39 +310,5 @@ impl Plan {
     /// Returns true if the plan includes that object.
     pub(super) fn has(&self, object: &ObjectMeta) -> bool {
         self.planned_objects().has(object)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use pipeline::lake::StorageClass;
-
-    #[test]
-    fn an_object_is_read_by_one_round_however_long_the_rounds_take() {
-        let start = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        let at = |seconds: i64| start + TimeDelta::seconds(seconds);
-        let object = |seconds: i64| ObjectMeta {
-            key: format!("{seconds}"),
-            size: 1,
-            etag: String::new(),
-            last_modified: at(seconds),
-            class: StorageClass::default(),
-            restored: false,
-            archived: false,
-            version: None,
-        };
-        let (mut round, mut taken) = (CatchUpRound::default(), Vec::new());
-        let mut since = None;
-        // Rounds that start 25 s apart, so that an object is close to the cutoffs of several.
-        for (number, cutoff) in [0, 25, 50, 75].into_iter().enumerate() {
-            let planned =
-                PlannedObjects { only: None, since, cutoff: Cutoff::at(at(cutoff)), round: Some(round), range: None };
-            taken.extend((-200..=cutoff).filter(|seconds| planned.takes(&object(*seconds))));
-            since = Some(at(cutoff) - OVERLAP);
-            round = planned.round.unwrap().next(at(cutoff) - OVERLAP, number == 2);
-        }
-        taken.sort_unstable();
-        assert_eq!(taken, (-200..=75).collect::<Vec<_>>());
     }
 }

@@ -3,8 +3,8 @@
 //! # Adding a service
 //!
 //! 1. A folder here, such as `sqs/`, with its implementation of [`Topic`] and its [`Terms`].
-//! 2. In this file its `pub mod` and its variant of [`TopicAddress`] with the same name; the compiler names the matches, and
-//!    [`TopicAddress::FORMS`] is in the help of all commands. What is no other address is parsed as [`SnsArn`], whose errors
+//! 2. In this file its `pub mod` and its variant of [`TopicAddress`] with the same name; the compiler names the matches except
+//!    that of `FromStr`, and [`TopicAddress::FORMS`] is in the help of all commands. What is no other address is parsed as [`SnsArn`], whose errors
 //!    name the accepted forms.
 //! 3. Its arm in `open_service` (`src/cli/topic.rs`). `SNS_TOPIC_ARN` there is the default of `--topic`, any address.
 

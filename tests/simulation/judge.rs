@@ -125,10 +125,11 @@ impl Object {
 
 /// Returns true if a repair wrote the values, and nobody has changed them since.
 fn is_repaired(body: &Bytes) -> bool {
-    let mark =
-        serde_json::from_slice::<Json>(body).ok().and_then(|json| json["repaired_id"].as_str().map(str::to_owned));
-    let own = Reading::parse(body).ok().map(|reading| reading_id(&reading).to_string());
-    mark.is_some() && mark == own
+    let Ok(Json::Object(mut object)) = serde_json::from_slice(body) else { return false };
+    // A message may not have the id of other values.
+    object.remove("id_treated_data");
+    let Some(Json::String(mark)) = object.remove("repaired_id") else { return false };
+    Reading::parse(Json::Object(object).to_string().as_bytes()).is_ok_and(|own| reading_id(&own).to_string() == mark)
 }
 
 /// Returns the id in the name of an object.

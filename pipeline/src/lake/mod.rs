@@ -8,8 +8,8 @@
 //!
 //! 1. A folder here with its implementation of [`Lake`]. Methods with a default body are correct but slow for a remote store:
 //!    implement them too. It passes `testkit::conformance::lake`. A client library is a cargo feature, which the Lambda lacks.
-//! 2. In this file its `pub mod` and its variant of [`LakeUrl`] with the same name; the compiler names the matches, and
-//!    [`LakeUrl::FORMS`] is in the help of all commands.
+//! 2. In this file its `pub mod` and its variant of [`LakeUrl`] with the same name; the compiler names the matches except that of
+//!    `FromStr`, and [`LakeUrl::FORMS`] is in the help of all commands. Its address is parsed in its own folder.
 //! 3. Its arm in the toolkit's `open_lake` (`src/cli/flags.rs`), which chooses the back end.
 //!
 //! If its storage classes have other names, [`StorageClass`] knows which of them are archives; prices of requests are those of

@@ -115,8 +115,11 @@ pub fn digits(text: &str) -> Option<NaiveDateTime> {
     date.and_hms_nano_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, nanos)
 }
 
-/// Parses a number of at most 9 digits.
+/// Parses a number of at most 9 digits, all of which fit.
 fn decimal(digits: &[u8]) -> Option<u32> {
+    if digits.len() > 9 {
+        return None;
+    }
     digits.iter().try_fold(0, |sum, &b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
 }
 

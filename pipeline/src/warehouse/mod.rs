@@ -11,8 +11,9 @@
 //!    `schema::steps!` turns into the steps of `init`. It describes the columns of a table by the type names of `schema.rs`,
 //!    and orders ids byte by byte (collation), which the audit checks. It passes `testkit::conformance::warehouse`; a server for its
 //!    tests goes into `testkit::servers`. A client library is a cargo feature, which the Lambda lacks.
-//! 2. In this file its `pub mod` and its variant of [`WarehouseUrl`] with the same name; the compiler names the matches, and
-//!    [`WarehouseUrl::FORMS`] is in the help of all commands.
+//! 2. In this file its `pub mod` and its variant of [`WarehouseUrl`] with the same name; the compiler names the matches except
+//!    that of `FromStr`, and [`WarehouseUrl::FORMS`] is in the help of all commands. `url.rs` parses MySQL's addresses; another
+//!    form is parsed in its own folder.
 //! 3. Its arms in the toolkit's `open_url` and `open_to_init` (`src/cli/flags.rs`).
 //!
 //! `LoadMethod` (`bulk.rs`) has the methods of all back ends: a new one is a variant, and an arm of `LoadMethodArg`
@@ -94,6 +95,19 @@ impl WarehouseUrl {
                     return url::shown(&url); // a URL with a host always can
                 }
                 url.to_string()
+            }
+        }
+    }
+
+    /// Returns the TLS mode that the address requests, if it does not verify the certificate of a server on another machine.
+    pub fn unverified_tls(&self) -> Option<TlsMode> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::MySql(url) => {
+                let (_, mode) = url.query_pairs().find(|(name, _)| name == "ssl-mode")?;
+                let mode: TlsMode = mode.parse().ok()?;
+                let is_verified = mode >= TlsMode::VerifyCa || url.host_str().is_some_and(is_this_machine);
+                (!is_verified).then_some(mode)
             }
         }
     }
@@ -186,7 +200,7 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// Returns the warehouse's address with its table, without secrets.
     fn address(&self) -> String;
 
-    /// Creates the missing parts of the schema and returns one line per created part. Never alters an existing table.
+    /// Creates the missing parts of the schema and returns one line per created part. Never alters an existing column.
     ///
     /// # Errors
     /// Returns an error if the server cannot be reached or rejects a statement.

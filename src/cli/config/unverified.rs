@@ -1,6 +1,6 @@
 //! Addresses in a config file that was found, and not named: they may not switch off the verification of TLS.
 
-use pipeline::warehouse::{TlsMode, WarehouseUrl, is_this_machine};
+use pipeline::warehouse::{TlsMode, WarehouseUrl};
 
 use super::ConfigValue;
 
@@ -28,11 +28,7 @@ pub(super) fn refuse(entry: &ConfigValue) -> Result<(), String> {
 /// Returns the mode of an address if it does not verify the certificate of another machine.
 fn unverified(address: &str) -> Option<TlsMode> {
     // An invalid address is reported as the value of its flag.
-    let Ok(WarehouseUrl::MySql(url)) = address.parse() else { return None };
-    let (_, mode) = url.query_pairs().find(|(name, _)| name == "ssl-mode")?;
-    let mode: TlsMode = mode.parse().ok()?;
-    let is_verified = mode >= TlsMode::VerifyCa || url.host_str().is_some_and(is_this_machine);
-    (!is_verified).then_some(mode)
+    address.parse::<WarehouseUrl>().ok()?.unverified_tls()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{Csv, NAMES_OF_A_HEADER, Rows, cells};
 use crate::herd::COLUMNS;
 
 /// Delimiters that are tried, the most probable first.
-pub(super) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+pub(in crate::history) const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
 /// Lines that are tried as readings of a file without a header.
 const TRIED: usize = 20;

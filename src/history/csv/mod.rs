@@ -30,7 +30,8 @@ pub(super) use header::column;
 pub(super) use number::Form;
 
 use decimals::Decimals;
-use detect::{DELIMITERS, separator};
+pub(super) use detect::DELIMITERS;
+use detect::separator;
 use header::Header;
 use split::{CellCounts, Row};
 use suspect::{Before, is_single_quoted};

@@ -9,6 +9,9 @@ use crate::topic::{EntryError, NO_ANSWER, is_throttling};
 use pipeline::aws::xml::text;
 use pipeline::error::Kind;
 
+/// Code of a rejection without one.
+const NO_CODE: &str = "NoCode";
+
 type Answer = Result<(), EntryError>;
 
 /// Result of an entry in the response.
@@ -65,7 +68,7 @@ impl Member<'_> {
         Err(EntryError {
             kind: if permanent { Kind::Permanent } else { Kind::Transient },
             message: self.message.unwrap_or("no reason given".into()).into_owned(),
-            code: self.code.into_owned(),
+            code: if self.code.trim().is_empty() { NO_CODE.into() } else { self.code.into_owned() },
         })
     }
 }

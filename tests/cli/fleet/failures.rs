@@ -83,17 +83,16 @@ fn a_shard_that_cannot_run_leaves_its_error_for_the_merge() {
 }
 
 #[test]
-fn a_store_that_cannot_be_reached_is_recorded_without_its_password() {
+fn the_record_of_an_error_has_no_password() {
     let scene = stores(Lake::New, (1, 4, 6));
     plan(&scene, "replay", "run", 2, &[]);
-    let away = ["--warehouse", "mysql://root:topsecret@127.0.0.1:9/fazendas", "--connect-timeout", "1s"];
-    let ran = scene.run(&[&["shard", "run", "--shard", "1"], &away[..]].concat());
-    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    let other = ["--warehouse", "mysql://root:topsecret@127.0.0.1:9/fazendas", "--connect-timeout", "1s"];
+    let ran = scene.run(&[&["shard", "run", "--shard", "1"], &other[..]].concat());
+    assert_eq!(ran.code, Some(2), "{ran:#?}");
     let found = missing(&scene);
     let error = &found[1]["last_error"];
-    assert_eq!((&error["exit"], &found[1]["attempts"]), (&3.into(), &1.into()), "{found:#?}");
-    let text = error["error"].as_str().unwrap();
-    assert!(text.contains("127.0.0.1:9") && text.ends_with(": run it again"), "{text}");
+    assert_eq!((&error["exit"], &found[1]["attempts"]), (&2.into(), &1.into()), "{found:#?}");
+    assert!(error["error"].as_str().unwrap().contains("127.0.0.1:9"), "{error}");
     assert!(!contains(&scene.path("run"), "topsecret"));
     // A record that was damaged, or is of another run, is not shown, and does no harm.
     let folder = scene.path("run/shards/000001");
@@ -107,6 +106,17 @@ fn a_store_that_cannot_be_reached_is_recorded_without_its_password() {
         fs::write(&record, changed).unwrap();
         assert_eq!((&missing(&scene)[1]["last_error"], &missing(&scene)[1]["attempts"]), (&Value::Null, &1.into()));
     }
+}
+
+#[test]
+fn a_lake_that_cannot_be_reached_is_recorded() {
+    let (s3, scene, _) = slow();
+    drop(s3);
+    let ran = scene.run(&["shard", "run", "--shard", "1"]);
+    assert_eq!(ran.code, Some(3), "{ran:#?}");
+    let error = &missing(&scene)[1]["last_error"];
+    assert_eq!(error["exit"], 3, "{error}");
+    assert!(error["error"].as_str().unwrap().ends_with(": run it again"), "{error}");
 }
 
 /// A lake in a bucket that is slow enough to interrupt a shard, and an audit of it in two shards.

@@ -34,8 +34,8 @@ const PIECES: [&str; 24] = [
     "x",
 ];
 
-/// Numbers at the limits of FLOAT.
-const WEIGHTS: [f32; 8] = [0.0, -0.0, 1e-45, f32::MIN_POSITIVE, 16_777_217.0, f32::MAX, f32::MIN, 374.914];
+/// Numbers at the limits of FLOAT. Without -0, which equals 0 and is stored as 0 by MariaDB.
+const WEIGHTS: [f32; 7] = [0.0, 1e-45, f32::MIN_POSITIVE, 16_777_217.0, f32::MAX, f32::MIN, 374.914];
 
 /// Returns rows in the order of their ids.
 pub fn rows(count: u128) -> Vec<Row> {

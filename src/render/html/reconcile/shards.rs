@@ -111,7 +111,7 @@ mod tests {
             "aws batch&lt;b&gt;",
             "3 shards of 60.00 s in total, the longest 30.00 s, and a merge of ",
             "Merging again uses the outcomes of the same shards",
-            "the lake's clock when the audit was planned",
+            "clock when the audit was planned",
             "Merge started",
             "href=\"#shards\"",
         ] {
