@@ -41,7 +41,7 @@ pub(super) struct Messages<R> {
 
 /// Reader for the layout of a file.
 enum Body<R> {
-    Lines(Lines<R>, Rows),
+    Lines(Lines<R>, Box<Rows>),
     Objects(Objects<R>),
 }
 
@@ -49,9 +49,11 @@ impl<R: BufRead> Messages<R> {
     pub(super) fn new(file: Arc<str>, input: R, layout: Layout, settings: InputSettings) -> Self {
         let decoder = LineDecoder::new(settings.encoding);
         let body = match layout {
-            Layout::Lines => Body::Lines(Lines::new(input, decoder), Rows::none().with_decimal(settings.decimal_mark)),
+            Layout::Lines => {
+                Body::Lines(Lines::new(input, decoder), Box::new(Rows::none().with_decimal(settings.decimal_mark)))
+            }
             Layout::Csv(csv) => {
-                Body::Lines(Lines::new(input, decoder), Rows::of(csv).with_decimal(settings.decimal_mark))
+                Body::Lines(Lines::new(input, decoder), Box::new(Rows::of(csv).with_decimal(settings.decimal_mark)))
             }
             Layout::Objects => Body::Objects(Objects::new(input, decoder)),
         };

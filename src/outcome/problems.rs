@@ -173,7 +173,7 @@ mod tests {
         for (count, kinds) in [(900, 4), (3_000, 4), (3_000, 1), (1_100, 3)] {
             let add = |problems: &mut Problems, n: u32| {
                 // Half of them are of one kind.
-                let kind = KINDS[if n % 2 == 0 { 2 % kinds } else { n as usize % kinds }];
+                let kind = KINDS[if n.is_multiple_of(2) { 2 % kinds } else { n as usize % kinds }];
                 problems.add(kind, format!("{n:04}"), "why");
             };
             let ordered = || {

@@ -112,7 +112,7 @@ impl<'a> ChangeReader<'a> {
     ///
     /// # Errors
     /// Returns an error if the file cannot be read, or has changed since it was opened.
-    pub fn next(&mut self) -> io::Result<Option<Vec<Change>>> {
+    pub fn next_chunk(&mut self) -> io::Result<Option<Vec<Change>>> {
         let Some(end) = self.marks.pop() else { return Ok(None) };
         let Some(&begin) = self.marks.last() else { return Ok(None) };
         self.file.seek(SeekFrom::Start(begin))?;

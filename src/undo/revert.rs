@@ -103,7 +103,7 @@ impl Reverter<'_> {
         about: impl Fn() -> String,
         cancel: &CancellationToken,
     ) -> anyhow::Result<Reverted> {
-        while let Some(piece) = changes.next().with_context(&about)? {
+        while let Some(piece) = changes.next_chunk().with_context(&about)? {
             let (mut rows, mut objects) = (Vec::new(), Vec::new());
             for change in piece {
                 match change {

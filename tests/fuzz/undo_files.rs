@@ -78,7 +78,7 @@ fn corpus_of(schema: &TableSchema, path: &Path) -> Vec<Vec<u8>> {
 fn read(path: &Path, schema: &TableSchema) -> Result<Vec<Change>, String> {
     let mut reader = ChangeReader::open(path, TABLE, Some(LAKE.into()), schema).map_err(|e| e.to_string())?;
     let mut changes = Vec::new();
-    while let Some(piece) = reader.next().map_err(|e| format!("after it was checked: {e}"))? {
+    while let Some(piece) = reader.next_chunk().map_err(|e| format!("after it was checked: {e}"))? {
         changes.extend(piece);
     }
     if reader.count() != changes.len() as u64 {

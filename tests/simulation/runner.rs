@@ -62,7 +62,7 @@ struct Runner {
 /// Result of a command that is checked after it.
 enum Done {
     Nothing,
-    Replayed(Replayed),
+    Replayed(Box<Replayed>),
     Repaired(Box<reconcile::Outcome>),
     Compacted(Box<compact::Outcome>),
 }
@@ -132,7 +132,9 @@ impl Runner {
             }
             Command::Replay { options, .. } => {
                 let undo = options.overwrites.then_some(&*undo);
-                return load::replay(world, *options, unreadable, undo).await.map(Done::Replayed);
+                return load::replay(world, *options, unreadable, undo)
+                    .await
+                    .map(|replayed| Done::Replayed(Box::new(replayed)));
             }
             Command::Swap { options, max_missing } => {
                 let swapped = load::swap(world, *options, *max_missing).await?;
@@ -148,7 +150,7 @@ impl Runner {
             Command::AuditInShards(shards) => fleet::audit(world, *shards, draw).await?,
             Command::ReplayInShards(shards) => {
                 let outcome = fleet::replay(world, *shards, draw).await?;
-                return Ok(Done::Replayed(Replayed { outcome, sessions: 2 }));
+                return Ok(Done::Replayed(Box::new(Replayed { outcome, sessions: 2 })));
             }
             Command::Damage(_) | Command::Jump(_) => {}
         }

@@ -91,7 +91,8 @@ async fn floats_keep_their_bits(server: Server) {
     database.drop().await;
 }
 
-/// Random rows with hostile texts and numbers: LOAD DATA and INSERT store exactly what was sent.
+/// Random rows with hostile texts and numbers: LOAD DATA and INSERT store exactly what was sent. What LOAD DATA would store with a
+/// warning is inserted.
 async fn hostile_rows(server: Server) {
     let Some(database) = Database::new(server).await else { return };
     let (warehouse, schema) = ready(&database.url()).await;
@@ -100,7 +101,6 @@ async fn hostile_rows(server: Server) {
         let warehouse = warehouse.clone().with_load_method(Some(method));
         let change = ChangeSet { insert: &rows, ..ChangeSet::default() };
         assert_eq!(warehouse.apply(&change, &schema).await.unwrap(), InsertResult::Inserted);
-        assert_eq!(rollbacks(&database).await, 0, "{method}: nothing is done twice");
         let stored = warehouse.range("0", "z", 10_000, &schema).await.unwrap();
         assert_eq!(stored.len(), rows.len(), "{method}");
         for (sent, stored) in rows.iter().zip(&stored) {

@@ -93,6 +93,7 @@ mod tests {
     #[test]
     fn a_merged_audit_has_a_strip_of_its_shards_and_a_single_one_none() {
         let mut outcome = clean();
+        outcome.run.started_at = DateTime::from_timestamp(1_700_000_100, 0);
         let single = render(&outcome).unwrap();
         assert!(!single.contains("id=\"shards\"") && single.contains("Another run over the same stores gives"));
         let shard = |n: u64| ShardRun {
