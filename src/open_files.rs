@@ -5,7 +5,7 @@
 /// Limit that is sufficient for every concurrency. macOS accepts no more than this.
 const ENOUGH: u64 = 10_240;
 
-/// Files that a command may need besides its concurrent requests: connections to the warehouse, files for sorting, caches,
+/// Files that a command may need in addition to its concurrent requests: connections to the warehouse, files for sorting, caches,
 /// outputs.
 const OTHER_FILES: usize = 96;
 

@@ -1,4 +1,4 @@
-//! Detects that a service fails for everybody, from failures in a row: what was not begun then fails at once. Otherwise
+//! Detects that a service fails for all requests, from failures in a row: what was not begun then fails at once. Otherwise
 //! each of a million messages would wait for its own retries.
 
 /// Failures of concurrent work on one service, each after all its attempts.

@@ -115,7 +115,7 @@ impl BatchSender {
         delivered
     }
 
-    /// Ends the run if so many batches in a row have failed that every further one would.
+    /// Ends the run if as many batches in a row have failed as are sent at once.
     fn notice_outage(&self, delivered: &mut BatchDelivery) {
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         match delivered.outage() {

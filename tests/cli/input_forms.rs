@@ -27,7 +27,7 @@ fn a_comma_file_of_which_every_row_is_split_is_rejected_once_and_never_shifted()
     let grouped = |pen| row(pen).replace(",51,", ",1,051,");
     rejected("x.csv", csv(&header, (0..500).map(grouped)), &[], &why);
     // Two further columns, and only a part of the numbers has a fraction.
-    let some = |pen: u32| if pen % 2 == 0 { split(pen) + ",x" } else { row(pen) + ",x,y" };
+    let some = |pen: u32| if pen.is_multiple_of(2) { split(pen) + ",x" } else { row(pen) + ",x,y" };
     let scene = scene();
     std::fs::write(scene.path("x.csv"), csv(&format!("{HEADER},a,b"), (1..9).map(some))).unwrap();
     let ran = scene.run(&["backfill", "x.csv"]);

@@ -209,7 +209,7 @@ fn nest(bytes: &mut Vec<u8>, rng: &mut Rng) {
 }
 
 fn closing(at: usize, c: char) -> char {
-    if at % 2 == 0 { "[]{}()<>".chars().nth(at + 1).unwrap_or(c) } else { c }
+    if at.is_multiple_of(2) { "[]{}()<>".chars().nth(at + 1).unwrap_or(c) } else { c }
 }
 
 /// Inserts one byte many times.

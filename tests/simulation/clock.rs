@@ -33,9 +33,9 @@ impl Clock {
     }
 }
 
-/// Real time between two looks at a history.
+/// Real time between two checks of a history.
 const LOOK: Duration = Duration::from_millis(2);
-/// Simulated time that passes at a look at which no store was called.
+/// Simulated time that passes at a check during which no store was called.
 const STEP: Duration = Duration::from_millis(200);
 /// Number of looks without a call after which a history is stuck.
 const STUCK: u32 = 10_000;

@@ -1,4 +1,4 @@
-//! Damage to both stores by someone else.
+//! Damage to both stores by another process.
 
 use pipeline::record::Column;
 use pipeline::record::row::{Row, Value};

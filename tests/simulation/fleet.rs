@@ -14,9 +14,9 @@ use ruminate::reconcile::{AuditOptions, Drift, DriftWriter, Outcome, WrittenFind
 use ruminate::replay;
 use serde_json::Value as Json;
 
-use crate::audit::{audit_of, audited};
 use crate::must;
 use crate::random::Draw;
+use crate::reconcile::{audit_of, audited};
 use crate::world::{Stores, World};
 
 /// A planned job: its files are next to the lake.

@@ -4,13 +4,13 @@ use std::fmt;
 
 use ruminate::reconcile::{RepairTarget, Trust};
 
-use crate::audit::RepairOptions;
 use crate::lake::StoreKind;
 use crate::load::ReplayOptions;
 use crate::random::Draw;
 use crate::readings::{Message, READINGS};
+use crate::reconcile::RepairOptions;
 
-/// Damage by someone else to the object or row of a reading.
+/// Damage by another process to the object or row of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
     RowDeleted,

@@ -123,7 +123,7 @@ impl Object {
     }
 }
 
-/// Returns true if a repair wrote the values, and nobody has changed them since.
+/// Returns true if a repair wrote the values, and they are unchanged since.
 fn is_repaired(body: &Bytes) -> bool {
     let Ok(Json::Object(mut object)) = serde_json::from_slice(body) else { return false };
     // A message may not have the id of other values.

@@ -115,7 +115,7 @@ fn check_sums(outcome: &Outcome) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Checks the table after a replay of a lake that nobody else changed.
+/// Checks the table after a replay of a lake that no other process changed.
 pub fn check_replayed(
     model: &Model,
     (before, after): (&Content, &Content),

@@ -7,7 +7,7 @@
 //! | `runner` | Runs a history step by step, and checks the model after each |
 //! | `model` | What must be in the stores: simple sets of what was delivered and damaged |
 //! | `judge` | What an audit must find, computed from the content of both stores |
-//! | `ingest`, `load`, `audit`, `snapshots`, `fleet`, `damage` | The steps, and the checks of their results |
+//! | `ingest`, `load`, `reconcile`, `snapshots`, `fleet`, `damage` | The steps, and the checks of their results |
 //! | `faults` | The schedule of faults: which call fails, and how |
 //! | `lake`, `warehouse` | Stores that consult the schedule at each call |
 //! | `world`, `clock` | The stores of a history, the processes that use them, and their time |
@@ -24,7 +24,6 @@
     reason = "tests; numbers must be equal bit by bit"
 )]
 
-mod audit;
 mod clock;
 mod damage;
 mod faults;
@@ -37,6 +36,7 @@ mod load;
 mod model;
 mod random;
 mod readings;
+mod reconcile;
 mod runner;
 mod shrink;
 mod snapshots;

@@ -108,7 +108,7 @@ impl Model {
         must!(objects.len() == content.objects.len(), "an id has two objects: {:?}", content.objects.keys());
         for id in objects.keys().chain(content.rows.keys()) {
             let is_known = self.readings.number(id).is_some_and(|number| self.accepted.contains(&number));
-            must!(is_known, "nobody delivered {id}");
+            must!(is_known, "{id} was not delivered");
         }
         let is_intact = |number: u32| {
             let id = self.readings.id(number);

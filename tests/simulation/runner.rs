@@ -7,7 +7,6 @@ use anyhow::Context as _;
 use ruminate::compact;
 use ruminate::reconcile;
 
-use crate::audit::{self, RepairOptions};
 use crate::faults::{Fault, Faults, Site, Weather};
 use crate::history::{Command, History, Step};
 use crate::judge::{Object, objects};
@@ -15,6 +14,7 @@ use crate::load::{self, ReplayOptions, Replayed};
 use crate::model::{Allowed, Model};
 use crate::random::Draw;
 use crate::readings::{Message, Readings};
+use crate::reconcile::{self as audit, RepairOptions};
 use crate::world::{Content, World};
 use crate::{clock, damage, fleet, ingest, must, snapshots};
 
@@ -164,7 +164,7 @@ impl Runner {
         }
     }
 
-    /// Checks what the step has changed, and its result if nobody else changed the stores.
+    /// Checks what the step has changed, and its result if no other process changed the stores.
     fn check(&mut self, step: &Step, (before, after): (&Content, &Content), done: Done) -> anyhow::Result<()> {
         let is_alone = step.beside.is_empty();
         let own = match &step.command {
@@ -173,7 +173,7 @@ impl Runner {
             Command::ReplayInShards(_) => Allowed::NEW_ROWS,
             Command::Restore => Allowed { new_objects: true, ..Allowed::NOTHING },
             Command::Repair { options, .. } => allowed_to_repair(*options),
-            Command::Damage(_) | Command::Swap { .. } => return Ok(()), // checked by themselves
+            Command::Damage(_) | Command::Swap { .. } => return Ok(()), // checked where they run
             _ => Allowed::NOTHING,
         };
         let allowed = if is_alone { own } else { own.and(Allowed::NEW) };
@@ -194,7 +194,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Undoes a repair or a replay, if the step says so: the bytes from before must be there again.
+    /// Undoes a repair or a replay, if the step includes it: the bytes from before must be there again.
     async fn undo(
         &mut self,
         step: &Step,

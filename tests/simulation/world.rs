@@ -24,7 +24,7 @@ use crate::warehouse::{Changes, SimulatedWarehouse};
 const LAKE: &str = "historico_diario";
 /// Number of attempts at a command; the last one has no faults.
 const ATTEMPTS: u32 = 6;
-/// Time between two attempts: an operator looks at the error first.
+/// Time between two attempts: an operator reads the error first.
 const BETWEEN: Duration = Duration::from_secs(5);
 
 /// The stores of a history.

@@ -231,7 +231,7 @@ impl Lake for Away {
     }
 }
 
-/// A failure of the store says nothing about a part: it is neither damaged nor that of another lake.
+/// A part that the store failed to return is unknown: it is neither damaged nor that of another lake.
 #[tokio::test]
 async fn a_part_that_cannot_be_read_is_not_called_damaged_or_foreign() {
     let scene = filled().await;

@@ -68,7 +68,7 @@ impl Audited {
         Ok(ids)
     }
 
-    /// Checks an audit of stores that nobody changed. Objects that could not be read because of faults are the only
+    /// Checks an audit of stores that no other process changed. Objects that could not be read because of faults are the only
     /// difference from the judge.
     pub fn check(&self, model: &Model, content: &Content, has_faults: bool) -> anyhow::Result<()> {
         let cutoff = self.outcome.cutoff.ok_or_else(|| anyhow::anyhow!("no cutoff"))?.naive_utc();
