@@ -36,7 +36,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<Rendered> {
     let mut outcome = Outcome::default();
     match &args.lake {
         Some(url) => {
-            let lake = open_lake(url, LakeRequestFlags::without_retries(), args.encryption.options()?).await?;
+            let lake = open_lake(url, LakeRequestFlags::for_checks(), args.encryption.options()?).await?;
             doctor::lake(&*lake, Utc::now, args.read_only, &mut outcome).await;
         }
         None => {

@@ -78,9 +78,10 @@ pub(super) struct LakeRequestFlags {
 }
 
 impl LakeRequestFlags {
-    /// Returns the flags of a lake whose requests are not repeated.
-    pub(super) const fn without_retries() -> Self {
-        Self { max_attempts: 1 }
+    /// Returns the flags of a lake that is checked: requests are repeated once, because a proxy may have closed the connection
+    /// without notice.
+    pub(super) const fn for_checks() -> Self {
+        Self { max_attempts: 2 }
     }
 
     fn retry(self) -> RetryPolicy {

@@ -35,6 +35,16 @@ fn a_backfill_a_replay_and_an_audit_send_the_requests_again() {
 }
 
 #[test]
+fn a_check_of_the_stores_sends_each_request_again() {
+    let s3 = S3Server::with_bucket(BUCKET);
+    let scene = Scene::embedded().with_s3(&s3);
+    scene.run(&["init"]).expect(0, &[]);
+    s3.dials().change(|dials| dials.close = Fault::first(1));
+    scene.run(&["doctor"]).expect(0, &[]);
+    assert!(closed(&s3) > 1, "{}", closed(&s3));
+}
+
+#[test]
 fn a_compaction_writes_the_same_parts() {
     let s3 = same_parts_despite(close_some);
     assert!(closed(&s3) > 0);

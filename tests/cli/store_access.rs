@@ -122,18 +122,24 @@ fn credentials_that_expire_stop_a_run_that_can_be_resumed() {
 }
 
 #[test]
-fn a_wrong_clock_is_named_with_its_difference() {
+fn a_clock_that_is_behind_or_ahead_is_named_with_its_difference() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (scene, _) = embedded(&s3);
     s3.dials().change(|dials| {
         dials.clock_ahead = Duration::from_secs(20 * 60 + 5);
         dials.policy = Policy { skewed: true, ..Policy::default() };
     });
-    let ran = scene.text(&["replay"]);
-    assert_eq!(ran.code, Some(2), "{ran:#?}");
-    assert!(ran.stderr.contains("this machine's clock is 20 min") && ran.stderr.contains("behind"), "{ran:#?}");
-    let doctor = scene.text(&["doctor"]);
-    assert_eq!(doctor.code, Some(2), "{doctor:#?}");
-    let clock = doctor.stdout.lines().find(|line| line.contains("lake clock")).unwrap();
-    assert!(clock.contains("20 min") && clock.contains("set it"), "{clock}");
+    for side in ["behind", "ahead of"] {
+        let ran = scene.text(&["replay"]);
+        assert_eq!(ran.code, Some(2), "{ran:#?}");
+        assert!(ran.stderr.contains("this machine's clock is 20 min") && ran.stderr.contains(side), "{ran:#?}");
+        let doctor = scene.text(&["doctor"]);
+        assert_eq!(doctor.code, Some(2), "{doctor:#?}");
+        let clock = doctor.stdout.lines().find(|line| line.contains("lake clock")).unwrap();
+        assert!(clock.contains("20 min") && clock.contains(side) && clock.contains("set it"), "{clock}");
+        s3.dials().change(|dials| {
+            dials.clock_behind = Duration::from_secs(20 * 60 + 5);
+            dials.clock_ahead = Duration::ZERO;
+        });
+    }
 }

@@ -120,6 +120,7 @@ impl From<FaultArgs> for Settings {
             ignore_if_none_match: args.ignore_if_none_match,
             listed_milliseconds: args.listed_milliseconds,
             clock_ahead: Duration::from_secs(args.clock_ahead),
+            clock_behind: Duration::ZERO,
             ignore_if_match: args.ignore_if_match,
             reject_conditions: args.reject_conditions,
             forbid_head: args.forbid_head,

@@ -47,6 +47,8 @@ pub struct Settings {
     pub listed_milliseconds: bool,
     /// Time by which the store's clock is ahead of that of this machine.
     pub clock_ahead: Duration,
+    /// Time by which it is behind; one of the two is zero.
+    pub clock_behind: Duration,
     /// PUT and DELETE ignore `If-Match`.
     pub ignore_if_match: bool,
     /// PUT and DELETE with a condition return 501 NotImplemented.

@@ -81,9 +81,10 @@ impl Respond for Front {
         if closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let ahead = self.dials.settings().clock_ahead;
-        if !ahead.is_zero() {
-            let date = httpdate::fmt_http_date(SystemTime::now() + ahead);
+        let settings = self.dials.settings();
+        let (ahead, behind) = (settings.clock_ahead, settings.clock_behind);
+        if ahead != behind {
+            let date = httpdate::fmt_http_date(SystemTime::now() + ahead - behind);
             headers.insert(DATE, HeaderValue::from_str(&date).expect("a date is a header"));
         }
         headers.insert(SERVER, HeaderValue::from_static("AmazonS3"));

@@ -112,7 +112,11 @@ impl S3 for Service {
             overlap: fault == ListingFault::Overlap,
         };
         let page = self.store.page(&input.bucket, &query).ok_or_else(no_such_bucket)?;
-        let times = Times { milliseconds: settings.listed_milliseconds, ahead: settings.clock_ahead };
+        let times = Times {
+            milliseconds: settings.listed_milliseconds,
+            ahead: settings.clock_ahead,
+            behind: settings.clock_behind,
+        };
         ok(listed(input, max_keys, page, times))
     }
 
@@ -167,7 +171,11 @@ impl S3 for Service {
                 .min(settings.page_keys.unwrap_or(MAX_KEYS)),
         };
         let page = self.store.version_page(&input.bucket, &query).ok_or_else(no_such_bucket)?;
-        let times = Times { milliseconds: settings.listed_milliseconds, ahead: settings.clock_ahead };
+        let times = Times {
+            milliseconds: settings.listed_milliseconds,
+            ahead: settings.clock_ahead,
+            behind: settings.clock_behind,
+        };
         ok(listed_versions(input, page, times))
     }
 

@@ -115,11 +115,13 @@ pub(crate) struct Times {
     pub milliseconds: bool,
     /// Time by which the store's clock is ahead of this machine's.
     pub ahead: Duration,
+    /// Time by which it is behind.
+    pub behind: Duration,
 }
 
 impl Times {
     fn listed(self, at: SystemTime) -> Timestamp {
-        let at = at + self.ahead;
+        let at = at + self.ahead - self.behind;
         if self.milliseconds { Timestamp::from(at) } else { timestamp(at) }
     }
 }
