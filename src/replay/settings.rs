@@ -91,7 +91,7 @@ pub async fn journal_of_run(bulk: &dyn BulkWarehouse, run: Uuid, verify: bool) -
     }
 }
 
-/// Returns the run that `--resume` continues: the newest unfinished run of that lake and table.
+/// Returns the run that `--resume` continues: the newest unfinished run of that lake and table, if there is the table.
 ///
 /// # Errors
 /// Returns an error if that run has different settings, or if the journal cannot be read.
@@ -106,6 +106,10 @@ pub async fn find_resumable_run(
         return Ok(None);
     }
     let Some((run, header)) = find_unfinished_run(bulk, &lake).await? else { return Ok(None) };
+    // A new table that was swapped in, or dropped: nothing that its journal lists is in it.
+    if bulk.status().await?.rows.is_none() {
+        return Ok(None);
+    }
     let changed = header.changed_options(&plan.run_header(policy));
     anyhow::ensure!(
         changed.is_empty(),

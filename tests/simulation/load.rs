@@ -184,7 +184,9 @@ pub async fn swap(world: &World, options: ReplayOptions, max_missing: u64) -> an
         .operate(async |stores| {
             sessions += 1;
             let bulk = stores.bulk.with_table(shadow.clone());
-            let replay = prepare(&stores, &bulk, ReplayOptions { resumes: true, ..options }, None).await?;
+            // As the command line does: a swap needs that all rows were read back.
+            let options = ReplayOptions { resumes: true, verifies: true, ..options };
+            let replay = prepare(&stores, &bulk, options, None).await?;
             let table = Arc::clone(&stores.bulk);
             let swap = SwapOptions { table, name: &name, max_missing, resume: stores.earlier > 0 };
             let outcome = replay_into_new_table(replay, swap, &Progress::Silent, &stores.cancel).await?;

@@ -31,6 +31,22 @@ async fn a_resumed_run_has_exact_counts() {
     assert_eq!(scene.rows().await, total);
 }
 
+/// After a swap whose last catch-up failed, the same command finds the journal of a table that has another name now.
+#[tokio::test]
+async fn a_run_into_a_table_that_was_swapped_in_is_not_resumed() {
+    let records: Vec<_> = (0..12).flat_map(|n| day(n, 300)).collect();
+    let scene = Scene::of(&records).await;
+    let shadow: pipeline::warehouse::TableName = "historico_consumo_ruminate_new".parse().unwrap();
+    assert!(scene.warehouse.create_like(&shadow).await.unwrap());
+    let bulk = scene.warehouse.with_table(shadow.clone());
+    let replay = Replay { bulk: Arc::clone(&bulk), ..scene.replay().await };
+    let (scene, _) = stopped_midway(scene, replay).await;
+    let plan = scene.plan().await;
+    assert!(find_resumable_run(&*bulk, &plan, Policy::Keep, true).await.unwrap().is_some());
+    scene.warehouse.swap_tables(&shadow, &"old".parse().unwrap()).await.unwrap();
+    assert!(find_resumable_run(&*bulk, &plan, Policy::Keep, true).await.unwrap().is_none());
+}
+
 /// Starts a run at 1,000 rows per second, and stops it once some rows are loaded.
 async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
     let limits = ThrottleLimits { rows_per_second: Some(1_000), ..ThrottleLimits::default() };
