@@ -39,11 +39,12 @@ pub struct Load {
 
 impl Load {
     pub async fn run(self) -> anyhow::Result<Measured> {
-        let bulk: Arc<dyn BulkWarehouse> = match &self.warehouse {
-            WarehouseUrl::MySql(url) => {
-                Arc::new(MySql::new(url, TableName::default(), self.sessions, RetryPolicy::default())?)
-            }
-            WarehouseUrl::Sqlite(path) => Arc::new(Sqlite::new(path, TableName::default())),
+        let bulk: Arc<dyn BulkWarehouse> = if let WarehouseUrl::MySql(url) = &self.warehouse {
+            Arc::new(MySql::new(url, TableName::default(), self.sessions, RetryPolicy::default())?)
+        } else if let WarehouseUrl::Sqlite(path) = &self.warehouse {
+            Arc::new(Sqlite::new(path, TableName::default()))
+        } else {
+            bail!("{} is neither MySQL nor SQLite, and others are not measured", self.warehouse)
         };
         if self.bare { self.transactions(bulk).await } else { self.engine(bulk).await }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use futures::{StreamExt as _, pin_mut};
 use pipeline::lake::dir::Dir;
 use pipeline::lake::s3::S3;
@@ -38,13 +38,14 @@ pub struct Read {
 impl Read {
     pub async fn run(self) -> anyhow::Result<Measured> {
         let watch = Watch::start();
-        let lake: Arc<dyn Lake> = match &self.lake {
-            LakeUrl::S3 { bucket, prefix } => {
-                let config = pipeline::aws::config(TimeoutProfile::Bulk).await?;
-                let s3 = S3::new(&config, bucket, prefix, RetryPolicy::default());
-                Arc::new(if self.sdk { s3 } else { s3.direct(&config, &config.network) })
-            }
-            LakeUrl::Dir(path) => Arc::new(Dir::new(path)),
+        let lake: Arc<dyn Lake> = if let Some((bucket, prefix)) = self.lake.bucket_and_prefix() {
+            let config = pipeline::aws::config(TimeoutProfile::Bulk).await?;
+            let s3 = S3::new(&config, bucket, prefix, RetryPolicy::default());
+            Arc::new(if self.sdk { s3 } else { s3.direct(&config, &config.network) })
+        } else if let Some(path) = self.lake.local_dir() {
+            Arc::new(Dir::new(path))
+        } else {
+            bail!("{} is neither in S3 nor a directory, and others are not measured", self.lake)
         };
         let cutoff = Cutoff::at(lake.clock().await?);
         let requested = Arc::clone(&lake);
