@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use chrono::{NaiveDateTime, TimeDelta, Utc};
 
 use super::pair::differing;
-use super::single_record::{forged_id, record_findings, rule_of_row};
+use super::single_record::{forged_id, record_findings, row_findings};
 use super::{FindingCollector, FindingDay};
 use crate::cancellation::CancellationToken;
 use crate::progress::Progress;
@@ -251,7 +251,7 @@ impl FindingCollector {
         let place = FindingDay::of_row(row);
         if let Some(record) = &record {
             self.natural(record, None)?;
-            if let Some(finding) = rule_of_row(audit, schema, row, record) {
+            for finding in row_findings(audit, schema, row, record) {
                 self.report(finding, place.clone())?;
             }
         }

@@ -39,8 +39,13 @@ fn same_rule(found: f64, due: f64) -> bool {
     (found - due).abs() <= due.abs() * 4.0 * f64::EPSILON
 }
 
+/// Returns the findings about a row without an object, apart from the one that it has none: its rule.
+pub(super) fn row_findings(audit: &Audit, schema: &TableSchema, row: &Row, record: &Record) -> Vec<Finding> {
+    rule_of_row(audit, schema, row, record).into_iter().collect()
+}
+
 /// Checks the rule for a row without an object, at the precision of the row's columns.
-pub(super) fn rule_of_row(audit: &Audit, schema: &TableSchema, row: &Row, record: &Record) -> Option<Finding> {
+fn rule_of_row(audit: &Audit, schema: &TableSchema, row: &Row, record: &Record) -> Option<Finding> {
     let due = Record { consumo_meta: audit.rules.consumo_meta(record.reading.peso_medio), ..record.clone() };
     let number = |value: &Value| match value {
         Value::Float(value) => f64::from(*value),
