@@ -8,8 +8,8 @@
 //! `tally.rs` counts most of them, by run and by day; `load/` counts the results of rows (`load/entries.rs`; rows read back in
 //! `load/verify.rs`), `selection.rs` and `coordinator.rs` what was requested and not found. What depends on a listed object
 //! (size, class, source) is counted in `ReaderState::take` (`reader.rs`), what depends on a record in `load/entries.rs` and
-//! `load/sink.rs`: `tally.rs` knows only keys and results. The page of a replay shows the parts and findings, and of the
-//! details those that `ObjectCategory` (`render/html/replay/category.rs`) names. A new filter of records is also named in
+//! `load/sink.rs`: `tally.rs` knows only keys and results. `ObjectCategory` (`render/html/replay/category.rs`) has the order and
+//! the texts of the page of a replay, which shows a counter without them too. A new filter of records is also named in
 //! `Outcome::excluded_by`.
 
 use serde::ser::SerializeMap as _;

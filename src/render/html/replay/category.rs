@@ -1,7 +1,7 @@
 //! Categories of objects on the page: counts, labels and part of the breakdown.
 //!
-//! Every counter of the outcome that is a part or a finding is a category. A counter that is not listed here uses the
-//! description from its table.
+//! Every counter of the outcome is a category, except the sum and [`Counter::Verified`], which is in the head of the page. A
+//! counter that is not listed here uses the description from its table.
 
 use crate::outcome::{Counter as _, Role, Spec};
 use crate::reader::Skip;
@@ -45,7 +45,7 @@ impl ObjectCategory {
     pub(super) fn all() -> Vec<Self> {
         let own = Counter::ALL.iter().map(|counter| Own(*counter));
         let declared = own.chain(Skip::ALL.iter().map(|skip| Left(*skip)));
-        let shown = |category: &Self| category.spec().role.is_part() || category.spec().role.is_finding();
+        let shown = |category: &Self| category.spec().role != Role::Input && *category != Own(Counter::Verified);
         let others = declared.filter(|category| shown(category) && !ORDER.contains(category));
         ORDER.into_iter().chain(others).collect()
     }
@@ -116,9 +116,11 @@ impl ObjectCategory {
             let objects = match self.spec().role {
                 _ if self.is_missing() => ["object was not recovered", "objects were not recovered"],
                 Role::Part => ["object was recovered", "objects were recovered"],
+                Role::Detail => ["object is counted here", "objects are counted here"],
                 _ => ["object was skipped", "objects were skipped"],
             };
-            (self.spec().title, objects, self.spec().help, "See the reason for each.")
+            let todo = if self.spec().role == Role::Detail { "Nothing." } else { "See the reason for each." };
+            (self.spec().title, objects, self.spec().help, todo)
         });
         KindLabels { title, one, many, meaning, todo }
     }
