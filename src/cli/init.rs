@@ -6,7 +6,7 @@ use crate::render::Rendered;
 
 /// Create the warehouse schema (idempotent)
 ///
-/// Never alters an existing table.
+/// An existing table keeps its columns and rows.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]

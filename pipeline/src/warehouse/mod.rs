@@ -200,7 +200,8 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// Returns the warehouse's address with its table, without secrets.
     fn address(&self) -> String;
 
-    /// Creates the missing parts of the schema and returns one line per created part. Never alters an existing column.
+    /// Creates the missing parts of the schema and returns one line per created part. An existing table keeps its columns
+    /// and rows.
     ///
     /// # Errors
     /// Returns an error if the server cannot be reached or rejects a statement.
