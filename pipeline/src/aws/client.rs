@@ -19,6 +19,7 @@ use hyper_util::client::legacy;
 
 use super::network::Network;
 use super::proxy::{Proxies, Proxy};
+use super::request_id::received;
 use super::unreachable::Unreachable;
 use crate::error::chain;
 
@@ -115,7 +116,11 @@ impl HttpConnector for RoutingConnector {
             (Some(_), Some(connector)) => connector.call(request),
             _ => self.direct.call(request),
         };
-        HttpConnectorFuture::new(async move { response.await.map_err(|e| with_server(e, &uri, proxy.as_ref())) })
+        HttpConnectorFuture::new(async move {
+            let response = response.await.map_err(|e| with_server(e, &uri, proxy.as_ref()))?;
+            received(response.status().as_u16(), |name| response.headers().get(name));
+            Ok(response)
+        })
     }
 }
 

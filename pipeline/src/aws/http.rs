@@ -17,7 +17,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::connector::{Connection, Connector};
 use super::credentials::CredentialCache;
 use super::network::Network;
-use super::request_id::request_id;
+use super::request_id::{received, request_id};
 use super::sigv4::{RequestToSign, Signer};
 use super::xml::element;
 use crate::error::with_causes;
@@ -258,6 +258,8 @@ impl SignedHttpClient {
 /// reused.
 async fn receive(response: Response<Incoming>, max: usize) -> Result<(ApiResponse, bool), TransportError> {
     let (head, mut body) = response.into_parts();
+    let header = |name: &str| head.headers.get(name)?.to_str().ok();
+    received(head.status.as_u16(), header);
     let is_ok = head.status == StatusCode::OK;
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if let Some(length) = length.filter(|length| is_ok && *length > max) {
@@ -283,7 +285,6 @@ async fn receive(response: Response<Incoming>, max: usize) -> Result<(ApiRespons
     let at_end = length.is_none_or(|length| length == first.len() + rest.len());
     let body = if rest.is_empty() { first } else { Bytes::from([&first[..], &rest[..]].concat()) };
     let etag = head.headers.get(ETAG).cloned();
-    let header = |name: &str| head.headers.get(name)?.to_str().ok();
     let (request_id, date) = match head.status {
         StatusCode::OK => (None, None), // not needed for successful requests
         _ => (request_id(header).map(str::to_owned), header(DATE.as_str()).map(str::to_owned)),
