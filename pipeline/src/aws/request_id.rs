@@ -3,8 +3,6 @@
 //! This file has the header names and the text. It is called in `S3::failure` (`lake/s3/error.rs`, requests through the SDK),
 //! `lake/s3/direct.rs` (without it), and the toolkit's `Sns::failure` and `Sns::refused` (`src/topic/sns/`); `http.rs` keeps the
 //! id of a response with an error status. A message, a log line or a metric with more about a request belongs to these callers.
-//! What is about every response, such as its status, belongs to the two transports: `RoutingConnector::call` (`client.rs`) for the
-//! SDK, and `receive` (`http.rs`) for the others.
 //!
 //! The message of an error about an S3 or SNS response with an error status ends with `(request id …)`, and is logged and
 //! reported with it. Errors inside a successful response (an entry of a PublishBatch), of a bucket that is missing or in another
