@@ -7,7 +7,7 @@
 //! The message of an error about an S3 or SNS response with an error status ends with `(request id …)`, and is logged and
 //! reported with it. Errors inside a successful response (an entry of a PublishBatch), of a bucket that is missing or in another
 //! region, of refused checks that are only warnings, and of Secrets Manager do not have it. The ids of all responses, also of
-//! those that were tried again, are logged by [`received`]. The Lambda's own request id, which identifies an invocation, is in
+//! those that were tried again, are logged by `received`. The Lambda's own request id, which identifies an invocation, is in
 //! the span of its log lines and in its metrics (`lambda/src/logs.rs`).
 
 /// Headers with the request id: S3's, and the one of all other services.
