@@ -68,6 +68,22 @@ pub(super) fn refuse_variables(is_set: impl Fn(&str) -> bool) -> Result<(), Erro
     }
 }
 
+/// Maximum number of open brackets and braces in a file. No setting needs more than a few, and the parser recurses into inline
+/// tables, also on the small stack of a thread that reads changed settings.
+const MAX_NESTING: usize = 64;
+
+fn is_nested_too_deeply(text: &str) -> bool {
+    let mut depth = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MAX_NESTING
+    })
+}
+
 fn typed_only(flag: &str) -> String {
     format!("--{flag} is accepted on the command line only")
 }
@@ -124,8 +140,13 @@ impl Config {
     /// Parses the text of a file.
     ///
     /// # Errors
-    /// Returns an error if it is not TOML, or has a key that no command has.
+    /// Returns an error if it is not TOML, is nested too deeply, or has a key that no command has.
     pub(super) fn parse(text: &str, profile: Option<&str>) -> Result<Self, String> {
+        if is_nested_too_deeply(text) {
+            return Err(format!(
+                "its values are nested more than {MAX_NESTING} levels deep: a value is a text, a number or a list"
+            ));
+        }
         let mut table: Table = text.parse().map_err(|e: toml::de::Error| format!("{e}{}", missing_quotes(text, &e)))?;
         let mut profiles = match table.remove("profile") {
             Some(Value::Table(profiles)) => profiles,

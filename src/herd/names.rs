@@ -151,22 +151,22 @@ mod tests {
 
     #[test]
     fn farm_numbers_are_written_in_portuguese() {
-        let spelled = |number: u32| cod_cliente(number - 1);
-        assert_eq!(spelled(1), "FazendaUm");
-        assert_eq!(spelled(2), "FazendaDois");
-        assert_eq!(spelled(16), "FazendaDezesseis");
-        assert_eq!(spelled(20), "FazendaVinte");
-        assert_eq!(spelled(23), "FazendaVinteETres");
-        assert_eq!(spelled(100), "FazendaCem");
-        assert_eq!(spelled(101), "FazendaCentoEUm");
-        assert_eq!(spelled(345), "FazendaTrezentosEQuarentaECinco");
-        assert_eq!(spelled(1_000), "FazendaMil");
-        assert_eq!(spelled(1_001), "FazendaMilEUm");
-        assert_eq!(spelled(1_100), "FazendaMilECem");
-        assert_eq!(spelled(1_101), "FazendaMilCentoEUm");
-        assert_eq!(spelled(2_200), "FazendaDoisMilEDuzentos");
-        assert_eq!(spelled(21_022), "FazendaVinteEUmMilEVinteEDois");
-        assert_eq!(spelled(100_000), "FazendaCemMil");
+        let name = |number: u32| cod_cliente(number - 1);
+        assert_eq!(name(1), "FazendaUm");
+        assert_eq!(name(2), "FazendaDois");
+        assert_eq!(name(16), "FazendaDezesseis");
+        assert_eq!(name(20), "FazendaVinte");
+        assert_eq!(name(23), "FazendaVinteETres");
+        assert_eq!(name(100), "FazendaCem");
+        assert_eq!(name(101), "FazendaCentoEUm");
+        assert_eq!(name(345), "FazendaTrezentosEQuarentaECinco");
+        assert_eq!(name(1_000), "FazendaMil");
+        assert_eq!(name(1_001), "FazendaMilEUm");
+        assert_eq!(name(1_100), "FazendaMilECem");
+        assert_eq!(name(1_101), "FazendaMilCentoEUm");
+        assert_eq!(name(2_200), "FazendaDoisMilEDuzentos");
+        assert_eq!(name(21_022), "FazendaVinteEUmMilEVinteEDois");
+        assert_eq!(name(100_000), "FazendaCemMil");
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl Finding {
         if self.kind == DriftKind::Differing { Cause::of(&self.fields) } else { None }
     }
 
-    /// Returns the id of its row, which may be spelled differently from that of its record.
+    /// Returns the id of its row, which may be written differently from that of its record.
     pub(super) fn row_id(&self) -> &str {
         match self.field(Column::IdTreatedData).map(|field| &field.warehouse) {
             Some(Value::Text(id)) => id,
@@ -204,7 +204,7 @@ mod tests {
         assert!(finding.is_unchanged(&[other.clone(), field(Column::DiaConfinamento, 1)]));
         assert!(!finding.is_unchanged(&[other, field(Column::DiaConfinamento, 2)]));
         assert_eq!(finding.row_id(), "x");
-        let spelled = finding.with_field(Column::IdTreatedData, Value::Text("x".into()), Value::Text("X".into()));
-        assert_eq!(spelled.row_id(), "X");
+        let other = finding.with_field(Column::IdTreatedData, Value::Text("x".into()), Value::Text("X".into()));
+        assert_eq!(other.row_id(), "X");
     }
 }

@@ -65,7 +65,7 @@ pub(super) struct Observation {
     /// Row of the warehouse.
     #[serde(with = "spooled")]
     pub row: Option<Row>,
-    /// Differently spelled id that the warehouse considers equal.
+    /// Differently written id that the warehouse considers equal.
     pub id_variant: Option<String>,
     /// True if every read was different.
     pub unstable: bool,

@@ -78,7 +78,7 @@ impl Scene {
     }
 }
 
-fn spelled(n: u32, spelling: fn(&str) -> String) -> Record {
+fn with_spelling(n: u32, spelling: fn(&str) -> String) -> Record {
     let mut record = record(n);
     record.id_treated_data = spelling(&record.id_treated_data);
     record
@@ -99,21 +99,21 @@ fn indented(id: &str) -> String {
 #[tokio::test]
 async fn one_id_in_two_spellings_is_one_finding_on_either_side() {
     let scene = Scene::new().await;
-    let same = spelled(0, upper);
+    let same = with_spelling(0, upper);
     scene.object(&same);
     scene.row(&same);
     scene.object(&record(1));
-    scene.row(&spelled(1, upper));
-    scene.object(&spelled(2, upper));
+    scene.row(&with_spelling(1, upper));
+    scene.object(&with_spelling(2, upper));
     scene.row(&record(2));
     scene.object(&record(3));
-    scene.row(&spelled(3, padded));
+    scene.row(&with_spelling(3, padded));
     scene.object(&record(4));
     scene.row(&record(5));
     scene.object(&record(6));
     scene.row(&record(6));
     scene.object(&record(7));
-    scene.row(&spelled(7, indented));
+    scene.row(&with_spelling(7, indented));
     let (outcome, found) = scene.run(&scene.audit()).await;
     let counts = (
         outcome[Counter::Matched],

@@ -25,6 +25,7 @@
 //! | `order` | Sorts records, so that rows reach the warehouse in primary key order |
 //! | `outcome` | Outcome of a replay: every listed object in one count, with the time and resources of the run |
 //! | `plan` | Plan of a replay: the partitions to read, the span, and the cutoff |
+//! | `planned_objects` | Objects that a run reads, each of them once although catch-up runs overlap |
 //! | `policy` | Handling of rows whose values differ from the lake |
 //! | `preview` | Dry run of a replay: lists every object and reads a sample, without changes |
 //! | `reader` | Reading side of a run: reads the lake day by day into sorters, and counts all objects without a record to load |

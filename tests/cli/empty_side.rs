@@ -96,8 +96,8 @@ fn a_farm_or_days_that_the_lake_does_not_have_are_named_with_those_it_has() {
         refused(&both, &["the lake has no partition in this span"]);
     }
     // The day before the first one: its neighbour is read, but has no data of that day.
-    let beside = scene.run(&["reconcile", "--from", "2023-12-31", "--to", "2023-12-31"]);
-    refused(&beside, &["its days are 2024-01-01 to ", "--allow-empty"]);
+    let day_before = scene.run(&["reconcile", "--from", "2023-12-31", "--to", "2023-12-31"]);
+    refused(&day_before, &["its days are 2024-01-01 to ", "--allow-empty"]);
     scene.run(&["reconcile", "--from", "2031-01-01", "--allow-empty"]).expect(0, &[("lake_objects", 0)]);
 }
 

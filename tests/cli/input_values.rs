@@ -185,9 +185,9 @@ fn a_file_with_decimal_points_and_later_commas_is_rejected() {
 
 #[test]
 fn integers_are_read_in_any_spelling_and_large_ids_to_their_last_digit() {
-    let spelled =
+    let with_spelling =
         |pen: u32| json(pen).replace("\"51\"", "51.0").replace("\"66\"", "6.6e1").replace("450.5", "\"450.50\"");
-    same("x.json", [1, 2, 3].map(spelled).join("\n"), &[]);
+    same("x.json", [1, 2, 3].map(with_spelling).join("\n"), &[]);
     let scene = scene();
     let large = [
         json(1).replace("\"id_lote\":\"3\"", "\"id_lote\":12345678901234567891"),

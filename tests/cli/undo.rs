@@ -181,11 +181,12 @@ fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
     let (scene, _) = whole();
     let objects = objects_of(&scene, "fazenda_um/2024/01/02");
     let text = |object: &PathBuf| std::fs::read_to_string(object).unwrap();
-    let beside = |object: &PathBuf| PathBuf::from(object.display().to_string().replace("00:00:00.000", "00:00:01.000"));
+    let copy_of =
+        |object: &PathBuf| PathBuf::from(object.display().to_string().replace("00:00:00.000", "00:00:01.000"));
     let with = |object: &PathBuf, name: &str, value: &str| crate::repair::with_members(&text(object), &[(name, value)]);
     // A copy, and one with other values.
-    std::fs::copy(&objects[0], beside(&objects[0])).unwrap();
-    std::fs::write(beside(&objects[1]), with(&objects[1], "consumo_real", "1.5")).unwrap();
+    std::fs::copy(&objects[0], copy_of(&objects[0])).unwrap();
+    std::fs::write(copy_of(&objects[1]), with(&objects[1], "consumo_real", "1.5")).unwrap();
     // A target that breaks the rule, on both sides.
     std::fs::write(&objects[2], with(&objects[2], "consumo_meta", "1.25")).unwrap();
     let rule =

@@ -95,7 +95,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// Returns an error if the text is damaged or a placeholder, or an id whose digits are lost, grouped or mixed with
     /// others.
-    fn spelled<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
+    fn canonical_text<'t>(&self, field: Column, text: Cow<'t, str>) -> Result<Cow<'t, str>, Rejection> {
         let is_id = matches!(field, Column::IdCurral | Column::IdRaca | Column::IdLote);
         if is_id && !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(text); // nearly every id: digits have one spelling
@@ -165,7 +165,7 @@ impl Source for Fields<'_> {
         let raw = self.raw(field)?;
         let text = if raw.starts_with('"') { unquote(raw, field)? } else { Cow::Owned(digits(raw, field)?) };
         let text = match self.origin {
-            Origin::Message => self.spelled(field, text)?,
+            Origin::Message => self.canonical_text(field, text)?,
             Origin::Lake => text,
         };
         if text.trim().is_empty() {

@@ -170,3 +170,12 @@ fn a_flag_of_any_command_that_destroys_or_switches_a_check_off_has_no_variable_a
     assert!(TYPED_ONLY.iter().all(|flag| seen.contains(flag)), "{seen:?}");
     assert!(HARMLESS.iter().all(|flag| !TYPED_ONLY.contains(flag)));
 }
+
+#[test]
+fn deep_nesting_is_rejected_before_the_parser_recurses() {
+    for nested in ["{a = ".repeat(20_000), "[".repeat(20_000), "{".repeat(20_000), "{a={\n".repeat(20_000)] {
+        let e = Config::parse(&format!("rate = {nested}"), None).unwrap_err();
+        assert!(e.contains("nested more than 64 levels"), "{e}");
+    }
+    assert!(Config::parse("[replay]\nfarm = ['x', '[[', 'y']", None).is_ok());
+}

@@ -47,7 +47,7 @@ pub(super) fn check(path: &Path, missing: Missing) -> Result<(), (Reason, String
 }
 
 /// Returns the path of the file with that suffix next to it.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(ending);
     name.into()
@@ -57,7 +57,7 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 pub(super) fn is_open_or_left(path: &Path) -> bool {
     let mut header = [0; HEADER];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    read.is_ok() && header[18] == 2 || beside(&real(path), "-wal").exists()
+    read.is_ok() && header[18] == 2 || with_ending(&real(path), "-wal").exists()
 }
 
 /// Returns the path with symbolic links resolved, from which SQLite derives the names of the other files.
@@ -111,7 +111,7 @@ fn no_directory(path: &Path) -> String {
 /// Rejects a new database next to existing `-wal` or `-journal` files: SQLite would delete what may be the only copy of
 /// its rows.
 fn alone(path: &Path) -> Result<(), String> {
-    let left = ["-wal", "-journal"].map(|ending| beside(path, ending));
+    let left = ["-wal", "-journal"].map(|ending| with_ending(path, ending));
     match left.iter().find(|left| fs::metadata(left).is_ok_and(|meta| meta.len() > 0)) {
         Some(left) => Err(format!(
             "{} is there without its database {}: put the database back, or move it away",
@@ -133,7 +133,7 @@ fn foreign(stray: &Path, path: &Path) -> String {
 
 /// Returns the file next to the database that belongs to another database. `None` if both belong to it.
 fn fits(path: &Path) -> io::Result<Option<PathBuf>> {
-    let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
+    let (wal, journal) = (with_ending(path, "-wal"), with_ending(path, "-journal"));
     let mut stray = None;
     for _ in 0..LOOKS {
         stray = if !wal_fits(path, &wal)? {
@@ -285,17 +285,17 @@ mod tests {
         connection.execute(FILL).await.unwrap();
         connection.execute("PRAGMA cache_size = 5; BEGIN; UPDATE t SET x = randomblob(100)").await.unwrap();
         // SQLite completes the journal's header when pages leave its cache, whose size other connections share.
-        while fs::read(beside(&live, "-journal")).unwrap()[..8] != JOURNAL_MAGIC {
+        while fs::read(with_ending(&live, "-journal")).unwrap()[..8] != JOURNAL_MAGIC {
             connection.execute(FILL).await.unwrap();
         }
         fs::copy(&live, &killed).unwrap();
-        fs::copy(beside(&live, "-journal"), beside(&killed, "-journal")).unwrap();
+        fs::copy(with_ending(&live, "-journal"), with_ending(&killed, "-journal")).unwrap();
         assert_eq!(look(&killed, Missing::Refused), Ok(()));
 
         let mut small = database(&other, SqliteJournalMode::Delete).await;
         small.execute("INSERT INTO t VALUES (1)").await.unwrap();
         small.close().await.unwrap();
-        fs::copy(beside(&live, "-journal"), beside(&other, "-journal")).unwrap();
+        fs::copy(with_ending(&live, "-journal"), with_ending(&other, "-journal")).unwrap();
         let e = look(&other, Missing::Made).unwrap_err();
         assert!(e.contains("other-journal does not belong to"), "{e}");
     }
@@ -321,14 +321,14 @@ mod tests {
         for step in steps {
             connection.execute(step).await.unwrap();
             fs::copy(&live, &killed).unwrap();
-            fs::copy(beside(&live, "-wal"), beside(&killed, "-wal")).unwrap();
+            fs::copy(with_ending(&live, "-wal"), with_ending(&killed, "-wal")).unwrap();
             assert_eq!(look(&killed, Missing::Refused), Ok(()), "after {step}");
         }
         let other = home.path().join("other");
         let mut closed = database(&other, SqliteJournalMode::Delete).await;
         closed.execute(FILL).await.unwrap();
         closed.close().await.unwrap();
-        fs::copy(beside(&live, "-wal"), beside(&other, "-wal")).unwrap();
+        fs::copy(with_ending(&live, "-wal"), with_ending(&other, "-wal")).unwrap();
         assert!(look(&other, Missing::Refused).unwrap_err().contains("other-wal does not belong to"));
     }
 
@@ -339,9 +339,9 @@ mod tests {
         assert_eq!(look(&path, Missing::Made), Ok(()));
         assert!(look(&path, Missing::Refused).unwrap_err().contains("there is no file"));
         for ending in ["-wal", "-journal"] {
-            fs::write(beside(&path, ending), "").unwrap();
+            fs::write(with_ending(&path, ending), "").unwrap();
             assert_eq!(look(&path, Missing::Made), Ok(()), "nothing is in it");
-            fs::write(beside(&path, ending), "x").unwrap();
+            fs::write(with_ending(&path, ending), "x").unwrap();
             for empty in [false, true] {
                 if empty {
                     fs::write(&path, "").unwrap();
@@ -349,7 +349,7 @@ mod tests {
                 assert!(look(&path, Missing::Made).unwrap_err().contains("without its database"), "{ending}");
             }
             fs::remove_file(&path).unwrap();
-            fs::remove_file(beside(&path, ending)).unwrap();
+            fs::remove_file(with_ending(&path, ending)).unwrap();
         }
     }
 }

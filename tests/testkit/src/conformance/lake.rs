@@ -167,9 +167,9 @@ async fn a_file_is_written_once_and_replaced_under_its_token(lake: &dyn Lake) {
 }
 
 async fn the_sibling_folder_is_outside(lake: &dyn Lake) {
-    let beside = lake.sibling("quarentena");
-    assert_eq!(beside.put_new("2026/11/22/x.json", Bytes::from_static(b"{}")).await.unwrap(), PutResult::Created);
-    assert_eq!(beside.get("2026/11/22/x.json").await.unwrap(), "{}");
+    let sibling_lake = lake.sibling("quarentena");
+    assert_eq!(sibling_lake.put_new("2026/11/22/x.json", Bytes::from_static(b"{}")).await.unwrap(), PutResult::Created);
+    assert_eq!(sibling_lake.get("2026/11/22/x.json").await.unwrap(), "{}");
     assert!(lake.get("quarentena/2026/11/22/x.json").await.is_err());
     assert!(list_all(lake, "").await.unwrap().iter().all(|object| !object.key.contains("quarentena")));
 }

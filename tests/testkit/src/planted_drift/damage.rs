@@ -165,12 +165,12 @@ impl Damage {
                 self.found(Finding::new("rule_break", id, Some(key), &["consumo_meta"]));
             }
             Case::Differing(column) => {
-                self.set_text(id, column.name(), &beside(record, column, schema));
+                self.set_text(id, column.name(), &adjacent(record, column, schema));
                 self.count(&["matched"], -1);
                 self.found(Finding::differing(id, key, &[column.name()]));
             }
             Case::DifferingThroughout => {
-                let values = comparable().map(|column| format!("{column} = {}", beside(record, column, schema)));
+                let values = comparable().map(|column| format!("{column} = {}", adjacent(record, column, schema)));
                 let values = values.collect::<Vec<_>>().join(", ");
                 self.row(id, &format!("UPDATE historico_consumo SET {values}"));
                 self.count(&["matched"], -1);
@@ -294,7 +294,7 @@ impl Damage {
 }
 
 /// Returns the nearest other value of a column as SQL.
-fn beside(record: &Record, column: Column, schema: &TableSchema) -> String {
+fn adjacent(record: &Record, column: Column, schema: &TableSchema) -> String {
     match record.value(column, schema) {
         Stored::Null | Stored::Invalid(_) => unreachable!(),
         Stored::Text(text) => format!("'{text}.'"),

@@ -251,23 +251,27 @@ async fn a_shadow_takes_the_place(warehouse: &dyn BulkWarehouse, schema: &TableS
     assert_eq!(warehouse.swap_blockers().await.unwrap(), Vec::<String>::new());
     assert!(warehouse.create_like(&shadow).await.unwrap());
     assert!(!warehouse.create_like(&shadow).await.unwrap(), "it is there");
-    let beside = warehouse.with_table(shadow.clone());
-    let beside_shape = beside.table_schema().await.unwrap();
-    assert_eq!(&beside_shape, schema);
-    assert_eq!(beside.run_headers().await.unwrap(), [], "another table's runs are not its own");
+    let shadow_table = warehouse.with_table(shadow.clone());
+    let shadow_schema = shadow_table.table_schema().await.unwrap();
+    assert_eq!(&shadow_schema, schema);
+    assert_eq!(shadow_table.run_headers().await.unwrap(), [], "another table's runs are not its own");
     let rows = rows((0..10).chain(30_000..30_005), schema);
     let change = ChangeSet { insert: &rows, journal_writes: &[note(6, 0, "shadow")], ..ChangeSet::default() };
-    assert_eq!(beside.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
-    assert_eq!(beside.run_headers().await.unwrap(), [note(6, 0, "shadow")]);
+    assert_eq!(shadow_table.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
+    assert_eq!(shadow_table.run_headers().await.unwrap(), [note(6, 0, "shadow")]);
     let before = warehouse.status().await.unwrap().rows.unwrap();
     assert_eq!(warehouse.count_rows_only_in(&shadow).await.unwrap(), 5);
-    assert_eq!(beside.count_rows_only_in(&TableName::default()).await.unwrap(), before - 10);
+    assert_eq!(shadow_table.count_rows_only_in(&TableName::default()).await.unwrap(), before - 10);
 
     warehouse.swap_tables(&shadow, &old).await.unwrap();
     assert_eq!(warehouse.status().await.unwrap().rows, Some(15));
     assert_eq!(warehouse.with_table(old.clone()).status().await.unwrap().rows, Some(before));
     assert_eq!(warehouse.address(), address);
-    assert_eq!(beside.table_schema().await.unwrap_err().reason, Reason::NoTable, "the shadow table no longer exists");
+    assert_eq!(
+        shadow_table.table_schema().await.unwrap_err().reason,
+        Reason::NoTable,
+        "the shadow table no longer exists"
+    );
     assert_eq!(warehouse.init().await.unwrap(), Vec::<String>::new(), "all of the schema is there");
     let outcome = load(warehouse, &[record(40_000)], schema, OnConflict::Keep).await.unwrap();
     assert_eq!(outcome.len(), 1);
