@@ -102,10 +102,7 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
             return;
         }
     };
-    let comment = status
-        .settings
-        .get("version_comment")
-        .map_or(String::new(), |comment| format!(" ({})", comment.trim_matches(['(', ')'])));
+    let comment = status.settings.get("version_comment").map_or(String::new(), |comment| format!(", {comment}"));
     let access = format!("{}: {}{comment}", warehouse.address(), status.version);
     match &status.too_old {
         None => outcome.add("warehouse access", CheckStatus::Ok, access),

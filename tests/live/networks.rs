@@ -13,6 +13,7 @@ on_both! {
     a_server_that_greets_late_is_waited_for: live_mysql_a_server_that_greets_late_is_waited_for, live_mariadb_a_server_that_greets_late_is_waited_for;
     a_partitioned_table_is_loaded_and_audited: live_mysql_a_partitioned_table_is_loaded_and_audited, live_mariadb_a_partitioned_table_is_loaded_and_audited;
     a_server_s_time_limit_does_not_end_a_run: live_mysql_a_server_s_time_limit_does_not_end_a_run, live_mariadb_a_server_s_time_limit_does_not_end_a_run;
+    a_server_that_is_too_old_is_named_before_anything_is_created: live_mysql_a_server_that_is_too_old_is_named_before_anything_is_created, live_mariadb_a_server_that_is_too_old_is_named_before_anything_is_created;
     an_engine_without_transactions_is_rejected: live_mysql_an_engine_without_transactions_is_rejected, live_mariadb_an_engine_without_transactions_is_rejected;
     a_server_elsewhere_is_verified_by_default: live_mysql_a_server_elsewhere_is_verified_by_default, live_mariadb_a_server_elsewhere_is_verified_by_default;
 }
@@ -126,6 +127,21 @@ async fn a_server_s_time_limit_does_not_end_a_run(server: Server) {
     run(&scene, &url, &["init"]).expect(0, &[]);
     run(&scene, &url, &["replay"]).expect(0, &[("inserted", count)]);
     run(&scene, &url, &["reconcile"]).expect(0, &[("matched", count)]);
+    database.drop().await;
+}
+
+/// Tried on MySQL 5.6.24: `init` failed at the length of a key, the other commands at a column that it does not have.
+async fn a_server_that_is_too_old_is_named_before_anything_is_created(server: Server) {
+    let Some(database) = Database::new(server).await else { return };
+    let relay = MySqlRelay::start(&database.url(), Changes { version: Some("5.6.24"), ..Changes::default() });
+    let url = relay.url(&database.url());
+    let (scene, _) = lake();
+    for args in [&["init"][..], &["replay"], &["reconcile"], &["backfill", "history.json"]] {
+        let done = run(&scene, &url, args);
+        assert!(done.code == Some(2) && done.stderr.contains("MySQL 5.6.24 is too old"), "{args:?} {done:#?}");
+    }
+    let tables = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()";
+    assert_eq!(database.count(tables).await, 0);
     database.drop().await;
 }
 

@@ -24,6 +24,8 @@ pub struct Changes {
     pub load_data: Option<(u16, &'static str)>,
     /// Statement that each new session runs before the client's first one.
     pub first: Option<String>,
+    /// Version that the server reports, of at most 7 characters. Like MySQL 5.6 it then has no `generation_expression`.
+    pub version: Option<&'static str>,
 }
 
 /// A running relay.
@@ -121,14 +123,36 @@ async fn statements(
     loop {
         let packet = read(from_client).await?;
         let statement = packet.get(5..).filter(|_| packet[3] == 0 && packet.get(4) == Some(&3)).unwrap_or_default();
-        match changes.load_data {
-            Some((code, message)) if statement.starts_with(b"LOAD DATA") => {
+        let answer = match (changes.load_data, changes.version) {
+            (Some(answer), _) if statement.starts_with(b"LOAD DATA") => Some(answer),
+            (_, Some(_)) if find(&packet, b"generation_expression").is_some() => {
+                Some((1054, "Unknown column 'generation_expression' in 'field list'"))
+            }
+            _ => None,
+        };
+        match answer {
+            Some((code, message)) => {
                 refused.fetch_add(1, Ordering::SeqCst);
                 let _ = own.send(error(1, code, message));
             }
-            _ => to_server.write_all(&packet).await?,
+            None => to_server.write_all(&with_version(packet, changes.version)).await?,
         }
     }
+}
+
+/// Replaces `VERSION()` in a statement with a version as text, in the same number of bytes.
+fn with_version(mut packet: Vec<u8>, version: Option<&str>) -> Vec<u8> {
+    const CALL: &[u8] = b"VERSION()";
+    if let Some((version, at)) = version.zip(find(&packet, CALL)) {
+        let text = format!("{:width$}", format!("'{version}'"), width = CALL.len());
+        assert_eq!(text.len(), CALL.len(), "a version of at most 7 characters");
+        packet[at..at + CALL.len()].copy_from_slice(text.as_bytes());
+    }
+    packet
+}
+
+fn find(packet: &[u8], text: &[u8]) -> Option<usize> {
+    packet.windows(text.len()).position(|bytes| bytes == text)
 }
 
 /// Reads one packet with its header.

@@ -7,7 +7,6 @@ use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
 
 use super::MySql;
-use super::version::ServerVersion;
 use crate::record::Column;
 use crate::warehouse::{Error, Reason};
 
@@ -29,9 +28,8 @@ struct IndexColumn {
     is_nullable: bool,
 }
 
-/// Facts about a table and its server.
+/// Facts about a table.
 struct Facts {
-    version: String,
     engine: Option<String>,
     has_transactions: bool,
     is_partitioned: bool,
@@ -39,13 +37,10 @@ struct Facts {
 }
 
 impl MySql {
-    /// Checks the server and the table; returns how ids are kept unique.
+    /// Checks the table; returns how ids are kept unique.
     pub(super) async fn check_table(&self) -> Result<IdKey, Error> {
         let facts = self.facts().await?;
         let bad = |reason, message: String| Error::new(reason, &self.address, message);
-        if let Some(old) = ServerVersion::parse(&facts.version).and_then(ServerVersion::too_old) {
-            return Err(bad(Reason::Other, old));
-        }
         if !facts.has_transactions {
             let engine = facts.engine.as_deref().unwrap_or("none");
             return Err(bad(
@@ -69,7 +64,7 @@ impl MySql {
     async fn facts(&self) -> Result<Facts, Error> {
         // MySQL shows the table's engine, and for partitions `partitioned` in the options.
         let table = sqlx::query(
-            "SELECT CAST(VERSION() AS CHAR), CAST(t.engine AS CHAR), CAST(COALESCE(e.transactions, '') = 'YES' AS SIGNED), \
+            "SELECT CAST(t.engine AS CHAR), CAST(COALESCE(e.transactions, '') = 'YES' AS SIGNED), \
              CAST(COALESCE(t.create_options, '') LIKE '%partitioned%' AS SIGNED) \
              FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine \
              WHERE t.table_schema = DATABASE() AND t.table_name = ?",
@@ -85,10 +80,9 @@ impl MySql {
         let row = table.first().ok_or(sqlx::Error::RowNotFound).map_err(failure)?;
         let read = |row: &MySqlRow| -> Result<Facts, sqlx::Error> {
             Ok(Facts {
-                version: row.try_get(0)?,
-                engine: row.try_get(1)?,
-                has_transactions: row.try_get::<i64, _>(2)? == 1,
-                is_partitioned: row.try_get::<i64, _>(3)? == 1,
+                engine: row.try_get(0)?,
+                has_transactions: row.try_get::<i64, _>(1)? == 1,
+                is_partitioned: row.try_get::<i64, _>(2)? == 1,
                 indexes: indexes.iter().map(index_column).collect::<Result<_, _>>()?,
             })
         };
@@ -135,7 +129,7 @@ mod tests {
             is_nullable,
         };
         let indexes = columns.iter().map(column).collect();
-        Facts { version: "8.4.3".into(), engine: None, has_transactions: true, is_partitioned, indexes }
+        Facts { engine: None, has_transactions: true, is_partitioned, indexes }
     }
 
     #[test]

@@ -280,6 +280,7 @@ impl Warehouse for MySql {
 
     async fn init(&self) -> Result<Vec<String>, Error> {
         self.reach().await?;
+        self.refuse_old().await?;
         if self.exists(schema::SchemaObject::Table, self.table.as_str()).await? {
             self.check_table().await?;
         }
@@ -295,6 +296,7 @@ impl Warehouse for MySql {
 
     async fn table_schema(&self) -> Result<TableSchema, Error> {
         self.reach().await?;
+        self.retry.run(Error::kind, |_| self.refuse_old()).await?;
         let columns = self.retry.run(Error::kind, |_| self.described()).await?;
         if columns.is_empty() {
             let message = format!("no table {}: run `ruminate init`, or name another with --table", self.table);

@@ -61,6 +61,15 @@ impl MySql {
         Some(TlsStatus { mode, is_local, cipher: cipher.filter(|cipher| !cipher.is_empty()) })
     }
 
+    /// Returns an error if the server is too old. Comes before statements that an old server does not understand.
+    pub(super) async fn refuse_old(&self) -> Result<(), Error> {
+        let rows = self.sessions.rows(sqlx::query("SELECT CAST(VERSION() AS CHAR)")).await?;
+        let version = rows.first().ok_or(sqlx::Error::RowNotFound).and_then(|row| row.try_get::<String, _>(0));
+        let version = version.map_err(|e| self.sessions.failure(&e))?;
+        let too_old = ServerVersion::parse(&version).and_then(ServerVersion::too_old);
+        too_old.map_or(Ok(()), |old| Err(Error::new(Reason::Other, &self.address, old)))
+    }
+
     /// Returns an error if the server accepts no writes at all, as the reader endpoint of an Aurora cluster.
     pub(super) async fn refuse_reader(&self) -> Result<(), Error> {
         for name in ["innodb_read_only", "super_read_only"] {
