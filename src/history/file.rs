@@ -41,6 +41,8 @@ pub struct InputFile {
 enum Content {
     Text(Box<Messages<Input>>),
     Parquet(Box<Table>),
+    /// Messages of an inspection, and the number of those that were returned.
+    Kept(Arc<[InputMessage]>, usize),
 }
 
 impl InputFile {
@@ -72,7 +74,8 @@ impl InputFile {
         Self { path: path.to_owned(), content, report, ended: false, expected: None, ahead: None, failed: None }
     }
 
-    /// Opens a file that was inspected before. If it changes, the last item is an error.
+    /// Opens a file that was inspected before; `kept` are its messages, if they are in memory. If the file changes, the last
+    /// item is an error.
     ///
     /// # Errors
     /// Returns an error if the file has changed, or as [`open`](Self::open).
@@ -80,13 +83,17 @@ impl InputFile {
         path: &Path,
         settings: InputSettings,
         state: FileState,
-        messages: u64,
+        found: &InputReport,
+        kept: Option<Arc<[InputMessage]>>,
     ) -> Result<Self, Error> {
         if FileState::of(path) != Some(state) {
             return Err(Error::new(path, Cause::Changed));
         }
-        let mut file = Self::open(path, settings)?;
-        file.expected = Some((state, messages));
+        let mut file = match kept {
+            Some(messages) => Self::of(path, Content::Kept(messages, 0), InputReport { messages: 0, ..found.clone() }),
+            None => Self::open(path, settings)?,
+        };
+        file.expected = Some((state, found.messages));
         file.ahead = file.read().transpose()?;
         Ok(file)
     }
@@ -105,6 +112,11 @@ impl InputFile {
         let next = match &mut self.content {
             Content::Text(messages) => messages.next(),
             Content::Parquet(table) => table.next(),
+            Content::Kept(messages, returned) => {
+                let next = messages.get(*returned).cloned().map(Ok);
+                *returned += 1;
+                next
+            }
         };
         self.ended = !matches!(next, Some(Ok(_)));
         self.report.messages += u64::from(!self.ended);
@@ -149,7 +161,7 @@ impl InputFile {
     fn why_empty(&self) -> &'static str {
         let compressed = !matches!(self.report.container, None | Some(Container::Plain));
         match &self.content {
-            Content::Parquet(_) => "it has no rows",
+            Content::Parquet(_) | Content::Kept(..) => "it has no rows",
             Content::Text(messages) if !messages.any_read() && compressed => "it is empty after decompression",
             Content::Text(messages) if !messages.any_read() => "it is empty",
             Content::Text(_) if self.report().format == Some(Format::Csv) => "it has a header and no rows",

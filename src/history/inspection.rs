@@ -1,17 +1,28 @@
 //! The input files of a run, read once in full before anything of them is stored: rejected files are known beforehand.
+//!
+//! Messages of complete files stay in memory up to a limit, so that most runs read each file only once.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::Error;
 use super::file_state::FileState;
 use super::report::InputReport;
 use super::tally::Tally;
-use super::{InputFile, InputSettings};
+use super::{InputFile, InputMessage, InputSettings};
 use crate::cancellation::CancellationToken;
 use crate::progress::{Progress, Stage};
 
-/// Messages between two checks for cancellation.
-const LOOK_EVERY: u64 = 1_024;
+/// Number and size in bytes of the messages that are judged while the next ones are read; cancellation is checked between.
+const LOT: usize = 1_024;
+const LOT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Size of all messages that stay in memory, in bytes. About 250,000 readings: a quarter of ten farms with 270 lots each.
+const KEPT_BYTES: usize = 128 * 1024 * 1024;
+
+/// Memory of a kept message in addition to its text, in bytes: the message itself, its counter and what an allocation takes.
+const MESSAGE_BYTES: usize = size_of::<InputMessage>() + 48;
 
 /// What happens to a file most of whose messages are invalid for the same reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +54,13 @@ struct CheckedFile {
     state: Option<FileState>,
     /// Whether it is CSV whose last row may be continued.
     is_unterminated: bool,
+    /// Its messages; `None` if they must be read again.
+    messages: Option<Arc<[InputMessage]>>,
 }
 
 impl CheckedFile {
     fn unchecked(path: PathBuf) -> Self {
-        Self { path, report: None, bytes: 0, state: None, is_unterminated: false }
+        Self { path, report: None, bytes: 0, state: None, is_unterminated: false, messages: None }
     }
 }
 
@@ -74,7 +87,8 @@ impl Inputs {
         self.files.iter().filter_map(|file| file.report.as_ref()).chain(&self.not_read)
     }
 
-    /// Reads every regular file in full, in bounded memory. Pipes are left alone, because they can be read only once.
+    /// Reads every regular file in full, in bounded memory: up to 128 MiB of messages are kept. Pipes are left alone, because
+    /// they can be read only once.
     ///
     /// # Errors
     /// Returns an error if a file cannot be read, or if the inspection was cancelled.
@@ -85,11 +99,23 @@ impl Inputs {
         progress: &Progress,
         cancel: &CancellationToken,
     ) -> anyhow::Result<Self> {
+        Self::inspect_within(KEPT_BYTES, paths, settings, on_uniform, progress, cancel)
+    }
+
+    /// As [`inspect`](Self::inspect), with another limit of the memory for messages.
+    pub(super) fn inspect_within(
+        room: usize,
+        paths: Vec<PathBuf>,
+        settings: InputSettings,
+        on_uniform: OnUniform,
+        progress: &Progress,
+        cancel: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         for path in &paths {
             can_be_opened(path)?;
         }
         let stage = progress.stage("check", "messages", None);
-        let inspection = Inspection { settings, on_uniform, stage, cancel };
+        let inspection = Inspection { settings, on_uniform, stage, cancel, room: Cell::new(room) };
         let files = paths.into_iter().map(|path| inspection.inspect(path)).collect::<anyhow::Result<Vec<_>>>()?;
         wait_until_quiet(&files);
         inspection.stage.finish();
@@ -136,9 +162,11 @@ impl Inputs {
     /// # Errors
     /// Returns an error if the file cannot be opened or has changed, or its first bytes show that it must be rejected.
     pub fn open(&self, at: usize) -> Result<InputFile, Error> {
-        let CheckedFile { path, report, state, .. } = &self.files[at];
+        let CheckedFile { path, report, state, messages, .. } = &self.files[at];
         match (report, state) {
-            (Some(report), Some(state)) => InputFile::open_again(path, self.settings, *state, report.messages),
+            (Some(report), Some(state)) => {
+                InputFile::open_again(path, self.settings, *state, report, messages.as_ref().map(Arc::clone))
+            }
             _ => InputFile::open(path, self.settings),
         }
     }
@@ -188,6 +216,17 @@ struct Inspection<'a> {
     on_uniform: OnUniform,
     stage: Stage,
     cancel: &'a CancellationToken,
+    /// Size of the messages that can still be kept, in bytes.
+    room: Cell<usize>,
+}
+
+/// What was read of a file.
+struct Read {
+    tally: Tally,
+    /// The error at its end.
+    error: Option<Error>,
+    /// All its messages; `None` if there was no room for them.
+    messages: Option<Vec<InputMessage>>,
 }
 
 impl Inspection<'_> {
@@ -204,7 +243,8 @@ impl Inspection<'_> {
                 return Ok(CheckedFile { report: Some(report), ..CheckedFile::unchecked(path) });
             }
         };
-        let (tally, error) = self.read(&mut file)?;
+        let Read { tally, error, messages } = self.read(&mut file)?;
+        let is_complete = error.is_none();
         let mut report = file.report();
         report.rejected = match error {
             // What comes before the end of a truncated file is valid, and the run itself reports the end.
@@ -215,24 +255,51 @@ impl Inspection<'_> {
             None => None,
         };
         let is_unterminated = report.rejected.is_none() && file.is_unterminated();
-        Ok(CheckedFile { path, report: Some(report), bytes: tally.bytes(), state, is_unterminated })
+        let messages = if is_complete && report.rejected.is_none() {
+            messages.map(Arc::from)
+        } else {
+            self.give_up(messages);
+            None
+        };
+        Ok(CheckedFile { path, report: Some(report), bytes: tally.bytes(), state, is_unterminated, messages })
     }
 
-    /// Reads the messages of a file, up to the first error.
-    fn read(&self, file: &mut InputFile) -> anyhow::Result<(Tally, Option<Error>)> {
-        let mut tally = Tally::default();
-        let mut error = None;
-        for message in file {
-            match message {
-                Ok(message) => tally.add(&message),
-                Err(e) => error = Some(e),
-            }
-            if tally.messages().is_multiple_of(LOOK_EVERY) {
-                anyhow::ensure!(!self.cancel.is_cancelled(), "interrupted before anything was stored");
-                self.stage.add(LOOK_EVERY);
+    /// Reads the messages of a file, up to the first error. A lot is judged while the next one is read.
+    fn read(&self, file: &mut InputFile) -> anyhow::Result<Read> {
+        let mut read = Read { tally: Tally::default(), error: None, messages: Some(Vec::new()) };
+        let mut lot = Lot::read(file);
+        loop {
+            let mut judge = || lot.messages.iter().for_each(|message| read.tally.add(message));
+            let next = if lot.is_last {
+                judge();
+                None
+            } else {
+                Some(rayon::join(|| Lot::read(file), judge).0)
+            };
+            anyhow::ensure!(!self.cancel.is_cancelled(), "interrupted before anything was stored");
+            self.stage.add(lot.messages.len() as u64);
+            self.keep(&mut read.messages, lot.messages);
+            match next {
+                Some(next) => lot = next,
+                None => return Ok(Read { error: lot.error, ..read }),
             }
         }
-        Ok((tally, error))
+    }
+
+    /// Adds messages of a file to the kept ones, or gives up all of the file if there is no room.
+    fn keep(&self, kept: &mut Option<Vec<InputMessage>>, lot: Vec<InputMessage>) {
+        let Some(messages) = kept else { return };
+        match self.room.get().checked_sub(memory(&lot)) {
+            Some(left) => {
+                self.room.set(left);
+                messages.extend(lot);
+            }
+            None => self.give_up(kept.take()),
+        }
+    }
+
+    fn give_up(&self, kept: Option<Vec<InputMessage>>) {
+        self.room.set(self.room.get() + memory(&kept.unwrap_or_default()));
     }
 
     /// Returns why a file is rejected, or an error if it cannot be read.
@@ -246,4 +313,35 @@ impl Inspection<'_> {
             },
         }
     }
+}
+
+/// Messages of a file that are judged together.
+struct Lot {
+    messages: Vec<InputMessage>,
+    /// Whether the file ends after them.
+    is_last: bool,
+    /// The error at the end of the file.
+    error: Option<Error>,
+}
+
+impl Lot {
+    /// Reads the next lot of a file.
+    fn read(file: &mut InputFile) -> Self {
+        let (mut messages, mut bytes) = (Vec::new(), 0);
+        while messages.len() < LOT && bytes < LOT_BYTES {
+            match file.next() {
+                Some(Ok(message)) => {
+                    bytes += message.size_bytes();
+                    messages.push(message);
+                }
+                ended => return Self { messages, is_last: true, error: ended.and_then(Result::err) },
+            }
+        }
+        Self { messages, is_last: false, error: None }
+    }
+}
+
+/// Returns the memory of messages, in bytes.
+fn memory(messages: &[InputMessage]) -> usize {
+    messages.iter().map(|message| message.size_bytes() + MESSAGE_BYTES).sum()
 }

@@ -1,7 +1,7 @@
 //! Tests of incomplete files: still being written, truncated, replaced, or from a slow pipe.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::*;
@@ -20,9 +20,13 @@ fn json(pen: u32) -> String {
     )
 }
 
-fn inspect(path: PathBuf) -> Inputs {
+/// Room for the messages of an inspection: none, so that files are read again, and enough.
+const ROOMS: [usize; 2] = [0, usize::MAX];
+
+fn inspect(path: &Path, room: usize) -> Inputs {
     let token = CancellationToken::default();
-    Inputs::inspect(vec![path], InputSettings::default(), OnUniform::RejectFile, &Progress::Silent, &token).unwrap()
+    let (paths, settings) = (vec![path.to_owned()], InputSettings::default());
+    Inputs::inspect_within(room, paths, settings, OnUniform::RejectFile, &Progress::Silent, &token).unwrap()
 }
 
 /// Reads an inspected file: its number of messages, and the error at its end.
@@ -51,31 +55,70 @@ fn a_file_that_changes_after_its_inspection_is_an_error() {
         std::fs::write(&path, format!("{HEADER}\n{rows}")).unwrap();
         age(&path);
     };
-    write(3);
-    let inputs = inspect(path.clone());
-    assert_eq!(read(&inputs), (3, String::new()));
-    for rows in [0, 2, 4] {
-        write(rows);
-        let (messages, why) = read(&inputs);
-        assert!(messages == 0 && why.contains("changed after it was checked"), "{messages} {why}");
+    for room in ROOMS {
+        write(3);
+        let inputs = inspect(&path, room);
+        assert_eq!(read(&inputs), (3, String::new()));
+        for rows in [0, 2, 4] {
+            write(rows);
+            let (messages, why) = read(&inputs);
+            assert!(messages == 0 && why.contains("changed after it was checked"), "{messages} {why}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(read(&inputs).1.contains("changed"), "a file that was renamed to the next day's name");
     }
-    std::fs::remove_file(&path).unwrap();
-    assert!(read(&inputs).1.contains("changed"), "a file that was renamed to the next day's name");
 }
 
 #[test]
 fn the_last_message_of_a_file_that_changes_while_it_is_read_is_not_returned() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("x.csv");
-    std::fs::write(&path, format!("{HEADER}\n{}\n{}", row(1), row(2).trim_end_matches("aUm"))).unwrap();
-    age(&path);
-    let inputs = inspect(path.clone());
-    let mut file = inputs.open(0).unwrap();
-    assert!(file.next().unwrap().is_ok());
-    std::fs::File::options().append(true).open(&path).unwrap().write_all(b"aUm\n").unwrap();
-    let e = file.next().unwrap().unwrap_err();
-    assert!(e.rejection().is_none() && e.to_string().contains("still being written"), "{e}");
-    assert!(file.next().is_none());
+    for room in ROOMS {
+        std::fs::write(&path, format!("{HEADER}\n{}\n{}", row(1), row(2).trim_end_matches("aUm"))).unwrap();
+        age(&path);
+        let inputs = inspect(&path, room);
+        let mut file = inputs.open(0).unwrap();
+        assert!(file.next().unwrap().is_ok());
+        std::fs::File::options().append(true).open(&path).unwrap().write_all(b"aUm\n").unwrap();
+        let e = file.next().unwrap().unwrap_err();
+        assert!(e.rejection().is_none() && e.to_string().contains("still being written"), "{e}");
+        assert!(file.next().is_none());
+    }
+}
+
+#[test]
+fn files_are_the_same_from_memory_and_read_again() {
+    let home = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = (0..4).map(|at| home.path().join(format!("{at}.json"))).collect();
+    for (at, path) in (0..).zip(&paths) {
+        // The third is rejected as a whole: it needs no room.
+        let line = |pen| if at == 2 { json(pen).replace("FazendaUm", "") } else { json(pen) };
+        std::fs::write(path, (0..1_500).map(|pen| line(at * 10_000 + pen) + "\n").collect::<String>()).unwrap();
+    }
+    let inspected = |room| {
+        let token = CancellationToken::default();
+        let settings = InputSettings::default();
+        Inputs::inspect_within(room, paths.clone(), settings, OnUniform::RejectFile, &Progress::Silent, &token).unwrap()
+    };
+    let messages =
+        |inputs: &Inputs, at| inputs.open(at).unwrap().map(|message| message.unwrap().body).collect::<Vec<_>>();
+    let expected = inspected(0);
+    for room in [0, 1_000_000, 1_500_000, usize::MAX] {
+        let inputs = inspected(room);
+        assert_eq!(inputs.size(), expected.size());
+        assert!(inputs.is_rejected(2) && !inputs.is_rejected(3));
+        for at in [0, 1, 3] {
+            let mut file = inputs.open(at).unwrap();
+            assert!(
+                messages(&inputs, at) == messages(&expected, at) && messages(&inputs, at).len() == 1_500,
+                "{room} {at}"
+            );
+            let last = file.by_ref().last().unwrap().unwrap();
+            assert_eq!((last.line, &*last.file), (1_500, &*paths[at].display().to_string()));
+            let report = file.into_report(true);
+            assert_eq!(serde_json::to_value(report).unwrap(), serde_json::to_value(inputs.report(at)).unwrap());
+        }
+    }
 }
 
 #[test]
@@ -83,7 +126,7 @@ fn a_csv_file_that_is_still_being_written_is_an_error_and_a_complete_one_without
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("x.csv");
     std::fs::write(&path, format!("{HEADER}\n{}\n{}", row(1), row(2))).unwrap();
-    assert_eq!(read(&inspect(path.clone())), (2, String::new()));
+    assert_eq!(read(&inspect(&path, 0)), (2, String::new()));
     let writer = std::thread::spawn({
         let path = path.clone();
         move || {
@@ -95,7 +138,7 @@ fn a_csv_file_that_is_still_being_written_is_an_error_and_a_complete_one_without
         }
     });
     std::thread::sleep(Duration::from_millis(300));
-    let (messages, why) = read(&inspect(path));
+    let (messages, why) = read(&inspect(&path, 0));
     assert!(messages == 0 && why.contains("still being written"), "{messages} {why}");
     writer.join().unwrap();
 }
@@ -134,7 +177,7 @@ fn an_array_without_its_end_is_read_and_then_an_error() {
         (format!("{}\n[{}]\n", json(1), json(2)), false),
     ] {
         std::fs::write(&path, &text).unwrap();
-        let inputs = inspect(path.clone());
+        let inputs = inspect(&path, 0);
         assert!(!inputs.is_rejected(0), "the existing part is read, as of a truncated compressed file");
         let (messages, why) = read(&inputs);
         assert_eq!((messages, why.contains("the ] of its array is missing")), (2, cut), "{text}");
