@@ -45,7 +45,7 @@ async fn main() {
 }
 
 async fn measure(rival: &Rival) -> Vec<String> {
-    let database = Database::new(MYSQL).await.expect("RUMINATE_TEST_MYSQL names the server");
+    let database = Database::new(MYSQL).await;
     let url = database.url().parse().expect("a test database has an address");
     let table = MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).expect("the address can be read");
     table.init().await.expect("the table can be made");

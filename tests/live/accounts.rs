@@ -13,8 +13,8 @@ struct Accounts {
 }
 
 impl Accounts {
-    async fn new(server: Server) -> Option<Self> {
-        let (database, scene, count) = crate::replay::scene(server).await?;
+    async fn new(server: Server) -> Self {
+        let (database, scene, count) = crate::replay::scene(server).await;
         let accounts = Self { database, scene, count };
         let sql = accounts.named(&mysql_accounts(&TableName::default()));
         let quoted = PASSWORD.replace('\\', "\\\\").replace('\'', "''");
@@ -23,7 +23,7 @@ impl Accounts {
         );
         accounts.database.run(&format!("{set};\n{sql}")).await;
         accounts.database.run(&format!("{set};\n{sql}")).await; // a repeated run changes nothing
-        Some(accounts)
+        accounts
     }
 
     /// Replaces the names of the accounts, because they are unique on the server.
@@ -67,7 +67,7 @@ impl Accounts {
 }
 
 async fn enough_and_no_more(server: Server) {
-    let Some(accounts) = Accounts::new(server).await else { return };
+    let accounts = Accounts::new(server).await;
     let count = accounts.count;
 
     // The intake inserts rows, and compares existing ones.

@@ -33,9 +33,10 @@ pub fn ended(mut child: Child) -> Ran {
 }
 
 #[tokio::test]
-async fn live_moto_the_real_readings_stream_into_s3_and_mysql_twice_and_are_there_once() {
-    let Some(moto) = server(MOTO.variable, MOTO.group) else { return };
-    let Some(database) = Database::new(MYSQL).await else { return };
+#[ignore = "needs RUMINATE_TEST_MYSQL and RUMINATE_TEST_MOTO"]
+async fn live_mysql_moto_the_real_readings_stream_into_s3_and_mysql_twice_and_are_there_once() {
+    let moto = server(MOTO.variable);
+    let database = Database::new(MYSQL).await;
     let s3 = S3Server::with_bucket(BUCKET);
     let stores = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
     stores.run(&["init"]).expect(0, &[]);

@@ -35,7 +35,7 @@ fn shard(scene: &Scene, number: u32) -> Ran {
 }
 
 async fn planted_drift_in_shards(server: Server) {
-    let Some(stores) = Stores::of(server, None, (3, 25, 40)).await else { return };
+    let stores = Stores::of(server, None, (3, 25, 40)).await;
     let Stores { scene, world, .. } = &stores;
     let damage = stores.damaged(1, 2).await;
     scene.run(&["reconcile", "--evidence", "single", "--drift", "drift.ndjson"]).expect(1, &[]);
@@ -46,14 +46,14 @@ async fn planted_drift_in_shards(server: Server) {
     }
     let merged = scene.run(&["merge", &run(), "--evidence", "merged", "--drift", "drift.ndjson"]);
     assert!(std::fs::read(scene.path("drift.ndjson")).unwrap() == single, "the drift files have the same bytes");
-    assert_same_evidence(&scene.path("single"), &scene.path("merged"), server.group);
+    assert_same_evidence(&scene.path("single"), &scene.path("merged"), server.variable);
     damage.is_said_by(&merged, &found_in(&scene.path("drift.ndjson")), world, "in shards");
     stores.database.drop().await;
 }
 
 /// While the warehouse is unavailable, a shard may end with 3, and the next attempt completes it.
 async fn a_warehouse_that_goes_away(server: Server) {
-    let Some(stores) = Stores::of(server, None, (3, 25, 40)).await else { return };
+    let stores = Stores::of(server, None, (3, 25, 40)).await;
     let Stores { scene, database, .. } = &stores;
     stores.damaged(1, 0).await;
     let relay = MySqlRelay::start(&database.url(), Changes::default());
@@ -96,14 +96,14 @@ async fn a_warehouse_that_goes_away(server: Server) {
     }
     assert!(interrupted > 0, "no shard noticed the unavailable warehouse");
     scene.run(&["merge", &run(), "--evidence", "merged", "--warehouse", &url]).expect(1, &[]);
-    assert_same_evidence(&scene.path("single"), &scene.path("merged"), server.group);
+    assert_same_evidence(&scene.path("single"), &scene.path("merged"), server.variable);
     drop(relay);
     stores.database.drop().await;
 }
 
 /// Each has its own home and directory, and one of them is slow.
 async fn two_machines_run_the_same_shard(server: Server) {
-    let Some(stores) = Stores::of(server, None, (2, 20, 30)).await else { return };
+    let stores = Stores::of(server, None, (2, 20, 30)).await;
     let Stores { scene, s3, database, .. } = &stores;
     stores.damaged(1, 0).await;
     scene.run(&["reconcile", "--evidence", "single"]).expect(1, &[]);
@@ -124,14 +124,14 @@ async fn two_machines_run_the_same_shard(server: Server) {
     }
     let merged = other.run(&["merge", &run(), "--evidence", "merged"]);
     merged.expect(1, &[]);
-    assert_same_evidence(&scene.path("single"), &other.path("merged"), server.group);
+    assert_same_evidence(&scene.path("single"), &other.path("merged"), server.variable);
     assert_eq!(merged.json["run"]["shards"][0]["attempts"], 2, "{:?}", merged.json["run"]);
     stores.database.drop().await;
 }
 
 /// Two shards at once, one of which is killed and run again; every row is that of a single replay.
 async fn a_replay_in_shards(server: Server) {
-    let Some(stores) = Stores::of(server, None, (3, 25, 40)).await else { return };
+    let stores = Stores::of(server, None, (3, 25, 40)).await;
     let Stores { scene, database, world, .. } = &stores;
     let single = rows(database).await;
     database.run("DELETE FROM historico_consumo").await;

@@ -16,12 +16,12 @@ struct Stores {
 }
 
 impl Stores {
-    async fn new() -> Option<Self> {
-        let database = Database::new(MYSQL).await?;
+    async fn new() -> Self {
+        let database = Database::new(MYSQL).await;
         let s3 = S3Server::with_bucket(BUCKET);
         let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
         scene.run(&["init"]).expect(0, &[]);
-        Some(Self { s3, database, scene })
+        Self { s3, database, scene }
     }
 
     /// State of both stores, read from the stores themselves.
@@ -37,8 +37,9 @@ impl Stores {
 }
 
 #[tokio::test]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_backfill_killed_at_any_moment_loses_and_doubles_nothing() {
-    let Some(stores) = Stores::new().await else { return };
+    let stores = Stores::new().await;
     let count = stores.scene.history(2, 40, 15);
     let backfill = ["backfill", "history.json"];
     let started = Instant::now();
@@ -57,8 +58,9 @@ async fn live_mysql_a_backfill_killed_at_any_moment_loses_and_doubles_nothing() 
 }
 
 #[tokio::test]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_replay_killed_at_any_moment_loses_and_doubles_nothing() {
-    let Some(stores) = Stores::new().await else { return };
+    let stores = Stores::new().await;
     let count = stores.scene.history(2, 40, 15);
     stores.scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
     stores.database.run("TRUNCATE TABLE historico_consumo").await;

@@ -1,5 +1,5 @@
-//! Tests against real servers, whose addresses are in environment variables; `scripts/test` starts them. A test without its
-//! server reports that and passes, so that plain `cargo test` works without servers.
+//! Tests against real servers, whose addresses are in environment variables; `scripts/test` starts them, and runs these tests with
+//! `--include-ignored`. Plain `cargo test` ignores them.
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "tests")]
 
 /// Declares a test on MySQL and one on MariaDB, of a function with a [`testkit::Server`].
@@ -7,11 +7,13 @@ macro_rules! on_both {
     ($($name:ident: $mysql:ident, $mariadb:ident;)*) => {
         $(
             #[tokio::test]
+            #[ignore = "needs RUMINATE_TEST_MYSQL"]
             async fn $mysql() {
                 $name(testkit::MYSQL).await;
             }
 
             #[tokio::test]
+            #[ignore = "needs RUMINATE_TEST_MARIADB"]
             async fn $mariadb() {
                 $name(testkit::MARIADB).await;
             }
@@ -23,6 +25,7 @@ mod accounts;
 mod bulk_load;
 mod end_to_end;
 mod fleet;
+mod forward_proxy;
 mod kill_and_resume;
 mod legacy_lake;
 mod locks;

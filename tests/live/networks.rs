@@ -37,7 +37,7 @@ async fn a_proxy_without_load_data_is_served_by_insert(server: Server) {
         (1064, "syntax error near 'LOAD DATA'"),
         (1105, "unsupported: LOAD DATA"),
     ] {
-        let Some(database) = Database::new(server).await else { return };
+        let database = Database::new(server).await;
         let relay =
             MySqlRelay::start(&database.url(), Changes { load_data: Some((code, message)), ..Changes::default() });
         let url = relay.url(&database.url());
@@ -59,7 +59,7 @@ async fn a_proxy_without_load_data_is_served_by_insert(server: Server) {
 }
 
 async fn a_server_that_greets_late_is_waited_for(server: Server) {
-    let Some(database) = Database::new(server).await else { return };
+    let database = Database::new(server).await;
     let relay = MySqlRelay::start(&database.url(), Changes { delay: Duration::from_secs(7), ..Changes::default() });
     let url = relay.url(&database.url());
     let started = Instant::now();
@@ -72,7 +72,7 @@ async fn a_server_that_greets_late_is_waited_for(server: Server) {
 
 /// MySQL requires the partitioning column in every unique key.
 async fn a_partitioned_table_is_loaded_and_audited(server: Server) {
-    let Some(database) = Database::new(server).await else { return };
+    let database = Database::new(server).await;
     let (scene, count) = lake();
     let url = database.url();
     run(&scene, &url, &["init"]).expect(0, &[]);
@@ -114,7 +114,7 @@ async fn a_partitioned_table_is_loaded_and_audited(server: Server) {
 
 /// As with `max_execution_time` (MySQL) or `max_statement_time` (MariaDB) as defaults of the server.
 async fn a_server_s_time_limit_does_not_end_a_run(server: Server) {
-    let Some(database) = Database::new(server).await else { return };
+    let database = Database::new(server).await;
     let is_mysql = server.variable == testkit::MYSQL.variable;
     let limit = if is_mysql { "SET SESSION max_execution_time = 1" } else { "SET SESSION max_statement_time = 0.0001" };
     let relay = MySqlRelay::start(&database.url(), Changes { first: Some(limit.into()), ..Changes::default() });
@@ -132,7 +132,7 @@ async fn a_server_s_time_limit_does_not_end_a_run(server: Server) {
 
 /// Tried on MySQL 5.6.24: `init` failed at the length of a key, the other commands at a column that it does not have.
 async fn a_server_that_is_too_old_is_named_before_anything_is_created(server: Server) {
-    let Some(database) = Database::new(server).await else { return };
+    let database = Database::new(server).await;
     let relay = MySqlRelay::start(&database.url(), Changes { version: Some("5.6.24"), ..Changes::default() });
     let url = relay.url(&database.url());
     let (scene, _) = lake();
@@ -146,7 +146,7 @@ async fn a_server_that_is_too_old_is_named_before_anything_is_created(server: Se
 }
 
 async fn an_engine_without_transactions_is_rejected(server: Server) {
-    let Some(database) = Database::new(server).await else { return };
+    let database = Database::new(server).await;
     let (scene, _) = lake();
     let url = database.url();
     run(&scene, &url, &["init"]).expect(0, &[]);
@@ -171,8 +171,8 @@ async fn an_engine_without_transactions_is_rejected(server: Server) {
 
 /// 0.0.0.0 is this machine, but its name does not show it.
 async fn a_server_elsewhere_is_verified_by_default(server: Server) {
-    let Some(ca) = testkit::server(&format!("{}_CA", server.variable), server.group) else { return };
-    let Some(database) = Database::new(server).await else { return };
+    let ca = testkit::server(&format!("{}_CA", server.variable));
+    let database = Database::new(server).await;
     let mut url = url::Url::parse(&database.url()).unwrap();
     let local = Scene::new();
     let doctor = run(&local, url.as_str(), &["doctor"]);
@@ -213,8 +213,9 @@ async fn a_server_elsewhere_is_verified_by_default(server: Server) {
 }
 
 #[tokio::test]
+#[ignore = "needs RUMINATE_TEST_MARIADB"]
 async fn live_mariadb_a_reader_of_a_cluster_is_no_place_to_write() {
-    let Some(mut server) = PrivateMariaDb::start(&[]).await else { return };
+    let mut server = PrivateMariaDb::start(&[]).await;
     let (scene, _) = lake();
     let url = server.url();
     run(&scene, &url, &["init"]).expect(0, &[]);

@@ -39,7 +39,7 @@ fn expected_of(scene: &Scene, farm: &str) -> Expected {
 }
 
 async fn watched_to_its_end(server: Server) {
-    let Some(database) = Database::new(server).await else { return };
+    let database = Database::new(server).await;
     let (s3, sns) = (S3Server::with_bucket(BUCKET), SnsStub::with_topic(TOPIC));
     let stores = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
     stores.run(&["init"]).expect(0, &[]);

@@ -4,10 +4,11 @@ use serde_json::json;
 use testkit::{Database, MOTO, MYSQL, Scene, server};
 
 #[tokio::test]
-async fn live_moto_a_secret_is_all_that_the_toolkit_needs_to_know_of_a_warehouse() {
-    let Some(moto) = server(MOTO.variable, MOTO.group) else { return };
-    let Some(ca) = server("RUMINATE_TEST_MYSQL_CA", MYSQL.group) else { return };
-    let Some(database) = Database::new(MYSQL).await else { return };
+#[ignore = "needs RUMINATE_TEST_MYSQL and RUMINATE_TEST_MOTO"]
+async fn live_mysql_moto_a_secret_is_all_that_the_toolkit_needs_to_know_of_a_warehouse() {
+    let moto = server(MOTO.variable);
+    let ca = server("RUMINATE_TEST_MYSQL_CA");
+    let database = Database::new(MYSQL).await;
     let root = url::Url::parse(&database.url()).unwrap();
     let secret = json!({"engine": "mysql", "username": root.username(), "password": root.password(),
         "host": "localhost", "port": root.port(), "dbname": database.name});

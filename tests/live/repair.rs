@@ -9,7 +9,7 @@ use testkit::{BUCKET, PREFIX, Server};
 use crate::store_state::{REPAIR, Stores, UNDO, ended, holding, nudge, repaired, rows, weights_in};
 
 async fn a_thousand_last_bits_are_repaired_and_restored(server: Server) {
-    let Some(stores) = Stores::new(server, 40, 15).await else { return };
+    let stores = Stores::new(server, 40, 15).await;
     let (scene, database) = (&stores.scene, &stores.database);
     let ids = database.ids().await;
     let whole = rows(database).await;
@@ -34,7 +34,7 @@ async fn a_thousand_last_bits_are_repaired_and_restored(server: Server) {
 
 /// Servers find `ABC` under `abc`: the row gets the lake's spelling, and undo restores its own.
 async fn ids_in_capitals_are_repaired_and_restored(server: Server) {
-    let Some(stores) = Stores::new(server, 5, 5).await else { return };
+    let stores = Stores::new(server, 5, 5).await;
     let (scene, database) = (&stores.scene, &stores.database);
     let whole = rows(database).await;
     let capitals =
@@ -56,7 +56,7 @@ async fn ids_in_capitals_are_repaired_and_restored(server: Server) {
 
 /// Tables with other column types: every value is repaired and restored, regardless of its type.
 async fn columns_of_every_type_are_repaired_and_restored(server: Server) {
-    let Some(stores) = Stores::new(server, 5, 6).await else { return };
+    let stores = Stores::new(server, 5, 6).await;
     let (scene, database) = (&stores.scene, &stores.database);
     let columns = [
         "id_treated_data CHAR(36) NOT NULL",
@@ -102,7 +102,7 @@ async fn columns_of_every_type_are_repaired_and_restored(server: Server) {
 
 /// Dates that do not exist, which a server without strict mode stores: each is a finding, and repairable.
 async fn dates_that_do_not_exist_are_found_and_repaired(server: Server) {
-    let Some(stores) = Stores::new(server, 5, 3).await else { return };
+    let stores = Stores::new(server, 5, 3).await;
     let (scene, database) = (&stores.scene, &stores.database);
     let whole = rows(database).await;
     let mut lax = sqlx::MySqlConnection::connect(&database.url()).await.unwrap();
@@ -129,7 +129,7 @@ async fn dates_that_do_not_exist_are_found_and_repaired(server: Server) {
 
 /// A row that another changes after the audit has read it, before the repair can: the other's value stays.
 async fn a_concurrently_changed_row_is_not_overwritten(server: Server) {
-    let Some(stores) = Stores::new(server, 5, 10).await else { return };
+    let stores = Stores::new(server, 5, 10).await;
     let ids = stores.database.ids().await;
     nudge(&stores.database, &ids[..30]).await;
     let changed = format!("UPDATE historico_consumo SET consumo_real = 3.5 WHERE id_treated_data = '{}'", ids[7]);
@@ -154,7 +154,7 @@ async fn a_concurrently_changed_row_is_not_overwritten(server: Server) {
 
 /// Another process writes the object between the check and the change: `If-Match` fails, and its version stays.
 async fn a_concurrently_changed_object_is_not_overwritten(server: Server) {
-    let Some(stores) = Stores::new(server, 5, 5).await else { return };
+    let stores = Stores::new(server, 5, 5).await;
     let id = &stores.database.ids().await[3];
     let set = format!("UPDATE historico_consumo SET consumo_real = 3.5 WHERE id_treated_data = '{id}'");
     assert_eq!(stores.database.run(&set).await, 1);

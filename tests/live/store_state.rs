@@ -124,15 +124,15 @@ pub struct Stores {
 }
 
 impl Stores {
-    pub async fn new(server: Server, lots: u32, days: u32) -> Option<Self> {
-        let database = Database::new(server).await?;
+    pub async fn new(server: Server, lots: u32, days: u32) -> Self {
+        let database = Database::new(server).await;
         let s3 = S3Server::with_bucket(BUCKET);
         let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
         scene.run(&["init"]).expect(0, &[]);
         let count = scene.history(2, lots, days);
         scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);
         past_the_second();
-        Some(Self { s3, database, scene, count })
+        Self { s3, database, scene, count }
     }
 
     pub async fn state(&self) -> State {

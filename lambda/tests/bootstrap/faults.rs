@@ -19,8 +19,9 @@ async fn behind_a_network(stores: &Stores, network: Network) -> (Sandbox, Proxy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_panic_is_a_failed_message_and_the_process_serves_the_next() {
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let stores = Stores::new(MYSQL).await;
     let mut sandbox = Sandbox::start(&built("examples/panicking"), &stores.env()).await;
     sandbox.api.invoke(message(1)).await.unwrap();
     let failed = sandbox.api.invoke(sns("bad", &reading_with(2, PANIC))).await.unwrap_err();
@@ -38,8 +39,9 @@ async fn live_mysql_a_panic_is_a_failed_message_and_the_process_serves_the_next(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_warehouse_that_is_gone_for_a_while_costs_only_another_try() {
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let stores = Stores::new(MYSQL).await;
     let (sandbox, network) = behind_a_network(&stores, Network::Down).await;
     let (failed, took) = sandbox.api.invoke_within(message(1), Duration::from_secs(3)).await;
     assert!(failed.unwrap_err()["errorMessage"].as_str().unwrap().contains("must be retried"));
@@ -58,8 +60,9 @@ async fn live_mysql_a_warehouse_that_is_gone_for_a_while_costs_only_another_try(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_sandbox_that_was_frozen_finds_its_connection_dead_and_opens_another() {
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let stores = Stores::new(MYSQL).await;
     let (sandbox, network) = behind_a_network(&stores, Network::Up).await;
     sandbox.api.invoke(message(1)).await.unwrap();
     for (n, network_then) in [(2, Network::Down), (3, Network::Silent)] {
@@ -77,8 +80,9 @@ async fn live_mysql_a_sandbox_that_was_frozen_finds_its_connection_dead_and_open
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_bucket_that_is_gone_fails_the_message_and_writes_no_row() {
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let stores = Stores::new(MYSQL).await;
     let env = with(stores.env(), &[("RUMINATE_LAKE", "s3://gone/historico_diario")]);
     let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
     for event in [message(1), sns("bad", "no reading"), r#"{"key1":"value1"}"#.to_owned()] {
@@ -90,8 +94,9 @@ async fn live_mysql_a_bucket_that_is_gone_fails_the_message_and_writes_no_row() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_an_unsupported_event_is_answered_within_the_deadline() {
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let stores = Stores::new(MYSQL).await;
     let silent = Proxy::start(stores.s3.endpoint().trim_start_matches("http://").to_owned(), Network::Up).await;
     let env = with(stores.env(), &[("AWS_ENDPOINT_URL", &format!("http://127.0.0.1:{}", silent.port))]);
     let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
@@ -105,8 +110,9 @@ async fn live_mysql_an_unsupported_event_is_answered_within_the_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_bucket_that_refuses_fails_the_message_and_writes_no_row() {
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let stores = Stores::new(MYSQL).await;
     let env = with(stores.env(), &[("AWS_SECRET_ACCESS_KEY", "another")]);
     let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
     let failed = sandbox.api.invoke(message(1)).await.unwrap_err();

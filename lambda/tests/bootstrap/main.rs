@@ -37,11 +37,11 @@ pub struct Stores {
 }
 
 impl Stores {
-    pub async fn new(server: Server) -> Option<Self> {
-        let database = Database::new(server).await?;
+    pub async fn new(server: Server) -> Self {
+        let database = Database::new(server).await;
         let url = database.url().parse().unwrap();
         MySql::new(&url, TableName::default(), 1, RetryPolicy::NO_RETRY).unwrap().init().await.unwrap();
-        Some(Self { s3: S3Server::with_bucket(BUCKET), database })
+        Self { s3: S3Server::with_bucket(BUCKET), database }
     }
 
     /// Returns the environment of a sandbox that uses these stores.

@@ -50,8 +50,9 @@ fn says(failed: Result<Value, Value>, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_changed_password_fails_messages_until_it_is_updated() {
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+    let stores = Stores::new(MYSQL).await;
     let user = User::new(&stores, "IDENTIFIED BY 'velha'").await;
     let env = with(stores.env(), &[("RDS_USER", user.name), ("RDS_PASSWORD", "velha")]);
     let sandbox = Sandbox::start(&built("bootstrap"), &env).await;
@@ -68,9 +69,10 @@ async fn live_mysql_a_changed_password_fails_messages_until_it_is_updated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_moto_a_secret_that_changed_is_read_again_and_costs_nothing() {
-    let Some(moto) = server(MOTO.variable, MOTO.group) else { return };
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+#[ignore = "needs RUMINATE_TEST_MYSQL and RUMINATE_TEST_MOTO"]
+async fn live_mysql_moto_a_secret_that_changed_is_read_again_and_costs_nothing() {
+    let moto = server(MOTO.variable);
+    let stores = Stores::new(MYSQL).await;
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let config = Builder::new().behavior_version(BehaviorVersion::latest()).http_client(http).endpoint_url(&moto);
     let config = config.credentials_provider(Credentials::new("x", "y", None, None, "test"));
@@ -106,8 +108,8 @@ async fn live_moto_a_secret_that_changed_is_read_again_and_costs_nothing() {
 
 /// The server's certificate is for `localhost`, signed by its own authority.
 async fn tls_is_verified(server: Server) {
-    let Some(ca) = self::server(&format!("{}_CA", server.variable), server.group) else { return };
-    let Some(stores) = Stores::new(server).await else { return };
+    let ca = self::server(&format!("{}_CA", server.variable));
+    let stores = Stores::new(server).await;
     let user = User::new(&stores, "IDENTIFIED BY 'senha' REQUIRE SSL").await;
     let env = with(stores.env(), &[("RDS_USER", user.name), ("RDS_PASSWORD", "senha"), ("RDS_HOST", "localhost")]);
     let verified = with(env, &[("RDS_CA_FILE", &ca)]);
@@ -139,11 +141,13 @@ async fn tls_is_verified(server: Server) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_tls_is_verified_by_authority_and_name() {
     tls_is_verified(MYSQL).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs RUMINATE_TEST_MARIADB"]
 async fn live_mariadb_tls_is_verified_by_authority_and_name() {
     tls_is_verified(MARIADB).await;
 }

@@ -86,9 +86,10 @@ async fn round(moto: &Moto, queue: &str, sandbox: &Sandbox) -> Option<(BTreeMap<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn live_moto_of_a_queue_only_what_was_unlucky_comes_again_and_nothing_dies() {
-    let Some(moto) = server(MOTO.variable, MOTO.group) else { return };
-    let Some(stores) = Stores::new(MYSQL).await else { return };
+#[ignore = "needs RUMINATE_TEST_MYSQL and RUMINATE_TEST_MOTO"]
+async fn live_mysql_moto_of_a_queue_only_what_was_unlucky_comes_again_and_nothing_dies() {
+    let moto = server(MOTO.variable);
+    let stores = Stores::new(MYSQL).await;
     let moto = Moto::new(&moto);
     let (topic, queue, dead) = moto.topic(&stores.database.name).await;
     let poison = |n: u32| n % 26 == 13;

@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection};
 
-use crate::servers::{self, MARIADB};
-
 /// A server that ends with the test.
 pub struct PrivateMariaDb {
     child: Child,
@@ -17,9 +15,8 @@ pub struct PrivateMariaDb {
 }
 
 impl PrivateMariaDb {
-    /// Returns `None` and prints the reason if MariaDB's tests are skipped or its binaries are missing.
-    pub async fn start(settings: &[&str]) -> Option<Self> {
-        servers::server(MARIADB.variable, MARIADB.group)?;
+    /// Starts a server with these settings.
+    pub async fn start(settings: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("data");
         let made = Command::new("mariadb-install-db")
@@ -29,10 +26,7 @@ impl PrivateMariaDb {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        if !made.is_ok_and(|status| status.success()) {
-            eprintln!("skipped ({}): no working mariadb-install-db", MARIADB.group);
-            return None;
-        }
+        assert!(made.is_ok_and(|status| status.success()), "mariadb-install-db is missing or failed");
         let init = home.path().join("init.sql");
         let root = "CREATE USER IF NOT EXISTS root@'127.0.0.1';\nGRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\nCREATE DATABASE IF NOT EXISTS own;\n";
         std::fs::write(&init, root).unwrap();
@@ -50,7 +44,7 @@ impl PrivateMariaDb {
             .stderr(std::fs::File::create(home.path().join("log")).unwrap());
         let server = Self { child: command.spawn().unwrap(), command, _home: home, port };
         server.answers().await;
-        Some(server)
+        server
     }
 
     /// Kills the server with SIGKILL.

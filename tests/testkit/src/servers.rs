@@ -4,24 +4,23 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, Row};
 
-/// Variable of a MySQL-like server, and the group of its tests.
+/// Variable with the address of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Server {
     pub variable: &'static str,
-    pub group: &'static str,
 }
 
-pub const MYSQL: Server = Server { variable: "RUMINATE_TEST_MYSQL", group: "live_mysql" };
-pub const MARIADB: Server = Server { variable: "RUMINATE_TEST_MARIADB", group: "live_mariadb" };
-pub const MOTO: Server = Server { variable: "RUMINATE_TEST_MOTO", group: "live_moto" };
+pub const MYSQL: Server = Server { variable: "RUMINATE_TEST_MYSQL" };
+pub const MARIADB: Server = Server { variable: "RUMINATE_TEST_MARIADB" };
+pub const MOTO: Server = Server { variable: "RUMINATE_TEST_MOTO" };
 
-/// Returns the value of a variable, or prints what is skipped.
-pub fn server(variable: &str, group: &str) -> Option<String> {
+/// Returns the value of a variable.
+///
+/// # Panics
+/// Panics if it is not set: a test that needs a server is ignored, and does not pass without it.
+pub fn server(variable: &str) -> String {
     let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    if value.is_none() {
-        eprintln!("skipped ({group}): {variable} is not set");
-    }
-    value
+    value.unwrap_or_else(|| panic!("{variable} is not set: start the servers with `scripts/servers start`"))
 }
 
 /// A new, empty database on a server.
@@ -31,13 +30,13 @@ pub struct Database {
 }
 
 impl Database {
-    pub async fn new(server: Server) -> Option<Self> {
+    pub async fn new(server: Server) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let root = self::server(server.variable, server.group)?;
+        let root = self::server(server.variable);
         let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let database = Self { root, name };
         database.run(&format!("CREATE DATABASE {}", database.name)).await;
-        Some(database)
+        database
     }
 
     /// Returns the address of this database.
