@@ -15,10 +15,10 @@ use crate::cancellation::CancellationToken;
 use crate::progress::{Progress, Stage};
 
 /// Number and size in bytes of the messages that are judged while the next ones are read; cancellation is checked between.
-const LOT: usize = 1_024;
-const LOT_BYTES: usize = 4 * 1024 * 1024;
+const CHUNK: usize = 1_024;
+const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
-/// Size of all messages that stay in memory, in bytes. About 250,000 readings: a quarter of ten farms with 270 lots each.
+/// Size of all messages that stay in memory, in bytes: about 250,000 readings.
 const KEPT_BYTES: usize = 128 * 1024 * 1024;
 
 /// Memory of a kept message in addition to its text, in bytes: the message itself, its counter and what an allocation takes.
@@ -264,35 +264,35 @@ impl Inspection<'_> {
         Ok(CheckedFile { path, report: Some(report), bytes: tally.bytes(), state, is_unterminated, messages })
     }
 
-    /// Reads the messages of a file, up to the first error. A lot is judged while the next one is read.
+    /// Reads the messages of a file, up to the first error. A chunk is judged while the next one is read.
     fn read(&self, file: &mut InputFile) -> anyhow::Result<Read> {
         let mut read = Read { tally: Tally::default(), error: None, messages: Some(Vec::new()) };
-        let mut lot = Lot::read(file);
+        let mut chunk = Chunk::read(file);
         loop {
-            let mut judge = || lot.messages.iter().for_each(|message| read.tally.add(message));
-            let next = if lot.is_last {
+            let mut judge = || chunk.messages.iter().for_each(|message| read.tally.add(message));
+            let next = if chunk.is_last {
                 judge();
                 None
             } else {
-                Some(rayon::join(|| Lot::read(file), judge).0)
+                Some(rayon::join(|| Chunk::read(file), judge).0)
             };
             anyhow::ensure!(!self.cancel.is_cancelled(), "interrupted before anything was stored");
-            self.stage.add(lot.messages.len() as u64);
-            self.keep(&mut read.messages, lot.messages);
+            self.stage.add(chunk.messages.len() as u64);
+            self.keep(&mut read.messages, chunk.messages);
             match next {
-                Some(next) => lot = next,
-                None => return Ok(Read { error: lot.error, ..read }),
+                Some(next) => chunk = next,
+                None => return Ok(Read { error: chunk.error, ..read }),
             }
         }
     }
 
     /// Adds messages of a file to the kept ones, or gives up all of the file if there is no room.
-    fn keep(&self, kept: &mut Option<Vec<InputMessage>>, lot: Vec<InputMessage>) {
+    fn keep(&self, kept: &mut Option<Vec<InputMessage>>, chunk: Vec<InputMessage>) {
         let Some(messages) = kept else { return };
-        match self.room.get().checked_sub(memory(&lot)) {
+        match self.room.get().checked_sub(memory(&chunk)) {
             Some(left) => {
                 self.room.set(left);
-                messages.extend(lot);
+                messages.extend(chunk);
             }
             None => self.give_up(kept.take()),
         }
@@ -316,7 +316,7 @@ impl Inspection<'_> {
 }
 
 /// Messages of a file that are judged together.
-struct Lot {
+struct Chunk {
     messages: Vec<InputMessage>,
     /// Whether the file ends after them.
     is_last: bool,
@@ -324,11 +324,11 @@ struct Lot {
     error: Option<Error>,
 }
 
-impl Lot {
-    /// Reads the next lot of a file.
+impl Chunk {
+    /// Reads the next chunk of a file.
     fn read(file: &mut InputFile) -> Self {
         let (mut messages, mut bytes) = (Vec::new(), 0);
-        while messages.len() < LOT && bytes < LOT_BYTES {
+        while messages.len() < CHUNK && bytes < CHUNK_BYTES {
             match file.next() {
                 Some(Ok(message)) => {
                     bytes += message.size_bytes();
