@@ -105,7 +105,7 @@ mod tests {
         {
             assert!(is_placeholder(text), "{text}");
         }
-        for text in ["#12", "#A", "# 7", "Err:", "Err:x", "Erros", "12!", "#1!", "A#", "Vazios"] {
+        for text in ["#12", "#A", "# 7", "Err:", "Err:x", "Erros", "12!", "#1!", "A#", "Vazios", "Err:5x"] {
             assert!(!is_placeholder(text), "{text}");
         }
     }
