@@ -250,7 +250,7 @@ mod tests {
             "fazenda_dois/2023/01/01/a.json",
             "fazenda_dois/2023/13/01/a.json",
             "fazenda_dois/notes.txt",
-            "Old Stuff/x/y.json",
+            "Old Stuff/2023/01/01/y.json",
             "readme.txt",
             "quarentena/2023/01/01/x.json",
             "partes/fazenda=fazenda_um/mes=2023-01/parte.parquet",
@@ -275,7 +275,7 @@ mod tests {
         );
         assert_eq!(
             unrecognized,
-            ["Old Stuff/x/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]
+            ["Old Stuff/2023/01/01/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]
         );
     }
 
@@ -293,6 +293,7 @@ mod tests {
         assert_eq!(scan.partitions, before.partitions);
         let unrecognized = scan.unrecognized;
         assert_eq!((unrecognized.folder_markers(), unrecognized.count()), (3, before.unrecognized.count() + 1));
+        assert!(unrecognized.keys().any(|key| key == "fazenda_dois/x_$folder$"), "it is not empty");
     }
 
     #[tokio::test]
@@ -308,11 +309,67 @@ mod tests {
         assert!(unrecognized.is_empty(), "{unrecognized:?}");
     }
 
+    #[tokio::test]
+    async fn a_span_of_one_day_finds_that_day_at_the_ends_of_months_and_years() {
+        let lake = Memory::default();
+        let days = ["2022/12/31", "2023/01/01", "2023/01/31", "2023/02/01", "2023/02/28", "2023/12/31", "2024/01/01"];
+        for day in days {
+            lake.put_new(&format!("x/{day}/a.json"), Bytes::new()).await.unwrap();
+        }
+        for day in days {
+            let on = Some(date(&day.replace('/', "-")));
+            let scan = scan_partitions(&lake, &Span { from: on, to: on, ..Span::default() }).await.unwrap();
+            assert_eq!(names(&scan).0, [format!("x/{day}/")]);
+        }
+        let scan = scan_partitions(&lake, &Span::default()).await.unwrap();
+        let by_day: Vec<_> = scan.days().into_iter().map(|(day, found)| (day, found.len())).collect();
+        assert_eq!(by_day, days.map(|day| (date(&day.replace('/', "-")), 1)));
+    }
+
+    #[test]
+    fn folders_outside_of_the_span_are_not_listed() {
+        let span = Span { from: Some(date("2023-02-01")), to: Some(date("2023-02-28")), ..Span::default() };
+        let farm = PathPrefix { prefix: "x/".into(), farm: "x".into(), ..PathPrefix::default() };
+        let year = PathPrefix { prefix: "x/2023/".into(), year: Some(2023), ..farm.clone() };
+        for (dir, folder, is_listed) in [
+            (&farm, "x/2022/", false),
+            (&farm, "x/2023/", true),
+            (&farm, "x/2024/", false),
+            (&year, "x/2023/01/", false),
+            (&year, "x/2023/02/", true),
+            (&year, "x/2023/03/", false),
+        ] {
+            assert_eq!(matches!(step(dir, folder.into(), &span), ChildKind::Down(_)), is_listed, "{folder}");
+        }
+    }
+
+    #[test]
+    fn the_partition_of_a_key_is_its_farm_and_day() {
+        let partition = Partition::of_key("fazenda_um/2023/01/31/a.json").unwrap();
+        assert_eq!((partition.farm.as_str(), partition.day), ("fazenda_um", date("2023-01-31")));
+        assert_eq!(partition.prefix(), "fazenda_um/2023/01/31/");
+        for key in ["/2023/01/31/a.json", "fazenda_um/2023/01/31", "fazenda_um/2023/02/31/a.json", "a.json", ""] {
+            assert_eq!(Partition::of_key(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_span_without_limits_is_everything() {
+        assert!(Span::default().is_everything() && Span::default().widened(1).is_everything());
+        let from = Span { from: Some(date("2023-01-01")), ..Span::default() };
+        assert!(!from.is_everything());
+        assert!(from.has_day(date("2023-01-01")) && !from.has_day(date("2022-12-31")));
+        let to = Span { to: Some(date("2023-01-01")), ..Span::default() };
+        assert!(to.has_day(date("2023-01-01")) && !to.has_day(date("2023-01-02")));
+    }
+
     #[test]
     fn widening_adds_days_and_the_legacy_catch_all() {
         let span = Span { farms: [Slug::of("x").unwrap()].into(), from: Some(date("2023-01-01")), to: None };
         let wide = span.widened(1);
         assert_eq!(wide.from, Some(date("2022-12-31")));
         assert!(wide.has_farm("fazenda_dois") && !wide.has_farm("y"));
+        let to = Span { to: Some(date("2023-01-31")), ..Span::default() };
+        assert_eq!(to.widened(1).to, Some(date("2023-02-01")));
     }
 }

@@ -69,6 +69,9 @@ mod tests {
         for packed in [text.to_vec(), gzip(text), zstd::encode_all(&text[..], 19).unwrap()] {
             assert_eq!(&*plain(&packed, 100).unwrap(), text);
         }
+        // pzstd starts a file with a frame that has no content.
+        let skippable = [b"\x50\x2a\x4d\x18\x02\0\0\0xx".to_vec(), zstd::encode_all(&text[..], 3).unwrap()].concat();
+        assert_eq!(&*plain(&skippable, 100).unwrap(), text);
         let members = [gzip(b"{\"a\""), gzip(b":1}")].concat();
         assert_eq!(&*plain(&members, 8).unwrap(), text);
     }
@@ -79,6 +82,18 @@ mod tests {
         for packed in [gzip(&zeros), zstd::encode_all(&zeros[..], 3).unwrap()] {
             assert!(packed.len() < 20_000);
             assert_eq!(plain(&packed, 1_000).unwrap_err(), Rejection::ExpandsTooFar { limit: 1_000 });
+            assert_eq!(plain(&packed, zeros.len()).unwrap().len(), zeros.len(), "as much as the limit is allowed");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_needs_more_memory_than_level_19_is_rejected() {
+        for (window, allowed) in [(MAX_WINDOW_LOG, true), (MAX_WINDOW_LOG + 1, false)] {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+            encoder.window_log(window).unwrap();
+            encoder.write_all(b"{}").unwrap();
+            encoder.flush().unwrap();
+            assert_eq!(plain(&encoder.finish().unwrap(), 100).is_ok(), allowed, "{window}");
         }
     }
 

@@ -175,10 +175,32 @@ mod tests {
     }
 
     #[test]
+    fn an_order_is_read_by_its_name() {
+        for order in [DateOrder::DayFirst, DateOrder::MonthFirst] {
+            assert_eq!(order.to_string().parse(), Ok(order));
+            assert_ne!(order.name(), order.other().name());
+        }
+        assert_eq!("DMY".parse(), Ok(DateOrder::DayFirst));
+        assert!("ymd".parse::<DateOrder>().unwrap_err().contains("use dmy"));
+    }
+
+    #[test]
     fn other_texts_are_left_alone() {
-        for text in
-            ["2023-12-31", "2023/12/31", "31/12/23", "31/13/2023", "32/12/2023", "31/12/20231", "x", "", "31/12", "1.5"]
-        {
+        for text in [
+            "2023-12-31",
+            "2023/12/31",
+            "31/12/23",
+            "31/13/2023",
+            "32/12/2023",
+            "31/12/20231",
+            "x",
+            "",
+            "31/12",
+            "1.5",
+            "005/03/2023",
+            "1/+5/2023",
+            "31/12/+202",
+        ] {
             assert_eq!(DateOrder::DayFirst.rewrite(text), Ok(None), "{text}");
             assert!(!is_ambiguous(text), "{text}");
         }

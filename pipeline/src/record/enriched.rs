@@ -284,6 +284,42 @@ mod tests {
     }
 
     #[test]
+    fn an_object_has_the_texts_of_the_reading_and_copies_those_that_are_the_same() {
+        let fields = |curral: &str, raca: &str, lote: &str, farm: &str| {
+            format!(
+                r#""id_curral":{curral},"id_raca":{raca},"id_lote":{lote},"peso_entrada":"450.0","peso_medio":450.483,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":{farm}"#
+            )
+        };
+        for (sent, stored) in [
+            (
+                fields(r#"" 1 ""#, "9000001.0", r#""'3""#, r#""Fazenda\u00a0Um ""#),
+                fields(r#""1""#, r#""9000001""#, r#""3""#, r#""Fazenda Um""#),
+            ),
+            (
+                fields("1", r#""A\u0031""#, r#""3.0""#, r#""FazendaUm""#),
+                fields("1", r#""A\u0031""#, r#""3""#, r#""FazendaUm""#),
+            ),
+        ] {
+            let message = format!("{{{sent}}}");
+            let reading = Reading::parse(message.as_bytes()).unwrap();
+            let record = Record::from_reading(reading, Rules::default(), Utc::now());
+            let object = record.object(message.as_bytes()).unwrap();
+            assert!(object.starts_with(format!("{{{stored},").as_bytes()), "{}", String::from_utf8_lossy(&object));
+            assert_eq!(Record::parse(&object).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn the_members_that_are_no_columns_are_returned_unchanged_without_the_mark_of_a_repair() {
+        let record = Record { repaired_id: Some("x".into()), ..record() };
+        let unknown = r#"{"lote_nota":{"ração":[1, 2.50]},"big":123456789012345678901234567890}"#;
+        let object = record.object(MESSAGE.as_bytes()).unwrap();
+        assert_eq!(Record::unknown_members(&object).as_deref(), Some(unknown));
+        assert_eq!(Record::unknown_members(&record.object_from_values()), None);
+        assert_eq!(Record::unknown_members(b"x"), None);
+    }
+
+    #[test]
     fn a_message_cannot_choose_its_own_id() {
         let record = record();
         let forged = MESSAGE.replacen('{', r#"{"id_treated_data":"x","row_ts":"y","consumo_meta":1,"#, 1);
@@ -314,6 +350,8 @@ mod tests {
         assert_eq!(changed.check_id(), IdCheck::Forged);
         let old = Record { id_treated_data: "0f1f4d5c-4a7e-4b0c-9d62-8c7d70e6f6ab".into(), ..changed.clone() };
         assert_eq!(old.check_id(), IdCheck::Unproven);
+        let other = Record { id_treated_data: "lote-7".into(), ..changed.clone() };
+        assert_eq!(other.check_id(), IdCheck::Unproven, "a text that is no UUID");
         changed.mark_repaired();
         let object = record.object(MESSAGE.as_bytes()).unwrap();
         let repaired = changed.object_with_columns(&object, &[Column::PesoMedio]).unwrap();
@@ -351,7 +389,10 @@ mod tests {
     #[test]
     fn an_object_built_from_values_is_the_same_record() {
         let record = record();
-        assert_eq!(Record::parse(&record.object_from_values()).unwrap(), record);
+        let object = record.object_from_values();
+        assert_eq!(Record::parse(&object).unwrap(), record);
+        let text = std::str::from_utf8(&object).unwrap();
+        assert!(text.contains(r#""data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","#), "{text}");
     }
 
     #[test]

@@ -162,6 +162,7 @@ mod tests {
             ("S&#227;o", "HTML"),
             ("S&#xE3;o", "HTML"),
             ("Faria &amp; Filhos", "HTML"),
+            ("S&#00000227;o", "HTML"),
             ("S\\u00e3o", "encoded"),
             ("S\\xe3o", "encoded"),
             ("S%C3%A3o", "encoded"),
@@ -180,6 +181,14 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_of_windows_1252_is_that_of_its_character() {
+        for (c, expected) in [('a', 0x61), ('€', 0x80), ('™', 0x99), ('Ÿ', 0x9f), ('ã', 0xe3)] {
+            assert_eq!(byte(c), Some(expected), "{c}");
+        }
+        assert_eq!(byte('Ж'), None);
+    }
+
+    #[test]
     fn text_as_it_is_meant_is_not_damaged() {
         for text in [
             "São João",
@@ -191,6 +200,8 @@ mod tests {
             "1ª Fazenda",
             "FAZENDA PARANÁ",
             "Ã",
+            "IRMÂ",
+            "CAFÉ™",
             "Faria & Filhos; Sul",
             "R&D; x",
             "50%",
@@ -206,6 +217,12 @@ mod tests {
             "a\\x",
             "A&B",
             "& ;",
+            "A&#; B",
+            "A&#a; B",
+            "A&#2b; C",
+            "A&#123456789; B",
+            "A7?B",
+            "A%Cx B",
             "Łódź",
             "北京",
             "Ação°",
@@ -213,6 +230,8 @@ mod tests {
             "\u{201c}IRM\u{c3}\u{201d}",
             "\u{ab}AMANH\u{c3}\u{bb}",
             "√ 2",
+            "√2",
+            "2√",
             "Ферма",
             "aЖb",
             "Αγρόκτημα",

@@ -107,9 +107,17 @@ mod tests {
         ] {
             assert!(is_total(Column::IdCurral, text), "{text}");
         }
-        for text in
-            ["25994051003275", "Totalizador", "Curral Total", "Sacrifício total", "A1", "Tot", "Ração Total Mix", ""]
-        {
+        for text in [
+            "25994051003275",
+            "Totalizador",
+            "Curral Total",
+            "Curral 7 Total",
+            "Sacrifício total",
+            "A1",
+            "Tot",
+            "Ração Total Mix",
+            "",
+        ] {
             assert!(!is_total(Column::IdLote, text), "{text}");
         }
         for farm in ["Total", "Total Geral", "subtotal", "Subtotal FazendaUm", "Grand Total"] {
@@ -155,6 +163,11 @@ mod tests {
             "100-Mar",
             "2023-03",
             "Lote 2023-03-01",
+            "LAGO-01-02",
+            "1A-Mar",
+            "A-Mar-23",
+            "MAr-23",
+            "2023-03-01 0",
             "2023-03-01 06:30",
             "L1/2023",
             "Mar-Azul",

@@ -91,6 +91,33 @@ mod tests {
             (r#""73578741015010""#, r#""  ""#, "field id_lote is empty"),
             (r#""73578741015010""#, "1.5", "field id_lote is not text or an integer: 1.5"),
             (r#""73578741015010""#, "[1]", "field id_lote is not text or an integer: [1]"),
+            (r#""73578741015010""#, "73578741015010.50", "field id_lote is not text or an integer: 73578741015010.50"),
+            (r#""73578741015010""#, "true", "field id_lote is not text or an integer: true"),
+            (
+                r#""73578741015010""#,
+                "7.3578741E13",
+                "field id_lote lost digits in a spreadsheet: 7.3578741E13; export the column as text",
+            ),
+            (
+                r#""73578741015010""#,
+                "-7e13",
+                "field id_lote lost digits in a spreadsheet: -7e13; export the column as text",
+            ),
+            (
+                r#""73578741015010""#,
+                r#""73578741015010 Total""#,
+                "field id_lote is the label of a total, which is no reading: 73578741015010 Total",
+            ),
+            (
+                r#""73578741015010""#,
+                r#""3-jan""#,
+                "field id_lote was turned into a date by a spreadsheet: 3-jan; export the column as text",
+            ),
+            (
+                r#""2023-01-01 00:00:00 UTC""#,
+                "20230101",
+                "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): 20230101",
+            ),
             ("234.941", r#""abc""#, r#"field peso_entrada is not a number: "abc""#),
             ("234.941", "true", "field peso_entrada is not a number: true"),
             ("234.941", "-1", "field peso_entrada is negative: -1"),
@@ -218,6 +245,23 @@ mod tests {
     }
 
     #[test]
+    fn numbers_at_the_limits_are_read_unchanged() {
+        let parsed = |from: &str, to: &str| Reading::parse(GOOD.replacen(from, to, 1).as_bytes()).unwrap();
+        assert_eq!(parsed("234.941", "3.4028234663852886e38").peso_entrada, f64::from(f32::MAX));
+        assert_eq!(parsed(r#""51""#, "2147483647").quantidade_animais, i32::MAX);
+        assert!(parsed("234.941", "-0.0").peso_entrada.is_sign_positive(), "equal readings have equal bits");
+        let digits = "25994051003275123";
+        assert_eq!(parsed(r#""73578741015010""#, digits).id_lote, digits, "an integer was never a double");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_in_the_reason() {
+        let long = format!(r#""{}""#, "x".repeat(100));
+        let why = refused("234.941", &long);
+        assert_eq!(why, format!("field peso_entrada is not a number: \"{}…", "x".repeat(59)));
+    }
+
+    #[test]
     fn text_longer_than_its_column_is_rejected() {
         let long = "é".repeat(256);
         assert_eq!(refused("73578741015010", &long), "field id_lote has 256 characters, its column holds 255");
@@ -226,12 +270,13 @@ mod tests {
 
     #[test]
     fn anything_but_a_json_object_is_rejected() {
-        let cases: [(&[u8], &str); 7] = [
+        let cases: [(&[u8], &str); 8] = [
             (b"", "not JSON: empty"),
             (b"[1]", "not a JSON object but an array"),
             (b"null", "not a JSON object but null"),
             (b"\"x\"", "not a JSON object but a string"),
             (b"12", "not a JSON object but a number"),
+            (b"true", "not a JSON object but a boolean"),
             (b"{\"a\":1} {", "not JSON: trailing characters at line 1 column 9"),
             (b"{\"a\":\"\xff\"}", "not UTF-8 text (first bad byte at offset 6)"),
         ];
@@ -240,6 +285,7 @@ mod tests {
         }
         let truncated = &GOOD[..100];
         assert!(Reading::parse(truncated.as_bytes()).unwrap_err().is_unreadable());
+        assert!(!Reading::parse(b"[1]").unwrap_err().is_unreadable(), "it is JSON, and no reading");
     }
 
     #[test]

@@ -139,5 +139,6 @@ mod tests {
         assert!(upper.is_other() && upper.is_made_here() && upper.time().is_none());
         assert_eq!(upper.data_millis(), Some(1_672_531_200_000));
         assert!(RecordId::new("ffffffff-ffff-4fff-bfff-ffffffffffff") < upper && upper < RecordId::new("x"));
+        assert!(!RecordId::new("x").is_made_here(), "a text that is no UUID");
     }
 }

@@ -149,6 +149,10 @@ mod tests {
         assert!(message("yesterday").starts_with("field data is not a time (YYYY"));
         assert!(message("2026-02-28 25:00:00 UTC").starts_with("field data is not a time (YYYY"));
         assert!(["2026-13-01", "2025-02-29"].into_iter().all(is_impossible_day));
-        assert!(!["2026-12-01", "2024-02-29", "26-02-30", "", "é026-02-30"].into_iter().any(is_impossible_day));
+        assert!(
+            !["2026-12-01", "2024-02-29", "26-02-30", "", "é026-02-30", "1672531200"]
+                .into_iter()
+                .any(is_impossible_day)
+        );
     }
 }

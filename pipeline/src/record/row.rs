@@ -317,6 +317,23 @@ mod tests {
     }
 
     #[test]
+    fn null_and_infinite_values_survive_json() {
+        let mut schema = TableSchema::standard();
+        schema.0[Column::PesoMedio.index()] = ColumnType::Double { decimals: None };
+        for stored in [Value::Null, Value::Double(f64::INFINITY), Value::Double(f64::NEG_INFINITY), Value::Double(0.1)]
+        {
+            let mut row = record().to_row(&schema);
+            row.0[Column::PesoMedio.index()] = stored.clone();
+            let json = |column: Column| (column.name().to_owned(), serde_json::json!(row.get(column)));
+            assert_eq!(
+                Row::from_json(&Column::ALL.map(json).into_iter().collect(), &schema).unwrap(),
+                row,
+                "{stored:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_number_that_a_float_column_cannot_hold_is_of_another_kind() {
         let schema = TableSchema::standard();
         let mut members = serde_json::Map::new();
@@ -335,5 +352,9 @@ mod tests {
         let back = row.to_record().unwrap();
         assert_eq!(back.reading, record.reading, "f32 in its shortest form is what the farm wrote");
         assert!(back.differences(&row, &TableSchema::standard()).is_empty());
+        let mut schema = TableSchema::standard();
+        schema.0[Column::PesoEntrada.index()] = ColumnType::Double { decimals: None };
+        record.reading.peso_entrada = 234.941_000_000_1;
+        assert_eq!(record.to_row(&schema).to_record().unwrap().reading, record.reading, "a DOUBLE has all digits");
     }
 }

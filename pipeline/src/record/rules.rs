@@ -34,3 +34,16 @@ impl Default for Rules {
         Self { meta_rate: Self::DEFAULT_META_RATE }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_rate_is_strictly_between_0_and_1() {
+        assert_eq!(Rules::from_share(" 0.0181 "), Ok(Rules { meta_rate: 0.0181 }));
+        for text in ["0", "1", "-0.1", "1.76", "NaN", "inf", "1.76 %", ""] {
+            assert!(Rules::from_share(text).unwrap_err().contains("fraction between 0 and 1"), "{text}");
+        }
+    }
+}
