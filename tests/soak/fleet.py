@@ -359,6 +359,23 @@ def soak(job, lake, options, totals):
             totals[kind] = (done + 1, alive + met)
 
 
+def run(soak):
+    """Runs this program and the faults of servers, as a part of scripts/soak."""
+    import fleet_faults
+    from programs import check
+
+    def moments():
+        args = ["--moments", "2", "--shards", "2", "7", "--lakes", "mixed"] if soak.short else []
+        command = [sys.executable, os.path.abspath(__file__), "--seed", str(soak.seed), "--program", soak.programs_in(soak.home).ruminate, *args]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        check(done.returncode == 0, done.stdout[-3000:], done.stderr[-3000:])
+        return done.stdout.splitlines()[-1]
+
+    if soak.wants("fleet, random moments"):
+        soak.case("fleet, random moments", moments)
+    soak.group("fleet, faults", lambda: fleet_faults.run(soak))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1, help="seed of lakes, damage and moments [1]")
