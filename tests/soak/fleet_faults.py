@@ -222,7 +222,7 @@ def two_machines(fleet):
 
 
 def on_machine(fleet, name, run, number, flags):
-    """Starts a shard with a host name, a home and a directory for temporary files of its own."""
+    """Starts a shard with its own host name, home and directory for temporary files."""
     home = fleet.path(f"machine-{name}")
     os.makedirs(home, exist_ok=True)
     command = ["unshare", "--uts", "sh", "-c", f'echo machine-{name} > /proc/sys/kernel/hostname; exec "$@"', "sh", fleet.programs.ruminate, "shard", run,
