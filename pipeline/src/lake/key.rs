@@ -112,6 +112,7 @@ pub(super) fn is_farm_folder(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Reading, Rules};
 
     #[test]
     fn legacy_and_new_keys_parse_and_print_alike() {
@@ -120,6 +121,55 @@ mod tests {
             "fazenda_um/2023/01/01/historico_consumo_2023-01-01 00:00:00.000_01856aa0-c800-883a-837a-29fe66bbec99.json",
         ] {
             assert_eq!(Key::parse(key).unwrap().to_string(), key);
+        }
+    }
+
+    fn record(farm: &str) -> Record {
+        let message = format!(
+            r#"{{"id_curral":"1","id_raca":"2","id_lote":"3","peso_entrada":450,"peso_medio":450,"data":"2023-01-01 00:00:00 UTC","quantidade_animais":"51","dia_confinamento":"66","consumo_real":9.0,"cod_cliente":"{farm}"}}"#
+        );
+        let reading = Reading::parse(message.as_bytes()).unwrap();
+        Record::from_reading(reading, Rules::default(), timestamp::parse("2026-11-22T18:49:03").unwrap())
+    }
+
+    #[test]
+    fn only_an_id_that_is_safe_in_a_file_name_has_a_key() {
+        let of = |id: &str| Key::of(&Record { id_treated_data: id.into(), ..record("FazendaUm") });
+        for id in ["a", "0F1F4D5C-4a7e", &"x".repeat(MAX_ID_BYTES)] {
+            let key = of(id).unwrap();
+            assert_eq!(key.id.as_deref(), Some(id));
+            assert_eq!(Key::parse(&key.to_string()), Some(key), "{id}");
+        }
+        for id in ["", "a/b", "..", "a b", "á", "a_b", &"x".repeat(MAX_ID_BYTES + 1)] {
+            assert_eq!(of(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_key_fits_the_farm_and_the_day_of_its_record() {
+        let fits = |key: &str, farm: &str| Key::parse(key).unwrap().fits(&record(farm));
+        let new = |day: &str| format!("{day}/historico_consumo_2023-01-01 00:00:00.000_x.json");
+        let legacy = |day: &str| format!("{day}/historico_consumo_2026-11-22 18:49:03.000.json");
+        for (key, farm) in [
+            (new("fazenda_um/2023/01/01"), "FazendaUm"),
+            (legacy("fazenda_um/2023/01/01"), "FazendaUm"),
+            (legacy("fazenda_um/2026/11/22"), "FazendaUm"),
+            (legacy("fazenda_tres/2026/11/22"), "FazendaTres"),
+            (legacy("fazenda_dois/2026/11/22"), "FazendaTres"),
+            (legacy("fazenda_dois/2023/01/01"), "FazendaTres"),
+        ] {
+            assert!(fits(&key, farm), "{key} {farm}");
+        }
+        for (key, farm) in [
+            (new("fazenda_um/2026/11/22"), "FazendaUm"),
+            (new("fazenda_um/2023/01/02"), "FazendaUm"),
+            (new("fazenda_dois/2023/01/01"), "FazendaUm"),
+            (new("fazenda_dois/2023/01/01"), "FazendaTres"),
+            (legacy("fazenda_um/2023/01/02"), "FazendaUm"),
+            (legacy("fazenda_dois/2026/11/22"), "FazendaUm"),
+            (legacy("fazenda_um/2026/11/22"), "FazendaTres"),
+        ] {
+            assert!(!fits(&key, farm), "{key} {farm}");
         }
     }
 

@@ -308,11 +308,50 @@ mod tests {
         assert!(unrecognized.is_empty(), "{unrecognized:?}");
     }
 
+    #[tokio::test]
+    async fn a_span_of_one_day_finds_that_day_at_the_ends_of_months_and_years() {
+        let lake = Memory::default();
+        let days = ["2022/12/31", "2023/01/01", "2023/01/31", "2023/02/01", "2023/02/28", "2023/12/31", "2024/01/01"];
+        for day in days {
+            lake.put_new(&format!("x/{day}/a.json"), Bytes::new()).await.unwrap();
+        }
+        for day in days {
+            let on = Some(date(&day.replace('/', "-")));
+            let scan = scan_partitions(&lake, &Span { from: on, to: on, ..Span::default() }).await.unwrap();
+            assert_eq!(names(&scan).0, [format!("x/{day}/")]);
+        }
+        let scan = scan_partitions(&lake, &Span::default()).await.unwrap();
+        let by_day: Vec<_> = scan.days().into_iter().map(|(day, found)| (day, found.len())).collect();
+        assert_eq!(by_day, days.map(|day| (date(&day.replace('/', "-")), 1)));
+    }
+
+    #[test]
+    fn the_partition_of_a_key_is_its_farm_and_day() {
+        let partition = Partition::of_key("fazenda_um/2023/01/31/a.json").unwrap();
+        assert_eq!((partition.farm.as_str(), partition.day), ("fazenda_um", date("2023-01-31")));
+        assert_eq!(partition.prefix(), "fazenda_um/2023/01/31/");
+        for key in ["/2023/01/31/a.json", "fazenda_um/2023/01/31", "fazenda_um/2023/02/31/a.json", "a.json", ""] {
+            assert_eq!(Partition::of_key(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_span_without_limits_is_everything() {
+        assert!(Span::default().is_everything() && Span::default().widened(1).is_everything());
+        let from = Span { from: Some(date("2023-01-01")), ..Span::default() };
+        assert!(!from.is_everything());
+        assert!(from.has_day(date("2023-01-01")) && !from.has_day(date("2022-12-31")));
+        let to = Span { to: Some(date("2023-01-01")), ..Span::default() };
+        assert!(to.has_day(date("2023-01-01")) && !to.has_day(date("2023-01-02")));
+    }
+
     #[test]
     fn widening_adds_days_and_the_legacy_catch_all() {
         let span = Span { farms: [Slug::of("x").unwrap()].into(), from: Some(date("2023-01-01")), to: None };
         let wide = span.widened(1);
         assert_eq!(wide.from, Some(date("2022-12-31")));
         assert!(wide.has_farm("fazenda_dois") && !wide.has_farm("y"));
+        let to = Span { to: Some(date("2023-01-31")), ..Span::default() };
+        assert_eq!(to.widened(1).to, Some(date("2023-02-01")));
     }
 }
