@@ -184,6 +184,7 @@ mod tests {
             "fazenda_um/2026/11/22/historico_consumo_2026-11-22 18:49:03.457+1.json",
             "fazenda_um/2026/11/31/historico_consumo_2026-11-22 18:49:03.457.json",
             "fazenda_um/2026/1/22/historico_consumo_2026-11-22 18:49:03.457.json",
+            "fazenda_um/2026/+1/22/historico_consumo_2026-11-22 18:49:03.457.json",
             "fazenda_um/2026/11/22/x/historico_consumo_2026-11-22 18:49:03.457.json",
             "/2026/11/22/historico_consumo_2026-11-22 18:49:03.457.json",
             "fazenda_um/2026/11/22/historico_consumo_é026-11-22 18:49:03.45.json",

@@ -250,7 +250,7 @@ mod tests {
             "fazenda_dois/2023/01/01/a.json",
             "fazenda_dois/2023/13/01/a.json",
             "fazenda_dois/notes.txt",
-            "Old Stuff/x/y.json",
+            "Old Stuff/2023/01/01/y.json",
             "readme.txt",
             "quarentena/2023/01/01/x.json",
             "partes/fazenda=fazenda_um/mes=2023-01/parte.parquet",
@@ -275,7 +275,7 @@ mod tests {
         );
         assert_eq!(
             unrecognized,
-            ["Old Stuff/x/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]
+            ["Old Stuff/2023/01/01/y.json", "fazenda_dois/2023/13/01/a.json", "fazenda_dois/notes.txt", "readme.txt"]
         );
     }
 
@@ -293,6 +293,7 @@ mod tests {
         assert_eq!(scan.partitions, before.partitions);
         let unrecognized = scan.unrecognized;
         assert_eq!((unrecognized.folder_markers(), unrecognized.count()), (3, before.unrecognized.count() + 1));
+        assert!(unrecognized.keys().any(|key| key == "fazenda_dois/x_$folder$"), "it is not empty");
     }
 
     #[tokio::test]
@@ -323,6 +324,23 @@ mod tests {
         let scan = scan_partitions(&lake, &Span::default()).await.unwrap();
         let by_day: Vec<_> = scan.days().into_iter().map(|(day, found)| (day, found.len())).collect();
         assert_eq!(by_day, days.map(|day| (date(&day.replace('/', "-")), 1)));
+    }
+
+    #[test]
+    fn folders_outside_of_the_span_are_not_listed() {
+        let span = Span { from: Some(date("2023-02-01")), to: Some(date("2023-02-28")), ..Span::default() };
+        let farm = PathPrefix { prefix: "x/".into(), farm: "x".into(), ..PathPrefix::default() };
+        let year = PathPrefix { prefix: "x/2023/".into(), year: Some(2023), ..farm.clone() };
+        for (dir, folder, is_listed) in [
+            (&farm, "x/2022/", false),
+            (&farm, "x/2023/", true),
+            (&farm, "x/2024/", false),
+            (&year, "x/2023/01/", false),
+            (&year, "x/2023/02/", true),
+            (&year, "x/2023/03/", false),
+        ] {
+            assert_eq!(matches!(step(dir, folder.into(), &span), ChildKind::Down(_)), is_listed, "{folder}");
+        }
     }
 
     #[test]

@@ -76,12 +76,13 @@ mod tests {
 
     #[test]
     fn all_are_counted_and_the_first_are_kept_in_any_order() {
-        let mut strays = Strays::default();
-        for n in (0..10_000).rev() {
-            strays.add(format!("{n:05}"));
+        let orders: [fn(u32) -> u32; 3] = [|n| n, |n| 9_999 - n, |n| n * 7_919 % 10_000];
+        for order in orders {
+            let mut strays = Strays::default();
+            (0..10_000).for_each(|n| strays.add(format!("{:05}", order(n))));
+            assert_eq!((strays.count(), strays.unnamed()), (10_000, 9_000));
+            let keys: Vec<&str> = strays.keys().collect();
+            assert_eq!((keys.len(), keys[0], keys[999]), (1_000, "00000", "00999"));
         }
-        assert_eq!((strays.count(), strays.unnamed()), (10_000, 9_000));
-        let keys: Vec<&str> = strays.keys().collect();
-        assert_eq!((keys.len(), keys[0], keys[999]), (1_000, "00000", "00999"));
     }
 }

@@ -175,6 +175,16 @@ mod tests {
     }
 
     #[test]
+    fn an_order_is_read_by_its_name() {
+        for order in [DateOrder::DayFirst, DateOrder::MonthFirst] {
+            assert_eq!(order.to_string().parse(), Ok(order));
+            assert_ne!(order.name(), order.other().name());
+        }
+        assert_eq!("DMY".parse(), Ok(DateOrder::DayFirst));
+        assert!("ymd".parse::<DateOrder>().unwrap_err().contains("use dmy"));
+    }
+
+    #[test]
     fn other_texts_are_left_alone() {
         for text in [
             "2023-12-31",

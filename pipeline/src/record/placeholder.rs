@@ -100,12 +100,34 @@ mod tests {
         {
             assert!(is_placeholder(text), "{text}");
         }
-        for text in
-            ["Err:502", "err:522", "#", "########", "############################", "-nan", "1.#QNAN", "(vazio)", "?"]
-        {
+        for text in [
+            "Err:502",
+            "err:522",
+            "#",
+            "########",
+            "############################",
+            "#AAAAAAAAAAAAAAAAAA!",
+            "-nan",
+            "1.#QNAN",
+            "(vazio)",
+            "?",
+        ] {
             assert!(is_placeholder(text), "{text}");
         }
-        for text in ["#12", "#A", "# 7", "Err:", "Err:x", "Erros", "12!", "#1!", "A#", "Vazios", "Err:5x"] {
+        for text in [
+            "#12",
+            "#A",
+            "# 7",
+            "Err:",
+            "Err:x",
+            "Erros",
+            "12!",
+            "#1!",
+            "A#",
+            "Vazios",
+            "Err:5x",
+            "#AAAAAAAAAAAAAAAAAAA!",
+        ] {
             assert!(!is_placeholder(text), "{text}");
         }
     }

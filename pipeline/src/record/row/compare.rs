@@ -140,6 +140,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_row_may_be_stored_with_rounded_decimals_and_no_other_change() {
+        let (double, single) = (Value::Double, Value::Float);
+        for (holds, given, rounded, other) in [
+            (ColumnType::Double { decimals: Some(2) }, double(7.126), double(7.13), double(7.12)),
+            (ColumnType::Float { decimals: Some(1) }, single(360.341), single(360.3), single(360.4)),
+        ] {
+            let schema = with(Column::PesoEntrada, holds);
+            let row = |value: &Value| {
+                let mut row = record().to_row(&schema);
+                row.0[Column::PesoEntrada.index()] = value.clone();
+                row
+            };
+            assert!([&given, &rounded].into_iter().all(|stored| row(&given).is_stored_as(&row(stored), &schema)));
+            assert!(!row(&given).is_stored_as(&row(&other), &schema), "{other:?}");
+            let mut changed = row(&given);
+            changed.0[Column::IdLote.index()] = Value::Text("4".into());
+            assert!(!row(&given).is_stored_as(&changed, &schema), "another text");
+        }
+    }
+
     /// Servers round the decimal or its binary form, half up or half to even. At a tie both neighbours are correct, and
     /// no other value is.
     #[test]
