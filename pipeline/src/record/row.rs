@@ -342,6 +342,8 @@ mod tests {
         assert_eq!(Row::from_json(&members, &schema).unwrap(), row);
         members.insert("peso_medio".into(), serde_json::json!(3.5e38));
         assert!(Row::from_json(&members, &schema).unwrap_err().contains("peso_medio"));
+        members.remove("peso_medio");
+        assert_eq!(Row::from_json(&members, &schema).unwrap_err(), "peso_medio is missing");
     }
 
     #[test]

@@ -141,9 +141,10 @@ mod tests {
 
     #[test]
     fn invalid_folder_names_are_rejected() {
-        for farm in ["../", "..", "a/../b", "..\\x", "\u{7}", "a\nb", "!!", "", "Quarentena"] {
+        for farm in ["../", "..", "a/../b", "..\\x", "\u{7}", "a\nb", "!!", "", "Quarentena", "Partes"] {
             assert!(Slug::of(farm).is_err(), "{farm:?}");
         }
         assert!(Slug::of(&"农".repeat(100)).is_err());
+        assert!(Slug::of(&"a".repeat(MAX_BYTES)).is_ok() && Slug::of(&"a".repeat(MAX_BYTES + 1)).is_err());
     }
 }
