@@ -83,92 +83,90 @@ mod tests {
         assert_eq!(reading.slug().as_str(), "fazenda_um");
     }
 
+    /// A text of a good reading, what replaces it, and the reason for which the reading is rejected.
+    const REJECTED: [(&str, &str, &str); 33] = [
+        (r#""id_lote":"73578741015010","#, "", "field id_lote is missing"),
+        (r#""73578741015010""#, "null", "field id_lote is null"),
+        (r#""73578741015010""#, r#""  ""#, "field id_lote is empty"),
+        (r#""73578741015010""#, "1.5", "field id_lote is not text or an integer: 1.5"),
+        (r#""73578741015010""#, "[1]", "field id_lote is not text or an integer: [1]"),
+        (r#""73578741015010""#, "73578741015010.50", "field id_lote is not text or an integer: 73578741015010.50"),
+        (r#""73578741015010""#, "true", "field id_lote is not text or an integer: true"),
+        (
+            r#""73578741015010""#,
+            "7.3578741E13",
+            "field id_lote lost digits in a spreadsheet: 7.3578741E13; export the column as text",
+        ),
+        (
+            r#""73578741015010""#,
+            "-7e13",
+            "field id_lote lost digits in a spreadsheet: -7e13; export the column as text",
+        ),
+        (
+            r#""73578741015010""#,
+            r#""73578741015010 Total""#,
+            "field id_lote is the label of a total, which is no reading: 73578741015010 Total",
+        ),
+        (
+            r#""73578741015010""#,
+            r#""3-jan""#,
+            "field id_lote was turned into a date by a spreadsheet: 3-jan; export the column as text",
+        ),
+        (
+            r#""2023-01-01 00:00:00 UTC""#,
+            "20230101",
+            "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): 20230101",
+        ),
+        ("234.941", r#""abc""#, r#"field peso_entrada is not a number: "abc""#),
+        ("234.941", "true", "field peso_entrada is not a number: true"),
+        ("234.941", "-1", "field peso_entrada is negative: -1"),
+        ("234.941", r#""NaN""#, r#"field peso_entrada is not a finite number: "NaN""#),
+        ("234.941", r#""inf""#, r#"field peso_entrada is not a finite number: "inf""#),
+        ("234.941", "1e39", "field peso_entrada is larger than its column holds: 1e39"),
+        (r#""51""#, r#""51.5""#, r#"field quantidade_animais is not a whole number: "51.5""#),
+        (r#""51""#, "3000000000", "field quantidade_animais is larger than its column holds: 3000000000"),
+        (r#""66""#, "-3", "field dia_confinamento is negative: -3"),
+        (
+            "2023-01-01 00:00:00 UTC",
+            "yesterday",
+            "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): yesterday",
+        ),
+        (
+            "2023-01-01 00:00:00 UTC",
+            "1969-12-31 00:00:00 UTC",
+            "field data is outside 1970 to 9999: 1969-12-31 00:00:00 UTC",
+        ),
+        (r#""FazendaUm""#, r#""""#, "field cod_cliente is empty"),
+        ("FazendaUm", "../", "field cod_cliente is not usable as a folder name: it climbs out of its folder: ../"),
+        (
+            "FazendaUm",
+            "a\\u0000b",
+            "field cod_cliente is not usable as a folder name: it has control characters: a\\u{0}b",
+        ),
+        ("FazendaUm", "---", "field cod_cliente is not usable as a folder name: no letters or digits are left: ---"),
+        ("FazendaUm", "NULL", "field cod_cliente has a placeholder and no value: NULL"),
+        (r#""28551700000020""#, r##""#N/A""##, "field id_raca has a placeholder and no value: #N/A"),
+        (
+            r#""28551700000020""#,
+            "9007199254740993.0",
+            "field id_raca lost digits in a spreadsheet: 9007199254740993.0; export the column as text",
+        ),
+        (
+            r#""28551700000020""#,
+            r#""2855\u20601""#,
+            r"field id_raca has control or invisible characters: 2855\u{2060}1",
+        ),
+        (
+            "2023-01-01 00:00:00 UTC",
+            "31/12/2023 00:00:00",
+            "field data has a date whose order of day and month is unknown: 31/12/2023 00:00:00; write YYYY-MM-DD",
+        ),
+        (r#""peso_medio""#, r#""peso_entrada""#, "field peso_entrada appears more than once"),
+    ];
+
     #[test]
     fn each_rejection_names_the_field_and_the_value_found() {
-        let cases = [
-            (r#""id_lote":"73578741015010","#, "", "field id_lote is missing"),
-            (r#""73578741015010""#, "null", "field id_lote is null"),
-            (r#""73578741015010""#, r#""  ""#, "field id_lote is empty"),
-            (r#""73578741015010""#, "1.5", "field id_lote is not text or an integer: 1.5"),
-            (r#""73578741015010""#, "[1]", "field id_lote is not text or an integer: [1]"),
-            (r#""73578741015010""#, "73578741015010.50", "field id_lote is not text or an integer: 73578741015010.50"),
-            (r#""73578741015010""#, "true", "field id_lote is not text or an integer: true"),
-            (
-                r#""73578741015010""#,
-                "7.3578741E13",
-                "field id_lote lost digits in a spreadsheet: 7.3578741E13; export the column as text",
-            ),
-            (
-                r#""73578741015010""#,
-                "-7e13",
-                "field id_lote lost digits in a spreadsheet: -7e13; export the column as text",
-            ),
-            (
-                r#""73578741015010""#,
-                r#""73578741015010 Total""#,
-                "field id_lote is the label of a total, which is no reading: 73578741015010 Total",
-            ),
-            (
-                r#""73578741015010""#,
-                r#""3-jan""#,
-                "field id_lote was turned into a date by a spreadsheet: 3-jan; export the column as text",
-            ),
-            (
-                r#""2023-01-01 00:00:00 UTC""#,
-                "20230101",
-                "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): 20230101",
-            ),
-            ("234.941", r#""abc""#, r#"field peso_entrada is not a number: "abc""#),
-            ("234.941", "true", "field peso_entrada is not a number: true"),
-            ("234.941", "-1", "field peso_entrada is negative: -1"),
-            ("234.941", r#""NaN""#, r#"field peso_entrada is not a finite number: "NaN""#),
-            ("234.941", r#""inf""#, r#"field peso_entrada is not a finite number: "inf""#),
-            ("234.941", "1e39", "field peso_entrada is larger than its column holds: 1e39"),
-            (r#""51""#, r#""51.5""#, r#"field quantidade_animais is not a whole number: "51.5""#),
-            (r#""51""#, "3000000000", "field quantidade_animais is larger than its column holds: 3000000000"),
-            (r#""66""#, "-3", "field dia_confinamento is negative: -3"),
-            (
-                "2023-01-01 00:00:00 UTC",
-                "yesterday",
-                "field data is not a time (YYYY-MM-DD HH:MM:SS UTC or RFC 3339): yesterday",
-            ),
-            (
-                "2023-01-01 00:00:00 UTC",
-                "1969-12-31 00:00:00 UTC",
-                "field data is outside 1970 to 9999: 1969-12-31 00:00:00 UTC",
-            ),
-            (r#""FazendaUm""#, r#""""#, "field cod_cliente is empty"),
-            ("FazendaUm", "../", "field cod_cliente is not usable as a folder name: it climbs out of its folder: ../"),
-            (
-                "FazendaUm",
-                "a\\u0000b",
-                "field cod_cliente is not usable as a folder name: it has control characters: a\\u{0}b",
-            ),
-            (
-                "FazendaUm",
-                "---",
-                "field cod_cliente is not usable as a folder name: no letters or digits are left: ---",
-            ),
-            ("FazendaUm", "NULL", "field cod_cliente has a placeholder and no value: NULL"),
-            (r#""28551700000020""#, r##""#N/A""##, "field id_raca has a placeholder and no value: #N/A"),
-            (
-                r#""28551700000020""#,
-                "9007199254740993.0",
-                "field id_raca lost digits in a spreadsheet: 9007199254740993.0; export the column as text",
-            ),
-            (
-                r#""28551700000020""#,
-                r#""2855\u20601""#,
-                r"field id_raca has control or invisible characters: 2855\u{2060}1",
-            ),
-            (
-                "2023-01-01 00:00:00 UTC",
-                "31/12/2023 00:00:00",
-                "field data has a date whose order of day and month is unknown: 31/12/2023 00:00:00; write YYYY-MM-DD",
-            ),
-            (r#""peso_medio""#, r#""peso_entrada""#, "field peso_entrada appears more than once"),
-        ];
-        for (from, to, reason) in cases {
+        for (from, to, reason) in REJECTED {
             assert_eq!(refused(from, to), reason);
         }
     }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod hostile;
+mod replica;
 
 use pipeline::record::Column;
 use pipeline::record::row::{Row, TableSchema, Value};
