@@ -117,6 +117,8 @@ def audit(path):
     for name in ("run", "seconds", "cutoff"):
         del content[name]
     del content["options"]["command"]
+    # Records that were processed within minutes before the cutoff; each run has its own cutoff.
+    del content["carry"]["late"]
     return content
 
 
@@ -222,7 +224,7 @@ def two_machines(fleet):
 
 
 def on_machine(fleet, name, run, number, flags):
-    """Starts a shard with a host name, a home and a directory for temporary files of its own."""
+    """Starts a shard with a separate host name, home and directory for temporary files."""
     home = fleet.path(f"machine-{name}")
     os.makedirs(home, exist_ok=True)
     command = ["unshare", "--uts", "sh", "-c", f'echo machine-{name} > /proc/sys/kernel/hostname; exec "$@"', "sh", fleet.programs.ruminate, "shard", run,
