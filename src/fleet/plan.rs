@@ -167,9 +167,18 @@ impl Run {
     /// Returns an error if there is no plan, if it was edited, or if it belongs to another version of the program.
     pub async fn open(store: RunStore) -> anyhow::Result<Self> {
         let address = store.address();
-        let Some(file) = store.read(PLAN).await? else {
-            bail!("{address} has no {PLAN}: check the address of the run, or write a plan with `ruminate plan`");
-        };
+        Self::find(store).await?.with_context(|| {
+            format!("{address} has no {PLAN}: check the address of the run, or write a plan with `ruminate plan`")
+        })
+    }
+
+    /// Reads a plan and its shards. `None` if there is no plan.
+    ///
+    /// # Errors
+    /// Returns an error if the plan was edited, or if it belongs to another version of the program.
+    pub async fn find(store: RunStore) -> anyhow::Result<Option<Self>> {
+        let address = store.address();
+        let Some(file) = store.read(PLAN).await? else { return Ok(None) };
         let context = || format!("{PLAN} of the run {address} is not the plan of a run");
         let PlanFile { plan_id, plan: value } = serde_json::from_slice(&file).with_context(context)?;
         check_version(&value, &address)?;
@@ -183,7 +192,7 @@ impl Run {
         let text = std::str::from_utf8(&lines).with_context(|| edited(SHARDS))?;
         let shards = shards::parse(text).with_context(|| format!("{SHARDS} of the run {address}"))?;
         ensure!(shards.len() == plan.shards as usize, edited(SHARDS));
-        Ok(Self { store, plan_id, plan, shards })
+        Ok(Some(Self { store, plan_id, plan, shards }))
     }
 
     /// Returns the command that runs a shard.

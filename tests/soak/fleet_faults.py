@@ -17,9 +17,9 @@ from relay import Relay
 from warehouses import COLUMNS, FLOATS, TABLE, Database
 
 EVIDENCE = ["drift.ndjson", "drift.csv", "totals.csv", "hashes.csv", "days.csv"]
-SHARDS = 8
-# Milliseconds per request to the lake: the shards run long enough to be disturbed.
-LATENCY = 20
+SHARDS, REQUESTS = 8, 16
+# Minimum duration of an undisturbed shard, in milliseconds, so that it is disturbed while it runs.
+DURATION = 8_000
 RUNS = "s3://historico-consumo-fazendas/runs"
 
 
@@ -30,13 +30,15 @@ class Fleet:
         self.soak, self.home = soak, os.path.join(soak.home, "fleet-faults")
         os.makedirs(self.home)
         self.programs, self.chance, self.number = soak.programs_in(self.home), random.Random(f"{soak.seed} fleet"), 0
-        self.lake, self.database = S3Lake(self.programs, "--latency-ms", str(LATENCY)), Database("mysql", self.home)
+        self.records = soak.records or (5_000 if soak.short else 200_000)
+        latency = max(20, DURATION * REQUESTS * SHARDS // self.records)
+        self.lake, self.database = S3Lake(self.programs, "--latency-ms", str(latency)), Database("mysql", self.home)
 
     def __enter__(self):
         self.lake.__enter__()
         self.database.__enter__()
         self.relay = Relay(self.database.port).__enter__()
-        self.fill(self.soak.records or (5_000 if self.soak.short else 200_000))
+        self.fill(self.records)
         return self
 
     def __exit__(self, *error):
@@ -73,7 +75,7 @@ class Fleet:
         return run
 
     def shard(self, run, number, *flags):
-        args = ["shard", run, "--shard", str(number), "--concurrency", "16", *flags]
+        args = ["shard", run, "--shard", str(number), "--concurrency", str(REQUESTS), *flags]
         return self.programs.start(*args, env=self.env())
 
     def scheduled(self, run, disturb):
@@ -117,6 +119,8 @@ def audit(path):
     for name in ("run", "seconds", "cutoff"):
         del content[name]
     del content["options"]["command"]
+    # Records that were processed within minutes before the cutoff; each run has its own cutoff.
+    del content["carry"]["late"]
     return content
 
 
@@ -222,7 +226,7 @@ def two_machines(fleet):
 
 
 def on_machine(fleet, name, run, number, flags):
-    """Starts a shard with its own host name, home and directory for temporary files."""
+    """Starts a shard with a separate host name, home and directory for temporary files."""
     home = fleet.path(f"machine-{name}")
     os.makedirs(home, exist_ok=True)
     command = ["unshare", "--uts", "sh", "-c", f'echo machine-{name} > /proc/sys/kernel/hostname; exec "$@"', "sh", fleet.programs.ruminate, "shard", run,

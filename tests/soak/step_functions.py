@@ -307,14 +307,14 @@ class Demonstration:
         with open(self.path("outputs.json"), encoding="utf-8") as file:
             return json.load(file)
 
-    def execute(self, name, given, during=lambda relay, watch: None):
+    def execute(self, name, given, disturb=lambda relay, watch: None):
         """Starts an execution, waits for its end, and prints its figures; returns its status and the messages."""
         outputs, steps = self.outputs(), self.stack.client("stepfunctions")
         relay, watch = self.relay(), Bootstraps(self.stack.pid)
         watch.start()
         began, before = time.monotonic(), self.stack.cpu()
         arn = steps.start_execution(stateMachineArn=outputs["machine"], name=name, input=json.dumps(given))["executionArn"]
-        during(relay, watch)
+        disturb(relay, watch)
         ended = self.waited(lambda: steps.describe_execution(executionArn=arn), lambda seen: seen["status"] != "RUNNING", 1800)
         watch.ended.set()
         watch.join()
@@ -365,6 +365,8 @@ class Demonstration:
         for name in ("run", "seconds", "cutoff"):
             del audit[name]
         del audit["options"]["command"]
+        # Records that were processed within minutes before the cutoff; each run has its own cutoff.
+        del audit["carry"]["late"]
         return audit
 
     def ended_well(self, ended, name):
@@ -385,14 +387,14 @@ class Demonstration:
     def outage(self):
         name = self.name("outage")
 
-        def during(relay, _):
+        def disturb(relay, _):
             self.started(name, self.options.at_once)
             relay.cut()
             print(f"the warehouse is gone for {self.options.outage} s", flush=True)
             time.sleep(self.options.outage)
             relay.restore()
 
-        ended, _ = self.execute(name, {}, during)
+        ended, _ = self.execute(name, {}, disturb)
         self.ended_well(ended, name)
         self.compare(name)
 
@@ -400,11 +402,11 @@ class Demonstration:
         """One process is killed: its shard is started again."""
         name = self.name("killed")
 
-        def during(_, watch):
+        def disturb(_, watch):
             self.started(name, self.options.at_once)
             os.kill(max(watch.alive(), key=lambda pid: fields_of(pid)[1]), signal.SIGKILL)
 
-        ended, messages = self.execute(name, {}, during)
+        ended, messages = self.execute(name, {}, disturb)
         self.ended_well(ended, name)
         if len(messages) != 1:
             fail(f"{name}: messages {messages}")
@@ -414,12 +416,12 @@ class Demonstration:
         """All processes are killed once two shards are complete: the execution fails with messages, and another one resumes the run."""
         name = self.name("lost")
 
-        def during(_, watch):
+        def disturb(_, watch):
             self.waited(lambda: self.outcomes(name), lambda count: count >= 2, 900)
             self.killing = threading.Event()
             threading.Thread(target=self.kill_all, args=(watch,), daemon=True).start()
 
-        ended, messages = self.execute(name, {}, during)
+        ended, messages = self.execute(name, {}, disturb)
         self.killing.set()
         subjects = [subject for subject, _ in messages]
         if ended["status"] != "FAILED" or "ruminate: the audit could not run" not in subjects:
@@ -444,7 +446,7 @@ class Demonstration:
         return sum(key.endswith("/outcome.json") for key in self.keys(f"{RUNS}/{run}/shards/"))
 
     def started(self, run, shards):
-        """Waits until that number of shards of a run has started, and a little longer."""
+        """Waits until this number of shards of a run have started, and a little longer."""
         self.waited(lambda: sum("/attempt-" in key for key in self.keys(f"{RUNS}/{run}/shards/")), lambda count: count >= shards, 600)
         time.sleep(1)
 

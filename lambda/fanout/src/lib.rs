@@ -3,6 +3,7 @@
 //! | event | command |
 //! | --- | --- |
 //! | `{"run": RUN, "plan": ["reconcile", …]}` | `ruminate plan reconcile … --out RUN` |
+//! | the same with `"reuse": true` | the same, unless the run has a plan of this job: then nothing, with success |
 //! | `{"run": RUN, "shard": K}` | `ruminate shard RUN --shard K`, which stops before the function's deadline |
 //! | `{"run": RUN, "merge": […]}` | `ruminate merge RUN …`; its evidence is written to the run |
 //!
@@ -34,6 +35,9 @@ pub struct Event {
     /// Job to plan, with its flags.
     #[serde(default)]
     pub plan: Option<Vec<String>>,
+    /// True if the run's name is used once, so that its plan can only be that of an earlier attempt, which is then used.
+    #[serde(default)]
+    pub reuse: bool,
     /// Number of the shard to run.
     #[serde(default)]
     pub shard: Option<u32>,
@@ -90,10 +94,7 @@ pub async fn answer(payload: Value, left: Duration) -> Result<Value, Failure> {
     let event: Event =
         serde_json::from_value(payload).map_err(|e| Failure::CannotRun(format!("the event is not valid: {e}")))?;
     match (&event.plan, event.shard, &event.merge) {
-        (Some(job), None, None) => {
-            let words = [&["plan".to_owned()], &job[..], &["--out".to_owned(), event.run.clone()]].concat();
-            summary(&run(&words, left).await?, &event.run)
-        }
+        (Some(job), None, None) => plan(&event, job, left).await,
         (None, Some(shard), None) => {
             let stop = left.saturating_sub(MARGIN).max(Duration::from_secs(1));
             let words =
@@ -103,6 +104,31 @@ pub async fn answer(payload: Value, left: Duration) -> Result<Value, Failure> {
         (None, None, Some(flags)) => merge(&event.run, flags, left).await,
         _ => Err(Failure::CannotRun("the event must have exactly one of plan, shard and merge".to_owned())),
     }
+}
+
+/// Plans a run, or uses the plan of an earlier attempt: a state machine repeats an invocation whose response was lost.
+async fn plan(event: &Event, job: &[String], left: Duration) -> Result<Value, Failure> {
+    if event.reuse
+        && let Some(planned) = planned(&event.run, job).await.map_err(|e| failure(&e))?
+    {
+        return Ok(planned);
+    }
+    let words = [&["plan".to_owned()], job, &["--out".to_owned(), event.run.clone()]].concat();
+    summary(&run(&words, left).await?, &event.run)
+}
+
+/// Returns the response for a run that has a plan of this job. `None` if it has no plan.
+async fn planned(run_url: &str, job: &[String]) -> anyhow::Result<Option<Value>> {
+    let url: LakeUrl = run_url.parse().map_err(|e: String| anyhow::anyhow!(e))?;
+    let Some(run) = Run::find(RunStore::new(cli::open_files(&url).await?)).await? else { return Ok(None) };
+    let planned = run.plan.job.name();
+    anyhow::ensure!(
+        job.first().is_some_and(|name| name == planned),
+        "the run {run_url} has a plan already, of another job ({planned}): give another run"
+    );
+    Ok(Some(json!({
+        "job": planned, "run": run_url, "plan_id": run.plan_id, "shards": run.plan.shards, "exit": Exit::Clean.code()
+    })))
 }
 
 /// Flags of a merge whose files would be lost with the function's disk.

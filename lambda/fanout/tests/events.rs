@@ -93,6 +93,31 @@ async fn failures_have_the_names_that_a_state_machine_knows() {
     assert!(name == "Interrupted", "{name}: {why}");
 }
 
+/// The response of a plan can be lost: the next attempt of the same execution uses it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_reused_only_on_request_and_for_the_same_job() {
+    let scene = tokio::task::spawn_blocking(scene).await.unwrap();
+    let function = sandbox(&scene).await;
+    let run = scene.path("run").display().to_string();
+    let invoke = async |job: &str, reuse: bool| {
+        let event = json!({"run": run, "plan": [job, "--shards", "5"], "reuse": reuse});
+        function.api.invoke_within(event.to_string(), Duration::from_secs(900)).await.0
+    };
+    let first = invoke("reconcile", true).await.unwrap();
+    let written = std::fs::read(scene.path("run/plan.json")).unwrap();
+    let again = invoke("reconcile", true).await.unwrap();
+    for name in ["job", "run", "plan_id", "shards", "exit"] {
+        assert_eq!(first[name], again[name], "{name}: {first} {again}");
+    }
+    assert_eq!(std::fs::read(scene.path("run/plan.json")).unwrap(), written);
+    for (job, reuse, why) in
+        [("reconcile", false, "has a plan already: give another --out"), ("replay", true, "of another job (reconcile)")]
+    {
+        let refused = invoke(job, reuse).await.unwrap_err().to_string();
+        assert!(refused.contains("CannotRun") && refused.contains(why), "{refused}");
+    }
+}
+
 /// An unavailable store is retried; an event that can never succeed, or would lose a file, is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_an_interruption_and_a_repair_is_refused() {

@@ -129,7 +129,7 @@ class Executed(unittest.TestCase):
     def test_a_clean_audit_sends_nothing(self):
         status, _, sent = self.execute(self.works)
         self.assertEqual((status, sent), ("SUCCEEDED", []))
-        self.assertEqual(self.called[0], {"run": RUN, "plan": ["reconcile", "--objects-per-shard", "250000"]})
+        self.assertEqual(self.called[0], {"run": RUN, "plan": ["reconcile", "--objects-per-shard", "250000"], "reuse": True})
         # The function rejects an event with any other field.
         self.assertCountEqual(self.called[1:-1], [{"run": RUN, "shard": n} for n in range(3)])
         self.assertEqual(self.called[-1], {"run": RUN, "merge": []})

@@ -7,8 +7,8 @@ use crate::warehouse::TableName;
 pub(super) fn classify(e: &sqlx::Error, table: &TableName) -> (Reason, String) {
     let sqlx::Error::Database(database) = e else {
         return match e {
-            // rustls reports certificate errors in this form.
-            sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => tls_error(io),
+            // rustls reports its errors in this form.
+            sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => tls_io_error(io),
             sqlx::Error::Io(io) => {
                 (Reason::Unreachable, format!("cannot connect, or connection lost: check host, port and network: {io}"))
             }
@@ -69,6 +69,25 @@ pub(super) fn tls_error(why: &dyn std::fmt::Display) -> (Reason, String) {
     (Reason::Untrusted, format!("TLS verification failed: {check}: {why}"))
 }
 
+/// Returns the reason and the message for an error of rustls in an I/O error.
+fn tls_io_error(io: &std::io::Error) -> (Reason, String) {
+    match io.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+        Some(tls) if is_broken(tls) => broken_tls(tls),
+        _ => tls_error(io),
+    }
+}
+
+/// Returns true if the connection was lost, so that a retry can succeed: a server that gives up a slow handshake, or a
+/// proxy without a server, sends bytes that are no TLS. The certificate was not judged.
+const fn is_broken(e: &rustls::Error) -> bool {
+    use rustls::Error::{DecryptError, InappropriateHandshakeMessage, InappropriateMessage, InvalidMessage};
+    matches!(e, InvalidMessage(_) | DecryptError | InappropriateMessage { .. } | InappropriateHandshakeMessage { .. })
+}
+
+fn broken_tls(e: &rustls::Error) -> (Reason, String) {
+    (Reason::Unreachable, format!("connection lost during TLS: check host, port and network: {e}"))
+}
+
 /// What to do about locks of others. A program that was frozen or cut off keeps its locks until its session times out.
 const LOCKED: &str = "another session holds locks on these rows or on the table: end its transaction, or the session \
                       with KILL (SHOW FULL PROCESSLIST, or sys.innodb_lock_waits on MySQL)";
@@ -88,8 +107,9 @@ pub(super) fn explain_async(e: &mysql_async::Error, table: &TableName) -> (Reaso
     use mysql_async::{DriverError, Error, IoError};
     match e {
         Error::Server(message) => classify_code(message.code, &message.message, table),
+        Error::Io(IoError::Tls(mysql_async::TlsError::Tls(tls))) if is_broken(tls) => broken_tls(tls),
         Error::Io(IoError::Tls(tls)) => tls_error(tls),
-        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => tls_error(io),
+        Error::Io(IoError::Io(io)) if io.kind() == std::io::ErrorKind::InvalidData => tls_io_error(io),
         Error::Io(IoError::Io(io)) => {
             (Reason::Unreachable, format!("cannot connect, or connection lost: check host, port and network: {io}"))
         }
@@ -102,5 +122,29 @@ pub(super) fn explain_async(e: &mysql_async::Error, table: &TableName) -> (Reaso
         ) => (Reason::Unreachable, format!("connection lost: {e}")),
         Error::Url(e) => (Reason::BadAddress, format!("the address cannot be used: {e}")),
         other => (Reason::Other, other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{CertificateError, InvalidMessage};
+
+    use super::*;
+
+    fn reason_of(e: rustls::Error) -> Reason {
+        let io = std::io::Error::new(std::io::ErrorKind::InvalidData, e);
+        classify(&sqlx::Error::Io(io), &TableName::default()).0
+    }
+
+    /// A network that drops packets made a server send a message without TLS; a shard ended with 2, and was not retried.
+    #[test]
+    fn a_handshake_that_broke_is_retried_and_a_certificate_that_is_rejected_is_not() {
+        let broken = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        assert_eq!(reason_of(broken), Reason::Unreachable);
+        assert_eq!(reason_of(rustls::Error::DecryptError), Reason::Unreachable);
+        for rejected in [CertificateError::UnknownIssuer, CertificateError::Expired, CertificateError::NotValidForName]
+        {
+            assert_eq!(reason_of(rustls::Error::InvalidCertificate(rejected)), Reason::Untrusted);
+        }
     }
 }
