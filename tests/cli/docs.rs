@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::reference::repository;
 
 /// Flags of other programs that the pages call: AWS CLI, SAM, cargo, the test servers, shell tools.
-const OTHERS: &str = "--all-targets --arch --architectures --bin --bins --bucket --capabilities --check --example --examples --features \
+const OTHERS: &str = "--all-targets --arch --architectures --bin --bins --bucket --capabilities --check --example --examples --features --include-ignored \
     --function-name --guided --lib --links --locked --notification-endpoint --no-fail-fast --output-template-file --package --parameter-overrides \
     --path --port --protocol --query --region --release --resolve-s3 --s3-bucket --stack-name --subscribe --template-file --test \
     --topic-arn --workspace --zip-file --init-command --secret-id --array-properties --depends-on --job-definition --job-name \
