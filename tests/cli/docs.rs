@@ -14,7 +14,7 @@ const OTHERS: &str = "--all-targets --arch --architectures --bin --bins --bucket
     --job-queue --parameters --for --from-literal --platform --push --timeout --array --dependency --export --parsable --requeue \
     --signal --wrap --input --state-machine-arn --json --no-deps --latency-ms --slow-down --throttle-per-second --any-credentials --open --doc --long \
     --stores --readings --program --keys --moments --jobs --lakes --mail-type --mail-user --ignore-not-found --repository-name --username \
-    --password-stdin --name --secret-string --attribute-name --attribute-value --list --short --nocapture";
+    --password-stdin --name --secret-string --attribute-name --attribute-value --list --short --nocapture --minutes";
 
 fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<_> = [
