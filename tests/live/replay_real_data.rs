@@ -31,12 +31,12 @@ async fn ingested_deleted_and_recovered(server: Server) {
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MYSQL"]
-async fn live_mysql_is_lost_and_brought_back() {
+async fn live_mysql_a_lost_warehouse_is_recovered() {
     ingested_deleted_and_recovered(MYSQL).await;
 }
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MARIADB"]
-async fn live_mariadb_is_lost_and_brought_back() {
+async fn live_mariadb_a_lost_warehouse_is_recovered() {
     ingested_deleted_and_recovered(MARIADB).await;
 }

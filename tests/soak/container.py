@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 
+import evidence
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DOCKERFILE = os.path.join(ROOT, "scripts", "fleet", "Dockerfile")
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -162,7 +164,7 @@ def a_run(container, data, records):
     container.run("merge", "/data/run", codes=(2,), **how)
     interrupted(container, ["shard", "/data/run"], [f"AWS_BATCH_JOB_ARRAY_INDEX={shards - 1}"], how)
     container.run("merge", "/data/run", "--evidence", "/data/merged", codes=(1,), **how)
-    for name in ("drift.ndjson", "drift.csv", "totals.csv", "hashes.csv", "days.csv"):
+    for name in evidence.FILES:
         same = subprocess.run(["cmp", os.path.join(data, "single", name), os.path.join(data, "merged", name)], check=False).returncode == 0
         check(same, f"{name} has other bytes")
     owners = {os.stat(os.path.join(folder, name)).st_uid for folder, _, names in os.walk(os.path.join(data, "run")) for name in names}

@@ -28,10 +28,10 @@ import time
 import zlib
 
 sys.dont_write_bytecode = True
+import evidence  # noqa: E402
 from fleet_stores import build, tree  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-EVIDENCE = ["drift.ndjson", "drift.csv", "totals.csv", "hashes.csv", "days.csv"]
 # Variables that would change what a process does.
 FOREIGN = ("RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SLURM_", "BATCH_", "JOB_COMPLETION", "CLOUD_RUN")
 GRACE = 30.0
@@ -240,24 +240,12 @@ class Audit(Job):
 
     def compare(self, what):
         path = self.program.path_of
-        pairs = [(path("single", name), path("merged", name)) for name in EVIDENCE] + [(path("single.ndjson"), path("drift.ndjson"))]
-        for one, other in pairs:
-            if not filecmp.cmp(one, other, shallow=False):
-                raise Difference(f"{what}: {os.path.basename(other)} has other bytes")
-        audits = [self.audit(path(folder, "audit.json")) for folder in ("single", "merged")]
-        differs = [name for name in audits[0] | audits[1] if audits[0].get(name) != audits[1].get(name)]
+        differs = evidence.differences(path("single"), path("merged"))
+        if not filecmp.cmp(path("single.ndjson"), path("drift.ndjson"), shallow=False):
+            differs.append("the file of --drift")
         if differs:
-            raise Difference(f"{what}: audit.json differs in {differs}")
+            raise Difference(f"{what} is not that of the single run: {differs}")
         self.discard()
-
-    @staticmethod
-    def audit(path):
-        with open(path, encoding="utf-8") as file:
-            audit = json.load(file)
-        for name in ("run", "seconds", "cutoff"):
-            del audit[name]
-        del audit["options"]["command"]
-        return audit
 
 
 class Replay(Job):

@@ -3,20 +3,18 @@
 Stores are S3 and MySQL, with damage. After each fault the scheduler's part is played: an attempt that ends with 3 is started again.
 Then the evidence must be that of a single audit, byte by byte, and the table that of a single replay.
 """
-import filecmp
-import json
 import os
 import random
 import shutil
 import signal
 import time
 
+import evidence
 from lakes import S3Lake
 from programs import Child, Skipped, check
 from relay import Relay
 from warehouses import COLUMNS, FLOATS, TABLE, Database
 
-EVIDENCE = ["drift.ndjson", "drift.csv", "totals.csv", "hashes.csv", "days.csv"]
 SHARDS, REQUESTS = 8, 16
 # Minimum duration of an undisturbed shard, in milliseconds, so that it is disturbed while it runs.
 DURATION = 8_000
@@ -100,28 +98,13 @@ class Fleet:
     def merge(self, run):
         shutil.rmtree(self.path("merged"), ignore_errors=True)
         ran = self.run("merge", run, "--evidence", "merged").expect(1)
-        for name in EVIDENCE:
-            check(filecmp.cmp(self.path("single", name), self.path("merged", name), shallow=False), f"{run}: {name} has other bytes")
-        audits = [audit(self.path(folder, "audit.json")) for folder in ("single", "merged")]
-        differs = [name for name in audits[0] | audits[1] if audits[0].get(name) != audits[1].get(name)]
-        check(not differs, f"{run}: audit.json differs in {differs}")
+        differs = evidence.differences(self.path("single"), self.path("merged"), late_differs=True)
+        check(not differs, f"{run} is not that of the single run: {differs}")
         return ran
 
     def rows(self):
         listed = ", ".join(f"CAST({name} AS DOUBLE)" if name in FLOATS else name for name in COLUMNS)
         return self.database.query(f"SELECT COUNT(*), COALESCE(SUM(CRC32(CONCAT_WS('|', {listed}))), 0) FROM {TABLE}")
-
-
-def audit(path):
-    """Returns an audit without what differs between two runs of it."""
-    with open(path, encoding="utf-8") as file:
-        content = json.load(file)
-    for name in ("run", "seconds", "cutoff"):
-        del content[name]
-    del content["options"]["command"]
-    # Records that were processed within minutes before the cutoff; each run has its own cutoff.
-    del content["carry"]["late"]
-    return content
 
 
 def outages(fleet):

@@ -34,13 +34,13 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
+import evidence  # noqa: E402
 from relay import Relay  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
 PACKAGES = ["ministack==1.5.33", "boto3==1.43.106", "aws-sam-translator==1.115.0"]
 STEPS = ["fill", "single", "night", "outage", "killed", "lost", "stop"]
-EVIDENCE = ["drift.ndjson", "drift.csv", "totals.csv", "hashes.csv", "days.csv"]
 REGION, PREFIX, RUNS = "us-east-1", "historico_diario", "ruminate-runs"
 DATABASE = "soak_step_functions"
 
@@ -348,26 +348,11 @@ class Demonstration:
         os.makedirs(folder)
         for key in self.keys(f"{RUNS}/{run}/evidence/"):
             self.stack.client("s3").download_file("runs", key, os.path.join(folder, os.path.basename(key)))
-        for name in EVIDENCE:
-            if subprocess.run(["cmp", self.path("single", name), os.path.join(folder, name)]).returncode:
-                fail(f"{run}: {name} is not that of the single run")
-        audits = [self.audit(path) for path in (self.path("single", "audit.json"), os.path.join(folder, "audit.json"))]
-        differs = [name for name in audits[0] | audits[1] if audits[0].get(name) != audits[1].get(name)]
+        differs = evidence.differences(self.path("single"), folder, late_differs=True)
         if differs:
-            fail(f"{run}: audit.json differs in {differs}: {[[a.get(name) for name in differs] for a in audits]}")
-        sizes = {name: os.path.getsize(self.path("single", name)) for name in EVIDENCE}
+            fail(f"{run} is not that of the single run: {differs}")
+        sizes = {name: os.path.getsize(self.path("single", name)) for name in evidence.FILES}
         print(f"{run}: equal to the single run: {sizes} bytes, and audit.json", flush=True)
-
-    @staticmethod
-    def audit(path):
-        with open(path, encoding="utf-8") as file:
-            audit = json.load(file)
-        for name in ("run", "seconds", "cutoff"):
-            del audit[name]
-        del audit["options"]["command"]
-        # Records that were processed within minutes before the cutoff; each run has its own cutoff.
-        del audit["carry"]["late"]
-        return audit
 
     def ended_well(self, ended, name):
         if ended["status"] != "SUCCEEDED":

@@ -87,7 +87,7 @@ async fn round(moto: &Moto, queue: &str, sandbox: &Sandbox) -> Option<(BTreeMap<
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RUMINATE_TEST_MYSQL and RUMINATE_TEST_MOTO"]
-async fn live_mysql_moto_of_a_queue_only_what_was_unlucky_comes_again_and_nothing_dies() {
+async fn live_mysql_moto_only_the_failed_messages_of_a_queue_are_redelivered() {
     let moto = server(MOTO.variable);
     let stores = Stores::new(MYSQL).await;
     let moto = Moto::new(&moto);

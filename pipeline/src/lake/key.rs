@@ -150,26 +150,22 @@ mod tests {
         let fits = |key: &str, farm: &str| Key::parse(key).unwrap().fits(&record(farm));
         let new = |day: &str| format!("{day}/historico_consumo_2023-01-01 00:00:00.000_x.json");
         let legacy = |day: &str| format!("{day}/historico_consumo_2026-11-22 18:49:03.000.json");
-        for (key, farm) in [
-            (new("fazenda_um/2023/01/01"), "FazendaUm"),
-            (legacy("fazenda_um/2023/01/01"), "FazendaUm"),
-            (legacy("fazenda_um/2026/11/22"), "FazendaUm"),
-            (legacy("fazenda_tres/2026/11/22"), "FazendaTres"),
-            (legacy("fazenda_dois/2026/11/22"), "FazendaTres"),
-            (legacy("fazenda_dois/2023/01/01"), "FazendaTres"),
+        for (key, farm, expected) in [
+            (new("fazenda_um/2023/01/01"), "FazendaUm", true),
+            (legacy("fazenda_um/2023/01/01"), "FazendaUm", true),
+            (legacy("fazenda_um/2026/11/22"), "FazendaUm", true),
+            (legacy("fazenda_tres/2026/11/22"), "FazendaTres", true),
+            (legacy("fazenda_dois/2026/11/22"), "FazendaTres", true),
+            (legacy("fazenda_dois/2023/01/01"), "FazendaTres", true),
+            (new("fazenda_um/2026/11/22"), "FazendaUm", false),
+            (new("fazenda_um/2023/01/02"), "FazendaUm", false),
+            (new("fazenda_dois/2023/01/01"), "FazendaUm", false),
+            (new("fazenda_dois/2023/01/01"), "FazendaTres", false),
+            (legacy("fazenda_um/2023/01/02"), "FazendaUm", false),
+            (legacy("fazenda_dois/2026/11/22"), "FazendaUm", false),
+            (legacy("fazenda_um/2026/11/22"), "FazendaTres", false),
         ] {
-            assert!(fits(&key, farm), "{key} {farm}");
-        }
-        for (key, farm) in [
-            (new("fazenda_um/2026/11/22"), "FazendaUm"),
-            (new("fazenda_um/2023/01/02"), "FazendaUm"),
-            (new("fazenda_dois/2023/01/01"), "FazendaUm"),
-            (new("fazenda_dois/2023/01/01"), "FazendaTres"),
-            (legacy("fazenda_um/2023/01/02"), "FazendaUm"),
-            (legacy("fazenda_dois/2026/11/22"), "FazendaUm"),
-            (legacy("fazenda_um/2026/11/22"), "FazendaTres"),
-        ] {
-            assert!(!fits(&key, farm), "{key} {farm}");
+            assert_eq!(fits(&key, farm), expected, "{key} {farm}");
         }
     }
 
