@@ -22,7 +22,6 @@ struct Bundle {
     path: PathBuf,
     /// Certificates as PEM, one each.
     pem: Vec<String>,
-    roots: RootCertStore,
 }
 
 impl fmt::Debug for Bundle {
@@ -40,9 +39,8 @@ impl Authorities {
         let about = format!("{source} {}", path.display());
         let bytes =
             std::fs::read(path).map_err(|e| format!("{about} cannot be read: {e}: give a file of PEM certificates"))?;
-        let bundle = parse(&String::from_utf8_lossy(&bytes)).map_err(|e| format!("{about} {e}"))?;
-        let (pem, roots) = bundle;
-        Ok(Self(Some(Arc::new(Bundle { path: path.to_owned(), pem, roots }))))
+        let (pem, _) = parse(&String::from_utf8_lossy(&bytes)).map_err(|e| format!("{about} {e}"))?;
+        Ok(Self(Some(Arc::new(Bundle { path: path.to_owned(), pem }))))
     }
 
     /// Returns the trust store for the SDK's HTTP client.
@@ -54,7 +52,9 @@ impl Authorities {
     /// Returns the root certificates of the file; `None` for the system's.
     #[cfg(feature = "direct")]
     pub(super) fn roots(&self) -> Option<RootCertStore> {
-        self.0.as_ref().map(|bundle| bundle.roots.clone())
+        let pem = self.0.as_ref()?.pem.concat();
+        // It was parsed before; an error would mean to trust none.
+        Some(parse(&pem).map_or_else(|_| RootCertStore::empty(), |(_, roots)| roots))
     }
 }
 
