@@ -23,8 +23,8 @@ class Programs:
     def env(self, server=None):
         return clean(HOME=self.home, **(server.env() if server else {}))
 
-    def serve(self, records, **dials):
-        return Served(self.parts, records, dials)
+    def serve(self, records, **faults):
+        return Served(self.parts, records, faults)
 
 
 def arguments(doc, rows):

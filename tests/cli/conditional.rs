@@ -11,8 +11,8 @@ use crate::store_state;
 /// Stores that do not honour conditions: like Garage, and with response 501.
 fn unconditional() -> [S3Server; 2] {
     let [ignores, rejects] = [(); 2].map(|()| S3Server::with_bucket(BUCKET));
-    ignores.dials().change(|dials| (dials.ignore_if_none_match, dials.ignore_if_match) = (true, true));
-    rejects.dials().change(|dials| dials.reject_conditions = true);
+    ignores.faults().change(|faults| (faults.ignore_if_none_match, faults.ignore_if_match) = (true, true));
+    rejects.faults().change(|faults| faults.reject_conditions = true);
     [ignores, rejects]
 }
 
@@ -44,10 +44,10 @@ fn a_repeated_backfill_changes_nothing_on_a_store_without_conditional_writes() {
         assert!(first.stderr.contains("If-None-Match"), "{}", first.stderr);
         assert_eq!(s3.store().list(BUCKET, &format!("{PREFIX}/")).len() as u64, count);
         let (stored, rows) = (objects(&s3), store_state::rows(&scene));
-        let written = s3.dials().counts().requests(Op::Put);
+        let written = s3.faults().counts().requests(Op::Put);
         let second = scene.run(&["backfill", "history.json"]);
         second.expect(0, &[("written", 0), ("existing", count), ("identical", count), ("conflicting", 0)]);
-        assert_eq!(s3.dials().counts().requests(Op::Put), written);
+        assert_eq!(s3.faults().counts().requests(Op::Put), written);
         assert!(objects(&s3) == stored && store_state::rows(&scene) == rows);
         scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     }
@@ -130,9 +130,9 @@ fn the_doctor_reports_what_the_store_honours_and_leaves_no_files() {
         let (health, detail) = check(&s3, &[]);
         assert!(health == "warning" && detail.contains("If-None-Match is not honoured"), "{detail}");
         assert!(s3.store().is_empty(BUCKET));
-        let written = s3.dials().counts().requests(Op::Put);
+        let written = s3.faults().counts().requests(Op::Put);
         assert_eq!(check(&s3, &["--read-only"]).0, "skipped");
-        assert_eq!(s3.dials().counts().requests(Op::Put), written);
+        assert_eq!(s3.faults().counts().requests(Op::Put), written);
     }
 }
 

@@ -58,7 +58,7 @@ fn write(s3: &S3Server, change: impl FnOnce(&mut Value)) -> Vec<String> {
 }
 
 fn lists(s3: &S3Server) -> u64 {
-    s3.dials().counts().requests(Op::List)
+    s3.faults().counts().requests(Op::List)
 }
 
 #[test]

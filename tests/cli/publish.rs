@@ -64,7 +64,7 @@ fn permanently_rejected_messages_are_dead_letters_that_can_be_sent_again() {
         Fault::LostAnswer,
     ];
     let sns = stub();
-    sns.dials().plan(faults);
+    sns.faults().plan(faults);
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead", "--concurrency", "1"]));
@@ -278,7 +278,7 @@ fn messages_that_a_slow_topic_cannot_accept_in_time_are_dropped_counted_and_stor
     assert_eq!(late.lines().count() as u64, number("dropped"));
     assert!(late.lines().all(|line| line.contains(r#""code":"Dropped""#)));
 
-    sns.dials().change(|d| d.latency_ms = 0.0);
+    sns.faults().change(|d| d.latency_ms = 0.0);
     let rest = Ran::by(publish(home.path(), &sns).arg("late"));
     assert_eq!((rest.code, &rest.json["published"]), (Some(0), &outcome["dropped"]), "{}", rest.stderr);
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>().len(), 93, "each arrived");

@@ -174,7 +174,7 @@ fn a_refusal_in_mid_run_counts_what_it_did_not_reach() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let fine = testkit::sns::Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
-    sns.dials().plan([fine, EXPIRED, EXPIRED]);
+    sns.faults().plan([fine, EXPIRED, EXPIRED]);
     let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     let outcome = run.json;
     adds_up(&outcome);
@@ -207,7 +207,7 @@ fn ctrl_c_counts_what_it_did_not_reach() {
     adds_up(&outcome);
     assert_eq!((run.code, outcome["input"].as_u64()), (Some(3), Some(whole.lines().count() as u64)), "{outcome}");
     assert!(outcome["not_reached"].as_u64().unwrap() > 100, "{outcome}");
-    sns.dials().change(|d| d.latency_ms = 0.0);
+    sns.faults().change(|d| d.latency_ms = 0.0);
     let rest = Ran::by(publish(home.path(), &sns).args(["in.json", "--resume"]));
     adds_up(&rest.json);
     assert_eq!((rest.code, sns.bodies().len()), (Some(0), whole.lines().count()), "{}", rest.stderr);

@@ -22,7 +22,7 @@ async fn faulty(fault: ListingFault) -> (S3Server, S3) {
         lake.put_new(&format!("d/{n:02}.json"), Bytes::new()).await.unwrap();
         lake.put_new(&format!("f{n:02}/2023/01/01/a.json"), Bytes::new()).await.unwrap();
     }
-    s3.dials().change(|dials| (dials.listing, dials.page_keys) = (fault, Some(5)));
+    s3.faults().change(|faults| (faults.listing, faults.page_keys) = (fault, Some(5)));
     (s3, lake)
 }
 
@@ -52,7 +52,7 @@ async fn a_page_without_is_truncated_is_followed_or_an_error() {
     let (s3, lake) = faulty(ListingFault::NoIsTruncated).await;
     assert_eq!(list_all(&lake, "d/").await.unwrap().len(), OBJECTS);
     // A full last page may not be the last one.
-    s3.dials().change(|dials| dials.page_keys = Some(OBJECTS));
+    s3.faults().change(|faults| faults.page_keys = Some(OBJECTS));
     let e = list_all(&lake, "d/").await.unwrap_err();
     assert!(e.message.contains("continues"), "{e}");
 }
@@ -60,14 +60,14 @@ async fn a_page_without_is_truncated_is_followed_or_an_error() {
 #[tokio::test]
 async fn a_listing_that_breaks_off_is_read_again_and_then_an_error() {
     let (s3, lake) = faulty(ListingFault::Cut).await;
-    s3.dials().reset_counts();
+    s3.faults().reset_counts();
     let e = list_all(&lake, "d/").await.unwrap_err();
     assert!(e.reason == Reason::Network && e.message.contains("truncated"), "{e}");
-    assert_eq!(s3.dials().counts().requests(Op::List), u64::from(QUICK.max_attempts));
+    assert_eq!(s3.faults().counts().requests(Op::List), u64::from(QUICK.max_attempts));
     let then = lake.as_of(DateTime::<Utc>::from(SystemTime::now())).await.unwrap();
     let e = list_all(&*then, "d/").await.unwrap_err();
     assert!(e.reason == Reason::Network && e.message.contains("truncated"), "{e}");
-    s3.dials().change(|dials| dials.listing = ListingFault::None);
+    s3.faults().change(|faults| faults.listing = ListingFault::None);
     assert_eq!(list_all(&lake, "d/").await.unwrap().len(), OBJECTS);
 }
 
@@ -103,7 +103,7 @@ async fn keys_are_read_as_the_store_encodes_them() {
     let keys = ["a b.json", "a%20b.json", "a+b.json", "ção.json"];
     for fault in [ListingFault::None, ListingFault::NotEncoded, ListingFault::EncodingNotNamed] {
         for prefix in ["a+b", "50% c"] {
-            s3.dials().change(|dials| dials.listing = fault);
+            s3.faults().change(|faults| faults.listing = fault);
             let lake = S3::new(&config(&s3, REGION, SECRET_KEY), BUCKET, prefix, QUICK);
             for key in keys {
                 lake.put_new(key, Bytes::new()).await.unwrap();

@@ -75,13 +75,13 @@ async fn passing_faults(direct: bool) {
     let faults =
         [("slow_down", 0), ("internal_error", 1), ("reset", 2), ("lost_answer", 3), ("truncate", 4), ("close", 5)];
     for (name, set) in faults {
-        s3.dials().change(|dials| {
-            dials.slow_down = if set == 0 { Fault::first(2) } else { Fault::default() };
-            dials.internal_error = if set == 1 { Fault::first(2) } else { Fault::default() };
-            dials.reset = if set == 2 { Fault::first(2) } else { Fault::default() };
-            dials.lost_answer = if set == 3 { Fault::first(2) } else { Fault::default() };
-            dials.truncate = if set == 4 { Fault::first(2).on(&[Op::Get]) } else { Fault::default() };
-            dials.close = if set == 5 { Fault::first(2) } else { Fault::default() };
+        s3.faults().change(|faults| {
+            faults.slow_down = if set == 0 { Fault::first(2) } else { Fault::default() };
+            faults.internal_error = if set == 1 { Fault::first(2) } else { Fault::default() };
+            faults.reset = if set == 2 { Fault::first(2) } else { Fault::default() };
+            faults.lost_answer = if set == 3 { Fault::first(2) } else { Fault::default() };
+            faults.truncate = if set == 4 { Fault::first(2).on(&[Op::Get]) } else { Fault::default() };
+            faults.close = if set == 5 { Fault::first(2) } else { Fault::default() };
         });
         let key = format!("f/{name}.json");
         assert_eq!(lake.put_new(&key, Bytes::from_static(b"{\"a\":1}")).await.unwrap(), PutResult::Created, "{name}");
@@ -107,9 +107,9 @@ async fn concurrency_adapts_to_the_capacity_of_a_store() {
     for n in 0..50 {
         s3.store().put(BUCKET, &format!("x/{n}"), "{}");
     }
-    s3.dials().change(|dials| {
-        dials.max_per_second = Some(300);
-        dials.latency = Duration::from_millis(20);
+    s3.faults().change(|faults| {
+        faults.max_per_second = Some(300);
+        faults.latency = Duration::from_millis(20);
     });
     let reads = (0..1_500).map(|n| {
         let lake = std::sync::Arc::clone(&lake);

@@ -60,7 +60,7 @@ async fn a_warehouse_that_goes_away(server: Server) {
     let (url, port) = (relay.url(&database.url()), relay.port());
     scene.run(&["reconcile", "--evidence", "single", "--warehouse", &url]).expect(1, &[]);
     scene.run(&["plan", "reconcile", "--shards", "8", "--out", &run(), "--warehouse", &url]).expect(0, &[]);
-    stores.s3.dials().change(|dials| dials.latency = Duration::from_millis(20));
+    stores.s3.faults().change(|faults| faults.latency = Duration::from_millis(20));
     let start = |number: u32| {
         let number = number.to_string();
         scene.start(&[
@@ -81,7 +81,7 @@ async fn a_warehouse_that_goes_away(server: Server) {
     drop(relay);
     tokio::time::sleep(AWAY).await;
     let relay = MySqlRelay::at(([127, 0, 0, 1], port).into(), &database.url(), Changes::default()).unwrap();
-    stores.s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    stores.s3.faults().change(|faults| faults.latency = Duration::ZERO);
     let mut interrupted = 0;
     for (number, child) in (0..).zip(children) {
         let ran = Ran::of(&child.wait_with_output().unwrap());

@@ -20,10 +20,10 @@ use super::planted_drift::Stores;
 async fn storm(server: Server) {
     let stores = Stores::of(server, None, (2, 20, 10)).await;
     let damage = stores.damaged(2, 1).await;
-    stores.s3.dials().change(|settings| settings.slow_down = Fault::rate(0.3));
-    stores.s3.dials().reset_counts();
+    stores.s3.faults().change(|settings| settings.slow_down = Fault::rate(0.3));
+    stores.s3.faults().reset_counts();
     damage.is_found_by(&stores.scene, &stores.world, &[]);
-    let refused = stores.s3.dials().counts().injected(testkit::s3::Injected::SlowDown);
+    let refused = stores.s3.faults().counts().injected(testkit::s3::Injected::SlowDown);
     assert!(refused > stores.world.0.len() as u64 / 4, "{refused} were refused");
     stores.database.drop().await;
 }
@@ -97,11 +97,11 @@ async fn writers(server: Server) {
     for (key, _) in without_object.iter().chain(&churned) {
         s3.store().remove(BUCKET, &at(key)).unwrap();
     }
-    s3.dials().change(|settings| settings.latency = Duration::from_millis(40));
-    s3.dials().reset_counts();
+    s3.faults().change(|settings| settings.latency = Duration::from_millis(40));
+    s3.faults().reset_counts();
     let args = ["reconcile", "--concurrency", "8", "--drift", "drift.ndjson", "--output", "json"];
     let mut child = scene.start(&args);
-    until("the lake is being read", || s3.dials().counts().requests(Op::Get) >= 100).await;
+    until("the lake is being read", || s3.faults().counts().requests(Op::Get) >= 100).await;
     let end = Utc::now();
     for (key, record) in &gone {
         database.run(&delete(record)).await;
@@ -125,7 +125,7 @@ async fn writers(server: Server) {
     ran.expect(1, &[("unstable", 0)]);
     assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "while others write");
     assert!(rounds > 5 && ran.json["resolved_on_recheck"].as_u64() >= Some(60), "{rounds} {ran:?}");
-    s3.dials().change(|settings| settings.latency = Duration::ZERO);
+    s3.faults().change(|settings| settings.latency = Duration::ZERO);
     scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("unstable", 0), ("resolved_on_recheck", 0)]);
     assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "once they have ended");
     stores.database.drop().await;

@@ -203,7 +203,7 @@ fn clocks_that_are_apart_are_named() {
     to_s3(&s3, &World::of(&scene, 1, 4, 4).objects());
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["replay"]).expect(0, &[]);
-    let ahead = |minutes: u64| s3.dials().change(|dials| dials.clock_ahead = Duration::from_secs(60 * minutes));
+    let ahead = |minutes: u64| s3.faults().change(|faults| faults.clock_ahead = Duration::from_secs(60 * minutes));
     ahead(60);
     let far = scene.run(&["plan", "reconcile", "--out", "run"]);
     refused(&far, &["this machine's clock is", "behind the service's", "NTP"]);

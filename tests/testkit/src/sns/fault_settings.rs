@@ -1,4 +1,4 @@
-//! Settings of the faults (dials), as tests set them and as `PUT /dials` accepts them in JSON. `fault_control` chooses the requests.
+//! Settings of the faults, as tests set them and as `PUT /faults` accepts them in JSON. `fault_control` chooses the requests.
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::listener::{Clock, Dropped, Resetter, Respond};
 use crate::sns::delivery;
-use crate::sns::fault_control::{Dials, Drawn, Fault, Turned, hash};
+use crate::sns::fault_control::{CurrentSettings, Drawn, Fault, FaultControl, hash};
 use crate::sns::limits;
 use crate::sns::request::{Call, Entry};
 use crate::sns::response::{self, Failed, Refused, Taken};
@@ -33,7 +33,7 @@ const BODY: usize = 1 << 20;
 pub(crate) struct Front {
     pub topics: Topics,
     pub account: Account,
-    pub dials: Dials,
+    pub faults: FaultControl,
     pub endpoint: String,
     pub login: Login,
     pub checker: Checker,
@@ -63,7 +63,7 @@ struct Sent<'a> {
     id: Uuid,
     batch: bool,
     topic: Arc<Topic>,
-    turned: &'a Turned,
+    current: &'a CurrentSettings,
     content: u64,
     tries: u32,
 }
@@ -110,21 +110,21 @@ impl Respond for Front {
 
 impl Front {
     async fn serve(&self, head: &Parts, requested: &[u8], id: Uuid) -> Result<String, No> {
-        let turned = self.dials.turned();
-        let (content, tries) = if turned.may_strike() { self.known(requested) } else { (0, 0) };
-        if turned.strikes(turned.settings.reset, Drawn::Reset, content, tries) {
+        let current = self.faults.current();
+        let (content, tries) = if current.may_strike() { self.known(requested) } else { (0, 0) };
+        if current.strikes(current.settings.reset, Drawn::Reset, content, tries) {
             return Err(self.reset());
         }
-        if turned.strikes(turned.settings.close, Drawn::Close, content, tries) {
+        if current.strikes(current.settings.close, Drawn::Close, content, tries) {
             self.account.count(|stats| stats.closes += 1);
             return Err(No::Close);
         }
-        self.wait(&turned).await;
+        self.wait(&current).await;
         let malformed =
             |_| Refused::sender("MalformedInput", "the form cannot be read: UTF-8 is needed, and entries from 1");
         let call = Call::read(requested).map_err(malformed)?;
         let claim = Claim::of(&head.headers);
-        self.admit(head, requested, &call, claim.as_ref(), &turned)?;
+        self.admit(head, requested, &call, claim.as_ref(), &current)?;
         self.account.count(|stats| match stats.calls.get_mut(&*call.action) {
             Some(count) => *count += 1,
             None => _ = stats.calls.insert(call.action.to_string(), 1),
@@ -133,9 +133,9 @@ impl Front {
         let batch = &*call.action == "PublishBatch";
         if batch || &*call.action == "Publish" {
             let topic = self.topics.find(call.topic_arn.as_deref(), region)?;
-            return self.publish(Sent { call: &call, id, batch, topic, turned: &turned, content, tries }).await;
+            return self.publish(Sent { call: &call, id, batch, topic, current: &current, content, tries }).await;
         }
-        if turned.settings.may_not_look && &*call.action == "GetTopicAttributes" {
+        if current.settings.may_not_look && &*call.action == "GetTopicAttributes" {
             let output = "User: stub is not authorized to perform: SNS:GetTopicAttributes";
             return Err(Refused::new(403, "AuthorizationError", output).into());
         }
@@ -147,7 +147,7 @@ impl Front {
     /// Returns the hash of a content, and how often it arrived before.
     fn known(&self, content: &[u8]) -> (u64, u32) {
         let content = hash(content);
-        (content, self.dials.tries(content))
+        (content, self.faults.tries(content))
     }
 
     fn reset(&self) -> No {
@@ -156,12 +156,12 @@ impl Front {
     }
 
     /// Waits for the latency and for the end of a stall, during which there are no responses.
-    async fn wait(&self, turned: &Turned) {
-        let latency = turned.latency(self.requests.fetch_add(1, Relaxed));
-        let arrived = self.stalled(turned).await;
+    async fn wait(&self, current: &CurrentSettings) {
+        let latency = current.latency(self.requests.fetch_add(1, Relaxed));
+        let arrived = self.stalled(current).await;
         if latency > Duration::ZERO {
             self.clock.wait(latency).await;
-            if self.stalled(turned).await || arrived {
+            if self.stalled(current).await || arrived {
                 self.account.count(|stats| stats.stalled += 1);
             }
         } else if arrived {
@@ -169,8 +169,8 @@ impl Front {
         }
     }
 
-    async fn stalled(&self, turned: &Turned) -> bool {
-        let Some(left) = turned.stall_left() else { return false };
+    async fn stalled(&self, current: &CurrentSettings) -> bool {
+        let Some(left) = current.stall_left() else { return false };
         self.clock.wait(left).await;
         true
     }
@@ -182,7 +182,7 @@ impl Front {
         body: &[u8],
         call: &Call<'_>,
         claim: Option<&Claim<'_>>,
-        turned: &Turned,
+        current: &CurrentSettings,
     ) -> Result<(), Refused> {
         if &*call.action == "ConfirmSubscription" {
             return Ok(()); // its token is sufficient
@@ -194,8 +194,8 @@ impl Front {
             (Login::Known, Some(claim)) => self.checker.check(head, body, claim)?,
             (Login::Any, _) => {}
         }
-        let expires = |after| claim.is_some_and(|claim| self.dials.has_expired(hash(&claim.credentials()), after));
-        if turned.settings.expired || turned.settings.expire_after.is_some_and(expires) {
+        let expires = |after| claim.is_some_and(|claim| self.faults.has_expired(hash(&claim.credentials()), after));
+        if current.settings.expired || current.settings.expire_after.is_some_and(expires) {
             let output = "The security token included in the request is expired";
             return Err(Refused::new(403, "ExpiredToken", output));
         }
@@ -203,7 +203,7 @@ impl Front {
     }
 
     async fn publish(&self, sent: Sent<'_>) -> Result<String, No> {
-        let Sent { call, batch, turned, content, tries, .. } = sent;
+        let Sent { call, batch, current, content, tries, .. } = sent;
         let messages = call.entries.len();
         self.account.count(|stats| stats.offered += messages as u64);
         if batch {
@@ -212,27 +212,27 @@ impl Front {
             let nothing = Entry::default();
             limits::message(call.entries.first().unwrap_or(&nothing), sent.topic.kind)?;
         }
-        if let Some(per_second) = turned.settings.throttle_per_second
-            && !self.dials.admits(messages, per_second)
+        if let Some(per_second) = current.settings.throttle_per_second
+            && !self.faults.admits(messages, per_second)
         {
             self.account.count(|stats| {
                 stats.throttled_calls += 1;
                 stats.throttled_messages += messages as u64;
             });
-            return Err(Refused::new(400, turned.settings.throttle_code.clone(), "Rate exceeded").into());
+            return Err(Refused::new(400, current.settings.throttle_code.clone(), "Rate exceeded").into());
         }
-        let planned = self.dials.planned();
+        let planned = self.faults.planned();
         match planned {
             Some(Fault::Call(status, code)) => return Err(Refused::new(status, code, "as planned").into()),
             Some(Fault::Reset) => return Err(self.reset()),
             _ => {}
         }
-        if turned.strikes(turned.settings.internal_error, Drawn::InternalError, content, tries) {
+        if current.strikes(current.settings.internal_error, Drawn::InternalError, content, tries) {
             return Err(Refused::new(500, "InternalFailure", "injected by a test").into());
         }
         let outcomes = self.take(&sent, planned);
         self.deliver(&sent, &outcomes).await;
-        let lost = turned.strikes(turned.settings.lost_answer, Drawn::LostAnswer, content, tries);
+        let lost = current.strikes(current.settings.lost_answer, Drawn::LostAnswer, content, tries);
         if lost || planned == Some(Fault::LostAnswer) {
             self.account.count(|stats| stats.lost_answers += 1);
             return Err(No::Reset);
@@ -250,7 +250,7 @@ impl Front {
 
     /// Result of each entry: accepted, and whether it was new; or failed.
     fn take(&self, sent: &Sent<'_>, planned: Option<Fault>) -> Vec<Result<(Taken, bool), Failed>> {
-        let settings = &sent.turned.settings;
+        let settings = &sent.current.settings;
         let one = |(at, entry): (usize, &Entry<'_>)| {
             if let Some(Fault::Entry(place, code, sender)) = planned
                 && place == at
@@ -259,7 +259,7 @@ impl Front {
             }
             if settings.fail_entries > 0.0 {
                 let (content, tries) = self.known(entry.message.as_deref().unwrap_or_default().as_bytes());
-                if sent.turned.strikes(settings.fail_entries, Drawn::Entry, content, tries) {
+                if sent.current.strikes(settings.fail_entries, Drawn::Entry, content, tries) {
                     let (code, sender) = (settings.fail_code.clone(), settings.fail_sender);
                     return Err(Failed { code, sender, message: "injected by a test".into() });
                 }
@@ -306,7 +306,7 @@ impl Front {
                 }
                 let id = taken.message_id.to_string();
                 let delivery = delivery::notification(&sent.topic.arn, &id, entry, subscription.raw);
-                if sent.turned.strikes(sent.turned.settings.deliver_twice, Drawn::Twice, hash(&id), 0) {
+                if sent.current.strikes(sent.current.settings.deliver_twice, Drawn::Twice, hash(&id), 0) {
                     self.account.count(|stats| stats.delivered_twice += 1);
                     subscription.door.send(delivery.clone()).await;
                 }
@@ -323,13 +323,15 @@ impl Front {
                 self.account.reset();
                 Ok("{}".into())
             }
-            (&Method::GET, "/dials") => serde_json::to_string_pretty(&self.dials.settings()).map_err(|e| e.to_string()),
-            (&Method::PUT, "/dials") => self.turn(body),
+            (&Method::GET, "/faults") => {
+                serde_json::to_string_pretty(&self.faults.settings()).map_err(|e| e.to_string())
+            }
+            (&Method::PUT, "/faults") => self.set_faults(body),
             (&Method::GET, "/messages") => {
                 let bodies: Vec<_> = self.account.messages().into_iter().map(|kept| kept.body).collect();
                 serde_json::to_string(&bodies).map_err(|e| e.to_string())
             }
-            _ => Err("there are GET and DELETE /stats, GET and PUT /dials, GET /messages; SNS is at /".into()),
+            _ => Err("there are GET and DELETE /stats, GET and PUT /faults, GET /messages; SNS is at /".into()),
         };
         let (status, mut text) = match output {
             Ok(text) => (StatusCode::OK, text),
@@ -342,15 +344,15 @@ impl Front {
     }
 
     /// Changes the given settings, and keeps the others.
-    fn turn(&self, body: &[u8]) -> Result<String, String> {
-        let turned: serde_json::Map<String, serde_json::Value> =
+    fn set_faults(&self, body: &[u8]) -> Result<String, String> {
+        let given: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let mut all = serde_json::to_value(self.dials.settings()).map_err(|e| e.to_string())?;
-        for (name, value) in turned {
+        let mut all = serde_json::to_value(self.faults.settings()).map_err(|e| e.to_string())?;
+        for (name, value) in given {
             all[name] = value;
         }
         let text = all.to_string();
-        self.dials.try_set(serde_json::from_value(all).map_err(|e| e.to_string())?)?;
+        self.faults.try_set(serde_json::from_value(all).map_err(|e| e.to_string())?)?;
         Ok(text)
     }
 }

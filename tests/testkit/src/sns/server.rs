@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU64;
 use tokio::runtime::Runtime;
 
 use crate::listener::{Clock, Listener, Port, aws_env};
-use crate::sns::fault_control::Dials;
+use crate::sns::fault_control::FaultControl;
 use crate::sns::fault_settings::Settings;
 use crate::sns::middleware::Front;
 use crate::sns::signature::Checker;
@@ -65,12 +65,12 @@ impl SnsStub {
     pub fn try_start(config: Config) -> io::Result<Self> {
         let Config { port, threads, topics, login, settings } = config;
         let port = Port::bind(port)?;
-        let dials = Dials::default();
-        dials.try_set(settings).map_err(io::Error::other)?;
+        let faults = FaultControl::default();
+        faults.try_set(settings).map_err(io::Error::other)?;
         let front = Arc::new(Front {
             topics: Topics::default(),
             account: Account::default(),
-            dials,
+            faults,
             endpoint: port.endpoint(),
             login,
             checker: Checker::default(),
@@ -96,8 +96,8 @@ impl SnsStub {
     }
 
     /// Returns the fault settings.
-    pub fn dials(&self) -> &Dials {
-        &self.front.dials
+    pub fn faults(&self) -> &FaultControl {
+        &self.front.faults
     }
 
     /// Returns the current counters.

@@ -98,7 +98,7 @@ async fn deliveries_can_come_twice_raw_filtered_and_are_tried_again() {
     let (sns, (url, got), (other, none)) = (sns(&stub), endpoint(1).await, endpoint(0).await);
     stub.subscribe(TOPIC, &url, &[("RawMessageDelivery", "true")]).unwrap();
     stub.subscribe(TOPIC, &other, &[("FilterPolicy", r#"{"cod_cliente":["FazendaDois"]}"#)]).unwrap();
-    stub.dials().change(|d| d.deliver_twice = 1.0);
+    stub.faults().change(|d| d.deliver_twice = 1.0);
     sns.publish_batch().topic_arn(TOPIC).publish_batch_request_entries(entry("a", "raw")).send().await.unwrap();
     until(|| stub.stats().delivered == 2).await;
     assert_eq!((stub.stats().delivered_twice, stub.stats().undelivered), (1, 0));
