@@ -26,7 +26,7 @@ use super::workers::Workers;
 use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
 use crate::sort::Sorted;
-use pipeline::lake::{Partition, Strays};
+use pipeline::lake::{Partition, UnrecognizedNames};
 
 const INTERRUPTED: &str = "interrupted";
 
@@ -93,9 +93,9 @@ impl ReplayRun {
     }
 
     /// Counts objects whose path is not one of the lake.
-    pub(super) fn count_unrecognized(&mut self, strays: &Strays) {
-        self.seen += strays.count() + strays.folder_markers();
-        self.tally.record_strays(strays);
+    pub(super) fn count_unrecognized(&mut self, unrecognized: &UnrecognizedNames) {
+        self.seen += unrecognized.count() + unrecognized.folder_markers();
+        self.tally.record_unrecognized(unrecognized);
     }
 
     /// Runs the reader and processes everything it sends; `halt` stops the reader if this side cannot continue.

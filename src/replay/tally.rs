@@ -9,7 +9,7 @@ use super::order::IdOrder;
 use super::outcome::{Counter, DayCounts, ObjectCounts, Outcome, SKIPPED};
 use crate::outcome::{Counter as _, Problems};
 use crate::reader::{ObjectContent, Skip};
-use pipeline::lake::{Partition, Strays};
+use pipeline::lake::{Partition, UnrecognizedNames};
 use pipeline::warehouse::{Conflict, LoadResult};
 
 /// Counts of objects by result, with their partitions and problems; the same counts as in an outcome.
@@ -111,14 +111,14 @@ impl Tally {
     }
 
     /// Records objects at unexpected places of the lake.
-    pub(super) fn record_strays(&mut self, strays: &Strays) {
-        for key in strays.keys() {
+    pub(super) fn record_unrecognized(&mut self, unrecognized: &UnrecognizedNames) {
+        for key in unrecognized.keys() {
             self.record_object(None, key.to_owned(), ObjectContent::Skipped(Skip::Unrecognized));
         }
-        self.counts[Counter::Listed] += strays.unnamed() + strays.folder_markers();
-        self.counts[Skip::FolderMarker] += strays.folder_markers();
-        self.counts[Skip::Unrecognized] += strays.unnamed();
-        self.problems.add_unnamed(SKIPPED, strays.unnamed());
+        self.counts[Counter::Listed] += unrecognized.unnamed() + unrecognized.folder_markers();
+        self.counts[Skip::FolderMarker] += unrecognized.folder_markers();
+        self.counts[Skip::Unrecognized] += unrecognized.unnamed();
+        self.problems.add_unnamed(SKIPPED, unrecognized.unnamed());
     }
 
     /// Records a record that a filter excludes.
