@@ -118,8 +118,8 @@ async fn what_can_never_be_processed_succeeds_and_is_kept_whole() {
 #[tokio::test]
 async fn a_message_of_256_kib_is_a_message_like_any_other() {
     let stores = Stores::new().await;
-    let room = 256 * 1024 - reading_with(1, "\"nota\":\"\"").len();
-    let full = reading_with(1, &format!("\"nota\":\"{}\"", "x".repeat(room)));
+    let filler = 256 * 1024 - reading_with(1, "\"nota\":\"\"").len();
+    let full = reading_with(1, &format!("\"nota\":\"{}\"", "x".repeat(filler)));
     assert_eq!(full.len(), 256 * 1024);
     counts(&stores.handle(&sns("a", &full)).await, &[("processed", 1)]);
     assert_eq!(stores.held().await, (1, 0, 1));

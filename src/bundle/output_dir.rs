@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{BundleFile, Program};
 use crate::generate::IfExists;
-use pipeline::atomic_file::{folder_of, temp_file_beside, temp_file_in};
+use pipeline::atomic_file::{folder_of, temp_file_in, temp_file_next_to};
 use pipeline::hex::hex;
 
 /// Name of the checksum file, in the format of `sha256sum -c`.
@@ -131,7 +131,7 @@ impl OutputDir {
         let path = self.path_of(name);
         let context = || format!("cannot write {}", path.display());
         fs::create_dir_all(folder_of(&path)).with_context(context)?;
-        let mut half = temp_file_beside(&path).with_context(context)?;
+        let mut half = temp_file_next_to(&path).with_context(context)?;
         half.write_all(bytes.as_ref()).and_then(|()| half.as_file().sync_all()).with_context(context)?;
         Ok((half, path))
     }

@@ -304,7 +304,7 @@ pub(super) fn slug(text: &str) -> Result<Slug, String> {
 
 /// Returns the number of concurrent object reads: as requested, otherwise as the lake recommends.
 pub(super) fn read_concurrency(requested: Option<u32>, hints: ReadHints) -> usize {
-    crate::open_files::fitting(requested.map_or(hints.concurrent_reads, |asked| asked as usize))
+    crate::open_files::fitting(requested.map_or(hints.concurrent_reads, |requested| requested as usize))
 }
 
 /// Returns the path of the undo file: as requested, otherwise with the current time in its name.

@@ -210,7 +210,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if args.dry_run {
         let preview = match &plan {
             Some(plan) => args.dry_run(plan, &into, &context.cancel).await?,
-            None => Preview { stopped: Some(NOT_BEGUN.into()), ..Preview::default() },
+            None => Preview { stopped: Some(NOT_STARTED.into()), ..Preview::default() },
         };
         return Ok(Rendered::of(&preview));
     }
@@ -229,10 +229,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     Ok(Rendered::of(&outcome))
 }
 
-const NOT_BEGUN: &str = "interrupted before anything was read";
+const NOT_STARTED: &str = "interrupted before anything was read";
 
 fn interrupted_before_start() -> Outcome {
-    Outcome { stopped: Some(NOT_BEGUN.into()), ..Outcome::default() }
+    Outcome { stopped: Some(NOT_STARTED.into()), ..Outcome::default() }
 }
 
 fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {

@@ -20,7 +20,7 @@ use crate::parts::PartsMode;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{
-    Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair, repairable,
+    Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthOptions, repair, repairable,
 };
 use crate::render::reconcile::repair_text;
 use crate::render::{Rendered, html};
@@ -287,7 +287,7 @@ impl Demo<'_> {
             cache: None,
             parts: PartsMode::default(),
             listing: None,
-            truth: TruthAsked::default(),
+            truth: TruthOptions::default(),
             allow_empty: false,
         }
     }

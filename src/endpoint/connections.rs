@@ -80,7 +80,7 @@ impl Connections {
 
     /// Returns true if another connection can be accepted: the limit is not reached, or a connection has no complete
     /// request.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_space(&self) -> bool {
         let open = self.lock();
         let complete = open.entries.values().filter(|entry| entry.phase == Phase::Working);
         complete.count() < self.max

@@ -56,8 +56,8 @@ impl Server {
                 () = stopped(&mut stop) => return,
                 _ = sweep.tick() => self.connections.close_overdue(Instant::now()),
                 // Other connections wait in the kernel's queue instead of being rejected.
-                () = tokio::time::sleep(FULL_PAUSE), if !self.connections.has_room() => {}
-                accepted = self.listener.accept(), if self.connections.has_room() => match accepted {
+                () = tokio::time::sleep(FULL_PAUSE), if !self.connections.has_space() => {}
+                accepted = self.listener.accept(), if self.connections.has_space() => match accepted {
                     Ok((stream, _)) => {
                         self.begin(stream);
                         tokio::task::yield_now().await; // so that it can show its request before others are accepted

@@ -211,8 +211,8 @@ pub fn run(
     let stage = progress.stage("generate", "files", Some(plan.herd.part(plan.part).count_left()));
     let mut truth = plan.truth.as_deref().map(|path| TruthFileWriter::create(path, plan)).transpose()?;
     let mut sink = Sink::open(out, plan, existing)?;
-    let truth_output = truth.as_ref().map_or(TruthOutput::None, |truth| TruthOutput::Compressed(truth.pack()));
-    let work = BatchEncoder { plan, shape: sink.shape(), truth_output };
+    let truth_output = truth.as_ref().map_or(TruthOutput::None, |truth| TruthOutput::Compressed(truth.compression()));
+    let work = BatchEncoder { plan, layout: sink.layout(), truth_output };
     let mut outcome = Outcome::default();
     let mut total = FileStats::default();
     let mut farms = vec![false; plan.herd.farms() as usize];
@@ -235,7 +235,7 @@ pub fn run(
             }
             let bytes = &batch.bytes[begin..end];
             // If a complete day is missing, there is no file of it. In a stream, its chunk may contain other units.
-            if work.shape == Layout::Stream || !stats.is_lost() {
+            if work.layout == Layout::Stream || !stats.is_lost() {
                 let written = sink.write(plan, unit, bytes).inspect_err(|_| outcome.unread = true)?;
                 outcome.count(written, u64::from(!stats.is_lost()), bytes.len());
                 farms[unit.farm as usize] |= !stats.is_lost();

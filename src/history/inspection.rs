@@ -104,7 +104,7 @@ impl Inputs {
 
     /// As [`inspect`](Self::inspect), with another limit of the memory for messages.
     pub(super) fn inspect_within(
-        room: usize,
+        budget: usize,
         paths: Vec<PathBuf>,
         settings: InputSettings,
         on_uniform: OnUniform,
@@ -115,7 +115,7 @@ impl Inputs {
             can_be_opened(path)?;
         }
         let stage = progress.stage("check", "messages", None);
-        let inspection = Inspection { settings, on_uniform, stage, cancel, room: Cell::new(room) };
+        let inspection = Inspection { settings, on_uniform, stage, cancel, budget: Cell::new(budget) };
         let files = paths.into_iter().map(|path| inspection.inspect(path)).collect::<anyhow::Result<Vec<_>>>()?;
         wait_until_quiet(&files);
         inspection.stage.finish();
@@ -217,7 +217,7 @@ struct Inspection<'a> {
     stage: Stage,
     cancel: &'a CancellationToken,
     /// Size of the messages that can still be kept, in bytes.
-    room: Cell<usize>,
+    budget: Cell<usize>,
 }
 
 /// What was read of a file.
@@ -225,7 +225,7 @@ struct Read {
     tally: Tally,
     /// The error at its end.
     error: Option<Error>,
-    /// All its messages; `None` if there was no room for them.
+    /// All its messages; `None` if there was no space for them.
     messages: Option<Vec<InputMessage>>,
 }
 
@@ -286,12 +286,12 @@ impl Inspection<'_> {
         }
     }
 
-    /// Adds messages of a file to the kept ones, or gives up all of the file if there is no room.
+    /// Adds messages of a file to the kept ones, or gives up all of the file if there is no space.
     fn keep(&self, kept: &mut Option<Vec<InputMessage>>, chunk: Vec<InputMessage>) {
         let Some(messages) = kept else { return };
-        match self.room.get().checked_sub(memory(&chunk)) {
+        match self.budget.get().checked_sub(memory(&chunk)) {
             Some(left) => {
-                self.room.set(left);
+                self.budget.set(left);
                 messages.extend(chunk);
             }
             None => self.give_up(kept.take()),
@@ -299,7 +299,7 @@ impl Inspection<'_> {
     }
 
     fn give_up(&self, kept: Option<Vec<InputMessage>>) {
-        self.room.set(self.room.get() + memory(&kept.unwrap_or_default()));
+        self.budget.set(self.budget.get() + memory(&kept.unwrap_or_default()));
     }
 
     /// Returns why a file is rejected, or an error if it cannot be read.

@@ -66,13 +66,13 @@ fn sorted(rows: impl IntoIterator<Item = PartRow>) -> Vec<PartRow> {
 
 fn rows() -> Vec<PartRow> {
     let days = (1..4).flat_map(|d| (0..40).map(move |n| row(day(d), d * 1_000 + n)));
-    let odd_ones = [
+    let others = [
         row_of_bytes(day(2), "empty", b""),
         row_of_bytes(day(2), "latin", b"{\"nome\":\"s\xe3o\"}"),
         row_of_bytes(day(2), "no json ç'\"+%20", b"{\"a\":"),
         row_of_bytes(day(2), "other", b"{\"a\":1}"),
     ];
-    sorted(days.chain(odd_ones))
+    sorted(days.chain(others))
 }
 
 fn encode(rows: &[PartRow], bodies: bool) -> Vec<u8> {

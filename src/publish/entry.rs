@@ -154,11 +154,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_message_too_large_with_its_attributes_is_never_sent() {
-        let room = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUmid_loteString3".len();
+        let max = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUmid_loteString3".len();
         let with = |n: usize| GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(n)), 1);
-        assert!(judge(&with(room), OnInvalid::Withhold).is_ok());
+        assert!(judge(&with(max), OnInvalid::Withhold).is_ok());
         for on_invalid in [OnInvalid::Withhold, OnInvalid::Send] {
-            assert!(judge(&with(room + 1), on_invalid).unwrap_err().contains("262145 bytes with its attributes"));
+            assert!(judge(&with(max + 1), on_invalid).unwrap_err().contains("262145 bytes with its attributes"));
             assert!(judge(&"x".repeat(300_000), on_invalid).is_err());
         }
     }

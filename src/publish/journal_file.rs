@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::Source;
 use crate::outcome::{count, counted};
-use pipeline::atomic_file::{folder_of, temp_file_beside};
+use pipeline::atomic_file::{folder_of, temp_file_next_to};
 use pipeline::hex::hex;
 
 /// Version of the journal file that this program writes, and the only one it reads.
@@ -267,7 +267,7 @@ impl Journal {
 
     fn write(&self) -> anyhow::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let written = temp_file_beside(path).and_then(|mut half| {
+        let written = temp_file_next_to(path).and_then(|mut half| {
             half.write_all(&serde_json::to_vec(&self.held)?)?;
             half.write_all(b"\n")?;
             half.persist(path).map_err(|e| e.error)

@@ -30,7 +30,7 @@ const TOGETHER_BYTES: usize = 512 * 1024;
 
 /// Maximum time to count the rest after cancellation. Supervisors kill a process after 30 s, and then nothing would be
 /// reported.
-const ASKED: Duration = Duration::from_secs(10);
+const REQUESTED: Duration = Duration::from_secs(10);
 /// Maximum time to count the rest of a generated history, which can be generated again.
 const GENERATED: Duration = Duration::from_secs(2);
 /// How long to wait for a thread that may block on a pipe.
@@ -229,7 +229,7 @@ impl Thread {
             return ControlFlow::Continue(());
         }
         let generated = source.is_generated();
-        let time = if generated { Some(GENERATED) } else { requested.then_some(ASKED) };
+        let time = if generated { Some(GENERATED) } else { requested.then_some(REQUESTED) };
         let Some(time) = time else { return ControlFlow::Continue(()) };
         if Instant::now() < *self.ends.get_or_insert_with(|| Instant::now() + time) {
             return ControlFlow::Continue(());

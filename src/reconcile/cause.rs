@@ -54,7 +54,7 @@ const UNITS: [(f64, &str); 6] = [
 ];
 
 /// Maximum difference of a time zone: offsets range from UTC−12 to UTC+14.
-const MOST_MINUTES: i64 = 14 * 60;
+const MAX_MINUTES: i64 = 14 * 60;
 
 impl Cause {
     /// Returns the cause that explains all these differences, or `None`.
@@ -77,7 +77,7 @@ impl Cause {
                 let apart = *warehouse - *lake;
                 let minutes = apart.num_minutes();
                 let whole = apart == chrono::TimeDelta::minutes(minutes) && minutes % 15 == 0;
-                (whole && minutes != 0 && minutes.abs() <= MOST_MINUTES).then_some(Self::TimeShift(minutes))
+                (whole && minutes != 0 && minutes.abs() <= MAX_MINUTES).then_some(Self::TimeShift(minutes))
             }
             (Value::Text(lake), Value::Text(warehouse)) => {
                 if lake.trim().to_lowercase() == warehouse.trim().to_lowercase() {

@@ -123,7 +123,7 @@ pub use repair::{RepairPlan, RepairTarget, Trust, repair, repairable};
 pub use run::run;
 pub use shard::{AuditShard, Judged, ShardCounts, Shards, combine, judge_shard};
 pub use tolerance::Tolerance;
-pub use truth::TruthOptions as TruthAsked;
+pub use truth::TruthOptions;
 pub use truth_location::TruthLocation;
 pub use verdict::{Counter, DriftKind, Side};
 
@@ -155,7 +155,7 @@ pub struct Audit {
     /// Inventory that the lake is listed from. `None` if the lake itself is listed.
     pub listing: Option<InventoryInfo>,
     /// Truth of the history that the stores should contain.
-    pub truth: TruthAsked,
+    pub truth: TruthOptions,
     /// If true, an empty side is accepted. Otherwise it is an error, because it usually means a mistyped address.
     pub allow_empty: bool,
 }

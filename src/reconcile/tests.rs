@@ -64,7 +64,7 @@ impl Scene {
             cache: None,
             parts: PartsMode::default(),
             listing: None,
-            truth: TruthAsked::default(),
+            truth: TruthOptions::default(),
             allow_empty: true,
         }
     }
@@ -192,7 +192,7 @@ impl Lake for Restless {
 
 #[tokio::test]
 async fn a_changing_difference_is_rechecked_until_it_is_stable_or_reported_as_unstable() {
-    for (until, settled, moving) in [(1, 1, 0), (2, 1, 0), (4, 1, 0), (100, 0, 1)] {
+    for (until, resolved, unstable) in [(1, 1, 0), (2, 1, 0), (4, 1, 0), (100, 0, 1)] {
         let scene = Scene::new().await;
         scene.object(&record(1));
         scene.row(&record(1));
@@ -200,10 +200,10 @@ async fn a_changing_difference_is_rechecked_until_it_is_stable_or_reported_as_un
         let (outcome, found) = scene.run(&Audit { lake: Arc::new(restless), ..scene.audit() }).await;
         assert_eq!(
             (outcome[Counter::ResolvedOnRecheck], outcome[Counter::Unstable]),
-            (settled, moving),
+            (resolved, unstable),
             "until {until}: {found:?}"
         );
-        assert_eq!((outcome[Counter::Matched], outcome[Counter::Differing]), (settled, moving));
+        assert_eq!((outcome[Counter::Matched], outcome[Counter::Differing]), (resolved, unstable));
         assert_eq!(found.iter().filter(|d| d.reason.as_ref().unwrap().contains("unstable")).count() as u64, moving);
     }
 }

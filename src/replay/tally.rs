@@ -151,10 +151,10 @@ impl Tally {
         let Self { mut counts, newest_row_ts, newest_data, mut cells, problems } = self;
         for (partition, pending) in pending.iter() {
             let cell = cells.at(partition);
-            cell.add(Counter::NotLoaded, pending.timed + pending.loose);
+            cell.add(Counter::NotLoaded, pending.timed + pending.unordered);
             cell.listed += pending.timed; // unordered objects were listed with their day
-            counts[Counter::Listed] += pending.timed + pending.loose;
-            counts[Counter::NotLoaded] += pending.timed + pending.loose;
+            counts[Counter::Listed] += pending.timed + pending.unordered;
+            counts[Counter::NotLoaded] += pending.timed + pending.unordered;
         }
         outcome.counts = counts;
         (outcome.newest_row_ts, outcome.newest_data) = (newest_row_ts, newest_data);
@@ -180,7 +180,7 @@ impl PendingRecords {
         let pending = self.partitions.get_mut(partition).expect("just put there");
         match order {
             IdOrder::TimeOrdered => &mut pending.timed,
-            IdOrder::Unordered => &mut pending.loose,
+            IdOrder::Unordered => &mut pending.unordered,
         }
     }
 
@@ -204,7 +204,7 @@ impl PendingRecords {
     }
 
     fn iter(&self) -> impl Iterator<Item = (&Partition, &PendingPartition)> {
-        self.partitions.iter().filter(|(_, pending)| pending.timed + pending.loose > 0)
+        self.partitions.iter().filter(|(_, pending)| pending.timed + pending.unordered > 0)
     }
 }
 
@@ -212,7 +212,7 @@ impl PendingRecords {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct PendingPartition {
     timed: u64,
-    loose: u64,
+    unordered: u64,
 }
 
 /// Returns both values of every field that differs.

@@ -141,7 +141,7 @@ fn a_build_for_this_machines_own_processor_is_refused() {
         let mut workshop = Workshop::new(BUILDS);
         workshop.scene = workshop.scene.with(name, flags);
         refused(&workshop.scene, &["--source", "tree"], &[name, "target-cpu=native", "SIGILL"]);
-        assert!(!workshop.scene.path("calls").exists(), "cargo was not asked");
+        assert!(!workshop.scene.path("calls").exists(), "cargo was not run");
     }
     let mut workshop = Workshop::new(BUILDS);
     fs::create_dir(workshop.scene.path("tree/.cargo")).unwrap();
@@ -169,7 +169,7 @@ fn a_place_without_the_lambdas_source_is_named() {
     refused(scene, &["--source", "tree"], &["--source tree"]);
     fs::write(scene.path("tree/lambda/Cargo.toml"), "[package\n").unwrap();
     refused(scene, &["--source", "tree"], &["tree/lambda/Cargo.toml"]);
-    assert!(!scene.path("calls").exists(), "cargo was not asked");
+    assert!(!scene.path("calls").exists(), "cargo was not run");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_folder_that_cannot_be_written_is_named_before_the_build() {
     let workshop = Workshop::new(BUILDS);
     fs::write(workshop.scene.path("file"), "").unwrap();
     refused(&workshop.scene, &["--source", "tree", "--out", "file"], &["--out file is not a directory"]);
-    assert!(!workshop.scene.path("calls").exists(), "cargo was not asked");
+    assert!(!workshop.scene.path("calls").exists(), "cargo was not run");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use testkit::planted_drift::{Case, Damage, World, archive, to_folder, to_s3, to_
 use testkit::s3::{Fault, Op, S3Server, Settings};
 use testkit::{BUCKET, PREFIX, Ran, Scene, moment, old_lake, real_files, with_real};
 
-use crate::planted_drift::shape;
+use crate::planted_drift::schema;
 
 /// Returns every file below a directory, by its path.
 pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -145,7 +145,7 @@ fn all_kinds_of_damage_after_a_compaction_are_found_as_from_objects() {
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     scene.run(&["replay"]).expect(0, &[("inserted", count)]);
-    let damage = Damage::plant(&world, &shape(), &Case::all(), 10, 2);
+    let damage = Damage::plant(&world, &schema(), &Case::all(), 10, 2);
     to_folder(&scene.path("lake"), &damage.objects);
     to_sqlite(&scene.path("w.db"), &damage.sql);
     let ran = damage.is_found_by(&scene, &world, &[]);
@@ -172,7 +172,7 @@ fn damage_on_s3_is_found_with_archived_objects_among_it() {
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["compact"]).expect(0, &[]);
     scene.run(&["replay"]).expect(0, &[("inserted", count)]);
-    let damage = Damage::plant(&world, &shape(), &[Case::all(), vec![Case::Archived]].concat(), 3, 1);
+    let damage = Damage::plant(&world, &schema(), &[Case::all(), vec![Case::Archived]].concat(), 3, 1);
     to_s3(&s3, &damage.objects);
     archive(&s3, &damage.archived);
     to_sqlite(&scene.path("w.db"), &damage.sql);

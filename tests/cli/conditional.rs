@@ -29,7 +29,7 @@ fn scene(s3: &S3Server) -> Scene {
 }
 
 #[track_caller]
-fn says(ran: &Ran, support: &str) {
+fn shows(ran: &Ran, support: &str) {
     assert_eq!(ran.json["conditional_writes"], support, "{ran:#?}");
 }
 
@@ -40,7 +40,7 @@ fn a_repeated_backfill_changes_nothing_on_a_store_without_conditional_writes() {
         let count = scene.history(2, 10, 12);
         let first = scene.run(&["backfill", "history.json"]);
         first.expect(0, &[("written", count), ("inserted", count)]);
-        says(&first, "emulated");
+        shows(&first, "emulated");
         assert!(first.stderr.contains("If-None-Match"), "{}", first.stderr);
         assert_eq!(s3.store().list(BUCKET, &format!("{PREFIX}/")).len() as u64, count);
         let (stored, rows) = (objects(&s3), store_state::rows(&scene));
@@ -56,10 +56,10 @@ fn a_repeated_backfill_changes_nothing_on_a_store_without_conditional_writes() {
 #[test]
 fn a_store_and_a_directory_that_honour_them_are_reported() {
     let s3 = S3Server::with_bucket(BUCKET);
-    says(&scene(&s3).run(&with_real("backfill", &real_files())), "honoured");
+    shows(&scene(&s3).run(&with_real("backfill", &real_files())), "honoured");
     let scene = Scene::embedded();
     scene.run(&["init"]).expect(0, &[]);
-    says(&scene.run(&with_real("backfill", &real_files())), "honoured");
+    shows(&scene.run(&with_real("backfill", &real_files())), "honoured");
 }
 
 #[test]
@@ -76,10 +76,10 @@ fn a_redelivered_event_and_a_second_publish_change_nothing() {
         let scene = scene(&s3);
         let first = scene.run(&["process", "--event", &event]);
         first.expect(0, &[("messages", 3), ("processed", 3)]);
-        says(&first, "emulated");
+        shows(&first, "emulated");
         let files = real_files();
         let publish = [&with_real("publish", &files)[..], &["--topic", "local"]].concat();
-        says(scene.run(&publish).expect(0, &[("published", 52)]), "emulated");
+        shows(scene.run(&publish).expect(0, &[("published", 52)]), "emulated");
         let (stored, rows) = (objects(&s3), store_state::rows(&scene));
         scene.run(&["process", "--event", &event]).expect(0, &[("duplicates", 3), ("conflicting", 0)]);
         scene.run(&publish).expect(0, &[("published", 52)]);
@@ -112,7 +112,7 @@ fn who_requires_conditional_writes_is_refused_before_anything_is_written() {
     }
     let s3 = S3Server::with_bucket(BUCKET);
     let ran = scene(&s3).run(&[&with_real("backfill", &files)[..], &["--require-conditional-writes"]].concat());
-    says(ran.expect(0, &[("written", 52)]), "honoured");
+    shows(ran.expect(0, &[("written", 52)]), "honoured");
     assert_eq!(s3.store().len(BUCKET), 52, "nothing stays of the test");
 }
 
@@ -154,7 +154,7 @@ fn a_repair_of_the_lake_and_its_undo_go_through() {
         assert_eq!((&repaired["objects_written"], &repaired["objects_replaced"]), (&1.into(), &1.into()), "{ran:#?}");
         assert_eq!(repaired["conditional_writes"], "emulated", "{ran:#?}");
         let undone = scene.run(&["undo", "u.ndjson"]);
-        says(undone.expect(0, &[("restored", 2)]), "emulated");
+        shows(undone.expect(0, &[("restored", 2)]), "emulated");
         assert!(s3.store().dump(BUCKET, "") == damaged);
     }
 }

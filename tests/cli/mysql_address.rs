@@ -19,8 +19,11 @@ fn an_unknown_option_is_rejected_before_a_connection() {
         let url = format!("mysql://ana:segredo@127.0.0.1:1/fazendas?{options}");
         for command in [&["doctor", "--warehouse", &url][..], &["init", "--warehouse", &url]] {
             let ran = scene.text(command);
-            let said = format!("{}{}", ran.stdout, ran.stderr);
-            assert!(ran.code == Some(2) && said.contains(words) && !said.contains("segredo"), "{options}: {ran:#?}");
+            let output = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(
+                ran.code == Some(2) && output.contains(words) && !output.contains("segredo"),
+                "{options}: {ran:#?}"
+            );
         }
         let ran = testkit::Ran::by(Scene::new().command(&["init"]).env("DATABASE_URL", &url));
         assert!(ran.code == Some(2), "{ran:#?}");

@@ -156,7 +156,7 @@ fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
 
 #[test]
 fn an_account_without_get_topic_attributes_can_publish() {
-    let sns = stub_with(|d| d.may_not_look = true);
+    let sns = stub_with(|d| d.may_not_read_attributes = true);
     let home = tempfile::tempdir().unwrap();
     let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC]));
     assert_eq!(run.code, Some(0), "{}", run.stderr);

@@ -136,7 +136,7 @@ fn a_generated_history_that_is_longer_than_the_stages_is_counted_and_no_failure(
 }
 
 #[test]
-fn a_schedule_with_room_for_exactly_what_there_is_reaches_all_of_it() {
+fn a_schedule_with_exactly_the_number_of_messages_sends_all_of_them() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     std::fs::write(home.path().join("in.json"), lines[..20].join("\n")).unwrap();

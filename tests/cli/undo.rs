@@ -162,16 +162,16 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
         ("rows and lake", lines(&[rows[0], objects[1], &foreign]), "check --lake"),
     ];
     for (name, text, why) in cases {
-        std::fs::write(scene.path("odd"), text).unwrap();
-        let refused = scene.run(&["undo", "odd"]);
+        std::fs::write(scene.path("changes.ndjson"), text).unwrap();
+        let refused = scene.run(&["undo", "changes.ndjson"]);
         assert!(refused.code == Some(2) && refused.stderr.contains(why), "{name}: {refused:?}");
-        assert!(refused.stderr.contains("odd"), "{name} names its file: {refused:?}");
+        assert!(refused.stderr.contains("changes.ndjson"), "{name} names its file: {refused:?}");
         assert!(State::of(&scene) == repaired_state, "{name} changed something");
     }
     let refused = scene.run(&["undo", "none"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("none"), "{refused:?}");
-    std::fs::write(scene.path("odd"), "").unwrap();
-    scene.run(&["undo", "odd"]).expect(0, &[("changes", 0)]);
+    std::fs::write(scene.path("changes.ndjson"), "").unwrap();
+    scene.run(&["undo", "changes.ndjson"]).expect(0, &[("changes", 0)]);
     assert!(State::of(&scene) == repaired_state);
 }
 

@@ -47,7 +47,7 @@ async fn planted_drift_in_shards(server: Server) {
     let merged = scene.run(&["merge", &run(), "--evidence", "merged", "--drift", "drift.ndjson"]);
     assert!(std::fs::read(scene.path("drift.ndjson")).unwrap() == single, "the drift files have the same bytes");
     assert_same_evidence(&scene.path("single"), &scene.path("merged"), server.variable);
-    damage.is_said_by(&merged, &found_in(&scene.path("drift.ndjson")), world, "in shards");
+    damage.is_reported_by(&merged, &found_in(&scene.path("drift.ndjson")), world, "in shards");
     stores.database.drop().await;
 }
 

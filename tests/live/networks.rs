@@ -156,9 +156,9 @@ async fn an_engine_without_transactions_is_rejected(server: Server) {
         database.run(&format!("ALTER TABLE historico_consumo MODIFY id_treated_data VARCHAR(36), DROP INDEX idx_cod_cliente_data, ENGINE = {engine}")).await;
         for command in [&["replay"][..], &["reconcile"], &["backfill", "history.json"], &["init"], &["doctor"]] {
             let ran = run(&scene, &url, command);
-            let said = format!("{}{}", ran.stdout, ran.stderr);
+            let output = format!("{}{}", ran.stdout, ran.stderr);
             assert!(
-                ran.code == Some(2) && said.contains(engine) && said.contains("ENGINE = InnoDB"),
+                ran.code == Some(2) && output.contains(engine) && output.contains("ENGINE = InnoDB"),
                 "{engine}: {ran:#?}"
             );
         }

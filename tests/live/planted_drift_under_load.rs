@@ -48,7 +48,7 @@ async fn two_at_once(server: Server) {
     let drifts = ["one.ndjson", "other.ndjson"];
     for audit in drifts.map(|drift| (start(drift), drift)) {
         let ran = Ran::of(&audit.0.wait_with_output().unwrap());
-        damage.is_said_by(&ran, &found_in(&scene.path(audit.1)), world, audit.1);
+        damage.is_reported_by(&ran, &found_in(&scene.path(audit.1)), world, audit.1);
     }
     let cache = &damage.is_found_by(scene, world, &["--cache", "cache"]).json["cache"];
     let left = |name: &str| cache[name].as_u64().unwrap();
@@ -219,7 +219,7 @@ async fn killed_in_the_scan(server: Server) {
         assert!(database.kill(database.count(&session).await).await);
         way.go_on.send(()).unwrap();
         let ran = Ran::of(&child.wait_with_output().unwrap());
-        damage.is_said_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
+        damage.is_reported_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
         assert_eq!(ran.json["snapshots"], 2, "{ran:?}");
         let last: Vec<_> = ran.stderr.lines().filter(|line| line.contains("continuing after")).collect();
         assert_eq!((last.len(), last[0].contains("after nothing")), (1, !continues_after_something), "{ran:?}");

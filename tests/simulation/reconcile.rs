@@ -11,7 +11,7 @@ use ruminate::parts::PartsMode;
 use ruminate::progress::Progress;
 use ruminate::reconcile::{
     Audit, Counter, DriftKind, DriftWriter, Finding, Outcome, RepairCounter, RepairPlan, RepairTarget, Trust,
-    TruthAsked, WrittenFindings, repair, run,
+    TruthOptions, WrittenFindings, repair, run,
 };
 use ruminate::undo::{UndoCounter, revert};
 
@@ -36,7 +36,7 @@ pub fn audit_of(stores: &Stores, uses_parts: bool, cache: Option<&Path>) -> Audi
         cache: cache.map(Path::to_owned),
         parts: if uses_parts { PartsMode::Auto } else { PartsMode::Never },
         listing: None,
-        truth: TruthAsked::default(),
+        truth: TruthOptions::default(),
         allow_empty: true,
     }
 }

@@ -79,7 +79,7 @@ class Shape(Role, unittest.TestCase):
 
     # ---- The function
 
-    def test_the_function_is_what_was_packed(self):
+    def test_the_function_is_the_zip(self):
         function = client("lambda").get_function(FunctionName=NAME)
         configuration = function["Configuration"]
         self.assertEqual(configuration["CodeSize"], len(self.stack.code))

@@ -34,7 +34,7 @@ struct CachedSigner {
     signer: Arc<Signer>,
     /// Expiry time.
     until: SystemTime,
-    /// When their source was last asked.
+    /// When they were last requested from their source.
     requested_at: Instant,
 }
 

@@ -143,8 +143,8 @@ async fn a_lake_that_is_away_gets_no_request_for_every_message_of_a_batch() {
     let verdicts = intake.process(messages.clone(), at("2026-11-22T10:00:00")).await;
     let transient = |verdict: &Verdict| matches!(verdict, Verdict::Failed(f) if f.kind == Kind::Transient && f.message.contains("no answer"));
     assert!(verdicts.len() == 500 && verdicts.iter().all(transient), "{:?}", verdicts.last());
-    let asked = lake.writes.load(std::sync::atomic::Ordering::Relaxed);
-    assert!((4..=12).contains(&asked), "{asked} writes");
+    let writes = lake.writes.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((4..=12).contains(&writes), "{writes} writes");
     lake.away.store(false, std::sync::atomic::Ordering::Relaxed);
     let verdicts = intake.process(messages, at("2026-11-22T10:00:00")).await;
     assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Stored { .. })), "the next batch asks again");

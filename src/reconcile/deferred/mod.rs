@@ -19,7 +19,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::entries::{LakeEntry, NaturalKeyEntry, ObjectState, packed};
+use super::entries::{LakeEntry, NaturalKeyEntry, ObjectState, encoded};
 use super::recheck::{Candidate, Observation};
 use super::window::AuditWindow;
 use crate::exchange::ExchangeWriter;
@@ -116,7 +116,7 @@ impl Deferred {
         }
         if let Some(row) = row {
             self.counts.rows += 1;
-            self.write(stream::ROWS, &packed(&row))?;
+            self.write(stream::ROWS, &encoded(&row))?;
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Deferred {
     /// Records that an id matches, with the hash of its natural key. `None` if no value was compared.
     pub(super) fn judged(&mut self, row: &Row, natural: Option<u128>) -> io::Result<()> {
         self.counts.judged += 1;
-        self.write(stream::JUDGED, &packed(row))?;
+        self.write(stream::JUDGED, &encoded(row))?;
         let Some(hash) = natural else { return Ok(()) };
         let id = OrderedId::new(row.id());
         if let (OrderedId::Uuid(bytes), Some(farm)) = (&id, canonical::farm_of(row)) {

@@ -143,7 +143,7 @@ impl Combined<'_> {
         };
         shards.exchange.read(stream::ROWS, &numbers, &mut row).await?;
         let outcome = &mut self.findings.outcome;
-        let withdrawn = contested.settle(self.audit, &numbers, shards.exchange, outcome).await?;
+        let withdrawn = contested.resolve(self.audit, &numbers, shards.exchange, outcome).await?;
         let Withdrawn { objects: of_lake, rows: of_warehouse, ids, votes } = withdrawn;
         of_lake.into_iter().try_for_each(|entry| objects.push(entry)).context(FULL)?;
         of_warehouse.into_iter().try_for_each(|entry| rows.push(entry)).context(FULL)?;

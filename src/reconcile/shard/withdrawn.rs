@@ -54,7 +54,7 @@ impl Contested {
     }
 
     /// Adds the counts of all shards to the outcome, except for contested ids, whose evidence is returned.
-    pub(super) async fn settle(
+    pub(super) async fn resolve(
         &self,
         audit: &Audit,
         shards: &[u32],

@@ -13,7 +13,7 @@ use crate::replay::policy::Policy;
 use crate::replay::tally::Tally;
 use crate::undo::RecordedChanges;
 use pipeline::record::row::{Row, TableSchema};
-use pipeline::warehouse::load::{Classified, Fault, LookOrder, Rows, Sink};
+use pipeline::warehouse::load::{Classified, Fault, LookupOrder, Rows, Sink};
 use pipeline::warehouse::{self, ChangeSet, IdempotencyToken, InsertResult, LoadResult, Reason};
 
 /// Maximum number of entries without row changes (another row exists for the record) that wait for the next
@@ -114,11 +114,11 @@ impl Sink for BatchSink<'_> {
     type Entry = ReplayEntry;
     type Error = LoadError;
 
-    fn look(&self) -> LookOrder {
-        LookOrder::First
+    fn lookup_order(&self) -> LookupOrder {
+        LookupOrder::First
     }
 
-    fn shape(&self) -> &TableSchema {
+    fn schema(&self) -> &TableSchema {
         &self.loader.schema
     }
 

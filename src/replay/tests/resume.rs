@@ -67,8 +67,8 @@ async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
 #[tokio::test]
 async fn objects_that_become_readable_between_two_sessions_are_loaded() {
     let timed: Vec<_> = (0..2).flat_map(|n| day(n, 1_500)).collect();
-    let loose: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
-    for records in [timed, loose] {
+    let unordered: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
+    for records in [timed, unordered] {
         let mut by_id: Vec<_> = records.iter().collect();
         by_id.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data));
         let (key, hidden) = by_id[30].clone();

@@ -82,16 +82,16 @@ impl Topic for Sns {
 
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         if batch.iter().any(|message| std::str::from_utf8(&message.body).is_err()) {
-            let said = "a message has bytes that are not UTF-8, which SNS does not take";
-            return Err(self.error(Kind::Permanent, "InvalidParameter", said));
+            let message = "a message has bytes that are not UTF-8, which SNS does not take";
+            return Err(self.error(Kind::Permanent, "InvalidParameter", message));
         }
         let write = |form: &mut _| form::batch(form, self.arn.as_str(), self.arn.is_fifo(), batch);
         let answer = self.batch_client.send(self, write).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refused(&answer));
         }
-        let said = String::from_utf8_lossy(&answer.body);
-        response::read(batch.len(), &said)
+        let body = String::from_utf8_lossy(&answer.body);
+        response::read(batch.len(), &body)
             .ok_or_else(|| self.error(Kind::Transient, NO_ANSWER, &error::no_sense(answer.status.as_str())))
     }
 

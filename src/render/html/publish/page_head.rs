@@ -110,7 +110,7 @@ fn lead(outcome: &Outcome) -> String {
     let rate =
         numbers::decimal(outcome.times.rate_per_second, if outcome.times.rate_per_second < 10.0 { 1 } else { 0 });
     let requested = match outcome.pacing.rate {
-        Some(asked) => format!(" of {} requested", numbers::decimal(asked, usize::from(asked < 10.0))),
+        Some(requested) => format!(" of {} requested", numbers::decimal(requested, usize::from(requested < 10.0))),
         None => String::new(),
     };
     let latency = match outcome.counts[Count::Published] {

@@ -9,7 +9,7 @@ use crate::reconcile::{
 };
 use crate::reconcile::{Drift, DriftKind, Pattern, PatternKind};
 use crate::render::html::unbroken::without_marks;
-use crate::render::html::{MOST_BYTES, render, write};
+use crate::render::html::{MAX_BYTES, render, write};
 use pipeline::record::row::TableSchema;
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
@@ -178,7 +178,7 @@ fn a_thousand_samples_with_long_keys_fit() {
         outcome.count(&drift, None);
     }
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     assert!(html.contains("4,000 further findings"), "all that were kept are shown");
 }
 
@@ -193,7 +193,7 @@ fn the_worst_text_still_fits_and_no_kind_hides_another() {
         }
     }
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     for kind in DriftKind::ALL {
         assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
     }
@@ -210,7 +210,7 @@ fn ten_farms_and_three_years_fit_as_do_a_thousand_farms() {
             }
         }
         let html = render(&outcome).unwrap();
-        assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
+        assert!(html.len() < MAX_BYTES, "{farms} farms: {}", html.len());
         assert!(html.contains("class=\"months by-") && html.contains("class=\"squares"));
         assert_eq!(html.contains("more are not."), farms > 10);
     }
@@ -275,7 +275,7 @@ fn a_large_audit_with_ten_thousand_differences_fits() {
     }
     outcome.finalize();
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     for part in ["3,333</span> rounded to 1 decimal", "3,334</span> no plain cause", "class=\"squares"] {
         assert!(html.contains(part), "{part}");
     }

@@ -6,7 +6,7 @@ use super::category::ObjectCategory;
 use crate::outcome::{CommandOutcome as _, Counter as _, ShardTimes};
 use crate::reader::Skip;
 use crate::render::html::unbroken::without_marks;
-use crate::render::html::{MOST_BYTES, render, write};
+use crate::render::html::{MAX_BYTES, render, write};
 use crate::replay::{Counter, DayCounts, ObjectCounts, Outcome, Pause, ReplayOptions, TableSwap};
 
 fn day(text: &str) -> NaiveDate {
@@ -57,7 +57,7 @@ fn back() -> Outcome {
 }
 
 /// Returns an outcome with five objects of every result, with `text` in all places for data.
-fn every_fate(text: &str) -> Outcome {
+fn every_category(text: &str) -> Outcome {
     let mut outcome = back();
     outcome.counts[Counter::Conflicting] = 10;
     (
@@ -127,7 +127,7 @@ fn a_requested_part_is_not_shown_as_the_whole() {
 
 #[test]
 fn every_category_is_in_the_breakdown_and_missing_records_have_a_section() {
-    let outcome = every_fate("fazenda_dois/2026/11/20/x.json");
+    let outcome = every_category("fazenda_dois/2026/11/20/x.json");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("30 records not recovered"), "{}", head(&html));
     for category in ObjectCategory::all() {
@@ -145,7 +145,7 @@ fn every_category_is_in_the_breakdown_and_missing_records_have_a_section() {
 
 #[test]
 fn the_account_adds_up_on_the_page() {
-    let outcome = every_fate("x");
+    let outcome = every_category("x");
     let html = render(&outcome).unwrap();
     let account = &html[html.find("<div class=\"account\">").unwrap()..];
     let account = &account[..account.find("</p>").unwrap()];
@@ -267,7 +267,7 @@ fn a_requested_farm_without_data_is_named() {
 #[test]
 fn hostile_text_stays_text() {
     let hostile = "\"'><script>alert(1)</script>&lt;{{ 7*7 }}{% raw %}\u{202e}\0\n</style><!--`";
-    let mut outcome = every_fate(hostile);
+    let mut outcome = every_category(hostile);
     (outcome.lake, outcome.warehouse, outcome.run_id) = (hostile.into(), hostile.into(), hostile.into());
     (outcome.method, outcome.command) = (hostile.into(), hostile.into());
     outcome.options.farms = vec![hostile.into(), format!("{hostile}2")];
@@ -289,7 +289,7 @@ fn hostile_text_stays_text() {
 
 #[test]
 fn nothing_is_loaded_and_nothing_runs() {
-    let html = render(&every_fate("x")).unwrap();
+    let html = render(&every_category("x")).unwrap();
     for loads in ["<script", "src=", "<link", "@import", "url(", "http:", "https:", "onclick", "javascript:"] {
         assert!(!html.contains(loads), "{loads}");
     }
@@ -298,7 +298,7 @@ fn nothing_is_loaded_and_nothing_runs() {
 
 #[test]
 fn ten_thousand_problems_fit_and_no_kind_hides_another() {
-    let mut outcome = every_fate("x");
+    let mut outcome = every_category("x");
     outcome.problems = crate::outcome::Problems::default();
     let worst = "\"".repeat(1_024);
     for category in ObjectCategory::missing().into_iter().chain([OVERWRITTEN]) {
@@ -310,7 +310,7 @@ fn ten_thousand_problems_fit_and_no_kind_hides_another() {
         (10_000, outcome.counts[Counter::Listed] + 9_995);
     outcome.check().unwrap();
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     for category in ObjectCategory::missing() {
         assert!(html.contains(&format!("<code class=\"key\">{} 0 ", category.name())), "{}", category.name());
     }
@@ -335,15 +335,15 @@ fn many_farms_and_days_fit() {
             }
         }
         let html = render(&outcome).unwrap();
-        assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
+        assert!(html.len() < MAX_BYTES, "{farms} farms: {}", html.len());
         assert!(html.contains("class=\"months by-") && html.contains("Incomplete days, as a list"));
     }
 }
 
 #[test]
 fn the_page_and_the_exit_code_agree() {
-    let html = render(&every_fate("x")).unwrap();
-    assert!(html.contains(&format!("exit code {}", every_fate("x").exit().code())));
+    let html = render(&every_category("x")).unwrap();
+    assert!(html.contains(&format!("exit code {}", every_category("x").exit().code())));
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn a_file_is_whole_or_not_there() {
 
 #[test]
 fn the_terminal_shows_the_same_as_the_page() {
-    let text = every_fate("x").to_string();
+    let text = every_category("x").to_string();
     for line in [
         "  after --processed-until",
         "paused 3 times, 4.50 s in total, for x",

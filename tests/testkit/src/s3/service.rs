@@ -15,8 +15,8 @@ use crate::s3::stats::Injected;
 use crate::s3::store::Store;
 use crate::s3::versions::{self, NULL, Version, Versioning};
 use crate::s3::wire_types::{
-    Times, asked_class, content_type, demand_match, demand_readable, described, listed, listed_versions, may_write,
-    no_such_bucket, no_such_key, receive, restore_header, storage_class, timestamp,
+    Times, content_type, demand_match, demand_readable, described, listed, listed_versions, may_write, no_such_bucket,
+    no_such_key, receive, requested_class, restore_header, storage_class, timestamp,
 };
 
 type Answer<T> = S3Result<S3Response<T>>;
@@ -241,7 +241,7 @@ impl S3 for Service {
         if input.content_md5.is_some_and(|sent| sent != base64_simd::STANDARD.encode_to_string(object.md5)) {
             return Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received."));
         }
-        object.storage_class = asked_class(input.storage_class.as_ref())?;
+        object.storage_class = requested_class(input.storage_class.as_ref())?;
         object.described = described(input.content_type, input.metadata);
         let etag = object.etag();
         let faults = self.faults.settings();
@@ -268,7 +268,7 @@ impl S3 for Service {
         let replace = input.metadata_directive.is_some_and(|it| it.as_str() == MetadataDirective::REPLACE);
         let copy = Stored {
             last_modified: SystemTime::now(),
-            storage_class: asked_class(input.storage_class.as_ref())?,
+            storage_class: requested_class(input.storage_class.as_ref())?,
             restore: Restore::None,
             described: if replace { described(input.content_type, input.metadata) } else { source.described },
             ..source

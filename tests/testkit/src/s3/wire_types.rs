@@ -139,11 +139,11 @@ pub(crate) fn storage_class(stored: &Stored) -> Option<StorageClass> {
 }
 
 /// Returns the requested storage class of a write.
-pub(crate) fn asked_class(requested: Option<&StorageClass>) -> S3Result<object::StorageClass> {
-    let Some(asked) = requested else {
+pub(crate) fn requested_class(requested: Option<&StorageClass>) -> S3Result<object::StorageClass> {
+    let Some(requested) = requested else {
         return Ok(object::StorageClass::Standard);
     };
-    object::StorageClass::parse(asked.as_str())
+    object::StorageClass::parse(requested.as_str())
         .ok_or_else(|| s3_error!(InvalidStorageClass, "The storage class you specified is not valid"))
 }
 

@@ -35,7 +35,7 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Timeout of a subscriber, as that of SNS.
-const PATIENCE: Duration = Duration::from_secs(15);
+const POST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A message to a subscriber.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub(crate) struct Delivery {
 
 /// Queue of the deliveries to a subscriber.
 #[derive(Debug, Clone)]
-pub(crate) struct Door(mpsc::Sender<Delivery>);
+pub(crate) struct DeliveryQueue(mpsc::Sender<Delivery>);
 
 /// Parsed address of a subscriber.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ struct Subscriber {
     subscription_arn: String,
 }
 
-impl Door {
+impl DeliveryQueue {
     /// Opens a queue to `http://HOST:PORT/PATH`; must be called inside the runtime.
     pub fn open(url: &Url, topic_arn: &str, subscription_arn: &str, account: &Account) -> Self {
         let (send, receive) = mpsc::channel(WAITING);
@@ -94,7 +94,8 @@ async fn work(deliveries: Arc<Mutex<mpsc::Receiver<Delivery>>>, subscriber: Arc<
                 tokio::time::sleep(PAUSE).await;
             }
             let post = subscriber.post(&mut connection, &delivery);
-            taken = tokio::time::timeout(PATIENCE, post).await.is_ok_and(|done| done.is_some_and(|s| s.is_success()));
+            taken =
+                tokio::time::timeout(POST_TIMEOUT, post).await.is_ok_and(|done| done.is_some_and(|s| s.is_success()));
             if taken {
                 break;
             }

@@ -135,7 +135,7 @@ impl Front {
             let topic = self.topics.find(call.topic_arn.as_deref(), region)?;
             return self.publish(Sent { call: &call, id, batch, topic, current: &current, content, tries }).await;
         }
-        if current.settings.may_not_look && &*call.action == "GetTopicAttributes" {
+        if current.settings.may_not_read_attributes && &*call.action == "GetTopicAttributes" {
             let output = "User: stub is not authorized to perform: SNS:GetTopicAttributes";
             return Err(Refused::new(403, "AuthorizationError", output).into());
         }
@@ -308,9 +308,9 @@ impl Front {
                 let delivery = delivery::notification(&sent.topic.arn, &id, entry, subscription.raw);
                 if sent.current.strikes(sent.current.settings.deliver_twice, Drawn::Twice, hash(&id), 0) {
                     self.account.count(|stats| stats.delivered_twice += 1);
-                    subscription.door.send(delivery.clone()).await;
+                    subscription.deliveries.send(delivery.clone()).await;
                 }
-                subscription.door.send(delivery).await;
+                subscription.deliveries.send(delivery).await;
             }
         }
     }

@@ -23,7 +23,7 @@ pub struct Stats {
     /// Requests, regardless of their result.
     pub requests: u64,
     /// Maximum number of concurrent requests.
-    pub most_open_requests: u64,
+    pub max_open_requests: u64,
     /// Calls by action.
     pub calls: BTreeMap<String, u64>,
     /// Messages in the publishing calls that could be read.
@@ -152,7 +152,7 @@ impl Account {
         let mut state = self.state();
         state.open += 1;
         state.stats.requests += 1;
-        state.stats.most_open_requests = state.stats.most_open_requests.max(state.open);
+        state.stats.max_open_requests = state.stats.max_open_requests.max(state.open);
         Open(self)
     }
 
@@ -174,13 +174,13 @@ impl Account {
             let Some(digest) = digest else { continue };
             if state.digests.contains(digest) {
                 state.stats.repeats += 1;
-            } else if state.digests.len() < settings.keep_most {
+            } else if state.digests.len() < settings.keep_max {
                 state.digests.insert(*digest);
             } else {
                 state.stats.kept_is_cut = true;
             }
             if settings.keep == Keep::Bodies {
-                if state.messages.len() < settings.keep_most {
+                if state.messages.len() < settings.keep_max {
                     state.messages.push(kept(topic, entry));
                 } else {
                     state.stats.kept_is_cut = true;
@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn repeats_are_known_where_digests_are_kept_and_memory_is_bounded() {
         let account = Account::default();
-        let settings = Settings { keep: Keep::Digests, keep_most: 2, ..Settings::default() };
+        let settings = Settings { keep: Keep::Digests, keep_max: 2, ..Settings::default() };
         account.accept("t", [entry("a"), entry("b"), entry("a"), entry("c")].iter(), &settings);
         let stats = account.read();
         assert_eq!((stats.accepted, stats.repeats, stats.kept, stats.kept_is_cut), (4, 1, 2, true));
@@ -243,11 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn requests_under_way_are_counted_at_their_most() {
+    fn the_maximum_of_open_requests_is_counted() {
         let account = Account::default();
         let (one, two) = (account.arrive(), account.arrive());
         drop((one, two));
         drop(account.arrive());
-        assert_eq!((account.read().requests, account.read().most_open_requests), (3, 2));
+        assert_eq!((account.read().requests, account.read().max_open_requests), (3, 2));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use url::Url;
 use uuid::Uuid;
 
-use crate::sns::delivery::{self, Door};
+use crate::sns::delivery::{self, DeliveryQueue};
 use crate::sns::fifo::Fifo;
 use crate::sns::filter::Policy;
 use crate::sns::limits::{self, Kind};
@@ -38,7 +38,7 @@ pub(crate) struct Subscription {
     confirmed: AtomicBool,
     pub raw: bool,
     pub filter: Policy,
-    pub door: Door,
+    pub deliveries: DeliveryQueue,
 }
 
 impl Subscription {
@@ -67,9 +67,9 @@ impl Topics {
     /// Creates the topic with an ARN, unless it exists.
     pub fn create(&self, arn: &str, attributes: BTreeMap<String, String>) -> Result<(), Refused> {
         let named = limits::arn(arn)?;
-        let says = |name: &str| attributes.get(name).is_some_and(|value| value == "true");
+        let is_true = |name: &str| attributes.get(name).is_some_and(|value| value == "true");
         limits::name(named.name, named.name.ends_with(".fifo"))?;
-        let kind = Kind { fifo: named.name.ends_with(".fifo"), content_based: says("ContentBasedDeduplication") };
+        let kind = Kind { fifo: named.name.ends_with(".fifo"), content_based: is_true("ContentBasedDeduplication") };
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.entry(arn.to_owned()).or_insert_with(|| {
             Arc::new(Topic {
@@ -120,7 +120,7 @@ impl Topics {
         }
         let arn = format!("{}:{}", topic.arn, self.id());
         let subscription = Arc::new(Subscription {
-            door: Door::open(&url, &topic.arn, &arn, account),
+            deliveries: DeliveryQueue::open(&url, &topic.arn, &arn, account),
             arn,
             endpoint: endpoint.to_owned(),
             token: self.id().simple().to_string(),
@@ -208,7 +208,7 @@ impl Topics {
                 place.endpoint, topic.arn, subscription.token
             );
             let asks = delivery::confirmation(&topic.arn, &self.id().to_string(), &subscription.token, &url);
-            subscription.door.send(asks).await;
+            subscription.deliveries.send(asks).await;
             "pending confirmation"
         };
         Ok(format!("<SubscriptionArn>{arn}</SubscriptionArn>"))

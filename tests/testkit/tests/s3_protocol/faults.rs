@@ -93,6 +93,6 @@ fn many_clients_at_once_are_served_and_their_number_is_known() -> io::Result<()>
         let all: Vec<_> = (0..8).map(|_| scope.spawn(|| client.get("lake/a"))).collect();
         all.into_iter().try_for_each(|one| one.join().expect("no panic").map(|answer| assert_eq!(answer.status, 200)))
     })?;
-    assert_eq!(server.faults().counts().most_open(), 8);
+    assert_eq!(server.faults().counts().max_open(), 8);
     Ok(())
 }

@@ -83,7 +83,7 @@ async fn topics_can_be_created_described_listed_and_deleted() {
     assert_eq!(code(sns.create_topic().name("a.fifo").send().await), "InvalidParameter");
     sns.delete_topic().topic_arn(&made).send().await.unwrap();
     assert_eq!(code(sns.get_topic_attributes().topic_arn(&made).send().await), "NotFound");
-    stub.faults().change(|d| d.may_not_look = true);
+    stub.faults().change(|d| d.may_not_read_attributes = true);
     assert_eq!(code(sns.get_topic_attributes().topic_arn(TOPIC).send().await), "AuthorizationError");
 }
 
