@@ -8,7 +8,7 @@ THREADS = 16
 TOPIC = os.environ["TOPIC_ARN"]
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--file", help="readings, one a line: sent once")
+parser.add_argument("--file", help="readings, one per line: sent once")
 parser.add_argument("--seconds", type=float, help="one and the same batch for so long")
 options = parser.parse_args()
 

@@ -61,18 +61,18 @@ impl OutputDir {
         let there = self.path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
         temp_file_in(there).with_context(|| format!("--out {out} cannot be written"))?;
         let previous = self.previous_checksums()?;
-        let mut foreign = Vec::new();
+        let mut modified = Vec::new();
         for name in names.chain([SUMS]) {
             if !self.is_unmodified_output(name, &previous)? {
-                foreign.push(name);
+                modified.push(name);
             }
         }
-        if foreign.is_empty() || self.existing == IfExists::Replace {
+        if modified.is_empty() || self.existing == IfExists::Replace {
             return Ok(());
         }
         bail!(
             "--out {out} has {} that was not written by a bundle, or was modified since: use another --out, or --force to overwrite it",
-            foreign.join(", ")
+            modified.join(", ")
         )
     }
 

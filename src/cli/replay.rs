@@ -201,7 +201,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
-        !args.into_new_table || plan.as_ref().is_none_or(Plan::is_whole),
+        !args.into_new_table || plan.as_ref().is_none_or(Plan::is_complete),
         "--into-new-table loads the whole lake: remove --farm, --from, --to, --data-from, --data-to and --only"
     );
     if let Some(plan) = &plan {

@@ -99,7 +99,7 @@ pub async fn run(
     end(audit, findings, ended, started).await
 }
 
-/// Stops an audit that has begun to read when its access to the lake ends, as with expired credentials.
+/// Stops an audit that has started to read when its access to the lake ends, as with expired credentials.
 ///
 /// # Errors
 /// Returns any other error.

@@ -217,7 +217,7 @@ impl Plan {
     }
 
     /// Returns true if the plan includes every object of the lake.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.span.is_everything()
             && self.shard.is_none()
             && self.only.is_none()

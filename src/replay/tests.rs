@@ -286,8 +286,8 @@ async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
         replay_into_new_table(replay, swap, &Progress::Silent, &scene.cancel).await
     };
     // A row without an object in the lake would be lost, so the tables are not swapped.
-    let stranger = new_style(9, 1).1.to_row(&schema);
-    scene.warehouse.overwrite(stranger.clone());
+    let other_row = new_style(9, 1).1.to_row(&schema);
+    scene.warehouse.overwrite(other_row.clone());
     let kept = cut(0, false).await.unwrap().table_swap.unwrap();
     assert!(!kept.swapped && kept.only_in_old == 1, "{kept:?}");
     assert!(kept.reason.unwrap().contains("1 only in the old table"));

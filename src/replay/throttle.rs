@@ -27,7 +27,7 @@ const FRESH: Duration = Duration::from_secs(1);
 const PROMPT: Duration = Duration::from_secs(10);
 
 /// Pause between two checks while the run waits.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Limits that a run must not exceed; without limits it never waits.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -169,7 +169,7 @@ impl Throttle {
             }
             self.stage.waiting(Some(&wait.detail));
             let left = state.next.saturating_duration_since(Instant::now());
-            let pause = if wait.signal == RATE { left.min(LOOK) } else { LOOK };
+            let pause = if wait.signal == RATE { left.min(POLL_INTERVAL) } else { POLL_INTERVAL };
             tokio::time::sleep(pause).await;
         };
         if let Some((signal, since)) = waited {
@@ -206,7 +206,7 @@ impl Throttle {
         self.stage.waiting(Some(&format!("waiting for the warehouse: {why}")));
         let until = Instant::now() + moment;
         while Instant::now() < until && !self.cancel.is_cancelled() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         self.stage.waiting(None);
         !self.cancel.is_cancelled()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use testkit::planted_drift::{Case, Damage, World, archive, to_folder, to_s3, to_sqlite};
 use testkit::s3::{Fault, Op, S3Server, Settings};
-use testkit::{BUCKET, PREFIX, Ran, Scene, moment, old_lake, real_files, with_real};
+use testkit::{BUCKET, PREFIX, Ran, Scene, extract_legacy_lake, moment, real_files, with_real};
 
 use crate::planted_drift::schema;
 
@@ -107,7 +107,7 @@ fn the_real_and_the_legacy_lake_are_compacted_replayed_and_audited_from_parts() 
         let written = scene.run(&with_real("backfill", &real_files())).json["written"].as_u64().unwrap();
         let extracted = scene.path("extracted");
         std::fs::create_dir(&extracted).unwrap();
-        old_lake(&extracted);
+        extract_legacy_lake(&extracted);
         if scene.path("lake").exists() {
             let from = extracted.join(PREFIX);
             for (path, body) in files(&from) {

@@ -145,8 +145,8 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
     let (rows, objects): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("\"table\":"));
     let lines = |lines: &[&str]| lines.join("\n");
     let other = |line: &str| line.replace("/lake\",\"key\"", "/other\",\"key\"");
-    let foreign = other(objects[0]);
-    assert_ne!(foreign, objects[0]);
+    let of_other_lake = other(objects[0]);
+    assert_ne!(of_other_lake, objects[0]);
     let table = rows[0].replace("\"historico_consumo\"", "\"historico_velho\"");
     let number = rows[0].replacen("\"peso_medio\":", "\"peso_medio\":\"x\",\"era\":", 1);
     assert!(number != rows[0] && table != rows[0]);
@@ -157,9 +157,9 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
         ("last", lines(&[rows[0], "{\"kind\":\"lake_only\"}"]), "line 2"),
         ("table", lines(&[rows[0], &table]), "was written for the table historico_velho, not historico_consumo"),
         ("kind", lines(&[rows[1], &number]), "peso_medio"),
-        ("lake", foreign.clone(), "check --lake"),
-        ("lake and rows", lines(&[&foreign, rows[0], rows[1]]), "check --lake"),
-        ("rows and lake", lines(&[rows[0], objects[1], &foreign]), "check --lake"),
+        ("lake", of_other_lake.clone(), "check --lake"),
+        ("lake and rows", lines(&[&of_other_lake, rows[0], rows[1]]), "check --lake"),
+        ("rows and lake", lines(&[rows[0], objects[1], &of_other_lake]), "check --lake"),
     ];
     for (name, text, why) in cases {
         std::fs::write(scene.path("changes.ndjson"), text).unwrap();

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pipeline::lake::s3::S3;
-use pipeline::lake::{Depth, Error, Lake, Reason, Span, list_all, list_whole, scan_partitions};
+use pipeline::lake::{Depth, Error, Lake, Reason, Span, list_all, list_complete, scan_partitions};
 use testkit::s3::{ListingFault, Op, REGION, S3Server, SECRET_KEY, Versioning};
 
 use crate::{BUCKET, QUICK, config, lake};
@@ -31,7 +31,7 @@ async fn errors(lake: &S3) -> [Error; 3] {
     let then = lake.as_of(DateTime::<Utc>::from(SystemTime::now())).await.unwrap();
     [
         list_all(lake, "d/").await.unwrap_err(),
-        list_whole(lake, "", Depth::OneLevel).await.unwrap_err(),
+        list_complete(lake, "", Depth::OneLevel).await.unwrap_err(),
         list_all(&*then, "d/").await.unwrap_err(),
     ]
 }
@@ -91,7 +91,7 @@ async fn a_name_that_is_listed_twice_is_used_once() {
         let (_s3, lake) = faulty(fault).await;
         let keys: Vec<String> = list_all(&lake, "d/").await.unwrap().into_iter().map(|object| object.key).collect();
         assert!(keys.len() == OBJECTS && keys.is_sorted_by(|a, b| a < b), "{fault:?}: {keys:?}");
-        assert_eq!(list_whole(&lake, "", Depth::OneLevel).await.unwrap().folders.len(), OBJECTS + 1, "{fault:?}");
+        assert_eq!(list_complete(&lake, "", Depth::OneLevel).await.unwrap().folders.len(), OBJECTS + 1, "{fault:?}");
         let scan = scan_partitions(&lake, &Span::default()).await.unwrap();
         assert_eq!((scan.partitions.len(), scan.unrecognized.count()), (OBJECTS, OBJECTS as u64), "{fault:?}");
     }

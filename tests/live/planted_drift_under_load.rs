@@ -144,20 +144,20 @@ async fn live_mariadb_concurrent_writes_are_not_findings() {
 }
 
 /// A connection to a server that stalls once, in the middle of a response, and then ends.
-struct Way {
+struct StallingProxy {
     port: u16,
     /// Port of the stalled session, as the server sees it.
     stalled: Receiver<u16>,
     /// Ends the connection.
-    go_on: Sender<()>,
+    resume: Sender<()>,
 }
 
-impl Way {
+impl StallingProxy {
     /// Starts a proxy to a port; the first session that receives N bytes stalls.
     fn to(port: u16, max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
-        let ((expected, stalled), (go_on, waits)) = (channel(), channel());
+        let ((expected, stalled), (resume, waits)) = (channel(), channel());
         let once = Arc::new(Mutex::new(Some((expected, waits))));
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -179,7 +179,7 @@ impl Way {
                 });
             }
         });
-        Self { port: own, stalled, go_on }
+        Self { port: own, stalled, resume }
     }
 }
 
@@ -208,16 +208,16 @@ async fn killed_in_the_scan(server: Server) {
     let (port, name) = after.split_once('/').unwrap();
     // Killed before the first page is complete, and after it.
     for (max, continues_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
-        let way = Way::to(port.parse().unwrap(), max);
-        let around = format!("{before}:{}/{name}", way.port);
+        let proxy = StallingProxy::to(port.parse().unwrap(), max);
+        let around = format!("{before}:{}/{name}", proxy.port);
         let args = ["reconcile", "--drift", "drift.ndjson", "--output", "json", "--warehouse", &around];
         let child: Child = stores.scene.start(&args);
-        let local = way.stalled.recv_timeout(Duration::from_secs(30)).expect("no session was answered with so much");
+        let local = proxy.stalled.recv_timeout(Duration::from_secs(30)).expect("no session was answered with so much");
         let session = format!(
             "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = '{name}' AND host LIKE '%:{local}'"
         );
         assert!(database.kill(database.count(&session).await).await);
-        way.go_on.send(()).unwrap();
+        proxy.resume.send(()).unwrap();
         let ran = Ran::of(&child.wait_with_output().unwrap());
         damage.is_reported_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
         assert_eq!(ran.json["snapshots"], 2, "{ran:?}");

@@ -50,7 +50,7 @@ pub struct Audited {
 /// Runs an audit; `None` if it stopped early.
 pub async fn audited(audit: &Audit, stores: &Stores) -> anyhow::Result<Option<Audited>> {
     let (outcome, sink) = run(audit, DriftWriter::new(None)?, &Progress::Silent, &stores.cancel).await?;
-    if !outcome.is_whole() {
+    if !outcome.is_complete() {
         return Ok(None);
     }
     outcome.check()?;

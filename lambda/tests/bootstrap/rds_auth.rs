@@ -122,8 +122,8 @@ async fn tls_is_verified(server: Server) {
     start(&whatever_its_name).await.api.invoke(message(3)).await.unwrap();
     let other_authority =
         with(verified, &[("RDS_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sns/certificate.pem"))]);
-    let stranger = start(&other_authority).await;
-    shows(stranger.api.invoke(message(2)).await, "RDS_CA_FILE");
+    let untrusted = start(&other_authority).await;
+    shows(untrusted.api.invoke(message(2)).await, "RDS_CA_FILE");
     // A server on another machine is verified by default; 0.0.0.0 is this machine, but its name does not show it.
     let elsewhere = with(stores.env(), &[("RDS_USER", user.name), ("RDS_PASSWORD", "senha"), ("RDS_HOST", "0.0.0.0")]);
     let by_default = start(&elsewhere).await;
@@ -132,7 +132,7 @@ async fn tls_is_verified(server: Server) {
     let less = with(elsewhere, &[("RDS_SSL_MODE", "REQUIRED")]);
     start(&less).await.api.invoke(message(2)).await.unwrap();
     assert_eq!(stores.held().await, (3, 0, 3));
-    for sandbox in [&other_name, &stranger, &by_default] {
+    for sandbox in [&other_name, &untrusted, &by_default] {
         assert!(!sandbox.logged().contains("senha"), "{}", sandbox.logged());
     }
     assert_eq!(of(&stores.env(), "RDS_HOST"), "127.0.0.1");

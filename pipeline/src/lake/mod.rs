@@ -55,7 +55,7 @@ pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use encryption::{Encryption, SseAlgorithm};
 pub use error::{Error, Reason};
 pub use key::Key;
-pub use listing::{head, list_all, list_whole};
+pub use listing::{head, list_all, list_complete};
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use storage_class::StorageClass;
 pub use unrecognized::{UnrecognizedNames, is_folder_marker};

@@ -121,7 +121,7 @@ impl Outcome {
         .filter(|(n, _)| *n > 0)
         .map(|(n, [one, many])| counted(n, one, many))
         .collect();
-        if self.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
+        if self.lag.as_ref().is_some_and(|lag| !lag.is_complete()) {
             reasons.push("the delivery check is incomplete".to_owned());
         }
         Some(reasons.join("; "))

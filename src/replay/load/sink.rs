@@ -21,7 +21,7 @@ use pipeline::warehouse::{self, ChangeSet, IdempotencyToken, InsertResult, LoadR
 const WAITING: usize = 100;
 
 /// How long the parts of a batch continue before the throttle is checked again.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// State shared by the parts of a batch.
 pub(super) struct BatchSink<'a> {
@@ -147,7 +147,7 @@ impl Sink for BatchSink<'_> {
     /// Waits for the throttle, and numbers the entries of the part; a retry uses the same numbers.
     async fn begin(&mut self, part: &[ReplayEntry]) -> Result<(), LoadError> {
         self.end_part();
-        if self.passed.is_none_or(|at| at.elapsed() >= LOOK) {
+        if self.passed.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL) {
             // The rows of a batch count once, regardless of the number of parts.
             let rows = if self.passed.is_none() { part.len() } else { 0 };
             self.loader.throttle.acquire(rows, self.loader.unavailable_timeout).await?;

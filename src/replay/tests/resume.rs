@@ -176,7 +176,7 @@ async fn an_unfinished_run_in_another_journal_format_is_an_error_that_names_its_
     let schema = scene.warehouse.table_schema().await.unwrap();
     let lake = scene.lake.identity();
     for (ended, is_error) in [(serde_json::Value::Null, true), (serde_json::json!({"listed": 10}), false)] {
-        let header = serde_json::json!({"lake": lake, "version": "0.0.9", "former": {}, "ended": ended});
+        let header = serde_json::json!({"lake": lake, "version": "0.0.9", "previous": {}, "ended": ended});
         let entry = JournalEntry { run_id: Uuid::now_v7(), seq: 0, text: header.to_string() };
         let change = ChangeSet { journal_writes: &[entry], ..ChangeSet::default() };
         scene.warehouse.open_journal(true).await.unwrap();

@@ -225,11 +225,11 @@ async fn tls_of_every_mode(server: Server) {
         drop(warehouse);
         gone(&database).await;
     }
-    let stranger = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sns/certificate.pem"));
+    let untrusted = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sns/certificate.pem"));
     for (host, mode, ca) in [
         (ip, "VERIFY_IDENTITY", ca),
-        (ip, "VERIFY_CA", stranger),
-        (name, "VERIFY_IDENTITY", stranger),
+        (ip, "VERIFY_CA", untrusted),
+        (name, "VERIFY_IDENTITY", untrusted),
         (name, "VERIFY_IDENTITY", None),
     ] {
         let e = open(&url(host, mode, ca)).load_strategy().await.unwrap_err();

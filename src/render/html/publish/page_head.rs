@@ -63,7 +63,7 @@ fn title(outcome: &Outcome) -> String {
         numbers::of(not_stored(outcome), NOT_STORED[0], NOT_STORED[1])
     } else if not_arrived(outcome) > 0 {
         numbers::of(not_arrived(outcome), "reading was not delivered", "readings were not delivered")
-    } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
+    } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_complete()) {
         "Delivery check incomplete".into()
     } else if !outcome.reached_all() {
         "Every message that was due was published".into()

@@ -229,9 +229,9 @@ fn nothing_that_came_back_is_no_success() {
     let html = render(&Outcome::default()).unwrap();
     assert!(head(&html).contains("Nothing recovered") && head(&html).contains("check the address"));
     assert!(!html.contains("verdict clean") && html.contains("there is no recovery point"));
-    let mut foreign = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
-    foreign.counts[Skip::Unrecognized] = 3;
-    assert!(render(&foreign).unwrap().contains("No object has a recognized name: check the prefix"));
+    let mut unrecognized = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
+    unrecognized.counts[Skip::Unrecognized] = 3;
+    assert!(render(&unrecognized).unwrap().contains("No object has a recognized name: check the prefix"));
     let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::ProcessedLater, 3)]), ..Outcome::default() };
     let html = without_marks(&render(&aside).unwrap());
     assert!(html.contains("The filters exclude 3 records processed after --processed-until"));

@@ -158,12 +158,12 @@ impl S3 for Service {
         let (mut input, settings) = (req.input, self.faults.settings());
         let fault = settings.listing;
         input.encoding_type = input.encoding_type.filter(|_| fault != ListingFault::NotEncoded);
-        let goes_on = fault != ListingFault::IgnoredToken;
+        let continues = fault != ListingFault::IgnoredToken;
         let query = versions::Query {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
-            key_marker: input.key_marker.as_deref().filter(|marker| goes_on && !marker.is_empty()),
-            version_marker: input.version_id_marker.as_deref().filter(|marker| goes_on && !marker.is_empty()),
+            key_marker: input.key_marker.as_deref().filter(|marker| continues && !marker.is_empty()),
+            version_marker: input.version_id_marker.as_deref().filter(|marker| continues && !marker.is_empty()),
             max_keys: input
                 .max_keys
                 .and_then(|requested| usize::try_from(requested).ok())

@@ -19,7 +19,7 @@ use crate::sns::delivery;
 use crate::sns::fault_control::{CurrentSettings, Drawn, Fault, FaultControl, hash};
 use crate::sns::limits;
 use crate::sns::request::{Call, Entry};
-use crate::sns::response::{self, Failed, Refused, Taken};
+use crate::sns::response::{self, Accepted, Failed, Refused};
 use crate::sns::server::Login;
 use crate::sns::signature::{Checker, Claim};
 use crate::sns::stats::Account;
@@ -249,7 +249,7 @@ impl Front {
     }
 
     /// Result of each entry: accepted, and whether it was new; or failed.
-    fn take(&self, sent: &Sent<'_>, planned: Option<Fault>) -> Vec<Result<(Taken, bool), Failed>> {
+    fn take(&self, sent: &Sent<'_>, planned: Option<Fault>) -> Vec<Result<(Accepted, bool), Failed>> {
         let settings = &sent.current.settings;
         let one = |(at, entry): (usize, &Entry<'_>)| {
             if let Some(Fault::Entry(place, code, sender)) = planned
@@ -264,7 +264,7 @@ impl Front {
                     return Err(Failed { code, sender, message: "injected by a test".into() });
                 }
             }
-            let new = Taken { message_id: self.topics.id(), sequence: None };
+            let new = Accepted { message_id: self.topics.id(), sequence: None };
             if !sent.topic.kind.fifo {
                 return Ok((new, true));
             }
@@ -296,7 +296,7 @@ impl Front {
     }
 
     /// Queues accepted messages for the subscribers; waits while their queues are full.
-    async fn deliver(&self, sent: &Sent<'_>, outcomes: &[Result<(Taken, bool), Failed>]) {
+    async fn deliver(&self, sent: &Sent<'_>, outcomes: &[Result<(Accepted, bool), Failed>]) {
         let subscriptions = sent.topic.subscriptions.read().unwrap_or_else(PoisonError::into_inner).clone();
         for subscription in subscriptions.iter().filter(|one| one.is_confirmed()) {
             for (entry, outcome) in sent.call.entries.iter().zip(outcomes) {

@@ -41,7 +41,7 @@ pub use fault_control::{Fault, FaultControl};
 pub use fault_settings::{Keep, Settings};
 pub use request::Attribute;
 pub use server::{Config, Login, SnsStub};
-pub use stats::{Kept, Stats};
+pub use stats::{Stats, StoredMessage};
 
 /// The only access key that the stub accepts, unless it accepts any.
 pub const ACCESS_KEY: &str = "AKIARUMINATETEST0000";

@@ -12,7 +12,7 @@ use crate::sns::fault_control::FaultControl;
 use crate::sns::fault_settings::Settings;
 use crate::sns::middleware::Front;
 use crate::sns::signature::Checker;
-use crate::sns::stats::{Account, Kept, Stats};
+use crate::sns::stats::{Account, Stats, StoredMessage};
 use crate::sns::topics::{self, Topics};
 use crate::sns::{ACCESS_KEY, FIFO_TOPIC, SECRET_KEY, TOPIC};
 
@@ -111,7 +111,7 @@ impl SnsStub {
     }
 
     /// Returns the stored messages in order of arrival; stored only if [`Settings::keep`] is set.
-    pub fn messages(&self) -> Vec<Kept> {
+    pub fn messages(&self) -> Vec<StoredMessage> {
         self.front.account.messages()
     }
 

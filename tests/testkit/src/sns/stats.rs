@@ -72,7 +72,7 @@ pub struct Stats {
 
 /// An accepted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredMessage {
     /// The topic's ARN.
     pub topic: String,
     /// The sender's id in its batch; empty outside of one.
@@ -87,7 +87,7 @@ pub struct Kept {
     pub dedup: Option<String>,
 }
 
-impl Kept {
+impl StoredMessage {
     /// Returns the value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.value.as_str())
@@ -104,7 +104,7 @@ struct State {
     started: Instant,
     open: u64,
     digests: HashSet<[u8; 16]>,
-    messages: Vec<Kept>,
+    messages: Vec<StoredMessage>,
 }
 
 impl Default for Account {
@@ -138,7 +138,7 @@ impl Account {
         *state = State { open, ..State::new() };
     }
 
-    pub fn messages(&self) -> Vec<Kept> {
+    pub fn messages(&self) -> Vec<StoredMessage> {
         self.state().messages.clone()
     }
 
@@ -181,7 +181,7 @@ impl Account {
             }
             if settings.keep == Keep::Bodies {
                 if state.messages.len() < settings.keep_max {
-                    state.messages.push(kept(topic, entry));
+                    state.messages.push(stored(topic, entry));
                 } else {
                     state.stats.kept_is_cut = true;
                 }
@@ -200,8 +200,8 @@ impl Account {
     }
 }
 
-fn kept(topic: &str, entry: &Entry<'_>) -> Kept {
-    Kept {
+fn stored(topic: &str, entry: &Entry<'_>) -> StoredMessage {
+    StoredMessage {
         topic: topic.to_owned(),
         id: entry.id.to_string(),
         body: entry.message.as_deref().unwrap_or_default().to_owned(),

@@ -21,7 +21,7 @@ async fn endpoint(refuses: usize) -> (String, Arc<Mutex<Vec<String>>>) {
             tokio::spawn(async move {
                 let (mut all, mut buffer) = (String::new(), [0; 8_192]);
                 loop {
-                    while !is_whole(&all) {
+                    while !is_complete(&all) {
                         match stream.read(&mut buffer).await {
                             Ok(length) if length > 0 => all += std::str::from_utf8(&buffer[..length]).unwrap(),
                             _ => return,
@@ -42,7 +42,7 @@ async fn endpoint(refuses: usize) -> (String, Arc<Mutex<Vec<String>>>) {
     (url, got)
 }
 
-fn is_whole(request: &str) -> bool {
+fn is_complete(request: &str) -> bool {
     let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     body.len() >= length.map_or(0, |length| length.parse().unwrap())
