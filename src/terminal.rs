@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_and_paths_stay_whole() {
+    fn commands_and_paths_are_not_split() {
         for line in [
             "   $ rm a very long command that is longer than the terminal",
             "  run ruminate undo x --lake lake --table t",

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_may_be_apart_by_a_quarter_of_an_hour() {
+    fn clocks_may_differ_by_a_quarter_of_an_hour() {
         let at = |seconds: i64| DateTime::<Utc>::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
         assert!(compare(at(0), at(900), Some(at(0))).is_ok() && compare(at(900), at(0), None).is_ok());
         let e = compare(at(0), at(10_000), None).unwrap_err().to_string();

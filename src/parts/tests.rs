@@ -307,7 +307,7 @@ async fn rows_of_other_rules_are_parsed_again_from_their_bodies() {
 }
 
 #[tokio::test]
-async fn a_catalog_remembers_split_months_and_the_lake_that_it_belongs_to() {
+async fn a_catalog_contains_split_months_and_its_lake() {
     let parts = Memory::default().sibling(PARTS);
     let month = Month::of(day(1));
     assert!(!Catalog::read(&*parts, LAKE).await.unwrap().is_by_day("a", month));

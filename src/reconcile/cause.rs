@@ -181,7 +181,7 @@ mod tests {
 
     /// Tests every row of the table in the module documentation, with values just outside of each.
     #[test]
-    fn the_table_of_causes_holds() {
+    fn the_table_of_causes_is_correct() {
         let noon = "2023-01-01 12:00:00 UTC";
         let cases = [
             (Value::Float(1_234.567_9), Value::Float(1_234.57), Some(Cause::SixDigits)),

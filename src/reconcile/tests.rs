@@ -130,7 +130,7 @@ async fn one_id_in_two_spellings_is_one_finding_on_either_side() {
 }
 
 #[tokio::test]
-async fn a_row_that_strayed_to_another_year_makes_no_gap_of_the_years_between() {
+async fn a_row_with_a_wrong_year_creates_no_gap_of_the_years_between() {
     let scene = Scene::new().await;
     let day = |n: u32, day: &str| {
         let mut record = record(n);
@@ -239,7 +239,7 @@ fn older(n: u32, data: NaiveDate, processed: &str) -> (String, Record) {
 }
 
 #[tokio::test]
-async fn in_a_lake_of_both_layouts_each_name_is_judged_by_the_day_that_made_its_path() {
+async fn in_a_lake_of_both_layouts_each_name_is_checked_by_the_day_of_its_path() {
     let scene = Scene::new().await;
     let first = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
     // 30 days of new names, all processed far later, and legacy names of the same days, processed in another month.

@@ -52,7 +52,7 @@ fn page(days: u32) -> (Scene, PathBuf) {
 }
 
 #[test]
-fn it_opens_without_a_word_and_everything_on_it_can_be_clicked() {
+fn it_opens_without_console_messages_and_every_link_can_be_clicked() {
     let (_scene, page) = page(40);
     let mut browser = Browser::start();
     browser.open(&page, false);

@@ -119,7 +119,7 @@ fn bad_objects_are_counted_and_reported_and_the_rest_continues() {
 }
 
 #[test]
-fn a_storm_of_503s_and_broken_connections_changes_no_count() {
+fn many_503s_and_lost_connections_change_no_count() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     s3.faults().change(|faults| {
@@ -136,7 +136,7 @@ fn a_storm_of_503s_and_broken_connections_changes_no_count() {
 }
 
 #[test]
-fn bad_messages_go_to_the_quarantine_and_the_rest_goes_in() {
+fn invalid_messages_go_to_the_quarantine_and_the_rest_is_stored() {
     let scene = Scene::embedded();
     scene.run(&["init"]).expect(0, &[]);
     let good = std::fs::read_to_string(&real_files()[0]).unwrap();
@@ -240,7 +240,7 @@ fn only_named_objects_are_replayed_and_those_that_are_gone_are_counted() {
 }
 
 #[test]
-fn conflicts_are_kept_overwritten_or_fatal_as_asked() {
+fn conflicts_are_kept_overwritten_or_fatal_as_requested() {
     let scene = Scene::embedded();
     let files = real_files();
     scene.run(&["init"]).expect(0, &[]);

@@ -167,7 +167,7 @@ fn all_kinds_of_damage_after_a_compaction_are_found_as_from_objects() {
 }
 
 #[test]
-fn damage_on_s3_is_found_with_archived_objects_among_it() {
+fn damage_on_s3_is_found_including_archived_objects() {
     let (s3, scene, world, count) = lake_in_s3(2, 10, 10);
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["compact"]).expect(0, &[]);

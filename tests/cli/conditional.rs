@@ -137,7 +137,7 @@ fn the_doctor_reports_what_the_store_honours_and_leaves_no_files() {
 }
 
 #[test]
-fn a_repair_of_the_lake_and_its_undo_go_through() {
+fn a_repair_of_the_lake_and_its_undo_succeed() {
     for s3 in unconditional() {
         let scene = scene(&s3);
         scene.run(&with_real("backfill", &real_files())).expect(0, &[("written", 52)]);

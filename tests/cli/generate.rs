@@ -136,7 +136,7 @@ fn an_output_that_contradicts_its_name_is_refused() {
 }
 
 #[test]
-fn a_reader_that_had_enough_is_no_error() {
+fn a_reader_that_stops_early_is_not_an_error() {
     let home = tempfile::tempdir().unwrap();
     for more in [&["--format", "ndjson"][..], &["--format", "parquet"], &["--compress", "zstd"]] {
         let flags = ["generate", "--lots", "500", "--days", "9000", "--start", "2000-01-01", "--out", "-"];

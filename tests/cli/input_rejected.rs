@@ -330,7 +330,7 @@ fn a_stream_that_must_be_rejected_stores_nothing() {
 }
 
 #[test]
-fn a_stream_that_turns_bad_stops_there_with_the_reason() {
+fn a_stream_that_becomes_invalid_stops_there_with_the_reason() {
     let mut content = Vec::new();
     writeln!(content, "{HEADER}").unwrap();
     writeln!(content, "{}", rows(5_000, |row| row)).unwrap();

@@ -47,7 +47,7 @@ fn an_unsupported_login_plugin_is_not_retried_and_has_advice() {
 }
 
 #[test]
-fn a_server_that_does_not_greet_is_given_up_after_the_connect_timeout() {
+fn a_server_that_does_not_respond_is_reported_after_the_connect_timeout() {
     let silent = TcpServer::start(|stream| async move {
         tokio::time::sleep(Duration::from_secs(60)).await;
         drop(stream);

@@ -145,7 +145,7 @@ fn a_cache_of_another_lake_is_ignored_even_under_the_name_of_this_one() {
 }
 
 #[test]
-fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
+fn a_cache_on_a_full_disk_does_not_affect_the_audit() {
     let (scene, world) = scene_of(2, 300, 5);
     let damage = Damage::plant(&world, &schema(), &Case::verdicts()[..3], 1, 0);
     apply(&scene, &damage);
@@ -172,7 +172,7 @@ fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
 
 /// A full disk during any sort ends the audit with a suggestion and without findings.
 #[test]
-fn a_full_disk_to_sort_on_ends_the_audit_with_a_word_on_it() {
+fn a_full_sort_disk_ends_the_audit_with_an_error_that_names_it() {
     let (scene, world) = scene();
     let disk = scene.path("sort");
     std::fs::create_dir(&disk).unwrap();

@@ -285,7 +285,7 @@ fn messages_that_a_slow_topic_cannot_accept_in_time_are_dropped_counted_and_stor
 }
 
 #[test]
-fn a_large_run_against_aws_is_agreed_to_first() {
+fn a_large_run_against_aws_must_be_confirmed() {
     let home = tempfile::tempdir().unwrap();
     let flags = ["publish", "--topic", TOPIC, "--generate", "farms=100,lots=1000,days=365"];
     let run = Ran::by(ruminate(home.path()).args(flags));

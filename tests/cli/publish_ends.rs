@@ -82,7 +82,7 @@ fn the_text_reports_unreached_messages_and_how_to_publish_them() {
 }
 
 #[test]
-fn a_schedule_whose_end_is_meant_is_clean_and_counts_what_is_left_all_the_same() {
+fn a_schedule_whose_end_is_intended_is_clean_and_counts_the_remaining_messages() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     let flags = ["in.json", "--stop-at-schedule-end", "--report", "p.html"];
@@ -214,7 +214,7 @@ fn ctrl_c_counts_what_it_did_not_reach() {
 }
 
 #[test]
-fn a_damaged_file_leaves_itself_uncounted_and_the_files_after_it_counted() {
+fn a_damaged_file_is_not_counted_and_the_files_after_it_are() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "after.json");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -88,7 +88,7 @@ fn throttling_slows_a_run_down_and_loses_nothing() {
 }
 
 #[test]
-fn everything_at_once_is_survived() {
+fn all_faults_at_once_are_handled() {
     let (_, sns, _) = published(|d| {
         (d.lost_answer, d.reset, d.internal_error, d.fail_entries) = (0.05, 0.05, 0.05, 0.05);
         (d.latency_ms, d.jitter_ms, d.throttle_per_second) = (2.0, 5.0, Some(1_000));
@@ -196,7 +196,7 @@ fn a_stall_is_in_the_latency_of_every_message_that_was_due_in_it() {
 }
 
 #[test]
-fn a_fifo_topic_takes_each_reading_once_however_often_it_is_sent() {
+fn a_fifo_topic_accepts_each_reading_once() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.lost_answer = 0.2));
     let lines = history(home.path());
     for _ in 0..2 {

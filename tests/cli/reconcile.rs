@@ -4,7 +4,7 @@ use testkit::Scene;
 
 /// A day was lost before it reached either store, and the clock of the warehouse had another time zone.
 #[test]
-fn gaps_and_plain_causes_are_named() {
+fn gaps_and_likely_causes_are_named() {
     let scene = Scene::embedded();
     let count = scene.history(2, 3, 10);
     let text = std::fs::read_to_string(scene.path("history.json")).unwrap();
@@ -75,7 +75,7 @@ fn damaged() -> (Scene, u64, u64) {
 }
 
 #[test]
-fn a_budget_lets_drift_pass_and_an_audit_can_end_when_it_knows_enough() {
+fn a_budget_accepts_drift_and_an_audit_can_stop_after_n_findings() {
     let (scene, count, gone) = damaged();
     let with = |budget: &str| scene.run(&["reconcile", "--max-drift", budget]);
     with(&gone.to_string()).expect(0, &[("lake_only", gone)]);

@@ -200,7 +200,7 @@ fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() 
 }
 
 #[test]
-fn oversized_and_malformed_lines_are_judged_by_the_ingest_path() {
+fn oversized_and_malformed_lines_are_checked_by_the_ingest_path() {
     let mut history = Proved::new();
     history.broken("{\"cut");
     history.broken("{\"cut");
@@ -252,7 +252,7 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn corrections_that_the_truth_foretells_are_no_findings() {
+fn corrections_that_the_truth_file_lists_are_not_findings() {
     let mut history = Proved::new();
     let mut json: Value = serde_json::from_str(&history.lines[4]).unwrap();
     json["consumo_real"] = 1.25.into();
@@ -266,7 +266,7 @@ fn corrections_that_the_truth_foretells_are_no_findings() {
 }
 
 #[test]
-fn no_budget_lets_a_truth_pass_that_does_not_hold() {
+fn no_budget_accepts_a_failed_ground_truth_check() {
     let mut history = Proved::new();
     history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
@@ -312,7 +312,7 @@ fn parts_are_checked_together_without_days_that_were_not_audited() {
 }
 
 #[test]
-fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
+fn an_invalid_truth_file_ends_the_run_before_it_starts() {
     let history = Proved::new();
     history.write();
     let whole = std::fs::read_to_string(history.scene.path("truth.ndjson")).unwrap();

@@ -108,7 +108,7 @@ fn a_point_in_time_in_the_future_is_refused_and_now_is_the_present() {
 }
 
 #[test]
-fn a_lake_that_keeps_no_versions_refuses_in_a_line() {
+fn a_lake_without_versions_is_rejected_in_one_line() {
     let s3 = S3Server::with_bucket(BUCKET);
     let on_s3 = Scene::new().with_s3(&s3);
     let warehouse = format!("sqlite:{}", on_s3.path("w.db").display());

@@ -26,7 +26,7 @@ fn heads(s3: &S3Server) -> u64 {
 }
 
 #[tokio::test]
-async fn every_check_of_conformance_holds_on_stores_that_do_not_honour_conditions() {
+async fn every_conformance_check_passes_on_stores_that_do_not_honour_conditions() {
     for s3 in unconditional() {
         let lake = lake(&s3, true);
         conformance::check(&lake).await;
@@ -157,7 +157,7 @@ async fn what_is_required_and_not_honoured_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_honours_one_condition_only_is_found_out() {
+async fn a_store_that_honours_one_condition_only_is_detected() {
     let s3 = S3Server::with_bucket(BUCKET);
     s3.faults().change(|faults| faults.ignore_if_match = true);
     let found = lake(&s3, true).test_conditions().await.unwrap();

@@ -58,7 +58,7 @@ async fn a_page_without_is_truncated_is_followed_or_an_error() {
 }
 
 #[tokio::test]
-async fn a_listing_that_breaks_off_is_read_again_and_then_an_error() {
+async fn a_truncated_listing_is_read_again_and_then_an_error() {
     let (s3, lake) = faulty(ListingFault::Cut).await;
     s3.faults().reset_counts();
     let e = list_all(&lake, "d/").await.unwrap_err();

@@ -12,7 +12,7 @@ use crate::store_state::rows;
 
 on_both! {
     planted_drift_in_shards: live_mysql_planted_drift_in_shards, live_mariadb_planted_drift_in_shards;
-    a_warehouse_that_goes_away: live_mysql_a_warehouse_that_goes_away_under_eight_shards, live_mariadb_a_warehouse_that_goes_away_under_eight_shards;
+    an_unavailable_warehouse: live_mysql_an_unavailable_warehouse_under_eight_shards, live_mariadb_an_unavailable_warehouse_under_eight_shards;
     two_machines_run_the_same_shard: live_mysql_two_machines_run_the_same_shard, live_mariadb_two_machines_run_the_same_shard;
     a_replay_in_shards: live_mysql_a_replay_in_shards, live_mariadb_a_replay_in_shards;
 }
@@ -52,7 +52,7 @@ async fn planted_drift_in_shards(server: Server) {
 }
 
 /// While the warehouse is unavailable, a shard may end with 3, and the next attempt completes it.
-async fn a_warehouse_that_goes_away(server: Server) {
+async fn an_unavailable_warehouse(server: Server) {
     let stores = Stores::of(server, None, (3, 25, 40)).await;
     let Stores { scene, database, .. } = &stores;
     stores.damaged(1, 0).await;

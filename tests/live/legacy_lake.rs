@@ -38,7 +38,7 @@ async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
 }
 
 /// Both layouts in one lake, audited by the window of the newer one: wrong findings must not be repaired.
-async fn a_window_of_a_mixed_lake_makes_no_object(server: Server, s3: &S3Server) {
+async fn an_audit_of_some_days_of_a_mixed_lake_creates_no_object(server: Server, s3: &S3Server) {
     let database = Database::new(server).await;
     let scene = Scene::new().with_s3(s3).with("RUMINATE_WAREHOUSE", &database.url());
     scene.run(&["init"]).expect(0, &[]);
@@ -73,7 +73,7 @@ async fn live_mysql_a_mixed_lake_is_not_repaired_by_a_window() {
     let extracted = tempfile::tempdir().unwrap();
     extract_legacy_lake(extracted.path());
     s3.store().load_dir(BUCKET, "", extracted.path()).unwrap();
-    a_window_of_a_mixed_lake_makes_no_object(MYSQL, &s3).await;
+    an_audit_of_some_days_of_a_mixed_lake_creates_no_object(MYSQL, &s3).await;
 }
 
 #[tokio::test]

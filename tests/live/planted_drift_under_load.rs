@@ -30,13 +30,13 @@ async fn storm(server: Server) {
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MYSQL"]
-async fn live_mysql_a_storm_of_503_changes_nothing_that_is_found() {
+async fn live_mysql_many_503s_do_not_change_the_findings() {
     storm(MYSQL).await;
 }
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MARIADB"]
-async fn live_mariadb_a_storm_of_503_changes_nothing_that_is_found() {
+async fn live_mariadb_many_503s_do_not_change_the_findings() {
     storm(MARIADB).await;
 }
 

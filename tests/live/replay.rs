@@ -351,7 +351,7 @@ async fn live_mariadb_a_server_that_restarts_is_waited_for() {
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MARIADB"]
-async fn live_mariadb_without_local_infile_and_with_small_packets_it_all_comes_back() {
+async fn live_mariadb_without_local_infile_and_with_small_packets_everything_is_recovered() {
     let own = PrivateMariaDb::start(&["--local-infile=0", "--max-allowed-packet=16384"]).await;
     let (scene, count) = lake(&own.url());
     scene.run(&["init"]).expect(0, &[]);

@@ -134,7 +134,7 @@ impl Lake for Away {
 }
 
 #[tokio::test]
-async fn a_lake_that_is_away_gets_no_request_for_every_message_of_a_batch() {
+async fn an_unavailable_lake_gets_fewer_requests_than_a_batch_has_messages() {
     let (lake, rows) = (Arc::new(Away::default()), Rows::default());
     rows.init().await.unwrap();
     let intake = Intake::new(lake.clone(), Arc::new(rows), Rules::default()).with_writes(4);

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_changes_have_one_mark() {
+    fn no_two_changes_have_one_token() {
         assert_ne!(IdempotencyToken::unique().id(), IdempotencyToken::unique().id());
         assert_eq!(IdempotencyToken::unique().id().len(), 32);
     }

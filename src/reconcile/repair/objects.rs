@@ -166,7 +166,7 @@ mod tests {
     use testkit::conformance::warehouse::record;
 
     #[test]
-    fn an_id_knows_the_time_of_its_reading() {
+    fn an_id_contains_the_time_of_its_reading() {
         let mut record = record(1);
         assert!(id_matches_data(&record));
         record.reading.data += chrono::TimeDelta::days(1);

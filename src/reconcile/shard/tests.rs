@@ -215,7 +215,7 @@ async fn a_window_is_that_of_the_complete_lake() {
 }
 
 #[tokio::test]
-async fn one_sided_ids_spellings_and_strays_are_joined() {
+async fn one_sided_ids_spellings_and_unrecognized_names_are_joined() {
     let scene = scene().await;
     for n in 1_000..1_010 {
         scene.object(&record(n));

@@ -95,7 +95,7 @@ async fn objects_that_become_readable_between_two_sessions_are_loaded() {
 
 /// The same number of rows does not prove that they are the same rows.
 #[tokio::test]
-async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
+async fn other_rows_in_a_range_do_not_hide_lost_rows() {
     let records: Vec<_> = day(0, 3_000);
     let scene = Scene::of(&records).await;
     let replay = scene.replay().await;

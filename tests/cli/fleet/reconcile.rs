@@ -97,7 +97,7 @@ fn windows_names_only_and_tolerances_give_the_same_audit() {
 }
 
 #[test]
-fn clean_stores_are_clean_and_a_finished_shard_costs_no_time() {
+fn clean_stores_have_no_findings_and_a_finished_shard_is_not_repeated() {
     let scene = stores(Lake::New, (2, 12, 20));
     plan(&scene, "reconcile", "run", 4, &[]);
     run_all(&scene, "run", 4, Order::Ascending);

@@ -19,7 +19,7 @@ use super::{BOTH, note, open, ready, rows};
 
 on_both! {
     killed_in_the_middle: live_mysql_a_session_killed_in_mid_load, live_mariadb_a_session_killed_in_mid_load;
-    a_lost_commit_is_looked_for: live_mysql_a_lost_commit_is_looked_for, live_mariadb_a_lost_commit_is_looked_for;
+    the_result_of_a_lost_commit_is_looked_up: live_mysql_the_result_of_a_lost_commit_is_looked_up, live_mariadb_the_result_of_a_lost_commit_is_looked_up;
     small_accounts: live_mysql_accounts_that_may_not, live_mariadb_accounts_that_may_not;
     tls_of_every_mode: live_mysql_tls_of_every_mode, live_mariadb_tls_of_every_mode;
     obstacles_are_named: live_mysql_obstacles_are_named, live_mariadb_obstacles_are_named;
@@ -71,7 +71,7 @@ async fn kill_sessions(database: &Database) -> u32 {
 
 /// The connection breaks just before or just after the server receives COMMIT, with each method, with and without a
 /// journal entry.
-async fn a_lost_commit_is_looked_for(server: Server) {
+async fn the_result_of_a_lost_commit_is_looked_up(server: Server) {
     let database = Database::new(server).await;
     let (owner, schema) = ready(&database.url()).await;
     let mut first = 0;
@@ -297,7 +297,7 @@ async fn signals_are_read(server: Server) {
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MARIADB"]
-async fn live_mariadb_without_local_infile_rows_go_in_by_insert() {
+async fn live_mariadb_without_local_infile_rows_are_loaded_by_insert() {
     let own = PrivateMariaDb::start(&["--local-infile=0"]).await;
     let warehouse = open(&own.url());
     conformance::bulk(&warehouse).await;

@@ -57,7 +57,7 @@ mod tests {
     use super::is_complete;
 
     #[test]
-    fn a_response_is_whole_if_its_root_is_closed() {
+    fn a_response_is_complete_if_its_root_is_closed() {
         let whole = "<?xml version=\"1.0\"?>\n<!-- <x> --><List xmlns=\"a/b\"><Key>List</Key><Is>true</Is></List >\n";
         assert!(is_complete(whole.replace("<!-- <x> -->", "").as_bytes()));
         let text = "<?xml version=\"1.0\"?><List xmlns=\"a/b\"><Key>k</Key><ListEnd/></List>";

@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_s_own_order_decides_within_a_second() {
+    fn the_order_of_the_response_decides_within_a_second() {
         let xml = b"<R><VersionIdMarker/><DeleteMarker><VersionId>1</VersionId></DeleteMarker><Version/><Version></R>";
         assert_eq!(ResponseOrder::of(xml), [false, true]);
         let at = Stamp::from_secs(1_700_000_000);

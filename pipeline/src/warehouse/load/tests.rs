@@ -138,7 +138,7 @@ async fn new_rows_take_one_statement_per_batch_of_a_fixed_size() {
 }
 
 #[tokio::test]
-async fn of_taken_ids_the_rows_are_compared_and_the_others_fill_whole_batches_again() {
+async fn rows_of_taken_ids_are_compared_and_the_others_fill_complete_batches_again() {
     let warehouse = Faulty::with(Faults::default()).await;
     for n in 0..90 {
         warehouse.rows.overwrite(row(&if n < 80 { record(n) } else { changed(n) }));
@@ -170,7 +170,7 @@ async fn a_refused_row_is_found_by_bisection_and_the_others_are_in() {
 }
 
 #[tokio::test]
-async fn what_a_column_is_known_to_refuse_is_not_sent() {
+async fn a_value_that_a_column_would_reject_is_not_sent() {
     let warehouse = Faulty::with(Faults::default()).await;
     let mut sink = LookupFirst {
         warehouse: &warehouse,

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_functions_variables_make_an_address() {
+    fn the_legacy_lambdas_variables_make_an_address() {
         assert_eq!(read(&[("RDS_PORT", "1"), ("RDS_HOST", "")]).unwrap(), None);
         assert_eq!(url(&[("RDS_HOST", "db")]), "mysql://root@db:3306/fazendas");
         let all = [("RDS_HOST", "db"), ("RDS_PORT", "3307"), ("RDS_USER", "a@b"), ("RDS_PASSWORD", "p/w")];

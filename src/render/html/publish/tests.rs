@@ -155,7 +155,7 @@ fn without_a_schedule_no_claim_is_made_of_it() {
 }
 
 #[test]
-fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
+fn conditions_come_before_counts_and_failed_ones_before_passed_ones() {
     let mut outcome = every_category("failed > 1%");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("1 of 2 checks failed"), "{}", head(&html));
@@ -169,7 +169,7 @@ fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
 }
 
 #[test]
-fn what_went_wrong_is_in_the_account_which_adds_up() {
+fn failures_are_in_the_breakdown_which_adds_up() {
     let mut outcome = every_category("x");
     outcome.conditions.clear();
     let html = render(&outcome).unwrap();
@@ -327,7 +327,7 @@ fn the_page_and_the_exit_code_agree() {
 }
 
 #[test]
-fn a_file_is_whole_or_not_there() {
+fn a_file_is_complete_or_missing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.html");
     write(&path, &passed(3)).unwrap();

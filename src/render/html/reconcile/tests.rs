@@ -226,7 +226,7 @@ fn a_day_of_another_century_does_not_draw_the_century() {
 }
 
 #[test]
-fn a_file_is_whole_or_not_there() {
+fn a_file_is_complete_or_missing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.html");
     write(&path, &clean()).unwrap();
@@ -296,7 +296,7 @@ fn hash_totals_are_side_by_side_with_the_months_that_differ() {
 }
 
 #[test]
-fn what_was_asked_and_of_whom_is_at_hand() {
+fn options_and_stores_of_the_run_are_listed() {
     let mut outcome = clean();
     outcome.run = RunInfo::begin();
     outcome.options.settings = AuditSettings::default().with("meta-rate", 0.0176);

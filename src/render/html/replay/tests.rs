@@ -144,7 +144,7 @@ fn every_category_is_in_the_breakdown_and_missing_records_have_a_section() {
 }
 
 #[test]
-fn the_account_adds_up_on_the_page() {
+fn the_breakdown_adds_up_on_the_page() {
     let outcome = every_category("x");
     let html = render(&outcome).unwrap();
     let account = &html[html.find("<div class=\"account\">").unwrap()..];
@@ -225,7 +225,7 @@ fn a_merged_replay_shows_its_shards_and_what_a_merge_can_do() {
 }
 
 #[test]
-fn nothing_that_came_back_is_no_success() {
+fn a_replay_that_recovered_nothing_is_not_a_success() {
     let html = render(&Outcome::default()).unwrap();
     assert!(head(&html).contains("Nothing recovered") && head(&html).contains("check the address"));
     assert!(!html.contains("verdict clean") && html.contains("there is no recovery point"));
@@ -347,7 +347,7 @@ fn the_page_and_the_exit_code_agree() {
 }
 
 #[test]
-fn a_file_is_whole_or_not_there() {
+fn a_file_is_complete_or_missing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.html");
     write(&path, &back()).unwrap();

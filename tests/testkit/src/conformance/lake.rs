@@ -24,7 +24,7 @@ pub async fn check(lake: &dyn Lake) {
     strange_keys_survive(lake).await;
     listings_page_and_fold(lake).await;
     one_of_many_writers_wins(lake).await;
-    only_the_object_that_is_meant_is_changed(lake).await;
+    only_the_given_object_is_changed(lake).await;
     a_range_of_a_listed_object_is_read(lake).await;
     a_file_is_written_once_and_replaced_under_its_token(lake).await;
     the_sibling_folder_is_outside(lake).await;
@@ -93,7 +93,7 @@ async fn one_of_many_writers_wins(lake: &dyn Lake) {
     assert_eq!(created, 1);
 }
 
-async fn only_the_object_that_is_meant_is_changed(lake: &dyn Lake) {
+async fn only_the_given_object_is_changed(lake: &dyn Lake) {
     let key = "changed/são joão 1:2.json";
     lake.put_new(key, Bytes::from_static(b"one")).await.unwrap();
     let token = async || head(lake, key).await.unwrap().unwrap().etag;

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_arrival_does_not_choose_the_victims() {
+    fn the_order_of_arrival_does_not_choose_the_failing_requests() {
         let faults = FaultControl::default();
         faults.change(|d| (d.seed, d.slow_down, d.reset) = (7, Fault::rate(0.1), Fault::rate(0.05)));
         let forward = drawn(&faults, 0..5_000);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_keeps_to_its_operations_paths_and_tries() {
+    fn a_fault_is_limited_to_its_operations_paths_and_attempts() {
         let faults = FaultControl::default();
         faults.change(|d| d.reset = Fault::first(2).on(&[Op::Get]).under("lake/4"));
         for expected in [Some(Injected::Reset), Some(Injected::Reset), None] {

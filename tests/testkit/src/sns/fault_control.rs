@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_and_tries_choose_the_victims_and_not_the_order() {
+    fn content_and_attempts_choose_the_failing_requests_and_not_the_order() {
         let faults = FaultControl::default();
         faults.change(|d| (d.seed, d.fail_entries) = (7, 0.1));
         let current = faults.current();

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_that_cannot_be_meant_are_refused() {
+    fn invalid_fault_settings_are_rejected() {
         let bad = [
             Settings { reset: 1.5, ..Settings::default() },
             Settings { latency_ms: -1.0, ..Settings::default() },

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_topic_wants_a_group_and_an_id_and_others_refuse_an_id() {
+    fn a_fifo_topic_requires_a_group_and_an_id_and_others_reject_an_id() {
         let full = "&@.Message=m&@.MessageGroupId=g&@.MessageDeduplicationId=d";
         assert_eq!(response(&entries(&[("a", full)]), FIFO), "good");
         assert!(response(&entries(&[("a", "&@.Message=m")]), FIFO).contains("MessageGroupId parameter is required"));

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_are_known_where_digests_are_kept_and_memory_is_bounded() {
+    fn repeats_are_detected_if_digests_are_stored_and_memory_is_bounded() {
         let account = Account::default();
         let settings = Settings { keep: Keep::Digests, keep_max: 2, ..Settings::default() };
         account.accept("t", [entry("a"), entry("b"), entry("a"), entry("c")].iter(), &settings);

@@ -8,7 +8,7 @@ use testkit::s3::{Fault, Injected, Op};
 use crate::lake;
 
 #[test]
-fn each_fault_is_seen_on_the_wire_and_counted() -> io::Result<()> {
+fn each_fault_reaches_the_client_and_is_counted() -> io::Result<()> {
     let (server, client) = lake();
     server.store().put("lake", "a", "0123456789");
     let faults = server.faults();
@@ -65,7 +65,7 @@ fn each_fault_is_seen_on_the_wire_and_counted() -> io::Result<()> {
 }
 
 #[test]
-fn latency_outage_and_the_cap_on_the_rate_are_felt() -> io::Result<()> {
+fn latency_outage_and_the_rate_limit_have_an_effect() -> io::Result<()> {
     let (server, client) = lake();
     server.store().put("lake", "a", "x");
     server.faults().change(|d| d.latency = Duration::from_millis(50));

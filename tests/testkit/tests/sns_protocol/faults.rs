@@ -35,7 +35,7 @@ async fn entries_fail_under_a_200_and_not_all_on_the_next_try() {
 }
 
 #[tokio::test]
-async fn what_was_taken_and_not_answered_is_in_the_account() {
+async fn messages_accepted_without_a_response_are_counted() {
     let stub = SnsStub::with_topic(TOPIC);
     stub.faults().change(|d| (d.lost_answer, d.keep) = (1.0, Keep::Digests));
     let sns = sns(&stub);

@@ -88,7 +88,7 @@ async fn topics_can_be_created_described_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn only_who_signs_with_the_key_is_answered() {
+async fn only_requests_signed_with_the_key_are_accepted() {
     let stub = SnsStub::with_topic(TOPIC);
     let send = async |key, secret, token| {
         code(login(&stub, key, secret, token).publish().topic_arn(TOPIC).message("m").send().await)
