@@ -64,7 +64,7 @@ impl Feeding {
     }
 }
 
-/// Returns true if the mill of a farm stands still on that day.
+/// Returns true if the mill of a farm is stopped on that day.
 pub(super) fn is_stopped(farm: KeyedRng, unix_day: u32) -> bool {
     let stop = farm.with(b's').with(unix_day / STOP_EVERY_DAYS);
     let length = if stop.with(b'l').between(1, 4) <= LONG_STOPS { 2 } else { 1 };

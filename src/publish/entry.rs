@@ -92,7 +92,7 @@ pub(super) fn prepare(
     // An in-process topic accepts larger batches than SNS, but no larger messages.
     let (bytes, max) = (message.size_bytes(), limits.bytes.min(MAX_MESSAGE_BYTES));
     if bytes > max {
-        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {max} at most")));
+        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic accepts at most {max}")));
     }
     Ok(Entry { index, file, line, message, id, data_ms, due: None })
 }

@@ -204,7 +204,7 @@ async fn a_changing_difference_is_rechecked_until_it_is_stable_or_reported_as_un
             "until {until}: {found:?}"
         );
         assert_eq!((outcome[Counter::Matched], outcome[Counter::Differing]), (resolved, unstable));
-        assert_eq!(found.iter().filter(|d| d.reason.as_ref().unwrap().contains("unstable")).count() as u64, moving);
+        assert_eq!(found.iter().filter(|d| d.reason.as_ref().unwrap().contains("unstable")).count() as u64, unstable);
     }
 }
 

@@ -239,7 +239,7 @@ impl SignedHttpClient {
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        let impossible = |e| TransportError::Network(format!("no request can be made of this key: {e}"));
+        let impossible = |e| TransportError::Network(format!("cannot create a request for this key: {e}"));
         request.body(Full::new(body.clone())).map_err(impossible)
     }
 

@@ -135,7 +135,7 @@ impl Repairer<'_> {
         }
         new.mark_repaired();
         if Key::parse(key).is_none_or(|path| !path.fits(&new)) || Key::of(&new).is_none() {
-            return Err("its path is made of what differs: it would lie in the wrong place");
+            return Err("its path consists of values that differ: it would be in the wrong place");
         }
         if has_content_id(&new) && !id_matches_data(&new) {
             return Err("its id contains its data, which would no longer match");

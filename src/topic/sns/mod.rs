@@ -82,7 +82,7 @@ impl Topic for Sns {
 
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         if batch.iter().any(|message| std::str::from_utf8(&message.body).is_err()) {
-            let message = "a message has bytes that are not UTF-8, which SNS does not take";
+            let message = "a message has bytes that are not UTF-8, which SNS does not accept";
             return Err(self.error(Kind::Permanent, "InvalidParameter", message));
         }
         let write = |form: &mut _| form::batch(form, self.arn.as_str(), self.arn.is_fifo(), batch);

@@ -29,7 +29,7 @@ impl Sqlite {
     }
 
     /// Returns an error once the process is ending: a running read would prevent closing the file.
-    fn goes_on(&self) -> Result<(), Error> {
+    fn ensure_open(&self) -> Result<(), Error> {
         if closing::is_ending() { Err(Error::new(Reason::Other, &self.address, "the command ends")) } else { Ok(()) }
     }
 }

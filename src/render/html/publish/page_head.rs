@@ -89,10 +89,10 @@ fn left_over(outcome: &Outcome) -> String {
 fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.end.stopped {
         let so_far = numbers::of(outcome.counts[Count::Published], "message was", "messages were");
-        let go_on =
+        let resume =
             outcome.resume_flag().map_or_else(String::new, |how| format!("; the same command with {how} resumes it"));
         let why = sanitize::shown(why, sanitize::VALUE);
-        return format!("{}. {so_far} published so far{go_on}.{}", sanitize::sentence(&why), left_over(outcome));
+        return format!("{}. {so_far} published so far{resume}.{}", sanitize::sentence(&why), left_over(outcome));
     }
     if outcome.counts[Count::Read] == 0 {
         return match outcome.counts[Count::Skipped] {
