@@ -61,7 +61,7 @@ pub async fn plan_audit(
     create_run((&*audit.lake, &wide), JobSettings::Reconcile(job), named, to, divide, (progress, cancel)).await
 }
 
-/// Judges a shard of an audit.
+/// Runs a shard of an audit.
 pub(super) async fn run_shard(
     run: &Run,
     job: &AuditJob,

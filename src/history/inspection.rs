@@ -14,7 +14,7 @@ use super::{InputFile, InputMessage, InputSettings};
 use crate::cancellation::CancellationToken;
 use crate::progress::{Progress, Stage};
 
-/// Number and size in bytes of the messages that are judged while the next ones are read; cancellation is checked between.
+/// Number and size in bytes of the messages that are checked while the next ones are read; cancellation is checked between.
 const CHUNK: usize = 1_024;
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
@@ -29,7 +29,7 @@ const MESSAGE_BYTES: usize = size_of::<InputMessage>() + 48;
 pub enum OnUniform {
     /// The file is rejected as a whole.
     RejectFile,
-    /// Its messages are judged one by one.
+    /// Its messages are checked one by one.
     JudgeMessages,
 }
 
@@ -264,7 +264,7 @@ impl Inspection<'_> {
         Ok(CheckedFile { path, report: Some(report), bytes: tally.bytes(), state, is_unterminated, messages })
     }
 
-    /// Reads the messages of a file, up to the first error. A chunk is judged while the next one is read.
+    /// Reads the messages of a file, up to the first error. A chunk is checked while the next one is read.
     fn read(&self, file: &mut InputFile) -> anyhow::Result<Read> {
         let mut read = Read { tally: Tally::default(), error: None, messages: Some(Vec::new()) };
         let mut chunk = Chunk::read(file);
@@ -315,7 +315,7 @@ impl Inspection<'_> {
     }
 }
 
-/// Messages of a file that are judged together.
+/// Messages of a file that are checked together.
 struct Chunk {
     messages: Vec<InputMessage>,
     /// Whether the file ends after them.

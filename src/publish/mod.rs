@@ -1,6 +1,6 @@
 //! Bulk publishing to a topic: pacing, batching, retry, dead letters, latency.
 //!
-//! One thread reads and judges messages, one loop makes batches and lets them go when they are due, a bounded number of
+//! One thread reads and checks messages, one loop makes batches and lets them go when they are due, a bounded number of
 //! them is in flight, and the same loop records the result of each. Every message read is published, failed,
 //! invalid, dropped (where too far behind schedule), or (where the run stopped) unsent; what a run that
 //! ends before its input did not read is counted as not reached.

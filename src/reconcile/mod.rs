@@ -49,7 +49,7 @@
 //! | `truth` | Truth check: which records the stores and the quarantine must contain, and which they must not |
 //! | `truth_entries` | Entries of truth files that are sorted on disk: ids, hashes of invalid messages, and unresolved ids |
 //! | `truth_location` | Location of a finding in a truth file |
-//! | `deferred` | Evidence that a shard of an audit defers to the step that combines all shards, and the ids that the shard judged |
+//! | `deferred` | Evidence that a shard of an audit defers to the step that combines all shards, and the ids that the shard compared |
 //! | `verdict` | Verdicts of an audit: its counters of objects and rows, and the kinds of findings |
 //! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
 //! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |

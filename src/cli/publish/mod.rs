@@ -236,7 +236,7 @@ fn state_dir() -> Option<PathBuf> {
     }
 }
 
-/// Inspects the files of a source. With `--send-invalid`, their messages are judged one by one.
+/// Inspects the files of a source. With `--send-invalid`, their messages are checked one by one.
 ///
 /// # Errors
 /// Returns an error if a file cannot be read.

@@ -9,7 +9,7 @@
 //! | `sanitize`, `numbers`, `unbroken` | formatting of data |
 //! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the components' markup, the style |
 //!
-//! Nothing here counts or judges: the outcomes do.
+//! Nothing here counts or compares: the outcomes do.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -78,7 +78,7 @@ fn tls_io_error(io: &std::io::Error) -> (Reason, String) {
 }
 
 /// Returns true if the connection was lost, so that a retry can succeed: a server that gives up a slow handshake, or a
-/// proxy without a server, sends bytes that are no TLS. The certificate was not judged.
+/// proxy without a server, sends bytes that are not TLS. The certificate was not verified.
 const fn is_broken(e: &rustls::Error) -> bool {
     use rustls::Error::{DecryptError, InappropriateHandshakeMessage, InappropriateMessage, InvalidMessage};
     matches!(e, InvalidMessage(_) | DecryptError | InappropriateMessage { .. } | InappropriateHandshakeMessage { .. })

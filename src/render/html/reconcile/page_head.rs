@@ -48,7 +48,7 @@ fn lead(outcome: &Outcome) -> String {
         let why = sanitize::shown(why, sanitize::VALUE);
         let (done, again) = match outcome.run.shards.is_empty() {
             true => ("had been read", "run it again"),
-            false => ("had been judged by the shards or joined", "merge again"),
+            false => ("had been compared by the shards or joined", "merge again"),
         };
         return format!(
             "{}. {records} of the lake and {rows} of the warehouse {done}; {again} for a verdict.",
