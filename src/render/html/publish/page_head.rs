@@ -139,7 +139,7 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     let rejected = outcome.counts[Count::FilesRejected];
     found.push((rejected, REJECTED[usize::from(rejected != 1)], "errors"));
     let counts = |category: &MessageCategory| *category != MessageCategory::NotReached || outcome.end.stopped.is_some();
-    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "account")));
+    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "breakdown")));
     let refused = not_stored(outcome);
     found.push((refused, NOT_STORED[usize::from(refused != 1)], "intake"));
     let lost = not_arrived(outcome);

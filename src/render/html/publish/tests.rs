@@ -161,7 +161,7 @@ fn conditions_come_before_counts_and_failed_ones_before_passed_ones() {
     assert!(head(&html).contains("1 of 2 checks failed"), "{}", head(&html));
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("row\"><code>p99 &gt; 500ms</code>") < at("row\"><code>failed &gt; 1%</code>"));
-    assert!(at("✗ FAIL") < at("✓ PASS") && at("✓ PASS") < at("id=\"account\""));
+    assert!(at("✗ FAIL") < at("✓ PASS") && at("✓ PASS") < at("id=\"breakdown\""));
     outcome.conditions.iter_mut().for_each(|verdict| verdict.passed = true);
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("Both checks passed") && html.contains("verdict clean"));
@@ -177,11 +177,11 @@ fn failures_are_in_the_breakdown_which_adds_up() {
     for category in MessageCategory::ALL {
         assert!(html.contains(category.words().title), "{category:?}");
     }
-    let account = &html[html.find("<div class=\"account\">").unwrap()..];
-    let account = &account[..account.find("</p>").unwrap()];
+    let breakdown = &html[html.find("<div class=\"breakdown\">").unwrap()..];
+    let breakdown = &breakdown[..breakdown.find("</p>").unwrap()];
     let number = |part: &str| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap();
-    let parts: u64 = account.split("<span class=\"nb\">").skip(1).map(number).sum();
-    assert_eq!(parts, outcome.counts[Count::Read], "{account}");
+    let parts: u64 = breakdown.split("<span class=\"nb\">").skip(1).map(number).sum();
+    assert_eq!(parts, outcome.counts[Count::Read], "{breakdown}");
     let html = without_marks(&html);
     for text in
         ["5 failed, 7 dropped, 8 sent again", "3 s: nothing published", "29,990 (99.9 %) arrived", "The ids of 8"]

@@ -147,7 +147,7 @@ pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
 }
 
 /// Returns the breakdowns of both sides; empty if the audit stopped early, because the sums may then differ.
-pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
+pub(super) fn breakdowns(outcome: &Outcome) -> Vec<Breakdown> {
     if outcome.stopped.is_some() {
         return Vec::new();
     }
@@ -167,9 +167,9 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
 fn parts(outcome: &Outcome, sides: &[Side]) -> Vec<(&'static str, &'static str, u64)> {
     let class = |counter: Counter| match counter {
         Counter::Matched => "same",
-        Counter::Archived => "aside",
+        Counter::Archived => "skipped",
         _ if counter.spec().role.is_finding() => "drift",
-        _ => "aside",
+        _ => "skipped",
     };
     let counts = outcome.counts.iter().filter(|(counter, _)| sides.contains(&counter.side()));
     let name = |counter: Counter| match counter {

@@ -105,7 +105,7 @@ fn an_audit_that_stopped_claims_nothing() {
     outcome.stopped = Some("interrupted".into());
     let html = render(&outcome).unwrap();
     assert!(html.contains("Stopped early") && html.contains("run it again for a verdict"));
-    assert!(!html.contains("Lake and warehouse agree") && !html.contains("class=\"account\""));
+    assert!(!html.contains("Lake and warehouse agree") && !html.contains("class=\"breakdown\""));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn sample(problem: &Problem) -> Sample {
 }
 
 /// Returns the skipped objects, and other notes.
-pub(super) fn aside(outcome: &Outcome) -> ProblemList {
+pub(super) fn skipped(outcome: &Outcome) -> ProblemList {
     let sections: Vec<_> =
         ObjectCategory::missing().into_iter().chain([OVERWRITTEN]).map(ObjectCategory::name).collect();
     let grouped = |kind: &str| sections.contains(&kind);

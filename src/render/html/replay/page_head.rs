@@ -109,7 +109,7 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     let overwritten = ObjectCategory::Own(Counter::Overwritten);
     let mut found: Vec<_> = ObjectCategory::missing().into_iter().map(|one| point(one, one.name())).collect();
     found.push(point(overwritten, overwritten.name()));
-    found.push(point(ObjectCategory::Skip(Skip::Unrecognized), "aside"));
+    found.push(point(ObjectCategory::Skip(Skip::Unrecognized), "skipped"));
     Highlight::list(found)
 }
 

@@ -147,15 +147,15 @@ fn every_category_is_in_the_breakdown_and_missing_records_have_a_section() {
 fn the_breakdown_adds_up_on_the_page() {
     let outcome = every_category("x");
     let html = render(&outcome).unwrap();
-    let account = &html[html.find("<div class=\"account\">").unwrap()..];
-    let account = &account[..account.find("</p>").unwrap()];
-    let parts: u64 = account
+    let breakdown = &html[html.find("<div class=\"breakdown\">").unwrap()..];
+    let breakdown = &breakdown[..breakdown.find("</p>").unwrap()];
+    let parts: u64 = breakdown
         .split("<span class=\"nb\">")
         .skip(1)
         .map(|part| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap())
         .sum();
-    assert_eq!(parts, outcome.counts[Counter::Listed], "{account}");
-    assert!(account.contains("99,824 objects ="), "{account}");
+    assert_eq!(parts, outcome.counts[Counter::Listed], "{breakdown}");
+    assert!(breakdown.contains("99,824 objects ="), "{breakdown}");
 }
 
 #[test]
@@ -232,8 +232,9 @@ fn a_replay_that_recovered_nothing_is_not_a_success() {
     let mut unrecognized = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
     unrecognized.counts[Skip::Unrecognized] = 3;
     assert!(render(&unrecognized).unwrap().contains("No object has a recognized name: check the prefix"));
-    let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::ProcessedLater, 3)]), ..Outcome::default() };
-    let html = without_marks(&render(&aside).unwrap());
+    let skipped =
+        Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::ProcessedLater, 3)]), ..Outcome::default() };
+    let html = without_marks(&render(&skipped).unwrap());
     assert!(html.contains("The filters exclude 3 records processed after --processed-until"));
     let mut late = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
     late.counts[Skip::AfterCutoff] = 3;
