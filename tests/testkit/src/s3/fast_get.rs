@@ -33,16 +33,16 @@ const CONDITIONS: [HeaderName; 4] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE,
 
 /// Fast path for plain GETs.
 #[derive(Debug)]
-pub(crate) struct Quick {
+pub(crate) struct FastGet {
     store: Store,
     faults: FaultControl,
     /// A day and its signing key.
     key: RwLock<Option<(String, Hmac<Sha256>)>>,
 }
 
-impl Quick {
+impl FastGet {
     pub fn new(store: Store, faults: FaultControl) -> Self {
-        Quick { store, faults, key: RwLock::default() }
+        FastGet { store, faults, key: RwLock::default() }
     }
 
     /// Returns the response if neither the request nor the object needs special handling.

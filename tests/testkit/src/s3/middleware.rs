@@ -20,22 +20,22 @@ use s3s::service::S3Service;
 
 use crate::listener::{Clock, Dropped, Resetter, Respond};
 use crate::s3::REGION;
-use crate::s3::fast_get::Quick;
+use crate::s3::fast_get::FastGet;
 use crate::s3::fault_control::FaultControl;
 use crate::s3::fault_settings;
 use crate::s3::stats::{Injected, Op, Tally};
 
 /// The whole service, faults included.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct Middleware {
     clock: Clock,
-    quick: Quick,
+    fast_get: FastGet,
     s3: S3Service,
     faults: FaultControl,
     requests: AtomicU64,
 }
 
-impl Respond for Front {
+impl Respond for Middleware {
     type Body = Body;
 
     async fn respond(&self, request: Request<Incoming>, resetter: Resetter) -> Result<Response<Body>, Dropped> {
@@ -93,9 +93,9 @@ impl Respond for Front {
     }
 }
 
-impl Front {
-    pub fn new(quick: Quick, s3: S3Service, faults: FaultControl) -> Self {
-        Front { clock: Clock::default(), quick, s3, faults, requests: AtomicU64::new(0) }
+impl Middleware {
+    pub fn new(fast_get: FastGet, s3: S3Service, faults: FaultControl) -> Self {
+        Middleware { clock: Clock::default(), fast_get, s3, faults, requests: AtomicU64::new(0) }
     }
 
     async fn meet(&self, request: &Request<Incoming>, op: Op) -> Option<Injected> {
@@ -125,7 +125,7 @@ impl Front {
         if let Some(region) = signed_region(request.headers()).filter(|region| *region != REGION) {
             return Ok(wrong_region(region, id));
         }
-        if let Some(answer) = self.quick.answer(&request) {
+        if let Some(answer) = self.fast_get.answer(&request) {
             return Ok(answer);
         }
         // s3s fails only if it could not write a response.

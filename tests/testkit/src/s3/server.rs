@@ -8,10 +8,10 @@ use s3s::service::S3ServiceBuilder;
 use s3s::{S3Result, s3_error};
 
 use crate::listener::{Listener, Port, aws_env};
-use crate::s3::fast_get::Quick;
+use crate::s3::fast_get::FastGet;
 use crate::s3::fault_control::FaultControl;
 use crate::s3::fault_settings::Settings;
-use crate::s3::middleware::Front;
+use crate::s3::middleware::Middleware;
 use crate::s3::service::Service;
 use crate::s3::store::Store;
 use crate::s3::{ACCESS_KEY, REGION, SECRET_KEY};
@@ -60,8 +60,8 @@ impl S3Server {
         });
         let faults = FaultControl::default();
         faults.change(|d| *d = settings);
-        let front = Arc::new(front(&store, &faults));
-        let listener = Port::bind(port)?.serve(threads, "test-s3", front)?;
+        let middleware = Arc::new(new_middleware(&store, &faults));
+        let listener = Port::bind(port)?.serve(threads, "test-s3", middleware)?;
         Ok(S3Server { listener, store, faults })
     }
 
@@ -104,8 +104,8 @@ impl S3Auth for OneKey {
     }
 }
 
-fn front(store: &Store, faults: &FaultControl) -> Front {
+fn new_middleware(store: &Store, faults: &FaultControl) -> Middleware {
     let mut builder = S3ServiceBuilder::new(Service::new(store.clone(), faults.clone()));
     builder.set_auth(OneKey);
-    Front::new(Quick::new(store.clone(), faults.clone()), builder.build(), faults.clone())
+    Middleware::new(FastGet::new(store.clone(), faults.clone()), builder.build(), faults.clone())
 }

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
 use crate::sns::request::Entry;
-use crate::sns::stats::Account;
+use crate::sns::stats::Counters;
 
 /// Number of deliveries in progress to a subscriber.
 const WORKERS: usize = 16;
@@ -62,7 +62,7 @@ struct Subscriber {
 
 impl DeliveryQueue {
     /// Opens a queue to `http://HOST:PORT/PATH`; must be called inside the runtime.
-    pub fn open(url: &Url, topic_arn: &str, subscription_arn: &str, account: &Account) -> Self {
+    pub fn open(url: &Url, topic_arn: &str, subscription_arn: &str, counters: &Counters) -> Self {
         let (send, receive) = mpsc::channel(WAITING);
         let receive = Arc::new(Mutex::new(receive));
         let host = url.host_str().unwrap_or_default();
@@ -73,7 +73,7 @@ impl DeliveryQueue {
             subscription_arn: subscription_arn.to_owned(),
         });
         for _ in 0..WORKERS {
-            tokio::spawn(work(Arc::clone(&receive), Arc::clone(&subscriber), account.clone()));
+            tokio::spawn(work(Arc::clone(&receive), Arc::clone(&subscriber), counters.clone()));
         }
         Self(send)
     }
@@ -84,7 +84,7 @@ impl DeliveryQueue {
     }
 }
 
-async fn work(deliveries: Arc<Mutex<mpsc::Receiver<Delivery>>>, subscriber: Arc<Subscriber>, account: Account) {
+async fn work(deliveries: Arc<Mutex<mpsc::Receiver<Delivery>>>, subscriber: Arc<Subscriber>, counters: Counters) {
     let mut connection = None;
     loop {
         let Some(delivery) = deliveries.lock().await.recv().await else { return };
@@ -102,7 +102,7 @@ async fn work(deliveries: Arc<Mutex<mpsc::Receiver<Delivery>>>, subscriber: Arc<
             connection = None;
         }
         if delivery.kind == "Notification" {
-            account.count(|stats| if taken { stats.delivered += 1 } else { stats.undelivered += 1 });
+            counters.count(|stats| if taken { stats.delivered += 1 } else { stats.undelivered += 1 });
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::sns::request::{Call, Entry};
 use crate::sns::response::{self, Accepted, Failed, Refused};
 use crate::sns::server::Login;
 use crate::sns::signature::{Checker, Claim};
-use crate::sns::stats::Account;
+use crate::sns::stats::Counters;
 use crate::sns::topics::{Place, Topic, Topics};
 
 /// Maximum size of a request: the largest batch with every byte escaped, and its parameters.
@@ -30,9 +30,9 @@ const BODY: usize = 1 << 20;
 
 /// The whole service, faults included.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct Middleware {
     pub topics: Topics,
-    pub account: Account,
+    pub counters: Counters,
     pub faults: FaultControl,
     pub endpoint: String,
     pub login: Login,
@@ -68,11 +68,11 @@ struct Sent<'a> {
     tries: u32,
 }
 
-impl Respond for Front {
+impl Respond for Middleware {
     type Body = Full<Bytes>;
 
     fn connected(&self) {
-        self.account.count(|stats| stats.connections += 1);
+        self.counters.count(|stats| stats.connections += 1);
     }
 
     async fn respond(&self, request: Request<Incoming>, resetter: Resetter) -> Result<Response<Full<Bytes>>, Dropped> {
@@ -81,7 +81,7 @@ impl Respond for Front {
         if head.uri.path() != "/" {
             return Ok(self.administer(&head, &body));
         }
-        let _open = self.account.arrive();
+        let _open = self.counters.arrive();
         // A subscriber opens confirmation links with GET.
         let requested =
             if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
@@ -89,7 +89,7 @@ impl Respond for Front {
         let (status, xml) = match self.serve(&head, requested, id).await {
             Ok(xml) => (StatusCode::OK, xml),
             Err(No::Refused(refused)) => {
-                self.account.count(|stats| *stats.refused.entry(refused.code.to_string()).or_default() += 1);
+                self.counters.count(|stats| *stats.refused.entry(refused.code.to_string()).or_default() += 1);
                 (StatusCode::from_u16(refused.status).unwrap_or_default(), refused.xml(id))
             }
             Err(No::Reset) => {
@@ -108,7 +108,7 @@ impl Respond for Front {
     }
 }
 
-impl Front {
+impl Middleware {
     async fn serve(&self, head: &Parts, requested: &[u8], id: Uuid) -> Result<String, No> {
         let current = self.faults.current();
         let (content, tries) = if current.may_strike() { self.known(requested) } else { (0, 0) };
@@ -116,7 +116,7 @@ impl Front {
             return Err(self.reset());
         }
         if current.strikes(current.settings.close, Drawn::Close, content, tries) {
-            self.account.count(|stats| stats.closes += 1);
+            self.counters.count(|stats| stats.closes += 1);
             return Err(No::Close);
         }
         self.wait(&current).await;
@@ -125,7 +125,7 @@ impl Front {
         let call = Call::read(requested).map_err(malformed)?;
         let claim = Claim::of(&head.headers);
         self.admit(head, requested, &call, claim.as_ref(), &current)?;
-        self.account.count(|stats| match stats.calls.get_mut(&*call.action) {
+        self.counters.count(|stats| match stats.calls.get_mut(&*call.action) {
             Some(count) => *count += 1,
             None => _ = stats.calls.insert(call.action.to_string(), 1),
         });
@@ -139,7 +139,7 @@ impl Front {
             let output = "User: stub is not authorized to perform: SNS:GetTopicAttributes";
             return Err(Refused::new(403, "AuthorizationError", output).into());
         }
-        let place = Place { region, endpoint: &self.endpoint, account: &self.account };
+        let place = Place { region, endpoint: &self.endpoint, counters: &self.counters };
         let message = self.topics.act(&call, &place).await?;
         Ok(response::answer(&call.action, message.as_deref(), id))
     }
@@ -151,7 +151,7 @@ impl Front {
     }
 
     fn reset(&self) -> No {
-        self.account.count(|stats| stats.resets += 1);
+        self.counters.count(|stats| stats.resets += 1);
         No::Reset
     }
 
@@ -162,10 +162,10 @@ impl Front {
         if latency > Duration::ZERO {
             self.clock.wait(latency).await;
             if self.stalled(current).await || arrived {
-                self.account.count(|stats| stats.stalled += 1);
+                self.counters.count(|stats| stats.stalled += 1);
             }
         } else if arrived {
-            self.account.count(|stats| stats.stalled += 1);
+            self.counters.count(|stats| stats.stalled += 1);
         }
     }
 
@@ -205,7 +205,7 @@ impl Front {
     async fn publish(&self, sent: Sent<'_>) -> Result<String, No> {
         let Sent { call, batch, current, content, tries, .. } = sent;
         let messages = call.entries.len();
-        self.account.count(|stats| stats.offered += messages as u64);
+        self.counters.count(|stats| stats.offered += messages as u64);
         if batch {
             limits::batch(call, sent.topic.kind)?;
         } else {
@@ -215,7 +215,7 @@ impl Front {
         if let Some(per_second) = current.settings.throttle_per_second
             && !self.faults.admits(messages, per_second)
         {
-            self.account.count(|stats| {
+            self.counters.count(|stats| {
                 stats.throttled_calls += 1;
                 stats.throttled_messages += messages as u64;
             });
@@ -234,7 +234,7 @@ impl Front {
         self.deliver(&sent, &outcomes).await;
         let lost = current.strikes(current.settings.lost_answer, Drawn::LostAnswer, content, tries);
         if lost || planned == Some(Fault::LostAnswer) {
-            self.account.count(|stats| stats.lost_answers += 1);
+            self.counters.count(|stats| stats.lost_answers += 1);
             return Err(No::Reset);
         }
         let output = match outcomes.into_iter().map(|outcome| outcome.map(|(taken, _)| taken)).collect::<Vec<_>>() {
@@ -283,11 +283,11 @@ impl Front {
         let outcomes: Vec<_> = sent.call.entries.iter().enumerate().map(one).collect();
         let both = || sent.call.entries.iter().zip(&outcomes);
         let accepted = both().filter(|(_, outcome)| matches!(outcome, Ok((_, true)))).map(|(entry, _)| entry);
-        self.account.accept(&sent.topic.arn, accepted, settings);
+        self.counters.accept(&sent.topic.arn, accepted, settings);
         let failed = outcomes.iter().filter(|result| result.is_err()).count() as u64;
         let known = outcomes.iter().filter(|result| matches!(result, Ok((_, false)))).count() as u64;
         if failed + known > 0 {
-            self.account.count(|stats| {
+            self.counters.count(|stats| {
                 stats.failed_entries += failed;
                 stats.deduplicated += known;
             });
@@ -307,7 +307,7 @@ impl Front {
                 let id = taken.message_id.to_string();
                 let delivery = delivery::notification(&sent.topic.arn, &id, entry, subscription.raw);
                 if sent.current.strikes(sent.current.settings.deliver_twice, Drawn::Twice, hash(&id), 0) {
-                    self.account.count(|stats| stats.delivered_twice += 1);
+                    self.counters.count(|stats| stats.delivered_twice += 1);
                     subscription.deliveries.send(delivery.clone()).await;
                 }
                 subscription.deliveries.send(delivery).await;
@@ -318,9 +318,9 @@ impl Front {
     /// Handles requests outside of the SNS API: the fault settings and the counters, for clients with HTTP only.
     fn administer(&self, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
         let output = match (&head.method, head.uri.path()) {
-            (&Method::GET, "/stats") => serde_json::to_string_pretty(&self.account.read()).map_err(|e| e.to_string()),
+            (&Method::GET, "/stats") => serde_json::to_string_pretty(&self.counters.read()).map_err(|e| e.to_string()),
             (&Method::DELETE, "/stats") => {
-                self.account.reset();
+                self.counters.reset();
                 Ok("{}".into())
             }
             (&Method::GET, "/faults") => {
@@ -328,7 +328,7 @@ impl Front {
             }
             (&Method::PUT, "/faults") => self.set_faults(body),
             (&Method::GET, "/messages") => {
-                let bodies: Vec<_> = self.account.messages().into_iter().map(|kept| kept.body).collect();
+                let bodies: Vec<_> = self.counters.messages().into_iter().map(|kept| kept.body).collect();
                 serde_json::to_string(&bodies).map_err(|e| e.to_string())
             }
             _ => Err("there are GET and DELETE /stats, GET and PUT /faults, GET /messages; SNS is at /".into()),

@@ -96,7 +96,7 @@ impl StoredMessage {
 
 /// The counters; clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Account(Arc<Mutex<State>>);
+pub(crate) struct Counters(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -107,7 +107,7 @@ struct State {
     messages: Vec<StoredMessage>,
 }
 
-impl Default for Account {
+impl Default for Counters {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(State::new())))
     }
@@ -120,7 +120,7 @@ impl State {
     }
 }
 
-impl Account {
+impl Counters {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,7 +212,7 @@ fn stored(topic: &str, entry: &Entry<'_>) -> StoredMessage {
 }
 
 /// Removes a request from the count of open ones when it ends, also if the client disconnected.
-pub(crate) struct Open<'a>(&'a Account);
+pub(crate) struct Open<'a>(&'a Counters);
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
@@ -231,23 +231,23 @@ mod tests {
 
     #[test]
     fn repeats_are_detected_if_digests_are_stored_and_memory_is_bounded() {
-        let account = Account::default();
+        let counters = Counters::default();
         let settings = Settings { keep: Keep::Digests, keep_max: 2, ..Settings::default() };
-        account.accept("t", [entry("a"), entry("b"), entry("a"), entry("c")].iter(), &settings);
-        let stats = account.read();
+        counters.accept("t", [entry("a"), entry("b"), entry("a"), entry("c")].iter(), &settings);
+        let stats = counters.read();
         assert_eq!((stats.accepted, stats.repeats, stats.kept, stats.kept_is_cut), (4, 1, 2, true));
         assert_eq!((stats.accepted_bytes, stats.accepted_per_second.iter().sum::<u64>()), (4, 4));
-        account.reset();
-        account.accept("t", [entry("a")].iter(), &Settings { keep: Keep::Bodies, ..Settings::default() });
-        assert_eq!((account.read().accepted, account.messages()[0].body.as_str()), (1, "a"));
+        counters.reset();
+        counters.accept("t", [entry("a")].iter(), &Settings { keep: Keep::Bodies, ..Settings::default() });
+        assert_eq!((counters.read().accepted, counters.messages()[0].body.as_str()), (1, "a"));
     }
 
     #[test]
     fn the_maximum_of_open_requests_is_counted() {
-        let account = Account::default();
-        let (one, two) = (account.arrive(), account.arrive());
+        let counters = Counters::default();
+        let (one, two) = (counters.arrive(), counters.arrive());
         drop((one, two));
-        drop(account.arrive());
-        assert_eq!((account.read().requests, account.read().max_open_requests), (3, 2));
+        drop(counters.arrive());
+        assert_eq!((counters.read().requests, counters.read().max_open_requests), (3, 2));
     }
 }

@@ -13,7 +13,7 @@ use crate::sns::filter::Policy;
 use crate::sns::limits::{self, Kind};
 use crate::sns::request::Call;
 use crate::sns::response::{self, Refused};
-use crate::sns::stats::Account;
+use crate::sns::stats::Counters;
 use crate::sns::{ACCOUNT, TOPIC};
 
 /// Number of topics on a page of `ListTopics`.
@@ -105,7 +105,7 @@ impl Topics {
         topic: &Topic,
         endpoint: &str,
         attributes: &BTreeMap<&str, &str>,
-        account: &Account,
+        counters: &Counters,
     ) -> Result<Arc<Subscription>, Refused> {
         let url = Url::parse(endpoint).ok().filter(|url| url.scheme() == "http" && url.has_host());
         let url =
@@ -120,7 +120,7 @@ impl Topics {
         }
         let arn = format!("{}:{}", topic.arn, self.id());
         let subscription = Arc::new(Subscription {
-            deliveries: DeliveryQueue::open(&url, &topic.arn, &arn, account),
+            deliveries: DeliveryQueue::open(&url, &topic.arn, &arn, counters),
             arn,
             endpoint: endpoint.to_owned(),
             token: self.id().simple().to_string(),
@@ -199,7 +199,7 @@ impl Topics {
             return Err(Refused::invalid("Protocol: the stub delivers over http only"));
         }
         let endpoint = call.field("Endpoint").unwrap_or_default();
-        let subscription = self.subscribe(topic, endpoint, &call.attributes(), place.account)?;
+        let subscription = self.subscribe(topic, endpoint, &call.attributes(), place.counters)?;
         let arn = if subscription.is_confirmed() {
             &subscription.arn
         } else {
@@ -229,7 +229,7 @@ pub(crate) struct Place<'a> {
     pub region: Option<&'a str>,
     /// Address of the stub.
     pub endpoint: &'a str,
-    pub account: &'a Account,
+    pub counters: &'a Counters,
 }
 
 /// Marks a subscription as confirmed.
