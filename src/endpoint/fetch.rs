@@ -56,7 +56,7 @@ impl HttpsFetcher {
         while let Some(chunk) = stream.next().await {
             body.extend_from_slice(&chunk.map_err(|e| with_causes(&e))?);
             if body.len() > MAX_BYTES {
-                return Err(format!("the answer has more than {MAX_BYTES} bytes"));
+                return Err(format!("the response has more than {MAX_BYTES} bytes"));
             }
         }
         Ok(FetchResponse { status, body: body.freeze() })
@@ -66,7 +66,7 @@ impl HttpsFetcher {
 #[async_trait]
 impl Fetch for HttpsFetcher {
     async fn get(&self, url: &Url) -> Result<FetchResponse, String> {
-        let late = |_| Err(format!("no answer within {} s", LONGEST.as_secs()));
+        let late = |_| Err(format!("no response within {} s", LONGEST.as_secs()));
         tokio::time::timeout(LONGEST, self.fetch(url)).await.unwrap_or_else(late)
     }
 }

@@ -336,7 +336,7 @@ mod tests {
         let cache = Scene::new().cache();
         assert!(cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::minutes(1), ..meta(1) }));
         assert!(!cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::seconds(1), ..meta(1) }));
-        assert_eq!(to_cache(&meta(1), &ObjectContent::Unreadable("no answer".into())), None);
+        assert_eq!(to_cache(&meta(1), &ObjectContent::Unreadable("no response".into())), None);
         assert_eq!(to_cache(&meta(1), &ObjectContent::Archived), None);
     }
 

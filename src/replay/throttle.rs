@@ -302,7 +302,7 @@ impl Throttle {
             }
         }
         let answer = metrics.query_value.filter(|&answer| answer > 0.0);
-        Ok(answer.and_then(|answer| WaitReason::new("throttle query", format!("the throttle query answers {answer}"))))
+        Ok(answer.and_then(|answer| WaitReason::new("throttle query", format!("the throttle query returned {answer}"))))
     }
 
     async fn check_replica_lag(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {

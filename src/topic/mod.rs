@@ -196,7 +196,7 @@ pub(crate) fn is_throttling(code: &str) -> bool {
 }
 
 /// Error code for a missing response.
-pub(crate) const NO_ANSWER: &str = "NoAnswer";
+pub(crate) const NO_RESPONSE: &str = "NoAnswer";
 
 /// A topic, which publishes batches and returns a result per entry.
 #[async_trait]

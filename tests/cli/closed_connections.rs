@@ -64,6 +64,6 @@ fn a_server_that_closes_every_connection_does_not_point_to_the_settings() {
     for ran in [replay, doctor, publish] {
         let text = format!("{}{}", ran.stdout, ran.stderr);
         assert_ne!(ran.code, Some(0), "{text}");
-        assert!(text.contains("no answer: ") && !text.contains("no request can be sent"), "{text}");
+        assert!(text.contains("no response: ") && !text.contains("no request can be sent"), "{text}");
     }
 }

@@ -57,6 +57,6 @@ fn a_server_that_does_not_respond_is_reported_after_the_connect_timeout() {
     let started = Instant::now();
     let ran = Scene::new().text(&["init", "--warehouse", &url, "--connect-timeout", "1s"]);
     assert_eq!(ran.code, Some(2), "{ran:#?}");
-    assert!(ran.stderr.contains("no answer within 1 s") && ran.stderr.contains("--connect-timeout"), "{ran:#?}");
+    assert!(ran.stderr.contains("no response within 1 s") && ran.stderr.contains("--connect-timeout"), "{ran:#?}");
     assert!((Duration::from_secs(1)..Duration::from_secs(10)).contains(&started.elapsed()));
 }

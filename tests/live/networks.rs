@@ -66,7 +66,7 @@ async fn a_server_that_greets_late_is_waited_for(server: Server) {
     run(&Scene::new(), &url, &["init"]).expect(0, &[]);
     assert!(started.elapsed() >= Duration::from_secs(7));
     let hasty = Scene::new().text(&["init", "--warehouse", &url, "--connect-timeout", "2s"]);
-    assert!(hasty.code == Some(2) && hasty.stderr.contains("no answer within 2 s"), "{hasty:#?}");
+    assert!(hasty.code == Some(2) && hasty.stderr.contains("no response within 2 s"), "{hasty:#?}");
     database.drop().await;
 }
 

@@ -202,7 +202,7 @@ impl SignedHttpClient {
                 _ if unsent => AttemptError::Unsent,
                 // A response that started and cannot be parsed does not mean a dead connection.
                 e if reused && !e.is_parse() => AttemptError::StaleConnection,
-                e => TransportError::Network(format!("no answer: {}", with_causes(&e))).into(),
+                e => TransportError::Network(format!("no response: {}", with_causes(&e))).into(),
             }
         })?;
         let (answer, at_end) = receive(response, requested.max_body).await?;

@@ -248,7 +248,7 @@ impl Intake {
         let left = match ended {
             Ok(Ok(())) => StoreFailure::transient("stored in the lake, but the load returned no result for its row"),
             Ok(Err(e)) => e.into(),
-            Err(_) => StoreFailure::transient("in the lake, but the warehouse did not answer in the time there was"),
+            Err(_) => StoreFailure::transient("in the lake, but the warehouse did not respond before the deadline"),
         };
         results
             .into_iter()

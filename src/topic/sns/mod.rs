@@ -21,7 +21,7 @@ use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use hyper::StatusCode;
 
-use super::{BatchLimits, EntryError, Error, Message, NO_ANSWER, Topic};
+use super::{BatchLimits, EntryError, Error, Message, NO_RESPONSE, Topic};
 use pipeline::aws::Network;
 use pipeline::error::Kind;
 
@@ -92,7 +92,7 @@ impl Topic for Sns {
         }
         let body = String::from_utf8_lossy(&answer.body);
         response::read(batch.len(), &body)
-            .ok_or_else(|| self.error(Kind::Transient, NO_ANSWER, &error::no_sense(answer.status.as_str())))
+            .ok_or_else(|| self.error(Kind::Transient, NO_RESPONSE, &error::no_sense(answer.status.as_str())))
     }
 
     /// Reads the topic's attributes. An account that may publish but not read them is accepted with a warning.

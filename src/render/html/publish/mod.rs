@@ -1,6 +1,6 @@
 //! Page of a load test: whether it passed, at what rate, the latencies, and when problems occurred.
 //!
-//! The first screen answers if the system kept up; the plots help to find out why not.
+//! The first screen shows if the system kept up; the plots help to find out why not.
 
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! Page of a replay: what was recovered, what was not, and what to do about it.
 //!
-//! The first screen answers if the data was recovered; the rest is for the engineer on call.
+//! The first screen shows if the data was recovered; the rest is for the engineer on call.
 
 use serde::Serialize;
 
