@@ -39,7 +39,7 @@ pub(super) async fn refuse_warehouse(audit: &Audit, schema: &TableSchema) -> any
         None => bail!(
             "the warehouse {warehouse} has no rows, and the lake \"{lake}\" has records: check --warehouse and --table; to bring \
              the rows back from the lake, run `ruminate replay` with the same --lake and --warehouse; to audit or repair an \
-             empty warehouse all the same, give --allow-empty"
+             empty warehouse anyway, give --allow-empty"
         ),
     }
 }
