@@ -22,7 +22,7 @@ fn broken(outcome: &Outcome) -> u64 {
 const REJECTED: [&str; 2] = ["input file was rejected", "input files were rejected"];
 
 /// Phrases for one and several messages with a finding of the intake.
-const NOT_STORED: [&str; 2] = ["message was quarantined or conflicts", "messages were quarantined or conflict"];
+const NOT_STORED: [&str; 2] = ["message was quarantined or in conflict", "messages were quarantined or in conflict"];
 
 /// Returns the number of messages that were read and are missing from the topic.
 fn missing(outcome: &Outcome) -> u64 {
