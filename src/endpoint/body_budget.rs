@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connections::Connections;
 
-/// How long a body waits for memory.
+/// Maximum time that a body waits for memory.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Memory for bodies, in bytes.

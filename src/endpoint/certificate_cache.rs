@@ -27,10 +27,10 @@ const FAILURES: usize = 256;
 const FETCHES: usize = 4;
 const WAITING: usize = 32;
 
-/// How long a URL is not fetched again after a response that is not a certificate.
+/// Time before a URL is fetched again after a response that is not a certificate.
 const NO_CERTIFICATE: Duration = Duration::from_secs(30);
 
-/// How long a URL is not fetched again after a network failure or an error of the server.
+/// Time before a URL is fetched again after a network failure or an error of the server.
 const NO_RESPONSE: Duration = Duration::from_secs(2);
 
 type FetchResult = Result<Arc<Certificate>, Error>;

@@ -74,13 +74,13 @@ const MAX_CONNECTIONS: usize = 1_024;
 /// Interval between two checks for cancellation or idleness.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long requests in flight may take after cancellation.
+/// Maximum time for requests in flight after cancellation.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// How long connections may take to send their last responses after that.
+/// Maximum time for connections to send their last responses after that.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Whether messages must have a valid SNS signature.
+/// Policy for messages without a valid SNS signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Signatures {
     /// Accept only messages with a valid SNS signature.

@@ -12,7 +12,7 @@ use crate::truth::EncodedLines;
 /// Pens per row group of a Parquet file: the minimum at which the metadata stays small relative to the data.
 const GROUP_PENS: u32 = 8_000;
 
-/// How the bytes of units are combined.
+/// Combination of the bytes of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     /// One complete file per unit.
@@ -21,7 +21,7 @@ pub(super) enum Layout {
     Stream,
 }
 
-/// How the truth is written.
+/// Output of the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TruthOutput {
     /// Not at all.

@@ -35,7 +35,7 @@ use sink::WriteResult;
 use sink::{Sink, SinkError};
 use truth_file::TruthFileWriter;
 
-/// What to generate.
+/// Options of a generated history.
 #[derive(Debug, Clone)]
 pub struct GeneratePlan {
     /// The herd.
@@ -171,7 +171,7 @@ impl GeneratePlan {
     }
 }
 
-/// Where the history is written.
+/// Destination of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// Files in this directory, which is created if needed.
@@ -184,7 +184,7 @@ pub enum Destination {
     Discard,
 }
 
-/// What to do with an existing file that has other content.
+/// Policy for an existing file with other content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
     /// Leave it unchanged and return an error.

@@ -14,7 +14,7 @@ use crate::herd::FileUnit;
 use crate::parquet::{Group, Writer};
 use pipeline::atomic_file::temp_file_next_to;
 
-/// Why the sink ends the run.
+/// Reason why the sink ends the run.
 pub(super) enum SinkError {
     /// The run was cancelled, or the reader closed the stream.
     Closed,

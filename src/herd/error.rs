@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::fault::{Fault, Malformed};
 use super::{MAX_FARMS, MAX_LOTS};
 
-/// Why a herd, a part or a set of faults is invalid.
+/// Reason why a herd, a part or a set of faults is invalid.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {

@@ -11,7 +11,7 @@ use super::{DeliveredLine, FileStats, FileUnit, Herd, line_message};
 use crate::truth::{EncodedLines, Entry, Expectation};
 use pipeline::hex::hex;
 
-/// Where the truth of a file is written.
+/// Destination of the truth of a file.
 #[derive(Debug)]
 pub struct TruthTarget<'a> {
     /// Name of the file.

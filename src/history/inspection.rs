@@ -24,7 +24,7 @@ const KEPT_BYTES: usize = 128 * 1024 * 1024;
 /// Memory of a kept message in addition to its text, in bytes: the message itself, its counter and what an allocation takes.
 const MESSAGE_BYTES: usize = size_of::<InputMessage>() + 48;
 
-/// What happens to a file most of whose messages are invalid for the same reason.
+/// Policy for a file most of whose messages are invalid for the same reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnUniform {
     /// The file is rejected as a whole.
@@ -220,7 +220,7 @@ struct Inspection<'a> {
     budget: Cell<usize>,
 }
 
-/// What was read of a file.
+/// Messages that were read of a file.
 struct Read {
     tally: Tally,
     /// The error at its end.

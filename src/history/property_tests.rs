@@ -31,7 +31,7 @@ fn json(row: &[String]) -> String {
     serde_json::Value::from(members).to_string()
 }
 
-/// How a table is written.
+/// Format of a table.
 #[derive(Debug, Clone)]
 struct Dialect {
     delimiter: u8,

@@ -11,7 +11,7 @@ use super::settings::Encoding;
 /// Maximum number of files that an outcome lists.
 const LISTED: usize = 1_000;
 
-/// How the content of a file is stored.
+/// Container of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {

@@ -12,7 +12,7 @@ use crate::topic::{BatchLimits, Message, is_attribute};
 use pipeline::hex::hex;
 use pipeline::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 
-/// What to do with a message that is not a valid reading.
+/// Policy for a message that is not a valid reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnInvalid {
     /// Count and report it, but do not send it.

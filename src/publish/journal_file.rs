@@ -120,7 +120,7 @@ impl JournalFile {
     }
 }
 
-/// What identifies a run: its topic and its source.
+/// Identity of a run: its topic and its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RunIdentity {
     topic: String,
@@ -142,7 +142,7 @@ impl RunIdentity {
     }
 }
 
-/// Whether to resume an earlier run.
+/// Policy for an interrupted earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Resume {
     /// Publish everything; an existing journal is replaced.
@@ -152,7 +152,7 @@ pub enum Resume {
     Yes,
 }
 
-/// Where the journal of a run is stored.
+/// Location of the journal of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum JournalLocation {
     /// No journal.

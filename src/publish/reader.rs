@@ -33,7 +33,7 @@ const TOGETHER_BYTES: usize = 512 * 1024;
 const REQUESTED: Duration = Duration::from_secs(10);
 /// Maximum time to count the rest of a generated history, which can be generated again.
 const GENERATED: Duration = Duration::from_secs(2);
-/// How long to wait for a thread that may block on a pipe.
+/// Maximum time to wait for a thread that may block on a pipe.
 const HANGING: Duration = Duration::from_millis(200);
 /// Messages counted between two checks of the time and of cancellation.
 const CHECK_EVERY: u64 = 1_024;

@@ -19,7 +19,7 @@ const SHOWN: usize = 3;
 /// Maximum number of farms shown.
 const FARMS: usize = 8;
 
-/// Why no requested object exists.
+/// Reason why no requested object exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Empty {
     /// The lake has no partition.

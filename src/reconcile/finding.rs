@@ -13,7 +13,7 @@ use super::verdict::DriftKind;
 use pipeline::record::row::{Difference, Value};
 use pipeline::record::{Column, IdCheck, Record};
 
-/// Whether rechecks found the same difference.
+/// Stability of a difference over its rechecks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stability {
     /// A recheck found the same difference, or none is required.
@@ -22,7 +22,7 @@ pub enum Stability {
     Unstable,
 }
 
-/// Whether an object is a copy of another one with its id, and which of the two has the values of the id.
+/// Relation of an object to another one with its id, and which of the two has the values of the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CopyState {
     /// Not a copy, or not known.

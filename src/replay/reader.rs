@@ -19,7 +19,7 @@ use crate::reader::{ObjectContent, ReadEvent, ReadObject, Reader};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::lake::{self, Partition};
 
-/// How often cancellation is checked while the lake does not respond.
+/// Interval of the checks for cancellation while the lake does not respond.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Event sent to the loading side: the days in the order in which they are complete, then the end.

@@ -20,7 +20,7 @@ use crate::outcome::{count, counted};
 use crate::progress::Stage;
 use pipeline::warehouse::{self, BulkWarehouse, Reason};
 
-/// How long the result of a signal check is reused.
+/// Time for which the result of a signal check is reused.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Timeout of a signal check; a slower result no longer describes the current load.

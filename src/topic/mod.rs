@@ -138,7 +138,7 @@ pub struct BatchLimits {
     pub bytes: usize,
 }
 
-/// Why one entry of a batch was not published.
+/// Reason why one entry of a batch was not published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryError {
     /// Whether a retry can succeed: permanent if the sender is at fault, unless the entry was throttled.

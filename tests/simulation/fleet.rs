@@ -147,7 +147,7 @@ pub async fn audit(world: &World, shards: u32, draw: Draw) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What a lost snapshot, the times and the places of a run change.
+/// Fields that a lost snapshot, the times and the places of a run change.
 const LEFT_OUT: [&str; 10] =
     ["run", "seconds", "cutoff", "options", "snapshots", "limitations", "from_parts", "repairable", "samples", "carry"];
 

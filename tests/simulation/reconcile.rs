@@ -144,7 +144,7 @@ pub async fn audit_quietly(world: &World, model: &Model) -> anyhow::Result<()> {
     }
 }
 
-/// What a repair may change.
+/// Options of a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepairOptions {
     pub direction: RepairTarget,

@@ -30,7 +30,7 @@ mod truth;
 
 use poll_queue::{INTERVAL, PendingId, PollQueue};
 
-/// How long to wait after a failed poll.
+/// Time to wait after a failed poll.
 const AWAY: Duration = Duration::from_secs(1);
 
 /// Options of a delivery watch.

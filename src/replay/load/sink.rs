@@ -20,7 +20,7 @@ use pipeline::warehouse::{self, ChangeSet, IdempotencyToken, InsertResult, LoadR
 /// transaction.
 const WAITING: usize = 100;
 
-/// How long the parts of a batch continue before the throttle is checked again.
+/// Time between two checks of the throttle within a batch.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// State shared by the parts of a batch.

@@ -56,7 +56,7 @@ pub struct Settings {
     pub keep_max: usize,
 }
 
-/// What is stored of accepted messages in addition to their count.
+/// Data of accepted messages that is stored in addition to their count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keep {
