@@ -5,7 +5,7 @@
 //! | `RUMINATE_LAKE` | `s3://bucket/prefix` |
 //! | `RUMINATE_TABLE` | the table; `historico_consumo` |
 //! | `RUMINATE_META_RATE` | target intake as a share of live weight; `0.0176` |
-//! | `RUMINATE_REQUIRE_CONDITIONAL_WRITES` | `true`: store nothing where the lake's store does not honour them; `false` |
+//! | `RUMINATE_REQUIRE_CONDITIONAL_WRITES` | `true`: store nothing if the lake's store does not honour them; `false` |
 //! | `RUMINATE_SSE` | server-side encryption of new objects: `AES256`, `aws:kms` or `aws:kms:dsse`; the bucket's |
 //! | `RUMINATE_SSE_KMS_KEY_ID` | KMS key of new objects: id, ARN or alias |
 //! | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `AWS_CA_BUNDLE` | how AWS is reached: [`pipeline::aws`] |

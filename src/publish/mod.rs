@@ -1,9 +1,9 @@
 //! Bulk publishing to a topic: pacing, batching, retry, dead letters, latency.
 //!
-//! One thread reads and checks messages, one loop makes batches and lets them go when they are due, a bounded number of
-//! them is in flight, and the same loop records the result of each. Every message read is published, failed,
-//! invalid, dropped (where too far behind schedule), or (where the run stopped) unsent; what a run that
-//! ends before its input did not read is counted as not reached.
+//! One thread reads and checks messages. One loop builds batches, sends them when they are due, with a bounded number in
+//! flight, and records the result of each. Every message that was read is published, failed, invalid, dropped (too far
+//! behind schedule) or unsent (the run stopped). Messages that were not read before the run ended are counted as not
+//! reached.
 //!
 //! | file | owns |
 //! | --- | --- |

@@ -151,7 +151,7 @@ async fn a_row_with_a_wrong_year_creates_no_gap_of_the_years_between() {
 
 /// Lake whose object changes on every read.
 #[derive(Debug)]
-struct Restless {
+struct Unstable {
     lake: Arc<MemoryLake>,
     readings: AtomicU32,
     /// From this read on, the object stays as in the row.
@@ -159,7 +159,7 @@ struct Restless {
 }
 
 #[async_trait]
-impl Lake for Restless {
+impl Lake for Unstable {
     fn address(&self) -> String {
         self.lake.address()
     }
@@ -196,8 +196,8 @@ async fn a_changing_difference_is_rechecked_until_it_is_stable_or_reported_as_un
         let scene = Scene::new().await;
         scene.object(&record(1));
         scene.row(&record(1));
-        let restless = Restless { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until };
-        let (outcome, found) = scene.run(&Audit { lake: Arc::new(restless), ..scene.audit() }).await;
+        let unstable_lake = Unstable { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until };
+        let (outcome, found) = scene.run(&Audit { lake: Arc::new(unstable_lake), ..scene.audit() }).await;
         assert_eq!(
             (outcome[Counter::ResolvedOnRecheck], outcome[Counter::Unstable]),
             (resolved, unstable),
@@ -293,7 +293,7 @@ async fn a_quick_audit_opens_no_object_that_has_a_row_and_finds_what_is_missing(
     let (key, older) = older(40, NaiveDate::from_ymd_opt(2023, 1, 2).unwrap(), "2023-01-02T10:00:00");
     scene.object_at(&key, &older);
     scene.row(&older);
-    let lake = Arc::new(Restless { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until: 0 });
+    let lake = Arc::new(Unstable { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until: 0 });
     let (outcome, _) =
         scene.run(&Audit { quick: true, lake: Arc::clone(&lake) as Arc<dyn Lake>, ..scene.audit() }).await;
     let counts = (

@@ -22,7 +22,7 @@ on_both! {
     the_result_of_a_lost_commit_is_looked_up: live_mysql_the_result_of_a_lost_commit_is_looked_up, live_mariadb_the_result_of_a_lost_commit_is_looked_up;
     small_accounts: live_mysql_accounts_that_may_not, live_mariadb_accounts_that_may_not;
     tls_of_every_mode: live_mysql_tls_of_every_mode, live_mariadb_tls_of_every_mode;
-    obstacles_are_named: live_mysql_obstacles_are_named, live_mariadb_obstacles_are_named;
+    blockers_are_named: live_mysql_blockers_are_named, live_mariadb_blockers_are_named;
     signals_are_read: live_mysql_signals_are_read, live_mariadb_signals_are_read;
 }
 
@@ -255,7 +255,7 @@ async fn gone(database: &Database) {
     }
 }
 
-async fn obstacles_are_named(server: Server) {
+async fn blockers_are_named(server: Server) {
     let database = Database::new(server).await;
     let (warehouse, _) = ready(&database.url()).await;
     assert_eq!(warehouse.swap_blockers().await.unwrap(), Vec::<String>::new());

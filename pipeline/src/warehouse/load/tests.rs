@@ -268,13 +268,13 @@ async fn only_the_first_record_of_an_id_overwrites_its_row() {
 
 #[tokio::test]
 async fn rows_that_change_at_every_lookup_end_the_load() {
-    let warehouse = Faulty::with(Faults { is_moving: true, ..Faults::default() }).await;
+    let warehouse = Faulty::with(Faults { is_unstable: true, ..Faults::default() }).await;
     warehouse.rows.overwrite(row(&record(1)));
     let (ended, _) = lookup_first(&warehouse, vec![record(0), record(1)], OnConflict::Keep).await;
     assert!(ended.is_ok(), "a row with another spelling of the id may exist: {ended:?}");
     // The row can always be found by its id, but the statement still reports that the id is taken.
-    struct Restless<'a>(LookupFirst<'a>);
-    impl Sink for Restless<'_> {
+    struct Unstable<'a>(LookupFirst<'a>);
+    impl Sink for Unstable<'_> {
         type Entry = Entry;
         type Error = Error;
         fn lookup_order(&self) -> LookupOrder {
@@ -306,7 +306,7 @@ async fn rows_that_change_at_every_lookup_end_the_load() {
         results: vec![],
         parts: 0,
     };
-    let mut sink = Restless(sink);
+    let mut sink = Unstable(sink);
     let e = run(vec![Entry(changed(1))], &mut sink).await.unwrap_err();
     assert!(e.reason == Reason::Locked && e.about == id(1) && sink.0.parts == 4, "{e}");
 }
