@@ -92,8 +92,8 @@ impl Server {
     }
 }
 
-/// Returns true if something has arrived already, as with a genuine request that waited for its turn to be accepted. Asks
-/// the kernel, because the runtime does not know the new connection yet.
+/// Returns true if something has arrived already, as with a genuine request that waited for its turn to be accepted. Reads
+/// the kernel's state, because the runtime has not registered the new connection yet.
 #[cfg(unix)]
 fn has_data(stream: &TcpStream) -> bool {
     use rustix::net::{RecvFlags, recv};

@@ -144,7 +144,7 @@ pub struct Outcome {
     pub errors: BTreeMap<String, u64>,
     /// Lag from publish to row; `None` if the warehouse was not watched.
     pub lag: Option<Lag>,
-    /// The conditions of `--fail-if`, and whether they were met.
+    /// The conditions of `--fail-if`, and whether the run passed them.
     pub conditions: Vec<ConditionResult>,
     /// Path of the dead-letter file.
     pub dead_letters: Option<String>,
