@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Interval between two checks for cancellation while waiting.
-const LOOK: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A shared flag that stays set once it is set.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +26,7 @@ impl CancellationToken {
     pub async fn run_until_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let cancelled = async {
             while !self.is_cancelled() {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         };
         tokio::select! {

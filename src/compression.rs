@@ -205,7 +205,7 @@ fn has_member(rest: &mut impl BufRead) -> io::Result<bool> {
 mod tests {
     use super::*;
 
-    const PACKED: [CompressionFormat; 2] = [CompressionFormat::Gzip, CompressionFormat::Zstd];
+    const COMPRESSED: [CompressionFormat; 2] = [CompressionFormat::Gzip, CompressionFormat::Zstd];
 
     fn read(bytes: Vec<u8>) -> (Vec<u8>, io::Result<usize>) {
         let mut found = Vec::new();
@@ -216,22 +216,22 @@ mod tests {
     #[test]
     fn chunks_are_read_as_one_and_uncompressed_data_unchanged() {
         for compression in [CompressionFormat::None, CompressionFormat::Gzip, CompressionFormat::Zstd] {
-            let mut packed = Vec::new();
+            let mut compressed = Vec::new();
             for piece in [&b"one\n"[..], b"", b"two\n"] {
-                compression.compress(piece, &mut packed).unwrap();
+                compression.compress(piece, &mut compressed).unwrap();
             }
-            assert_eq!(read(packed).0, b"one\ntwo\n", "{compression:?}");
+            assert_eq!(read(compressed).0, b"one\ntwo\n", "{compression:?}");
         }
     }
 
     #[test]
     fn truncated_data_is_read_up_to_its_end_and_then_an_error() {
         let text = (0..50_000_u32).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
-        for compression in PACKED {
-            let mut packed = Vec::new();
-            compression.compress(text.as_bytes(), &mut packed).unwrap();
-            packed.truncate(packed.len() - 100);
-            let (found, done) = read(packed);
+        for compression in COMPRESSED {
+            let mut compressed = Vec::new();
+            compression.compress(text.as_bytes(), &mut compressed).unwrap();
+            compressed.truncate(compressed.len() - 100);
+            let (found, done) = read(compressed);
             assert!(done.is_err() && found.len() > 1_000 && text.as_bytes().starts_with(&found), "{compression:?}");
         }
     }
@@ -240,11 +240,11 @@ mod tests {
     fn content_that_is_too_large_for_its_file_is_an_error() {
         const MIB: usize = 1 << 20;
         let zeros = vec![b'0'; 100 * MIB];
-        for compression in PACKED {
-            let mut packed = Vec::new();
-            compression.compress(&zeros, &mut packed).unwrap();
+        for compression in COMPRESSED {
+            let mut compressed = Vec::new();
+            compression.compress(&zeros, &mut compressed).unwrap();
             let length = |max| {
-                let mut content = decompress(io::Cursor::new(packed.clone()), MaxExpansion(max)).unwrap().1;
+                let mut content = decompress(io::Cursor::new(compressed.clone()), MaxExpansion(max)).unwrap().1;
                 io::copy(&mut content, &mut io::sink())
             };
             let e = length(250).unwrap_err().to_string();
@@ -285,9 +285,9 @@ mod tests {
 
     #[test]
     fn zeros_after_gzip_data_are_padding_and_anything_else_is_an_error() {
-        let mut packed = Vec::new();
-        CompressionFormat::Gzip.compress(b"one\n", &mut packed).unwrap();
-        let member = packed.clone();
+        let mut compressed = Vec::new();
+        CompressionFormat::Gzip.compress(b"one\n", &mut compressed).unwrap();
+        let member = compressed.clone();
         let with = |tail: &[u8]| read([&member, tail].concat());
         assert_eq!(with(&vec![0; 200_000]).0, b"one\n");
         assert_eq!(with(&[&[0; 10][..], &member].concat()).0, b"one\none\n");

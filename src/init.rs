@@ -1,4 +1,4 @@
-//! The warehouse's schema: created where it is missing; an existing column is never altered. What it is belongs to [`pipeline::warehouse`].
+//! The warehouse's schema: created if it is missing; an existing column is never altered. [`pipeline::warehouse`] defines it.
 
 use serde::{Deserialize, Serialize};
 

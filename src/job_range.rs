@@ -7,7 +7,7 @@
 //! | a row | its id, in the server's order |
 //! | a name with an id of version 8, in the path of the id's day | the id |
 //! | any other name in the path of a day: legacy, unrecognized or misfiled | the day |
-//! | a name outside of any day | the stray names |
+//! | a name outside of any day | `strays` |
 
 use std::fmt;
 

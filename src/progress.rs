@@ -15,7 +15,7 @@ pub use stage::Stage;
 /// Interval between two lines if there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How progress is shown.
+/// Display of progress.
 #[derive(Debug, Clone)]
 pub enum Progress {
     /// Not at all.

@@ -54,19 +54,19 @@ fn wrap_line(line: &str, columns: usize, out: &mut String) {
     let chars: Vec<char> = line.chars().collect();
     let hanging = hanging_indent(&chars, columns);
     let mut at = 0;
-    let mut room = columns;
-    while chars.len() - at > room {
+    let mut width = columns;
+    while chars.len() - at > width {
         let rest = &chars[at..];
         // The last space that fits; a longer word is left to the terminal.
         let begin = if at == 0 { rest.iter().take_while(|c| **c == ' ').count() } else { 0 };
-        let fits = (begin + 1..=room).rfind(|space| can_break(rest, *space));
+        let fits = (begin + 1..=width).rfind(|space| can_break(rest, *space));
         let Some(space) = fits.or_else(|| (begin + 1..rest.len()).find(|space| can_break(rest, *space))) else { break };
         out.push_str(rest[..space].iter().collect::<String>().trim_end());
         out.push('\n');
         out.extend(std::iter::repeat_n(' ', hanging));
         at += space;
         at += chars[at..].iter().take_while(|c| **c == ' ').count();
-        room = columns - hanging;
+        width = columns - hanging;
     }
     out.extend(&chars[at..]);
 }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_and_paths_stay_whole() {
+    fn commands_and_paths_are_not_split() {
         for line in [
             "   $ rm a very long command that is longer than the terminal",
             "  run ruminate undo x --lake lake --table t",

@@ -102,7 +102,7 @@ async fn reads_one_after_the_other_share_a_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_died_while_it_was_idle_costs_no_try() {
+async fn a_connection_that_was_closed_while_idle_does_not_count_as_an_attempt() {
     let server = Server::start(|_| (OK, true)).await; // closed after each response, without announcing it
     let lake = server.lake();
     for _ in 0..10 {
@@ -112,7 +112,7 @@ async fn a_connection_that_died_while_it_was_idle_costs_no_try() {
 }
 
 #[tokio::test]
-async fn a_body_comes_whole_however_it_is_sent() {
+async fn a_body_is_complete_with_any_transfer_encoding() {
     let got =
         read(|_| ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n", false));
     assert_eq!(got.await.unwrap(), "{\"a\":1}");
@@ -121,7 +121,7 @@ async fn a_body_comes_whole_however_it_is_sent() {
 }
 
 #[tokio::test]
-async fn what_is_no_whole_answer_is_the_network_s_fault() {
+async fn an_incomplete_response_is_a_network_error() {
     let scripts: [Script; 6] = [
         |_| ("", true),
         |_| ("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", true),

@@ -11,20 +11,20 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 class Programs:
     """The programs, the arguments, and a folder for files."""
 
-    def __init__(self, asked, home):
-        self.asked, self.home = asked, home
-        target = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "debug" if asked.debug else "dist")
+    def __init__(self, options, home):
+        self.options, self.home = options, home
+        target = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "debug" if options.debug else "dist")
         self.ruminate, self.parts = os.path.join(target, "ruminate"), os.path.join(target, "examples", "parts")
         self.stub_program = os.path.join(target, "ruminate-test-sns")
         for program in (self.ruminate, self.parts, self.stub_program):
             if not os.path.exists(program):
-                sys.exit(f"{program} is not there: cargo build{'' if asked.debug else ' --profile dist'} --workspace --bins --examples")
+                sys.exit(f"{program} is not there: cargo build{'' if options.debug else ' --profile dist'} --workspace --bins --examples")
 
     def env(self, server=None):
         return clean(HOME=self.home, **(server.env() if server else {}))
 
-    def serve(self, records, **dials):
-        return Served(self.parts, records, dials)
+    def serve(self, records, **faults):
+        return Served(self.parts, records, faults)
 
 
 def arguments(doc, rows):
@@ -39,17 +39,17 @@ def arguments(doc, rows):
 
 def measure(parser, bench, rows):
     """Runs the requested rows, prints the table, and exits with 1 if a target is missed."""
-    asked = parser.parse_args()
+    options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     missed = 0
-    home = tempfile.mkdtemp(prefix="ruminate-compare-", dir=asked.home)
+    home = tempfile.mkdtemp(prefix="ruminate-compare-", dir=options.home)
     try:
-        bench = bench(asked, home)
+        bench = bench(options, home)
         reported = [arg for at, arg in enumerate(sys.argv[1:]) if "--home" not in (arg, sys.argv[at])]
         print(f"`{' '.join(['benches/compare/' + os.path.basename(sys.argv[0]), *reported])}`")
-        print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, medians of {asked.runs}\n")
+        print(f"\n{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, medians of {options.runs}\n")
         print(Row.HEAD, flush=True)
-        for name in asked.only or rows:
+        for name in options.only or rows:
             for row in rows[name](bench):
                 missed += not row.passed()
                 print(row, flush=True)

@@ -33,7 +33,7 @@ def run(args, env, server=None, keep=True, stdin=None, codes=(0,)):
     """Runs a program to its end; without `keep` its output goes to /dev/null, not through a pipe."""
     args = [str(arg) for arg in args]
     before = server.cpu() if server else 0
-    begun = time.perf_counter()
+    start = time.perf_counter()
     out = subprocess.PIPE if keep else subprocess.DEVNULL
     child = subprocess.Popen(args, env=env, stdout=out, stderr=subprocess.PIPE, stdin=stdin or subprocess.DEVNULL)
     complaints = []
@@ -45,7 +45,7 @@ def run(args, env, server=None, keep=True, stdin=None, codes=(0,)):
     except BaseException:
         child.kill()
         raise
-    wall = time.perf_counter() - begun
+    wall = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     reader.join()
     if child.returncode not in codes:

@@ -8,9 +8,9 @@ THREADS = 16
 TOPIC = os.environ["TOPIC_ARN"]
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--file", help="readings, one a line: sent once")
+parser.add_argument("--file", help="readings, one per line: sent once")
 parser.add_argument("--seconds", type=float, help="one and the same batch for so long")
-asked = parser.parse_args()
+options = parser.parse_args()
 
 
 
@@ -28,13 +28,13 @@ def entries(bodies):
 
 def bodies():
     """Batches of ten lines."""
-    if not asked.file:
+    if not options.file:
         reading = '{"id_lote":"1","cod_cliente":"FazendaUm","consumo_real":9.5}'
-        until = time.monotonic() + asked.seconds
+        until = time.monotonic() + options.seconds
         while time.monotonic() < until:
             yield [reading] * 10
         return
-    with open(asked.file) as file:
+    with open(options.file) as file:
         lines = file.read().splitlines()
     for at in range(0, len(lines), 10):
         yield lines[at : at + 10]
@@ -52,19 +52,19 @@ def work(number):
             batch = next(source, None)
         if batch is None:
             return
-        begun = time.perf_counter()
+        start = time.perf_counter()
         answer = client.publish_batch(TopicArn=TOPIC, PublishBatchRequestEntries=entries(batch))
-        latencies[number].append(time.perf_counter() - begun)
+        latencies[number].append(time.perf_counter() - start)
         published[number] += len(answer["Successful"])
 
 
-begun = time.perf_counter()
+start = time.perf_counter()
 threads = [threading.Thread(target=work, args=(number,)) for number in range(THREADS)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-seconds = time.perf_counter() - begun
+seconds = time.perf_counter() - start
 calls = sorted(latency for each in latencies for latency in each)
 cut = statistics.quantiles(calls, n=100) if len(calls) > 1 else calls * 99
 print(json.dumps({

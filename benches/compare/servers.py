@@ -82,9 +82,9 @@ class Process:
 class Served(Process):
     """A lake in the memory of an S3 server."""
 
-    def __init__(self, program, records, dials):
+    def __init__(self, program, records, faults):
         self.args = [program, "serve", "--records", str(records)]
-        for name, value in dials.items():
+        for name, value in faults.items():
             flag = f"--{name.replace('_', '-')}"
             self.args += [flag] if value is True else [] if value is False else [flag, str(value)]
 
@@ -108,8 +108,8 @@ class Stub(Process):
 
     TOPIC = constants("sns")["TOPIC"]
 
-    def __init__(self, program, dials):
-        self.dials, self.args = dials, [program]
+    def __init__(self, program, faults):
+        self.faults, self.args = faults, [program]
 
     def __enter__(self):
         self.child = subprocess.Popen(self.args, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
@@ -125,7 +125,7 @@ class Stub(Process):
     def begin(self):
         """Resets the counters and the fault settings."""
         self.ask("DELETE", "/stats")
-        self.ask("PUT", "/dials", json.dumps(self.dials).encode())
+        self.ask("PUT", "/faults", json.dumps(self.faults).encode())
 
     def stats(self):
         return self.ask("GET", "/stats")

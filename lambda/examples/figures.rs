@@ -58,11 +58,11 @@ async fn measure(rival: &Rival) -> Vec<String> {
     for _ in 0..STARTS {
         let started = Instant::now();
         let sandbox = Sandbox::start(&rival.program, &env).await;
-        sandbox.api.asked().await;
+        sandbox.api.polled().await;
         starts.push(started.elapsed());
     }
     let sandbox = Sandbox::start(&rival.program, &env).await;
-    sandbox.api.asked().await;
+    sandbox.api.polled().await;
     let rss_at_start = rss(&sandbox);
     let mut numbers = 0..;
     let mut next = |count: u32| -> Vec<String> { numbers.by_ref().take(count as usize).map(reading).collect() };

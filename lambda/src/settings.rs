@@ -5,7 +5,7 @@
 //! | `RUMINATE_LAKE` | `s3://bucket/prefix` |
 //! | `RUMINATE_TABLE` | the table; `historico_consumo` |
 //! | `RUMINATE_META_RATE` | target intake as a share of live weight; `0.0176` |
-//! | `RUMINATE_REQUIRE_CONDITIONAL_WRITES` | `true`: store nothing where the lake's store does not honour them; `false` |
+//! | `RUMINATE_REQUIRE_CONDITIONAL_WRITES` | `true`: store nothing if the lake's store does not honour them; `false` |
 //! | `RUMINATE_SSE` | server-side encryption of new objects: `AES256`, `aws:kms` or `aws:kms:dsse`; the bucket's |
 //! | `RUMINATE_SSE_KMS_KEY_ID` | KMS key of new objects: id, ARN or alias |
 //! | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `AWS_CA_BUNDLE` | how AWS is reached: [`pipeline::aws`] |
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_is_a_lake_and_a_host() {
+    fn the_minimum_is_a_lake_and_a_host() {
         let settings = read(&[]).unwrap();
         assert_eq!((settings.bucket.as_str(), settings.prefix.as_str()), ("bucket", "historico_diario"));
         assert_eq!((settings.table, settings.rules), (TableName::default(), Rules::default()));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_template_lets_through_the_function_takes() {
+    fn the_function_accepts_what_the_template_accepts() {
         for property in ["MinValue", "MaxValue", "Default"] {
             let share = declared("MetaRate", property);
             let settings = read(&[("RUMINATE_META_RATE", share)]).unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_template_knows_the_quarantine_by_its_name() {
+    fn the_template_uses_the_name_of_the_quarantine() {
         let template = include_str!("../template.yaml");
         assert!(template.contains(&format!("!Not [!Equals [!Ref LakePrefix, {QUARANTINE}]]")));
         assert_eq!(

@@ -18,8 +18,8 @@ const BUCKET: &str = "lake";
 /// Stores without conditional writes: one ignores conditions, as Garage does, and one responds with 501.
 fn unconditional() -> [S3Server; 2] {
     let [ignores, rejects] = [(); 2].map(|()| S3Server::with_bucket(BUCKET));
-    ignores.dials().change(|dials| dials.ignore_if_none_match = true);
-    rejects.dials().change(|dials| dials.reject_conditions = true);
+    ignores.faults().change(|faults| faults.ignore_if_none_match = true);
+    rejects.faults().change(|faults| faults.reject_conditions = true);
     [ignores, rejects]
 }
 
@@ -96,7 +96,7 @@ async fn objects_have_a_checksum_and_the_encryption_that_a_bucket_requires() {
     const KEY: &str = "arn:aws:kms:us-east-1:123456789012:key/lake";
     let s3 = S3Server::with_bucket(BUCKET);
     let require_sse = Some(("aws:kms".to_owned(), KEY.to_owned()));
-    s3.dials().change(|dials| dials.policy = Policy { require_checksum: true, require_sse, ..Policy::default() });
+    s3.faults().change(|faults| faults.policy = Policy { require_checksum: true, require_sse, ..Policy::default() });
     let rows = rows().await;
     let failed = deliver(&clients_with(&s3, &rows, &[]), &sns("a", &reading(1))).await.unwrap_err();
     assert!(failed.first.contains("AccessDenied"), "{failed}");

@@ -99,7 +99,7 @@ async fn futures_of(stores: &Stores, event: &str) -> Vec<Result<Value, Retryable
 }
 
 #[tokio::test]
-async fn what_can_never_be_processed_succeeds_and_is_kept_whole() {
+async fn an_unprocessable_message_succeeds_and_is_quarantined_completely() {
     let stores = Stores::new().await;
     let huge = reading_with(1, &format!("\"nota\":\"{}\"", "x".repeat(256 * 1024)));
     let bad = ["no JSON".to_owned(), "[]".into(), reading(1).replace("450.5", "-1"), envelope(&reading(1)), huge];
@@ -118,8 +118,8 @@ async fn what_can_never_be_processed_succeeds_and_is_kept_whole() {
 #[tokio::test]
 async fn a_message_of_256_kib_is_a_message_like_any_other() {
     let stores = Stores::new().await;
-    let room = 256 * 1024 - reading_with(1, "\"nota\":\"\"").len();
-    let full = reading_with(1, &format!("\"nota\":\"{}\"", "x".repeat(room)));
+    let filler = 256 * 1024 - reading_with(1, "\"nota\":\"\"").len();
+    let full = reading_with(1, &format!("\"nota\":\"{}\"", "x".repeat(filler)));
     assert_eq!(full.len(), 256 * 1024);
     counts(&stores.handle(&sns("a", &full)).await, &[("processed", 1)]);
     assert_eq!(stores.held().await, (1, 0, 1));
@@ -175,7 +175,7 @@ async fn an_array_of_eventbridge_pipes_is_its_records_and_only_failed_ones_are_r
 }
 
 #[tokio::test]
-async fn what_takes_too_long_comes_again_and_the_rest_is_stored_in_time() {
+async fn slow_messages_are_retried_and_the_rest_is_stored_in_time() {
     let stores = Stores::new().await;
     let (good, slow) = (reading(1), reading_with(2, SLOW));
     let started = Instant::now();
@@ -187,7 +187,7 @@ async fn what_takes_too_long_comes_again_and_the_rest_is_stored_in_time() {
 }
 
 #[tokio::test]
-async fn without_a_table_the_lake_has_it_and_the_message_comes_again() {
+async fn without_a_table_the_message_is_in_the_lake_and_retried() {
     let stores = Stores::new().await;
     stores.rows.drop_table();
     let failed = stores.handle(&sns("a", &reading(1))).await.unwrap_err();
@@ -201,7 +201,7 @@ async fn without_a_table_the_lake_has_it_and_the_message_comes_again() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_costs_itself_only() {
+async fn an_unreadable_record_does_not_affect_others() {
     let stores = Stores::new().await;
     let event = sqs([("a", &*reading(1)), ("b", "surrogate"), ("c", &*reading(2))]).replace("surrogate", r"\ud800");
     assert_eq!(stores.handle(&event).await.unwrap(), items(&[]));
@@ -209,7 +209,7 @@ async fn a_record_that_cannot_be_read_costs_itself_only() {
 }
 
 #[tokio::test]
-async fn a_reading_whose_place_in_the_lake_is_taken_by_something_else_is_kept_and_gets_no_row() {
+async fn a_reading_whose_key_is_taken_by_another_object_is_quarantined_and_gets_no_row() {
     let stores = Stores::new().await;
     stores.handle(&sns("a", &reading(1))).await.unwrap();
     let key = stores.home.keys().remove(0);

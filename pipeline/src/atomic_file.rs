@@ -24,7 +24,7 @@ pub fn temp_file_in(directory: &Path) -> io::Result<NamedTempFile> {
 ///
 /// # Errors
 /// Returns an error if the folder is missing or cannot be written.
-pub fn temp_file_beside(path: &Path) -> io::Result<NamedTempFile> {
+pub fn temp_file_next_to(path: &Path) -> io::Result<NamedTempFile> {
     temp_file_in(folder_of(path))
 }
 
@@ -50,11 +50,11 @@ mod tests {
     #[test]
     fn an_error_names_the_directory_and_not_the_temporary_file() {
         let home = tempfile::tempdir().unwrap();
-        let e = temp_file_beside(&home.path().join("none/report.html")).unwrap_err();
+        let e = temp_file_next_to(&home.path().join("none/report.html")).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::NotFound);
         assert!(e.to_string().ends_with("none is not a directory: create it first"), "{e}");
         std::fs::write(home.path().join("file"), "").unwrap();
-        let e = temp_file_beside(&home.path().join("file/report.html")).unwrap_err().to_string();
+        let e = temp_file_next_to(&home.path().join("file/report.html")).unwrap_err().to_string();
         assert!(e.contains("file is not a directory") && !e.contains(PREFIX), "{e}");
     }
 

@@ -49,14 +49,14 @@ mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("no answer")]
+    #[error("no response")]
     struct Outer(#[source] io::Error);
 
     #[test]
     fn the_causes_of_an_error_include_those_wrapped_by_an_io_error() {
         let inner = "x".parse::<u8>().unwrap_err();
         let e = Outer(io::Error::new(io::ErrorKind::InvalidData, inner));
-        assert_eq!(with_causes(&e), "no answer: invalid digit found in string");
+        assert_eq!(with_causes(&e), "no response: invalid digit found in string");
         assert!(chain(&e).any(|e| e.is::<std::num::ParseIntError>()));
     }
 }

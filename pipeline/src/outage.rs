@@ -1,5 +1,5 @@
-//! Detects that a service fails for all requests, from failures in a row: what was not begun then fails at once. Otherwise
-//! each of a million messages would wait for its own retries.
+//! Detects that a service fails for all requests, from failures in a row: requests that have not started then fail at
+//! once. Otherwise each of a million messages would wait for its own retries.
 
 /// Failures of concurrent work on one service, each after all its attempts.
 #[derive(Debug)]

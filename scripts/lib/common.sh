@@ -6,7 +6,7 @@
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 TARGET_DIR=${CARGO_TARGET_DIR:-$REPO/target}
 [[ $TARGET_DIR == /* ]] || TARGET_DIR=$REPO/$TARGET_DIR
-# Everything slow to make is cached here. Deleting the folder is always safe
+# Everything slow to create is cached here. Deleting the folder is always safe
 # while nothing runs; the next run rebuilds it.
 CACHE_DIR=${RUMINATE_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ruminate-test}
 PATH=$PATH:/usr/sbin:/sbin # where Debian keeps the servers, also for users

@@ -76,10 +76,10 @@ set_up() {
 set_up_mysql() {
     packages "$1" openssl=openssl || return 1
     if [[ ! -d $MYSQL_ROOT ]]; then
-        WHY="MySQL's files ($MYSQL_ROOT) can only be made by root on Debian"
+        WHY="MySQL's files ($MYSQL_ROOT) can only be created by root on Debian"
         debian_root || return 1
         packages "$1" debootstrap=debootstrap || return 1
-        WHY="making $MYSQL_ROOT failed"
+        WHY="creating $MYSQL_ROOT failed"
         note "fetching MySQL from Debian sid (under a minute, 600 MB)"
         twice make_mysql_root "$1" || return 1
     fi
@@ -141,7 +141,7 @@ make_moto_venv() {
         mv "$part" "$MOTO_VENV"
 }
 
-# find_python LOG: sets PYTHON to one that can make virtualenvs: the one on
+# find_python LOG: sets PYTHON to one that can create virtualenvs: the one on
 # PATH, or Debian's, which may lack its venv package.
 find_python() {
     for PYTHON in python3 /usr/bin/python3; do

@@ -49,7 +49,7 @@ pub async fn run(
     let whole = files.size().map(|(messages, bytes)| messages + bytes);
     let reports: Vec<InputReport> = files.reports().cloned().collect();
     let (messages, reading) = read(files, cancel.clone());
-    let Taken { mut outcome, permanent } = take_all(messages, &intake, &stage, whole, cancel).await?;
+    let Results { mut outcome, permanent } = process_all(messages, &intake, &stage, whole, cancel).await?;
     let ReadEnd { complete, found } = reading.await?;
     if !complete {
         outcome.stopped.get_or_insert_with(|| "interrupted".into());
@@ -69,30 +69,30 @@ pub async fn run(
 
 /// Results so far.
 #[derive(Default)]
-struct Taken {
+struct Results {
     outcome: Outcome,
     /// The first permanent error of a store.
     permanent: Option<String>,
 }
 
 /// Processes the batches, a few at once, until there are no more or the run has stopped.
-async fn take_all(
+async fn process_all(
     mut messages: Batches,
     intake: &Intake,
     stage: &Stage,
     whole: Option<u64>,
     cancel: &CancellationToken,
-) -> anyhow::Result<Taken> {
-    let (mut taken, mut bytes) = (Taken::default(), 0_u64);
+) -> anyhow::Result<Results> {
+    let (mut results, mut bytes) = (Results::default(), 0_u64);
     let mut under_way = std::collections::VecDeque::new();
     let mut more = true;
-    while (more && taken.outcome.stopped.is_none()) || !under_way.is_empty() {
-        while more && taken.outcome.stopped.is_none() && under_way.len() < BATCHES {
+    while (more && results.outcome.stopped.is_none()) || !under_way.is_empty() {
+        while more && results.outcome.stopped.is_none() && under_way.len() < BATCHES {
             match messages.recv().await {
-                // Read, but not begun: the next run reads it again.
-                Some(_) if cancel.is_cancelled() => taken.outcome.stopped = Some("interrupted".into()),
+                // Read, but not started: the next run reads it again.
+                Some(_) if cancel.is_cancelled() => results.outcome.stopped = Some("interrupted".into()),
                 Some(Ok(batch)) => under_way.push_back(begin(batch, intake)),
-                Some(Err(e)) => taken.outcome.stopped = Some(e.to_string()),
+                Some(Err(e)) => results.outcome.stopped = Some(e.to_string()),
                 None => more = false,
             }
         }
@@ -104,11 +104,11 @@ async fn take_all(
             }
             let verdicts = batch.work.await?;
             for (place, verdict) in batch.places.into_iter().zip(&verdicts) {
-                record_result(&mut taken, place, verdict);
+                record_result(&mut results, place, verdict);
             }
         }
     }
-    Ok(taken)
+    Ok(results)
 }
 
 type Batches = mpsc::Receiver<Result<Vec<InputMessage>, history::Error>>;
@@ -204,8 +204,8 @@ fn begin(batch: Vec<InputMessage>, intake: &Intake) -> Batch {
     Batch { places, bytes, work: tokio::spawn(async move { intake.process(messages, Utc::now()).await }) }
 }
 
-fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
-    let outcome = &mut taken.outcome;
+fn record_result(results: &mut Results, place: String, verdict: &Verdict) {
+    let outcome = &mut results.outcome;
     outcome.counts.add(Count::Read);
     if let Verdict::Stored { object, row, .. } = verdict {
         outcome.counts.add(match object {
@@ -232,7 +232,7 @@ fn record_result(taken: &mut Taken, place: String, verdict: &Verdict) {
             outcome.counts.add(Count::Failed);
             outcome.stopped.get_or_insert_with(|| failure.message.clone());
             if !failure.kind.is_transient() {
-                taken.permanent.get_or_insert_with(|| failure.message.clone());
+                results.permanent.get_or_insert_with(|| failure.message.clone());
             }
             meaning.problem()
         }

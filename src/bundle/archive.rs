@@ -58,12 +58,12 @@ pub(super) fn zip(mut entries: Vec<ZipEntry<'_>>) -> ZipResult<Vec<u8>> {
 pub(super) fn fits(zip_bytes: u64, unzipped_bytes: u64) -> Result<(), String> {
     if zip_bytes > MAX_ZIP_BYTES {
         return Err(format!(
-            "would have {zip_bytes} bytes, and Lambda takes {MAX_ZIP_BYTES} (50 MB): strip the bootstrap, or build it with --profile lambda"
+            "would have {zip_bytes} bytes, and Lambda accepts at most {MAX_ZIP_BYTES} (50 MB): strip the bootstrap, or build it with --profile lambda"
         ));
     }
     if unzipped_bytes >= MAX_UNZIPPED_BYTES {
         return Err(format!(
-            "would have {unzipped_bytes} bytes unzipped, and Lambda takes less than {MAX_UNZIPPED_BYTES} (250 MB): strip the bootstrap"
+            "would have {unzipped_bytes} bytes unzipped, and Lambda accepts less than {MAX_UNZIPPED_BYTES} (250 MB): strip the bootstrap"
         ));
     }
     Ok(())

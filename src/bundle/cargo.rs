@@ -100,7 +100,7 @@ fn check_toolchain(root: &Path, arch: Arch, linker: Linker) -> anyhow::Result<()
     Ok(())
 }
 
-/// How a build ended.
+/// Result of a build.
 enum BuildResult {
     Built(PathBuf),
     Failed(ExitStatus),

@@ -69,9 +69,9 @@ impl Executable {
             return Err(Incompatibility::WrongInterpreter(other, arch));
         }
         let needed = texts(&dynamic, elf::DT_NEEDED)?;
-        let foreign: Vec<_> = needed.iter().filter(|name| !PROVIDED.contains(&name.as_str())).cloned().collect();
-        if !foreign.is_empty() {
-            return Err(Incompatibility::Libraries(foreign));
+        let unavailable: Vec<_> = needed.iter().filter(|name| !PROVIDED.contains(&name.as_str())).cloned().collect();
+        if !unavailable.is_empty() {
+            return Err(Incompatibility::Libraries(unavailable));
         }
         let (glibc, mut missing) = versions(&sections, &dynamic, data)?;
         // An error names one project; its fix covers both.
@@ -89,7 +89,7 @@ fn broken(e: object::read::Error) -> Incompatibility {
 
 /// Returns the header of a little-endian 64-bit ELF file for Linux, or an error that states what the file is.
 fn header(data: &[u8]) -> Result<&Header, Incompatibility> {
-    let foreign = match data {
+    let kind = match data {
         [] => return Err(Incompatibility::Empty),
         [0x7f, b'E', b'L', b'F', class, encoding, _, abi, ..] => match (elf::FileClass(*class), elf::OsAbi(*abi)) {
             (elf::ELFCLASS32, _) => "a 32-bit program",
@@ -104,7 +104,7 @@ fn header(data: &[u8]) -> Result<&Header, Incompatibility> {
         [b'P', b'K', 3, 4, ..] => "a zip",
         _ => "no program",
     };
-    Err(Incompatibility::NotElf(foreign))
+    Err(Incompatibility::NotElf(kind))
 }
 
 fn arch(header: &Header) -> Result<Arch, Incompatibility> {

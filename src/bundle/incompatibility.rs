@@ -5,7 +5,7 @@ use std::fmt;
 use super::Arch;
 use super::glibc::RuntimeLibrary;
 
-/// Why `provided.al2023` could not run a file. Each message follows the file's name.
+/// Reason why `provided.al2023` cannot run a file. Each message follows the file's name.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Incompatibility {
     #[error("is empty: build it again")]

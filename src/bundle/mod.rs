@@ -53,7 +53,7 @@ const UNLISTED: &str =
 /// Placeholder for the lake's bucket in the SQL for query engines; no bucket has such a name.
 const BUCKET: &str = "BUCKET";
 
-/// What to bundle, and where.
+/// Options of a bundle.
 #[derive(Debug, Clone)]
 pub struct BundleOptions {
     /// Program to bundle.
@@ -82,7 +82,7 @@ pub enum Bootstrap {
     Source(BuildOptions),
 }
 
-/// How to build the program.
+/// Options of the build.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// The workspace; `None` to find it from the current directory.

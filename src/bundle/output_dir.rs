@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{BundleFile, Program};
 use crate::generate::IfExists;
-use pipeline::atomic_file::{folder_of, temp_file_beside, temp_file_in};
+use pipeline::atomic_file::{folder_of, temp_file_in, temp_file_next_to};
 use pipeline::hex::hex;
 
 /// Name of the checksum file, in the format of `sha256sum -c`.
@@ -61,18 +61,18 @@ impl OutputDir {
         let there = self.path.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
         temp_file_in(there).with_context(|| format!("--out {out} cannot be written"))?;
         let previous = self.previous_checksums()?;
-        let mut foreign = Vec::new();
+        let mut modified = Vec::new();
         for name in names.chain([SUMS]) {
             if !self.is_unmodified_output(name, &previous)? {
-                foreign.push(name);
+                modified.push(name);
             }
         }
-        if foreign.is_empty() || self.existing == IfExists::Replace {
+        if modified.is_empty() || self.existing == IfExists::Replace {
             return Ok(());
         }
         bail!(
             "--out {out} has {} that was not written by a bundle, or was modified since: use another --out, or --force to overwrite it",
-            foreign.join(", ")
+            modified.join(", ")
         )
     }
 
@@ -131,7 +131,7 @@ impl OutputDir {
         let path = self.path_of(name);
         let context = || format!("cannot write {}", path.display());
         fs::create_dir_all(folder_of(&path)).with_context(context)?;
-        let mut half = temp_file_beside(&path).with_context(context)?;
+        let mut half = temp_file_next_to(&path).with_context(context)?;
         half.write_all(bytes.as_ref()).and_then(|()| half.as_file().sync_all()).with_context(context)?;
         Ok((half, path))
     }

@@ -29,7 +29,7 @@ pub(super) fn check(root: &Path, target: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Where a flag is set.
+/// Source of a flag.
 #[derive(Debug, PartialEq, Eq)]
 enum FlagSource {
     Variable(String),

@@ -109,18 +109,18 @@ impl ResultFlags {
         (command_line, table): (&CommandLine, String),
         context: &Context,
     ) -> anyhow::Result<Rendered> {
-        let plan = self.repair.filter(|_| outcome.is_whole()).map(|side| self.plan(side, &outcome, table));
+        let plan = self.repair.filter(|_| outcome.is_complete()).map(|side| self.plan(side, &outcome, table));
         let planned = |finding: &Finding| -> Option<Action> { plan.as_ref()?.planned(finding) };
         let findings = sink.finish_with(&audit.sort, planned).with_context(|| match &self.drift {
             Some(path) => format!("the findings cannot be written to the drift file {}", path.display()),
             None => "cannot write the findings".to_owned(),
         })?;
-        outcome.since_baseline = findings.since.clone().filter(|_| outcome.is_whole());
+        outcome.since_baseline = findings.since.clone().filter(|_| outcome.is_complete());
         if let Some(plan) = &plan {
             outcome.carry.repair_asked = true;
             outcome.repaired = repair(audit, &findings, plan, &context.progress, &context.cancel).await?;
             outcome.repaired.undo_command = outcome.repaired.undo_file.as_deref().map(|file| command_line.undo(file));
-        } else if outcome.is_whole() {
+        } else if outcome.is_complete() {
             outcome.repairable = Some(repairable(&findings, outcome[Counter::Unidentified])?);
         }
         if let Some(path) = &self.drift {

@@ -29,7 +29,7 @@ pub(super) struct Args {
     concurrency: Option<u32>,
 }
 
-/// What the parts of a compaction have, and how they are verified.
+/// Flags about the content and the verification of parts.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct CompactFlags {
     /// Read every part back, and compare a sample of its objects

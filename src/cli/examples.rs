@@ -112,7 +112,7 @@ pub(super) const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                  --report replay.html",
             ),
             (
-                "One farm's November, gently",
+                "One farm's November, throttled",
                 "ruminate replay --lake lake --warehouse sqlite:warehouse.db --farm fazenda_um --from 2026-11-01 \
                  --to 2026-11-30 --rows-per-second 500",
             ),

@@ -162,8 +162,8 @@ pub(super) struct WarehouseFlags {
         help = warehouse_help(""),
         long_help = warehouse_help(
             "\n\nFalls back to DATABASE_URL, then to RDS_HOST, RDS_PORT, RDS_USER, RDS_PASSWORD and RDS_DATABASE. \
-             RDS_SECRET_ARN or RDS_IAM_AUTH=true replaces the password. A server on another machine must prove its name with \
-             TLS: ?ssl-mode=… and ?ssl-ca=FILE, or RDS_SSL_MODE and RDS_CA_FILE, change that."
+             RDS_SECRET_ARN or RDS_IAM_AUTH=true replaces the password. On another machine, the server's TLS certificate and its \
+             name are verified; ?ssl-mode=… and ?ssl-ca=FILE, or RDS_SSL_MODE and RDS_CA_FILE, change that."
         )
     )]
     pub warehouse: Option<String>,
@@ -304,7 +304,7 @@ pub(super) fn slug(text: &str) -> Result<Slug, String> {
 
 /// Returns the number of concurrent object reads: as requested, otherwise as the lake recommends.
 pub(super) fn read_concurrency(requested: Option<u32>, hints: ReadHints) -> usize {
-    crate::open_files::fitting(requested.map_or(hints.concurrent_reads, |asked| asked as usize))
+    crate::open_files::fitting(requested.map_or(hints.concurrent_reads, |requested| requested as usize))
 }
 
 /// Returns the path of the undo file: as requested, otherwise with the current time in its name.

@@ -116,7 +116,7 @@ impl Args {
         if self.out == Path::new("-") {
             return Ok((Destination::Stdout, form, compression));
         }
-        let (ends_packed, inner) = CompressionFormat::from_path(&self.out);
+        let (ends_compressed, inner) = CompressionFormat::from_path(&self.out);
         let ends_as = inner.extension().and_then(|ending| FileFormat::of_ending(&ending.to_string_lossy()));
         let is_dir = self.out.is_dir();
         let is_device = !is_dir && self.out.exists() && !self.out.is_file();
@@ -130,10 +130,10 @@ impl Args {
             "{name} does not have the extension of --format {form}: use another name, or remove --format"
         );
         anyhow::ensure!(
-            self.compress.is_none_or(|asked| asked == ends_packed),
+            self.compress.is_none_or(|requested| requested == ends_compressed),
             "{name} does not have the extension of --compress (.gz for gzip, .zst for zstd): use another name, or remove --compress"
         );
-        Ok((Destination::File(self.out.clone()), ends_as, ends_packed))
+        Ok((Destination::File(self.out.clone()), ends_as, ends_compressed))
     }
 }
 

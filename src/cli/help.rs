@@ -235,9 +235,9 @@ mod tests {
     use super::*;
 
     /// Maximum number of flags in `-h`, without the global ones.
-    const MOST_FLAGS: usize = 15;
+    const MAX_FLAGS: usize = 15;
     /// Maximum number of lines of `-h` on a terminal of 100 columns.
-    const MOST_LINES: usize = 50;
+    const MAX_LINES: usize = 50;
 
     /// Flags whose texts differ between commands, with the reason; the meaning is the same.
     const VARIES: [(&str, &str); 15] = [
@@ -280,13 +280,13 @@ mod tests {
     fn short_help_fits_on_one_screen() {
         let mut command = built();
         let help = command.render_help().to_string();
-        assert!(help.lines().count() <= MOST_LINES, "{help}");
+        assert!(help.lines().count() <= MAX_LINES, "{help}");
         for (name, mut sub) in commands(&command) {
             let help = sub.render_help().to_string();
-            assert!(help.lines().count() <= MOST_LINES, "{} lines:\n{help}", help.lines().count());
+            assert!(help.lines().count() <= MAX_LINES, "{} lines:\n{help}", help.lines().count());
             let is_shown = |arg: &&Arg| !arg.is_global_set() && !arg.is_hide_short_help_set() && !arg.is_positional();
             let flags = sub.get_arguments().filter(is_shown).count();
-            assert!(flags <= MOST_FLAGS, "{name}: {flags} flags");
+            assert!(flags <= MAX_FLAGS, "{name}: {flags} flags");
             assert!(help.contains(&format!("ruminate {name} --help")), "{help}");
         }
     }

@@ -12,7 +12,7 @@ use pipeline::lake::dir::Dir;
 use pipeline::lake::{Depth, Lake, LakeUrl};
 use pipeline::warehouse::{BulkWarehouse, IdRange};
 
-/// Whether the lake may be empty although the warehouse has rows.
+/// Flag that accepts an empty lake although the warehouse has rows.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(super) struct NewLakeFlags {
     /// Accept an empty or missing lake although the warehouse has rows

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_stands_for_its_history_files_in_order() {
+    fn a_directory_is_replaced_by_its_history_files_in_order() {
         let home = tempfile::tempdir().unwrap();
         let path = |name: &str| home.path().join(name);
         for name in [

@@ -8,7 +8,7 @@ use super::record_flags::RecordFlags;
 use super::run_flags::{DivisionFlags, names, open_stores};
 use super::sort_flags::SortFlags;
 use crate::fleet::{AuditJob, CompactJob, ReplayJob, plan_audit, plan_compaction, plan_replay};
-use crate::reconcile::{Audit, Budget, Tolerance, TruthAsked};
+use crate::reconcile::{Audit, Budget, Tolerance, TruthOptions};
 use crate::render::Rendered;
 
 /// Divide a job into shards, and write the plan of the run
@@ -119,7 +119,7 @@ impl ReconcileArgs {
             cache: None,
             parts: self.parts.parts,
             listing: None,
-            truth: TruthAsked::default(),
+            truth: TruthOptions::default(),
             allow_empty: self.span.allow_empty,
         };
         let command = context.command_line.clone().or("warehouse", self.warehouse.url()?).to_string();

@@ -10,7 +10,7 @@ use super::flags::{LakeFlags, PartsFlags, RulesFlags, SpanFlags, WarehouseFlags,
 use super::listing::ListingFlags;
 use super::sort_flags::SortFlags;
 use super::write_flags::WriteFlags;
-use crate::reconcile::{Audit, AuditOptions, AuditSettings, Budget, IngestPath, Tolerance, TruthAsked, run as audit};
+use crate::reconcile::{Audit, AuditOptions, AuditSettings, Budget, IngestPath, Tolerance, TruthOptions, run as audit};
 use crate::render::Rendered;
 use pipeline::lake::Conditions;
 
@@ -87,7 +87,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
         cache: args.cache.clone(),
         parts: args.parts.parts,
         listing,
-        truth: TruthAsked { files: args.truth.clone(), ingest_path: args.ingest_path },
+        truth: TruthOptions { files: args.truth.clone(), ingest_path: args.ingest_path },
         allow_empty: args.span.allow_empty,
     };
     let (sink, files) = args.results.begin()?;

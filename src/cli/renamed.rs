@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_former_flag_names_the_new_one_which_exists() {
+    fn a_renamed_flag_names_the_new_one_which_exists() {
         let command = command();
         for (old, new) in FLAGS {
             let of = command.get_subcommands().find(|sub| sub.get_arguments().any(|arg| arg.get_long() == Some(new)));

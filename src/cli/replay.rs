@@ -201,7 +201,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     let into = ReplayTarget { table, bulk };
     let plan = context.cancel.run_until_cancelled(Plan::new(source)).await.transpose()?;
     ensure!(
-        !args.into_new_table || plan.as_ref().is_none_or(Plan::is_whole),
+        !args.into_new_table || plan.as_ref().is_none_or(Plan::is_complete),
         "--into-new-table loads the whole lake: remove --farm, --from, --to, --data-from, --data-to and --only"
     );
     if let Some(plan) = &plan {
@@ -210,7 +210,7 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     if args.dry_run {
         let preview = match &plan {
             Some(plan) => args.dry_run(plan, &into, &context.cancel).await?,
-            None => Preview { stopped: Some(NOT_BEGUN.into()), ..Preview::default() },
+            None => Preview { stopped: Some(NOT_STARTED.into()), ..Preview::default() },
         };
         return Ok(Rendered::of(&preview));
     }
@@ -229,10 +229,10 @@ pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendere
     Ok(Rendered::of(&outcome))
 }
 
-const NOT_BEGUN: &str = "interrupted before anything was read";
+const NOT_STARTED: &str = "interrupted before anything was read";
 
 fn interrupted_before_start() -> Outcome {
-    Outcome { stopped: Some(NOT_BEGUN.into()), ..Outcome::default() }
+    Outcome { stopped: Some(NOT_STARTED.into()), ..Outcome::default() }
 }
 
 fn read_only(path: &PathBuf) -> anyhow::Result<ObjectSelection> {

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_settings_file_changes_limits_as_the_flags_would_and_nothing_else() {
+    fn a_config_file_changes_limits_as_the_flags_would_and_nothing_else() {
         let started = ThrottleLimits { rows_per_second: Some(7), ..ThrottleLimits::default() };
         let mut limits = started.clone();
         for (key, value) in [

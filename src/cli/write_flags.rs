@@ -6,7 +6,7 @@ use clap::Args;
 use pipeline::lake::dir::Durability;
 use pipeline::lake::{ConditionalWrites, Conditions, Encryption, Lake, SseAlgorithm, Unconditional};
 
-/// How a lake is written.
+/// Options of writes to a lake.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WriteOptions {
     pub unconditional: Unconditional,
@@ -14,7 +14,7 @@ pub(super) struct WriteOptions {
     pub encryption: Encryption,
 }
 
-/// How the lake is written.
+/// Flags of writes to the lake.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct WriteFlags {
     /// Write nothing if the store does not honour If-None-Match and If-Match

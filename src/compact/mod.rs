@@ -60,7 +60,7 @@ pub use run::{months, run};
 /// Number of rows above which a month has one part per day.
 pub const MONTH_ROWS: u64 = 4_000_000;
 
-/// What a part keeps of the original objects.
+/// Content of the original objects that a part keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bodies {
@@ -71,7 +71,7 @@ pub enum Bodies {
     ExtraFields,
 }
 
-/// How parts are verified.
+/// Verification of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verification {
@@ -84,7 +84,7 @@ pub enum Verification {
     Deep,
 }
 
-/// What to do with rows of objects that no longer exist.
+/// Policy for rows of objects that no longer exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDeleted {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::outcome::{CommandOutcome, Counts, Exit, Problems, ShardTimes, counters};
 use crate::reader::Skip;
-use pipeline::lake::{Strays, ThrottleStats};
+use pipeline::lake::{ThrottleStats, UnrecognizedNames};
 
 counters! {
     /// Counter of a compaction, in addition to those of [`Skip`].
@@ -77,12 +77,12 @@ counters! { impl Outcome { counts: Counter, skips: Skip } }
 
 impl Outcome {
     /// Counts objects whose path is not one of the lake.
-    pub(super) fn count_unrecognized(&mut self, strays: &Strays) {
-        self[Counter::Listed] += strays.count() + strays.folder_markers();
-        self[Skip::FolderMarker] += strays.folder_markers();
-        self[Skip::Unrecognized] += strays.count();
-        strays.keys().for_each(|key| self.problems.add("skipped", key, Skip::Unrecognized.reason()));
-        self.problems.add_unnamed("skipped", strays.unnamed());
+    pub(super) fn count_unrecognized(&mut self, unrecognized: &UnrecognizedNames) {
+        self[Counter::Listed] += unrecognized.count() + unrecognized.folder_markers();
+        self[Skip::FolderMarker] += unrecognized.folder_markers();
+        self[Skip::Unrecognized] += unrecognized.count();
+        unrecognized.keys().for_each(|key| self.problems.add("skipped", key, Skip::Unrecognized.reason()));
+        self.problems.add_unnamed("skipped", unrecognized.unnamed());
     }
 
     /// Adds the outcome of another part of the same lake.

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::{Compaction, FarmMonth};
 use crate::parts::{Catalog, Month, PartName};
-use pipeline::lake::{Error, Lake, ObjectMeta, PartitionScan, Span, Strays, list_all, scan_partitions};
+use pipeline::lake::{Error, Lake, ObjectMeta, PartitionScan, Span, UnrecognizedNames, list_all, scan_partitions};
 
 /// A farm's month with its days.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub(super) struct MonthPlan {
 pub(super) struct Plan {
     pub months: Vec<MonthPlan>,
     /// Objects above the level of days, or with unrecognized folders.
-    pub unrecognized: Strays,
+    pub unrecognized: UnrecognizedNames,
     /// Parts that exist, by name.
     pub existing: BTreeMap<PartName, ObjectMeta>,
 }
@@ -54,7 +54,7 @@ impl Plan {
         if let Some(shard) = &settings.shard {
             months.retain(|month, _| shard.months.contains(month));
             if !shard.strays {
-                unrecognized = Strays::default();
+                unrecognized = UnrecognizedNames::default();
             }
         }
         let month = |(FarmMonth { month, farm }, days)| MonthPlan {

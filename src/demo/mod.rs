@@ -20,7 +20,7 @@ use crate::parts::PartsMode;
 use crate::progress::Progress;
 use crate::publish::{self, OnInvalid, Source as Messages};
 use crate::reconcile::{
-    Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthAsked, repair, repairable,
+    Audit, Counter, DriftWriter, RepairPlan as Repair, RepairTarget, Trust, TruthOptions, repair, repairable,
 };
 use crate::render::reconcile::repair_text;
 use crate::render::{Rendered, html};
@@ -49,7 +49,7 @@ const SIZE: (u32, u32, u32) = (2, 60, 28);
 /// Injected faults: duplicate deliveries and malformed messages.
 const FAULTS: &str = "duplicate=0.01,malformed=0.002";
 
-/// What to do with the files of an earlier demo.
+/// Policy for the files of an earlier demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PreviousRun {
     /// Delete them.
@@ -58,7 +58,7 @@ pub enum PreviousRun {
     Keep,
 }
 
-/// What an audit of the demo does in addition to comparing.
+/// Actions of an audit of the demo in addition to comparing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AuditMode {
     /// Nothing.
@@ -287,7 +287,7 @@ impl Demo<'_> {
             cache: None,
             parts: PartsMode::default(),
             listing: None,
-            truth: TruthAsked::default(),
+            truth: TruthOptions::default(),
             allow_empty: false,
         }
     }

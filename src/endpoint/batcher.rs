@@ -41,16 +41,16 @@ pub(super) struct IntakeBatcher {
 
 impl IntakeBatcher {
     /// Runs until all senders are gone, `closing` fires, or the message limit is reached. Messages that are still
-    /// waiting then get no verdict, and their senders are asked to retry.
+    /// waiting then get no verdict, and their senders must retry.
     pub(super) async fn run(mut self, mut closing: oneshot::Receiver<()>) -> Outcome {
         let mut outcome = Outcome { quarantine: self.intake.quarantine_address(), ..Outcome::default() };
         let mut open = true;
         while self.left != Some(0) {
-            let room = self.left.map_or(BATCH, |left| usize::try_from(left).unwrap_or(BATCH).min(BATCH));
-            let mut batch = Vec::with_capacity(room);
+            let max = self.left.map_or(BATCH, |left| usize::try_from(left).unwrap_or(BATCH).min(BATCH));
+            let mut batch = Vec::with_capacity(max);
             tokio::select! {
                 biased;
-                count = self.waiting.recv_many(&mut batch, room) => {
+                count = self.waiting.recv_many(&mut batch, max) => {
                     if count == 0 {
                         break;
                     }

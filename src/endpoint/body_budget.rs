@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connections::Connections;
 
-/// How long a body waits for memory.
+/// Maximum time that a body waits for memory.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Memory for bodies, in bytes.
@@ -60,7 +60,7 @@ mod tests {
     use crate::endpoint::connections::Phase;
 
     #[tokio::test]
-    async fn the_body_that_arrives_for_longest_gives_way_and_the_limit_holds() {
+    async fn the_body_that_arrives_for_longest_is_dropped_and_the_limit_is_respected() {
         let connections = Connections::new(10);
         let budget = BodyBudget::new(100, Arc::clone(&connections));
         let slow = connections.open(Instant::now()).unwrap();

@@ -27,11 +27,11 @@ const FAILURES: usize = 256;
 const FETCHES: usize = 4;
 const WAITING: usize = 32;
 
-/// How long a URL is not fetched again after an answer that is not a certificate.
+/// Time before a URL is fetched again after a response that is not a certificate.
 const NO_CERTIFICATE: Duration = Duration::from_secs(30);
 
-/// How long a URL is not fetched again after a network failure or an error of the server.
-const NO_ANSWER: Duration = Duration::from_secs(2);
+/// Time before a URL is fetched again after a network failure or an error of the server.
+const NO_RESPONSE: Duration = Duration::from_secs(2);
 
 type FetchResult = Result<Arc<Certificate>, Error>;
 type PendingFetch = Shared<BoxFuture<'static, FetchResult>>;
@@ -122,11 +122,11 @@ impl CertificateCache {
 
 /// Fetches a certificate, or returns the reason why there is none and how long to wait before the next attempt.
 async fn fetch(get: &dyn Fetch, url: &Url) -> Result<Certificate, (Duration, String)> {
-    let fetched = get.get(url).await.map_err(|e| (NO_ANSWER, format!("{url} cannot be fetched: {e}")))?;
+    let fetched = get.get(url).await.map_err(|e| (NO_RESPONSE, format!("{url} cannot be fetched: {e}")))?;
     match fetched.status {
         200 => {}
         400..500 => return Err((NO_CERTIFICATE, format!("there is no certificate at {url}"))),
-        status => return Err((NO_ANSWER, format!("{url} answers with status {status}"))),
+        status => return Err((NO_RESPONSE, format!("{url} responds with status {status}"))),
     }
     Certificate::parse(&fetched.body).map_err(|e| (NO_CERTIFICATE, format!("{url} is not a certificate: {e}")))
 }

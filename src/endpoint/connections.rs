@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// How long a connection may be open without a complete request head. SNS times out after 15 s.
+/// Maximum time that a connection may be open without a complete request head. SNS times out after 15 s.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// How long a body may take to arrive, after which the connection is closed.
+/// Maximum time for a body to arrive, after which the connection is closed.
 pub(super) const BODY: Duration = Duration::from_secs(10);
 
-/// What a connection is doing.
+/// State of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Nothing has arrived since it was opened, or since its last request.
@@ -80,7 +80,7 @@ impl Connections {
 
     /// Returns true if another connection can be accepted: the limit is not reached, or a connection has no complete
     /// request.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_space(&self) -> bool {
         let open = self.lock();
         let complete = open.entries.values().filter(|entry| entry.phase == Phase::Working);
         complete.count() < self.max

@@ -1,6 +1,6 @@
 //! Reasons to reject a message.
 
-/// Why a message is not accepted as sent by SNS.
+/// Reason why a message is not accepted as sent by SNS.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Error {
     /// It is not from SNS, or was changed in transit.

@@ -15,7 +15,7 @@ use url::Url;
 /// Timeout of a fetch, including its body.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Maximum size of a response in bytes; certificates and confirmations have a few thousand.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// Response to a fetch.
 #[derive(Debug, Clone)]
@@ -55,8 +55,8 @@ impl HttpsFetcher {
         let mut body = BytesMut::new();
         while let Some(chunk) = stream.next().await {
             body.extend_from_slice(&chunk.map_err(|e| with_causes(&e))?);
-            if body.len() > MOST_BYTES {
-                return Err(format!("the answer has more than {MOST_BYTES} bytes"));
+            if body.len() > MAX_BYTES {
+                return Err(format!("the response has more than {MAX_BYTES} bytes"));
             }
         }
         Ok(FetchResponse { status, body: body.freeze() })
@@ -66,7 +66,7 @@ impl HttpsFetcher {
 #[async_trait]
 impl Fetch for HttpsFetcher {
     async fn get(&self, url: &Url) -> Result<FetchResponse, String> {
-        let late = |_| Err(format!("no answer within {} s", LONGEST.as_secs()));
+        let late = |_| Err(format!("no response within {} s", LONGEST.as_secs()));
         tokio::time::timeout(LONGEST, self.fetch(url)).await.unwrap_or_else(late)
     }
 }

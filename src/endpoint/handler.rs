@@ -27,7 +27,7 @@ use crate::process::Requests;
 use pipeline::intake::MessageOutcome;
 use pipeline::intake::envelope::Envelope;
 
-/// How long a message waits for a free slot before it is deferred with 503. SNS times out after 15 s.
+/// Maximum time that a message waits for a free slot before it is deferred with 503. SNS times out after 15 s.
 const TURN: Duration = Duration::from_secs(10);
 
 /// Age above which a message is logged. SNS retries for an hour by default.

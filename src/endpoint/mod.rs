@@ -72,15 +72,15 @@ const MAX_BODY_MEMORY: usize = 64 * 1024 * 1024;
 const MAX_CONNECTIONS: usize = 1_024;
 
 /// Interval between two checks for cancellation or idleness.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long requests in flight may take after cancellation.
+/// Maximum time for requests in flight after cancellation.
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// How long connections may take to send their last responses after that.
+/// Maximum time for connections to send their last responses after that.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// Whether messages must have a valid SNS signature.
+/// Policy for messages without a valid SNS signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Signatures {
     /// Accept only messages with a valid SNS signature.
@@ -182,7 +182,7 @@ impl Endpoint {
         let mut ended = None;
         while !cancel.is_cancelled() && !enough.is_cancelled() {
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
                 result = &mut worker, if ended.is_none() => {
                     if !enough.is_cancelled() {
                         tracing::error!("the worker that processes messages has ended: restart the endpoint");
@@ -250,6 +250,6 @@ impl Serving {
 /// Returns when a condition holds.
 async fn until(holds: impl Fn() -> bool) {
     while !holds() {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -56,8 +56,8 @@ impl Server {
                 () = stopped(&mut stop) => return,
                 _ = sweep.tick() => self.connections.close_overdue(Instant::now()),
                 // Other connections wait in the kernel's queue instead of being rejected.
-                () = tokio::time::sleep(FULL_PAUSE), if !self.connections.has_room() => {}
-                accepted = self.listener.accept(), if self.connections.has_room() => match accepted {
+                () = tokio::time::sleep(FULL_PAUSE), if !self.connections.has_space() => {}
+                accepted = self.listener.accept(), if self.connections.has_space() => match accepted {
                     Ok((stream, _)) => {
                         self.begin(stream);
                         tokio::task::yield_now().await; // so that it can show its request before others are accepted
@@ -92,8 +92,8 @@ impl Server {
     }
 }
 
-/// Returns true if something has arrived already, as with a genuine request that waited for its turn to be accepted. Asks
-/// the kernel, because the runtime does not know the new connection yet.
+/// Returns true if something has arrived already, as with a genuine request that waited for its turn to be accepted. Reads
+/// the kernel's state, because the runtime has not registered the new connection yet.
 #[cfg(unix)]
 fn has_data(stream: &TcpStream) -> bool {
     use rustix::net::{RecvFlags, recv};

@@ -194,7 +194,7 @@ impl Fetch for Silent {
 }
 
 #[tokio::test]
-async fn made_up_certificate_addresses_cause_few_fetches_and_an_immediate_answer() {
+async fn invented_certificate_addresses_cause_few_fetches_and_an_immediate_response() {
     let get = Arc::new(Silent(AtomicUsize::new(0)));
     let verifier = Verifier::new(get.clone());
     let messages: Vec<Envelope> = (0..500)

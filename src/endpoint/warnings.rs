@@ -40,7 +40,7 @@ struct Window {
     omitted: u64,
 }
 
-/// What to log.
+/// Decision about a warning: which texts to log.
 #[derive(Debug, PartialEq, Eq)]
 struct Decision {
     /// Warnings of the last period that were not logged.

@@ -19,7 +19,7 @@ pub(super) const FAILURE: &str = "failure-";
 /// Maximum length of an error in a record, in characters.
 const LONGEST: usize = 2_000;
 /// Maximum time to write a record: schedulers kill a process that has not ended some seconds after SIGTERM.
-const PATIENCE: Duration = Duration::from_secs(5);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Text in place of a password.
 const MASK: &str = "***";
 
@@ -64,7 +64,7 @@ pub(super) async fn record(run: &Run, shard: u32, (attempt, start): (String, Att
         error: bounded(&masked(end.1)),
     };
     let write = async { run.store.create(&name, serde_json::to_vec(&failure)?.into()).await };
-    let written = tokio::time::timeout(PATIENCE, write).await;
+    let written = tokio::time::timeout(WRITE_TIMEOUT, write).await;
     if let Err(e) = written.context("the run did not respond in time").and_then(|written| written.map(drop)) {
         tracing::warn!("the failure of shard {shard} could not be recorded: {e:#}");
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use pipeline::lake::Lake;
 
 /// Maximum difference of two clocks; AWS rejects requests beyond it.
-const APART: TimeDelta = TimeDelta::minutes(15);
+const MAX_SKEW: TimeDelta = TimeDelta::minutes(15);
 /// Tolerated difference between two servers of a store.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 
@@ -22,9 +22,9 @@ pub(super) async fn check(lake: &dyn Lake, cutoff: Option<DateTime<Utc>>) -> any
 }
 
 fn compare(lake: DateTime<Utc>, here: DateTime<Utc>, cutoff: Option<DateTime<Utc>>) -> anyhow::Result<()> {
-    let (apart, is) = (here - lake, if here > lake { "ahead of" } else { "behind" });
+    let (skew, is) = (here - lake, if here > lake { "ahead of" } else { "behind" });
     ensure!(
-        apart.abs() <= APART,
+        skew.abs() <= MAX_SKEW,
         "this machine's clock is {} {is} the lake's: synchronize it (NTP), then run again",
         crate::outcome::between(lake, here)
     );
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_may_be_apart_by_a_quarter_of_an_hour() {
+    fn clocks_may_differ_by_a_quarter_of_an_hour() {
         let at = |seconds: i64| DateTime::<Utc>::from_timestamp(1_800_000_000 + seconds, 0).unwrap();
         assert!(compare(at(0), at(900), Some(at(0))).is_ok() && compare(at(900), at(0), None).is_ok());
         let e = compare(at(0), at(10_000), None).unwrap_err().to_string();

@@ -17,7 +17,7 @@ use crate::job_range::JobRange;
 use crate::parts::PartsStats;
 use crate::progress::Progress;
 use crate::reconcile::{
-    Audit, AuditShard, DriftWriter, Outcome, ShardRun, Shards, TruthAsked, combine, judge_shard, refuse_empty,
+    Audit, AuditShard, DriftWriter, Outcome, ShardRun, Shards, TruthOptions, combine, judge_shard, refuse_empty,
 };
 use pipeline::record::Rules;
 
@@ -37,7 +37,7 @@ impl AuditJob {
             cache: None,
             parts: self.parts,
             listing: None,
-            truth: TruthAsked::default(),
+            truth: TruthOptions::default(),
             allow_empty: self.allow_empty,
         })
     }
@@ -61,7 +61,7 @@ pub async fn plan_audit(
     create_run((&*audit.lake, &wide), JobSettings::Reconcile(job), named, to, divide, (progress, cancel)).await
 }
 
-/// Judges a shard of an audit.
+/// Runs a shard of an audit.
 pub(super) async fn run_shard(
     run: &Run,
     job: &AuditJob,

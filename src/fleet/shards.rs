@@ -21,7 +21,7 @@ pub struct Shard {
     pub bytes: u64,
 }
 
-/// What a shard covers.
+/// Objects and rows that a shard covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, from = "ScopeFields")]
 pub enum Scope {

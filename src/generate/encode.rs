@@ -12,7 +12,7 @@ use crate::truth::EncodedLines;
 /// Pens per row group of a Parquet file: the minimum at which the metadata stays small relative to the data.
 const GROUP_PENS: u32 = 8_000;
 
-/// How the bytes of units are combined.
+/// Combination of the bytes of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     /// One complete file per unit.
@@ -21,7 +21,7 @@ pub(super) enum Layout {
     Stream,
 }
 
-/// How the truth is written.
+/// Output of the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TruthOutput {
     /// Not at all.
@@ -34,7 +34,7 @@ pub(super) enum TruthOutput {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BatchEncoder<'a> {
     pub plan: &'a GeneratePlan,
-    pub shape: Layout,
+    pub layout: Layout,
     pub truth_output: TruthOutput,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct EncodedBatch {
 impl BatchEncoder<'_> {
     /// Returns the number of pens per batch.
     pub(super) fn pens(&self) -> u32 {
-        match (self.plan.form, self.shape) {
+        match (self.plan.form, self.layout) {
             (FileFormat::Parquet, Layout::Stream) => GROUP_PENS,
             _ => BATCH_PENS,
         }
@@ -86,10 +86,10 @@ impl BatchEncoder<'_> {
 
     fn fill_lines(&self, format: LineFormat, units: &[FileUnit], batch: &mut EncodedBatch) -> io::Result<()> {
         let GeneratePlan { herd, faults, compression, .. } = self.plan;
-        let packs = *compression != CompressionFormat::None;
+        let compresses = *compression != CompressionFormat::None;
         for &unit in units {
-            let out = if packs { &mut batch.text } else { &mut batch.bytes };
-            if self.shape == Layout::Files {
+            let out = if compresses { &mut batch.text } else { &mut batch.bytes };
+            if self.layout == Layout::Files {
                 out.extend_from_slice(format.header());
             }
             let stats = match self.truth_output {
@@ -99,13 +99,13 @@ impl BatchEncoder<'_> {
                     herd.write_lines_with_truth(unit, format, faults, out, target)
                 }
             };
-            if packs && self.shape == Layout::Files {
+            if compresses && self.layout == Layout::Files {
                 compression.compress(&batch.text, &mut batch.bytes)?;
                 batch.text.clear();
             }
             batch.units.push((unit, batch.bytes.len(), stats));
         }
-        if packs && self.shape == Layout::Stream {
+        if compresses && self.layout == Layout::Stream {
             compression.compress(&batch.text, &mut batch.bytes)?;
             batch.text.clear();
             batch.units.iter_mut().for_each(|(_, end, _)| *end = batch.bytes.len());
@@ -129,7 +129,7 @@ impl BatchEncoder<'_> {
                     herd.readings_with_truth(unit, faults, target, &mut push)
                 }
             };
-            if self.shape == Layout::Files {
+            if self.layout == Layout::Files {
                 let mut table = parquet::writer(std::mem::take(&mut batch.text))?;
                 table.append(batch.columns.encode()?)?;
                 let file = table.finish()?;
@@ -139,7 +139,7 @@ impl BatchEncoder<'_> {
             }
             batch.units.push((unit, batch.bytes.len(), stats));
         }
-        if self.shape == Layout::Stream {
+        if self.layout == Layout::Stream {
             batch.group = Some(batch.columns.encode()?);
         }
         Ok(())

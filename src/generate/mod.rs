@@ -35,7 +35,7 @@ use sink::WriteResult;
 use sink::{Sink, SinkError};
 use truth_file::TruthFileWriter;
 
-/// What to generate.
+/// Options of a generated history.
 #[derive(Debug, Clone)]
 pub struct GeneratePlan {
     /// The herd.
@@ -171,7 +171,7 @@ impl GeneratePlan {
     }
 }
 
-/// Where the history is written.
+/// Destination of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// Files in this directory, which is created if needed.
@@ -184,7 +184,7 @@ pub enum Destination {
     Discard,
 }
 
-/// What to do with an existing file that has other content.
+/// Policy for an existing file with other content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
     /// Leave it unchanged and return an error.
@@ -211,8 +211,8 @@ pub fn run(
     let stage = progress.stage("generate", "files", Some(plan.herd.part(plan.part).count_left()));
     let mut truth = plan.truth.as_deref().map(|path| TruthFileWriter::create(path, plan)).transpose()?;
     let mut sink = Sink::open(out, plan, existing)?;
-    let truth_output = truth.as_ref().map_or(TruthOutput::None, |truth| TruthOutput::Compressed(truth.pack()));
-    let work = BatchEncoder { plan, shape: sink.shape(), truth_output };
+    let truth_output = truth.as_ref().map_or(TruthOutput::None, |truth| TruthOutput::Compressed(truth.compression()));
+    let work = BatchEncoder { plan, layout: sink.layout(), truth_output };
     let mut outcome = Outcome::default();
     let mut total = FileStats::default();
     let mut farms = vec![false; plan.herd.farms() as usize];
@@ -235,7 +235,7 @@ pub fn run(
             }
             let bytes = &batch.bytes[begin..end];
             // If a complete day is missing, there is no file of it. In a stream, its chunk may contain other units.
-            if work.shape == Layout::Stream || !stats.is_lost() {
+            if work.layout == Layout::Stream || !stats.is_lost() {
                 let written = sink.write(plan, unit, bytes).inspect_err(|_| outcome.unread = true)?;
                 outcome.count(written, u64::from(!stats.is_lost()), bytes.len());
                 farms[unit.farm as usize] |= !stats.is_lost();

@@ -12,9 +12,9 @@ use super::parquet;
 use super::{Destination, FileFormat, GeneratePlan, IfExists};
 use crate::herd::FileUnit;
 use crate::parquet::{Group, Writer};
-use pipeline::atomic_file::temp_file_beside;
+use pipeline::atomic_file::temp_file_next_to;
 
-/// Why the sink ends the run.
+/// Reason why the sink ends the run.
 pub(super) enum SinkError {
     /// The run was cancelled, or the reader closed the stream.
     Closed,
@@ -66,13 +66,13 @@ impl Sink {
                 Ok(Self::Stream { body, name: path.display().to_string() })
             }
             Destination::File(path) => {
-                let half = temp_file_beside(&path).and_then(|half| Encoder::begin(half, plan));
+                let half = temp_file_next_to(&path).and_then(|half| Encoder::begin(half, plan));
                 Ok(Self::File { body: half.with_context(|| cannot_write(&path))?, path, existing })
             }
         }
     }
 
-    pub(super) fn shape(&self) -> Layout {
+    pub(super) fn layout(&self) -> Layout {
         match self {
             Self::Dir { .. } => Layout::Files,
             Self::Stream { .. } | Self::File { .. } => Layout::Stream,
@@ -218,7 +218,7 @@ fn file(dir: &Path, name: &str, bytes: &[u8], existing: IfExists) -> anyhow::Res
     let written = check_existing(compare_existing(&path, bytes, bytes.len() as u64), &path, existing)?;
     if written != WriteResult::Unchanged {
         let write = || {
-            let mut half = temp_file_beside(&path)?;
+            let mut half = temp_file_next_to(&path)?;
             half.write_all(bytes)?;
             half.persist(&path).map_err(io::Error::from)
         };

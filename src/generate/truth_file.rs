@@ -10,7 +10,7 @@ use super::sink::put;
 use super::{GeneratePlan, IfExists, TruthSummary};
 use crate::compression::CompressionFormat;
 use crate::truth::{EncodedLines, Writer};
-use pipeline::atomic_file::temp_file_beside;
+use pipeline::atomic_file::temp_file_next_to;
 
 /// A truth file that is being written.
 pub(super) struct TruthFileWriter {
@@ -23,13 +23,13 @@ impl TruthFileWriter {
     pub(super) fn create(path: &Path, plan: &GeneratePlan) -> anyhow::Result<Self> {
         let named = || format!("cannot write the truth to {}", path.display());
         let (compression, _) = CompressionFormat::from_path(path);
-        let half = temp_file_beside(path).with_context(named)?;
-        let writer =
-            Writer::packed(BufWriter::with_capacity(1 << 16, half), compression, plan.flags()).with_context(named)?;
+        let half = temp_file_next_to(path).with_context(named)?;
+        let writer = Writer::with_compression(BufWriter::with_capacity(1 << 16, half), compression, plan.flags())
+            .with_context(named)?;
         Ok(Self { path: path.to_owned(), compression, writer })
     }
 
-    pub(super) fn pack(&self) -> CompressionFormat {
+    pub(super) fn compression(&self) -> CompressionFormat {
         self.compression
     }
 

@@ -187,7 +187,7 @@ fn weekends_rain_and_mill_stops_affect_all_lots_of_a_farm() {
         let farm = farm_of[&life[0].id_lote];
         days.extend(off_trend(&life).into_iter().flatten().map(|(data, off)| (farm, data, off)));
     }
-    let still = |farm: usize, data| feeding::stands_still(farms[farm], unix(data));
+    let still = |farm: usize, data| feeding::is_stopped(farms[farm], unix(data));
     let hard = |farm: usize, data: NaiveDate| weather::rain(farms[farm], unix(data), data.month0() as usize) > 0.9;
     let dry = |farm: usize, data: NaiveDate| {
         let rains = |data: NaiveDate| weather::rain(farms[farm], unix(data), data.month0() as usize) > 0.0;

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::fault::{Fault, Malformed};
 use super::{MAX_FARMS, MAX_LOTS};
 
-/// Why a herd, a part or a set of faults is invalid.
+/// Reason why a herd, a part or a set of faults is invalid.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
@@ -57,7 +57,7 @@ impl fmt::Display for Error {
             Self::NoDays => write!(f, "days must be at least 1"),
             Self::Start(date) => write!(f, "start must be between 1970-01-01 and 9999-12-31, not {date}"),
             Self::TooManyDays { start, days } => {
-                write!(f, "{days} days from {start} run past 9999-12-31: ask for fewer days or an earlier start")
+                write!(f, "{days} days from {start} end after 9999-12-31: use fewer days or an earlier start")
             }
             Self::Part(text) => write!(f, "part {text} is not I/N with 1 <= I <= N, for example 2/4"),
             Self::Format(text) => write!(f, "format {text:?} is unknown: use ndjson or csv"),

@@ -64,7 +64,7 @@ impl fmt::Display for Fault {
 /// Declares the ways to break a line: `Variant: "name", "what is wrong";`.
 macro_rules! subtypes {
     ($($subtype:ident: $name:literal, $help:literal;)+) => {
-        /// How a line is malformed.
+        /// Kind of malformed line.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Malformed { $(#[doc = $help] $subtype,)+ }
 

@@ -40,7 +40,7 @@ impl Feeding {
     /// Computes the feeding of a day; `farm` is the random key of the farm.
     pub(super) fn new(farm: KeyedRng, unix_day: u32, data: NaiveDate) -> Self {
         let week = WEEK[data.weekday().num_days_from_monday() as usize];
-        let mill = match (stands_still(farm, unix_day), unix_day > 0 && stands_still(farm, unix_day - 1)) {
+        let mill = match (is_stopped(farm, unix_day), unix_day > 0 && is_stopped(farm, unix_day - 1)) {
             (true, _) => STOPPED,
             (false, true) => STARTED,
             (false, false) => 1.0,
@@ -64,8 +64,8 @@ impl Feeding {
     }
 }
 
-/// Returns true if the mill of a farm stands still on that day.
-pub(super) fn stands_still(farm: KeyedRng, unix_day: u32) -> bool {
+/// Returns true if the mill of a farm is stopped on that day.
+pub(super) fn is_stopped(farm: KeyedRng, unix_day: u32) -> bool {
     let stop = farm.with(b's').with(unix_day / STOP_EVERY_DAYS);
     let length = if stop.with(b'l').between(1, 4) <= LONG_STOPS { 2 } else { 1 };
     let begin = stop.between(0, STOP_EVERY_DAYS - length);
@@ -77,11 +77,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mill_stands_still_six_times_a_year_for_a_day_or_two() {
+    fn the_mill_stops_six_times_per_year_for_a_day_or_two() {
         let (mut stops, mut days) = (0, 0);
         for farm in 0..200u32 {
             let rng = KeyedRng::new(3).with(farm);
-            let still: Vec<bool> = (19_000..19_731).map(|day| stands_still(rng, day)).collect();
+            let still: Vec<bool> = (19_000..19_731).map(|day| is_stopped(rng, day)).collect();
             days += still.iter().filter(|&&still| still).count();
             stops += still.windows(2).filter(|pair| !pair[0] && pair[1]).count();
         }

@@ -1,4 +1,4 @@
-//! Parallel generation of many units, passed on in order, with bounded memory. The sink owns where bytes go, and is the
+//! Parallel generation of many units, passed on in order, with bounded memory. The sink decides where bytes go, and is the
 //! only part that may do I/O.
 //!
 //! Units run in batches of a few hundred readings or more, with a few batches per thread at a time. Regardless of the

@@ -11,7 +11,7 @@ use super::{DeliveredLine, FileStats, FileUnit, Herd, line_message};
 use crate::truth::{EncodedLines, Entry, Expectation};
 use pipeline::hex::hex;
 
-/// Where the truth of a file is written.
+/// Destination of the truth of a file.
 #[derive(Debug)]
 pub struct TruthTarget<'a> {
     /// Name of the file.
@@ -104,14 +104,14 @@ mod tests {
     }
 
     /// The entry of each line in the truth file, by file and line.
-    type Said = HashMap<(String, u64), Entry<'static>>;
+    type ByLine = HashMap<(String, u64), Entry<'static>>;
 
     /// Writes the history to a directory and returns its truth.
     fn written(
         faults: &str,
         format: LineFormat,
         dir: &std::path::Path,
-    ) -> (Said, Vec<Entry<'static>>, Totals, FileStats) {
+    ) -> (ByLine, Vec<Entry<'static>>, Totals, FileStats) {
         let (faults, herd) = (Faults::parse(faults).unwrap(), herd());
         let (mut writer, mut stats) = (Writer::new(Vec::new(), [].into()).unwrap(), FileStats::default());
         let mut lines = EncodedLines::default();
@@ -124,7 +124,7 @@ mod tests {
             writer.write_lines(&lines).unwrap();
             std::fs::write(dir.join(file), out).unwrap();
         }
-        let (mut message, mut undelivered) = (Said::new(), Vec::new());
+        let (mut message, mut undelivered) = (ByLine::new(), Vec::new());
         let text = writer.finish().unwrap().1;
         let (_, totals) = truth::read(&text[..], |entry| {
             let owned: Entry<'static> = serde_json::from_str(serde_json::to_string(entry)?.leak())?;

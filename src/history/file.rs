@@ -65,7 +65,7 @@ impl InputFile {
         let input: Box<dyn Read + Send> = Box::new(input);
         let content = Peeked::read(BufReader::with_capacity(HEAD_BYTES, input), Wait::All)
             .map_err(Cause::from)
-            .and_then(|input| open_packed(path, input, settings, &mut report, true))
+            .and_then(|input| open_container(path, input, settings, &mut report, true))
             .map_err(|cause| Error::new(path, cause))?;
         Ok(Self::of(path, content, report))
     }
@@ -218,11 +218,11 @@ fn open(path: &Path, settings: InputSettings, report: &mut InputReport) -> Resul
         (report.container, report.format) = (Some(Container::Plain), Some(Format::Parquet));
         return Table::open(path, name, settings).map(|table| Content::Parquet(Box::new(table)));
     }
-    open_packed(path, input, settings, report, is_file)
+    open_container(path, input, settings, report, is_file)
 }
 
 /// Detects the container and then the dialect of an input that is not a Parquet file.
-fn open_packed(
+fn open_container(
     path: &Path,
     mut input: Peeked<BufReader<Box<dyn Read + Send>>>,
     settings: InputSettings,

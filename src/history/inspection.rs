@@ -14,7 +14,7 @@ use super::{InputFile, InputMessage, InputSettings};
 use crate::cancellation::CancellationToken;
 use crate::progress::{Progress, Stage};
 
-/// Number and size in bytes of the messages that are judged while the next ones are read; cancellation is checked between.
+/// Number and size in bytes of the messages that are checked while the next ones are read; cancellation is checked between.
 const CHUNK: usize = 1_024;
 const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
@@ -24,12 +24,12 @@ const KEPT_BYTES: usize = 128 * 1024 * 1024;
 /// Memory of a kept message in addition to its text, in bytes: the message itself, its counter and what an allocation takes.
 const MESSAGE_BYTES: usize = size_of::<InputMessage>() + 48;
 
-/// What happens to a file most of whose messages are invalid for the same reason.
+/// Policy for a file most of whose messages are invalid for the same reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnUniform {
     /// The file is rejected as a whole.
     RejectFile,
-    /// Its messages are judged one by one.
+    /// Its messages are checked one by one.
     JudgeMessages,
 }
 
@@ -104,7 +104,7 @@ impl Inputs {
 
     /// As [`inspect`](Self::inspect), with another limit of the memory for messages.
     pub(super) fn inspect_within(
-        room: usize,
+        budget: usize,
         paths: Vec<PathBuf>,
         settings: InputSettings,
         on_uniform: OnUniform,
@@ -115,7 +115,7 @@ impl Inputs {
             can_be_opened(path)?;
         }
         let stage = progress.stage("check", "messages", None);
-        let inspection = Inspection { settings, on_uniform, stage, cancel, room: Cell::new(room) };
+        let inspection = Inspection { settings, on_uniform, stage, cancel, budget: Cell::new(budget) };
         let files = paths.into_iter().map(|path| inspection.inspect(path)).collect::<anyhow::Result<Vec<_>>>()?;
         wait_until_quiet(&files);
         inspection.stage.finish();
@@ -217,15 +217,15 @@ struct Inspection<'a> {
     stage: Stage,
     cancel: &'a CancellationToken,
     /// Size of the messages that can still be kept, in bytes.
-    room: Cell<usize>,
+    budget: Cell<usize>,
 }
 
-/// What was read of a file.
+/// Messages that were read of a file.
 struct Read {
     tally: Tally,
     /// The error at its end.
     error: Option<Error>,
-    /// All its messages; `None` if there was no room for them.
+    /// All its messages; `None` if there was no space for them.
     messages: Option<Vec<InputMessage>>,
 }
 
@@ -264,7 +264,7 @@ impl Inspection<'_> {
         Ok(CheckedFile { path, report: Some(report), bytes: tally.bytes(), state, is_unterminated, messages })
     }
 
-    /// Reads the messages of a file, up to the first error. A chunk is judged while the next one is read.
+    /// Reads the messages of a file, up to the first error. A chunk is checked while the next one is read.
     fn read(&self, file: &mut InputFile) -> anyhow::Result<Read> {
         let mut read = Read { tally: Tally::default(), error: None, messages: Some(Vec::new()) };
         let mut chunk = Chunk::read(file);
@@ -286,12 +286,12 @@ impl Inspection<'_> {
         }
     }
 
-    /// Adds messages of a file to the kept ones, or gives up all of the file if there is no room.
+    /// Adds messages of a file to the kept ones, or gives up all of the file if there is no space.
     fn keep(&self, kept: &mut Option<Vec<InputMessage>>, chunk: Vec<InputMessage>) {
         let Some(messages) = kept else { return };
-        match self.room.get().checked_sub(memory(&chunk)) {
+        match self.budget.get().checked_sub(memory(&chunk)) {
             Some(left) => {
-                self.room.set(left);
+                self.budget.set(left);
                 messages.extend(chunk);
             }
             None => self.give_up(kept.take()),
@@ -299,7 +299,7 @@ impl Inspection<'_> {
     }
 
     fn give_up(&self, kept: Option<Vec<InputMessage>>) {
-        self.room.set(self.room.get() + memory(&kept.unwrap_or_default()));
+        self.budget.set(self.budget.get() + memory(&kept.unwrap_or_default()));
     }
 
     /// Returns why a file is rejected, or an error if it cannot be read.
@@ -315,7 +315,7 @@ impl Inspection<'_> {
     }
 }
 
-/// Messages of a file that are judged together.
+/// Messages of a file that are checked together.
 struct Chunk {
     messages: Vec<InputMessage>,
     /// Whether the file ends after them.

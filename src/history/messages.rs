@@ -155,7 +155,7 @@ impl<R: BufRead> Messages<R> {
                 Ok(false) => {}
                 Err(e) => return Some(Err(e)),
             }
-            let Some((delimiter, columns)) = rows.shape() else { return Some(Ok(line)) };
+            let Some((delimiter, columns)) = rows.layout() else { return Some(Ok(line)) };
             let number = line.number;
             let row = lines.read_csv_row(line, delimiter, columns);
             let is_last = lines.is_unterminated();

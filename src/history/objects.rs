@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_object_takes_no_other_with_it() {
+    fn a_truncated_object_does_not_affect_others() {
         let found = all("{\"a\":1,\"b\":\"x\n{\"c\":2}\nwhat?\n{\"d\":3}");
         let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(texts, ["{\"a\":1,\"b\":\"x", "{\"c\":2}", "what?", "{\"d\":3}"]);

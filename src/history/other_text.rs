@@ -149,9 +149,9 @@ fn is_unusual(word: &[char]) -> bool {
         let is_small_among_large = c.is_lowercase() && !"ªº".contains(c) && before.is_some_and(char::is_uppercase) && {
             word.get(at + 1).map_or(at > 1, |next| next.is_uppercase())
         };
-        let is_odd_cedilla =
+        let is_misplaced_cedilla =
             lower(at) == Some('ç') && !is_cedilla_in_place(at.checked_sub(1).and_then(lower), lower(at + 1));
-        is_small_among_large || is_odd_cedilla || lower(at).is_some_and(|c| !USUAL.contains(c))
+        is_small_among_large || is_misplaced_cedilla || lower(at).is_some_and(|c| !USUAL.contains(c))
     })
 }
 

@@ -31,7 +31,7 @@ fn json(row: &[String]) -> String {
     serde_json::Value::from(members).to_string()
 }
 
-/// How a table is written.
+/// Format of a table.
 #[derive(Debug, Clone)]
 struct Dialect {
     delimiter: u8,
@@ -85,9 +85,9 @@ impl Dialect {
             table.write_record(&row).unwrap();
         }
         let text = String::from_utf8(table.into_inner().unwrap()).unwrap();
-        let mut packed = Vec::new();
-        self.compression.compress(&self.encoded(&text), &mut packed).unwrap();
-        packed
+        let mut compressed = Vec::new();
+        self.compression.compress(&self.encoded(&text), &mut compressed).unwrap();
+        compressed
     }
 
     fn cell(&self, at: usize, cell: &str) -> String {

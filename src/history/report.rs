@@ -11,7 +11,7 @@ use super::settings::Encoding;
 /// Maximum number of files that an outcome lists.
 const LISTED: usize = 1_000;
 
-/// How the content of a file is stored.
+/// Container of a file's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Container {
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dialect_is_named_in_one_line_and_survives_json() {
+    fn a_dialect_is_named_in_one_line_and_in_json() {
         assert_eq!(report(1).to_string(), "CSV, delimiter ;, decimal comma, windows-1252, dates dmy, gzip");
         let json = serde_json::to_value(report(1)).unwrap();
         let expected = serde_json::json!({
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_bounded_and_parts_make_the_whole() {
+    fn the_list_is_bounded_and_parts_merge_to_the_complete_list() {
         let list = |files: std::ops::Range<usize>| {
             let mut reports = InputReports::default();
             files.for_each(|file| reports.push(report(file)));

@@ -94,7 +94,7 @@ impl Tally {
         self.bytes
     }
 
-    /// Returns why the file must be rejected as a whole; `None` if its messages are judged one by one.
+    /// Returns why the file must be rejected as a whole; `None` if its messages are checked one by one.
     pub(super) fn uniform(&self) -> Option<String> {
         if let Some(why) = self.texts.contradiction().or_else(|| self.long_ids.rounded()) {
             return Some(why);
@@ -296,7 +296,7 @@ mod tests {
     fn a_file_is_rejected_if_half_of_its_messages_have_the_same_fault() {
         let good = "2023-01-01";
         assert_eq!(uniform(&[(good, 50)]), None);
-        assert_eq!(uniform(&[("x", 9)]), None, "few are judged one by one");
+        assert_eq!(uniform(&[("x", 9)]), None, "few are checked one by one");
         assert_eq!(uniform(&[("x", 10), (good, 11)]), None);
         let why = uniform(&[(good, 1), ("x", 10)]).unwrap();
         assert!(

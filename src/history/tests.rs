@@ -105,13 +105,13 @@ fn a_quoted_cell_may_hold_line_feeds_and_a_quote_that_is_never_closed_takes_its_
 fn compressed_files_are_read_under_any_name_and_a_cut_is_reported_after_the_last_line() {
     let text = (0..3_000).map(json).collect::<Vec<_>>().join("\n");
     for compression in [CompressionFormat::Gzip, CompressionFormat::Zstd] {
-        let mut packed = Vec::new();
-        compression.compress(text.as_bytes(), &mut packed).unwrap();
-        assert_eq!(read("x", &packed).len(), 3_000);
-        packed.truncate(packed.len() / 2);
+        let mut compressed = Vec::new();
+        compression.compress(text.as_bytes(), &mut compressed).unwrap();
+        assert_eq!(read("x", &compressed).len(), 3_000);
+        compressed.truncate(compressed.len() / 2);
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("x.json.gz");
-        std::fs::write(&path, &packed).unwrap();
+        std::fs::write(&path, &compressed).unwrap();
         let (whole, failed): (Vec<_>, Vec<_>) =
             InputFile::open(&path, InputSettings::default()).unwrap().partition(Result::is_ok);
         assert_eq!(failed.len(), 1);
@@ -205,7 +205,7 @@ fn ten_megabytes_on_one_line_are_as_many_messages_as_were_written() {
     let text = (0..50_000).map(json).collect::<String>();
     assert!(text.len() > 10_000_000);
     assert_eq!(read("x.json", text.as_bytes()).len(), 50_000);
-    let mut packed = Vec::new();
-    CompressionFormat::Gzip.compress(text.as_bytes(), &mut packed).unwrap();
-    assert_eq!(read("x.json.gz", &packed).len(), 50_000);
+    let mut compressed = Vec::new();
+    CompressionFormat::Gzip.compress(text.as_bytes(), &mut compressed).unwrap();
+    assert_eq!(read("x.json.gz", &compressed).len(), 50_000);
 }

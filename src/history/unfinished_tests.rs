@@ -20,13 +20,13 @@ fn json(pen: u32) -> String {
     )
 }
 
-/// Room for the messages of an inspection: none, so that files are read again, and enough.
-const ROOMS: [usize; 2] = [0, usize::MAX];
+/// Space for the messages of an inspection: none, so that files are read again, and enough.
+const BUDGETS: [usize; 2] = [0, usize::MAX];
 
-fn inspect(path: &Path, room: usize) -> Inputs {
+fn inspect(path: &Path, budget: usize) -> Inputs {
     let token = CancellationToken::default();
     let (paths, settings) = (vec![path.to_owned()], InputSettings::default());
-    Inputs::inspect_within(room, paths, settings, OnUniform::RejectFile, &Progress::Silent, &token).unwrap()
+    Inputs::inspect_within(budget, paths, settings, OnUniform::RejectFile, &Progress::Silent, &token).unwrap()
 }
 
 /// Reads an inspected file: its number of messages, and the error at its end.
@@ -55,9 +55,9 @@ fn a_file_that_changes_after_its_inspection_is_an_error() {
         std::fs::write(&path, format!("{HEADER}\n{rows}")).unwrap();
         age(&path);
     };
-    for room in ROOMS {
+    for budget in BUDGETS {
         write(3);
-        let inputs = inspect(&path, room);
+        let inputs = inspect(&path, budget);
         assert_eq!(read(&inputs), (3, String::new()));
         for rows in [0, 2, 4] {
             write(rows);
@@ -73,10 +73,10 @@ fn a_file_that_changes_after_its_inspection_is_an_error() {
 fn the_last_message_of_a_file_that_changes_while_it_is_read_is_not_returned() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("x.csv");
-    for room in ROOMS {
+    for budget in BUDGETS {
         std::fs::write(&path, format!("{HEADER}\n{}\n{}", row(1), row(2).trim_end_matches("aUm"))).unwrap();
         age(&path);
-        let inputs = inspect(&path, room);
+        let inputs = inspect(&path, budget);
         let mut file = inputs.open(0).unwrap();
         assert!(file.next().unwrap().is_ok());
         std::fs::File::options().append(true).open(&path).unwrap().write_all(b"aUm\n").unwrap();
@@ -91,27 +91,28 @@ fn files_are_the_same_from_memory_and_read_again() {
     let home = tempfile::tempdir().unwrap();
     let paths: Vec<_> = (0..4).map(|at| home.path().join(format!("{at}.json"))).collect();
     for (at, path) in (0..).zip(&paths) {
-        // The third is rejected as a whole: it needs no room.
+        // The third is rejected as a whole: it needs no space.
         let line = |pen| if at == 2 { json(pen).replace("FazendaUm", "") } else { json(pen) };
         std::fs::write(path, (0..1_500).map(|pen| line(at * 10_000 + pen) + "\n").collect::<String>()).unwrap();
     }
-    let inspected = |room| {
+    let inspected = |budget| {
         let token = CancellationToken::default();
         let settings = InputSettings::default();
-        Inputs::inspect_within(room, paths.clone(), settings, OnUniform::RejectFile, &Progress::Silent, &token).unwrap()
+        Inputs::inspect_within(budget, paths.clone(), settings, OnUniform::RejectFile, &Progress::Silent, &token)
+            .unwrap()
     };
     let messages =
         |inputs: &Inputs, at| inputs.open(at).unwrap().map(|message| message.unwrap().body).collect::<Vec<_>>();
     let expected = inspected(0);
-    for room in [0, 1_000_000, 1_500_000, usize::MAX] {
-        let inputs = inspected(room);
+    for budget in [0, 1_000_000, 1_500_000, usize::MAX] {
+        let inputs = inspected(budget);
         assert_eq!(inputs.size(), expected.size());
         assert!(inputs.is_rejected(2) && !inputs.is_rejected(3));
         for at in [0, 1, 3] {
             let mut file = inputs.open(at).unwrap();
             assert!(
                 messages(&inputs, at) == messages(&expected, at) && messages(&inputs, at).len() == 1_500,
-                "{room} {at}"
+                "{budget} {at}"
             );
             let last = file.by_ref().last().unwrap().unwrap();
             assert_eq!((last.line, &*last.file), (1_500, &*paths[at].display().to_string()));
@@ -227,12 +228,12 @@ fn a_commented_row_and_another_quote_character_are_not_read_as_ids() {
 fn a_pipe_may_deliver_its_first_bytes_one_by_one() {
     let home = tempfile::tempdir().unwrap();
     let text: String = [1, 2].map(|pen| json(pen) + "\n").concat();
-    let mut packed = Vec::new();
-    CompressionFormat::Gzip.compress(text.as_bytes(), &mut packed).unwrap();
+    let mut compressed = Vec::new();
+    CompressionFormat::Gzip.compress(text.as_bytes(), &mut compressed).unwrap();
     let utf16: Vec<u8> =
         format!("\u{feff}{HEADER}\n{}\n{}\n", row(1), row(2)).encode_utf16().flat_map(u16::to_le_bytes).collect();
     let pretty = text.replace(",\"", ",\n  \"").replace("{\"", "{\n  \"").replace("\"}", "\"\n}");
-    for (at, content) in [packed, utf16, pretty.into_bytes()].into_iter().enumerate() {
+    for (at, content) in [compressed, utf16, pretty.into_bytes()].into_iter().enumerate() {
         let path = home.path().join(format!("pipe{at}"));
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let writer = std::thread::spawn({

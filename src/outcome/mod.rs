@@ -24,7 +24,7 @@ pub use shard_times::ShardTimes;
 pub(crate) use shard_times::took;
 pub(crate) use text::{between, count, counted, duration, millis, rate, rounded};
 
-/// How a run ended, as an exit code for scripts.
+/// End of a run, as an exit code for scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Completed without findings.

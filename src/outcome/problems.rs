@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_come_back_from_json_keep_no_more_than_before() {
+    fn problems_read_from_json_contain_no_more_than_before() {
         let mut problems = Problems::default();
         (0..1_500).for_each(|n| problems.add("archived", n.to_string(), "why"));
         let json = serde_json::to_string(&problems).unwrap();

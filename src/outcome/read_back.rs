@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Why an outcome was not read back.
+/// Reason why an outcome was not read back.
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
     /// It is not an outcome of this command.

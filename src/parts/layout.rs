@@ -57,7 +57,7 @@ const REPEATING: [PartColumn; 10] = [
 const UNORDERED: [PartColumn; 5] =
     [PartColumn::Etag, PartColumn::Repaired, PartColumn::Extra, PartColumn::Body, PartColumn::RawBody];
 
-/// Whether a row group has a bloom filter on ids. Random ids need one, because page statistics cannot find them.
+/// Bloom filter on the ids of a row group. Random ids need one, because page statistics cannot find them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IdFilter {
     /// All ids are in the order of the keys.

@@ -18,7 +18,7 @@ use pipeline::record::PARTS;
 /// Maximum number of open parts. Each has a footer in memory and a temporary file.
 const OPEN: usize = 128;
 
-/// Whether records are read from parts.
+/// Use of parts for reading records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum PartsMode {

@@ -66,13 +66,13 @@ fn sorted(rows: impl IntoIterator<Item = PartRow>) -> Vec<PartRow> {
 
 fn rows() -> Vec<PartRow> {
     let days = (1..4).flat_map(|d| (0..40).map(move |n| row(day(d), d * 1_000 + n)));
-    let odd_ones = [
+    let others = [
         row_of_bytes(day(2), "empty", b""),
         row_of_bytes(day(2), "latin", b"{\"nome\":\"s\xe3o\"}"),
         row_of_bytes(day(2), "no json ç'\"+%20", b"{\"a\":"),
         row_of_bytes(day(2), "other", b"{\"a\":1}"),
     ];
-    sorted(days.chain(odd_ones))
+    sorted(days.chain(others))
 }
 
 fn encode(rows: &[PartRow], bodies: bool) -> Vec<u8> {
@@ -307,7 +307,7 @@ async fn rows_of_other_rules_are_parsed_again_from_their_bodies() {
 }
 
 #[tokio::test]
-async fn a_catalog_remembers_split_months_and_the_lake_that_it_belongs_to() {
+async fn a_catalog_contains_split_months_and_its_lake() {
     let parts = Memory::default().sibling(PARTS);
     let month = Month::of(day(1));
     assert!(!Catalog::read(&*parts, LAKE).await.unwrap().is_by_day("a", month));

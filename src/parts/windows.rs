@@ -36,7 +36,7 @@ impl std::fmt::Debug for WindowCache {
 
 impl WindowCache {
     /// Maximum number of windows, which determines the memory for reading parts. A window has about 0.6 MB.
-    const MOST: usize = 64;
+    const MAX: usize = 64;
 
     fn get(&self, key: WindowKey) -> Option<Arc<Rows>> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +52,7 @@ impl WindowCache {
             return; // not kept: bodies have any size, and are read once
         }
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= Self::MOST {
+        if windows.len() >= Self::MAX {
             windows.pop_front();
         }
         windows.push_back((key, rows));

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_schedule_that_ends_leaves_the_rest_unread() {
+    async fn the_rest_is_not_read_after_a_schedule_has_ended() {
         let stages = Schedule::Stages("hold:100/s:0.05s".parse().unwrap());
         assert_eq!(all((0..20).map(|n| read(n, 1)).collect(), &stages).await.concat(), [0, 1, 2, 3, 4]);
     }

@@ -12,7 +12,7 @@ use super::entry::Entry;
 use crate::history::dead_letter::DeadLetter;
 use crate::topic::EntryError;
 
-/// What to do with a dead-letter file that already contains letters.
+/// Policy for a dead-letter file that already contains letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfNotEmpty {
     /// Fail: the letters belong to another run.

@@ -12,7 +12,7 @@ use crate::topic::{BatchLimits, Message, is_attribute};
 use pipeline::hex::hex;
 use pipeline::record::{MAX_MESSAGE_BYTES, Reading, Slug, reading_id};
 
-/// What to do with a message that is not a valid reading.
+/// Policy for a message that is not a valid reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnInvalid {
     /// Count and report it, but do not send it.
@@ -92,7 +92,7 @@ pub(super) fn prepare(
     // An in-process topic accepts larger batches than SNS, but no larger messages.
     let (bytes, max) = (message.size_bytes(), limits.bytes.min(MAX_MESSAGE_BYTES));
     if bytes > max {
-        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic takes {max} at most")));
+        return Err(refuse(format!("{bytes} bytes with its attributes, and the topic accepts at most {max}")));
     }
     Ok(Entry { index, file, line, message, id, data_ms, due: None })
 }
@@ -154,11 +154,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_message_too_large_with_its_attributes_is_never_sent() {
-        let room = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUmid_loteString3".len();
+        let max = LIMITS.bytes - GOOD.len() - r#","x":"""#.len() - "cod_clienteStringFazendaUmid_loteString3".len();
         let with = |n: usize| GOOD.replacen("\"}", &format!("\",\"x\":\"{}\"}}", "y".repeat(n)), 1);
-        assert!(judge(&with(room), OnInvalid::Withhold).is_ok());
+        assert!(judge(&with(max), OnInvalid::Withhold).is_ok());
         for on_invalid in [OnInvalid::Withhold, OnInvalid::Send] {
-            assert!(judge(&with(room + 1), on_invalid).unwrap_err().contains("262145 bytes with its attributes"));
+            assert!(judge(&with(max + 1), on_invalid).unwrap_err().contains("262145 bytes with its attributes"));
             assert!(judge(&"x".repeat(300_000), on_invalid).is_err());
         }
     }

@@ -31,11 +31,11 @@ impl Estimate {
     /// Estimates the run that publishes `source` by `schedule`, without the first `skip` messages.
     pub fn of(source: &Source, schedule: &Schedule, terms: Terms, skip: u64) -> Self {
         let (there, bytes) = size(source);
-        let room = schedule.messages().map(|room| room as f64);
+        let scheduled = schedule.messages().map(|scheduled| scheduled as f64);
         let there = there.map(|there| (there - skip as f64).max(0.0));
-        let messages = match (there, room) {
-            (Some(there), Some(room)) => Some(there.min(room)),
-            (there, room) => there.or(room),
+        let messages = match (there, scheduled) {
+            (Some(there), Some(scheduled)) => Some(there.min(scheduled)),
+            (there, scheduled) => there.or(scheduled),
         };
         let days = match source {
             Source::Herd { herd, .. } => Some(f64::from(herd.days())),
@@ -53,8 +53,8 @@ impl Estimate {
     /// Returns the approximate number of messages of the source that the schedule ends before, without the first `skip`.
     /// `None` if there are none or the number is unknown.
     pub fn left_out(source: &Source, schedule: &Schedule, skip: u64) -> Option<u64> {
-        let room = schedule.messages()?;
-        Some(messages(source)?.saturating_sub(skip).saturating_sub(room)).filter(|&left| left > 0)
+        let scheduled = schedule.messages()?;
+        Some(messages(source)?.saturating_sub(skip).saturating_sub(scheduled)).filter(|&left| left > 0)
     }
 
     /// Returns true if the run is large enough to need confirmation.

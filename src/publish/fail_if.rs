@@ -192,7 +192,7 @@ impl MessageCount {
             Self::Invalid => outcome.counts[Count::Invalid],
             Self::Retries => outcome.counts[Count::Retries],
             Self::Unsent => outcome.counts[Count::Unsent],
-            Self::Missing => outcome.lag.as_ref().filter(|lag| lag.is_whole())?.never_arrived(),
+            Self::Missing => outcome.lag.as_ref().filter(|lag| lag.is_complete())?.never_arrived(),
         })
     }
 }

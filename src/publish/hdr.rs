@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::{HistogramStats, Outcome, PercentilePoint};
-use pipeline::atomic_file::temp_file_beside;
+use pipeline::atomic_file::temp_file_next_to;
 
 /// A latency distribution; its `Display` is the HdrHistogram text.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct Distribution<'a> {
     /// Percentiles in ascending order.
     pub curve: &'a [PercentilePoint],
     /// Mean, standard deviation and bucket sizes.
-    pub shape: HistogramStats,
+    pub stats: HistogramStats,
 }
 
 impl fmt::Display for Distribution<'_> {
@@ -30,7 +30,7 @@ impl fmt::Display for Distribution<'_> {
             }
             writeln!(f)?;
         }
-        let HistogramStats { mean_ms, std_deviation_ms, buckets, sub_buckets } = self.shape;
+        let HistogramStats { mean_ms, std_deviation_ms, buckets, sub_buckets } = self.stats;
         let (max, count) = self.curve.last().map_or((0.0, 0), |last| (last.ms, last.count));
         writeln!(f, "#[Mean    = {mean_ms:>12.3}, StdDeviation   = {std_deviation_ms:>12.3}]")?;
         writeln!(f, "#[Max     = {max:>12.3}, Total count    = {count:>12}]")?;
@@ -52,10 +52,10 @@ pub fn service_file(path: &Path) -> PathBuf {
 ///
 /// Returns an error if a file cannot be written.
 pub fn write(path: &Path, outcome: &Outcome) -> io::Result<()> {
-    let latency = Distribution { curve: &outcome.times.latency_curve, shape: outcome.times.latency_stats };
-    let service = Distribution { curve: &outcome.times.service_curve, shape: outcome.times.service_stats };
+    let latency = Distribution { curve: &outcome.times.latency_curve, stats: outcome.times.latency_stats };
+    let service = Distribution { curve: &outcome.times.service_curve, stats: outcome.times.service_stats };
     for (path, distribution) in [(path, latency), (&service_file(path), service)] {
-        let mut half = temp_file_beside(path)?;
+        let mut half = temp_file_next_to(path)?;
         half.write_all(distribution.to_string().as_bytes())?;
         half.as_file().sync_all()?;
         half.persist(path).map_err(|e| e.error)?;
@@ -71,7 +71,7 @@ mod tests {
     fn the_text_equals_that_of_the_java_library() {
         let point = |percentile, ms, count| PercentilePoint { percentile, ms, count };
         let curve = [point(0.0, 1.0, 1), point(99.9, 1_234.567_8, 999), point(100.0, 2_000.0, 1_000)];
-        let shape = HistogramStats { mean_ms: 12.345_67, std_deviation_ms: 1.5, buckets: 12, sub_buckets: 2_048 };
+        let stats = HistogramStats { mean_ms: 12.345_67, std_deviation_ms: 1.5, buckets: 12, sub_buckets: 2_048 };
         let expected = "       Value     Percentile TotalCount 1/(1-Percentile)
 
        1.000 0.000000000000          1           1.00
@@ -81,7 +81,7 @@ mod tests {
 #[Max     =     2000.000, Total count    =         1000]
 #[Buckets =           12, SubBuckets     =         2048]
 ";
-        assert_eq!(Distribution { curve: &curve, shape }.to_string(), expected);
+        assert_eq!(Distribution { curve: &curve, stats }.to_string(), expected);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::Source;
 use crate::outcome::{count, counted};
-use pipeline::atomic_file::{folder_of, temp_file_beside};
+use pipeline::atomic_file::{folder_of, temp_file_next_to};
 use pipeline::hex::hex;
 
 /// Version of the journal file that this program writes, and the only one it reads.
@@ -120,7 +120,7 @@ impl JournalFile {
     }
 }
 
-/// What identifies a run: its topic and its source.
+/// Identity of a run: its topic and its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RunIdentity {
     topic: String,
@@ -142,7 +142,7 @@ impl RunIdentity {
     }
 }
 
-/// Whether to resume an earlier run.
+/// Policy for an interrupted earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Resume {
     /// Publish everything; an existing journal is replaced.
@@ -152,7 +152,7 @@ pub enum Resume {
     Yes,
 }
 
-/// Where the journal of a run is stored.
+/// Location of the journal of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum JournalLocation {
     /// No journal.
@@ -267,7 +267,7 @@ impl Journal {
 
     fn write(&self) -> anyhow::Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let written = temp_file_beside(path).and_then(|mut half| {
+        let written = temp_file_next_to(path).and_then(|mut half| {
             half.write_all(&serde_json::to_vec(&self.held)?)?;
             half.write_all(b"\n")?;
             half.persist(path).map_err(|e| e.error)

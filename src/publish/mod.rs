@@ -1,9 +1,9 @@
 //! Bulk publishing to a topic: pacing, batching, retry, dead letters, latency.
 //!
-//! One thread reads and judges messages, one loop makes batches and lets them go when they are due, a bounded number of
-//! them is in flight, and the same loop records the result of each. Every message read is published, failed,
-//! invalid, dropped (where too far behind schedule), or (where the run stopped) unsent; what a run that
-//! ends before its input did not read is counted as not reached.
+//! One thread reads and checks messages. One loop builds batches, sends them when they are due, with a bounded number in
+//! flight, and records the result of each. Every message that was read is published, failed, invalid, dropped (too far
+//! behind schedule) or unsent (the run stopped). Messages that were not read before the run ended are counted as not
+//! reached.
 //!
 //! | file | owns |
 //! | --- | --- |
@@ -82,7 +82,7 @@ const CHECK: RetryPolicy = RetryPolicy {
 };
 
 /// Interval between two checks for cancellation.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Default time an incomplete batch waits for more messages.
 const LINGER: Duration = Duration::from_millis(20);
@@ -171,10 +171,10 @@ pub async fn run(
         anyhow::bail!("dead-letter file {} is also an input: use another file", path.display());
     }
     let of = journal_file::RunIdentity::new(&topic.address(), &source);
-    let goes_on = settings.skip > 0 || settings.resume == Resume::Yes;
+    let continues = settings.skip > 0 || settings.resume == Resume::Yes;
     let dead = DeadLetters::open(
         settings.dead_letters.as_deref(),
-        if goes_on { IfNotEmpty::Append } else { IfNotEmpty::Fail },
+        if continues { IfNotEmpty::Append } else { IfNotEmpty::Fail },
     )?;
     let journal = Journal::open(&settings.journal, of, settings.resume, settings.skip)?;
     let watch = match settings.watched.clone() {
@@ -201,6 +201,6 @@ pub async fn run(
 /// Returns when the run is cancelled.
 async fn stop_requested(cancel: &CancellationToken) {
     while !cancel.is_cancelled() {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -30,13 +30,13 @@ const TOGETHER_BYTES: usize = 512 * 1024;
 
 /// Maximum time to count the rest after cancellation. Supervisors kill a process after 30 s, and then nothing would be
 /// reported.
-const ASKED: Duration = Duration::from_secs(10);
+const REQUESTED: Duration = Duration::from_secs(10);
 /// Maximum time to count the rest of a generated history, which can be generated again.
 const GENERATED: Duration = Duration::from_secs(2);
-/// How long to wait for a thread that may block on a pipe.
+/// Maximum time to wait for a thread that may block on a pipe.
 const HANGING: Duration = Duration::from_millis(200);
 /// Messages counted between two checks of the time and of cancellation.
-const LOOK_EVERY: u64 = 1_024;
+const CHECK_EVERY: u64 = 1_024;
 
 /// Handle of the reading thread.
 pub(super) struct Reader {
@@ -202,7 +202,7 @@ impl Thread {
                 self.hand_over();
             }
         }
-        if this.is_multiple_of(LOOK_EVERY) { self.look(source) } else { ControlFlow::Continue(()) }
+        if this.is_multiple_of(CHECK_EVERY) { self.check_stop(source) } else { ControlFlow::Continue(()) }
     }
 
     /// Hands the collected messages over. If the receiver is gone, they count as not reached.
@@ -222,14 +222,14 @@ impl Thread {
     }
 
     /// Checks for cancellation, and returns a break when the time to count the rest is over.
-    fn look(&mut self, source: &Source) -> ControlFlow<()> {
+    fn check_stop(&mut self, source: &Source) -> ControlFlow<()> {
         let requested = self.cancel.is_cancelled();
         self.over |= requested;
         if !self.over {
             return ControlFlow::Continue(());
         }
         let generated = source.is_generated();
-        let time = if generated { Some(GENERATED) } else { requested.then_some(ASKED) };
+        let time = if generated { Some(GENERATED) } else { requested.then_some(REQUESTED) };
         let Some(time) = time else { return ControlFlow::Continue(()) };
         if Instant::now() < *self.ends.get_or_insert_with(|| Instant::now() + time) {
             return ControlFlow::Continue(());

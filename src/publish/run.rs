@@ -155,8 +155,8 @@ impl PublishRun {
                 return Ok(None);
             }
             let early = batch.due.filter(|&due| due > Instant::now());
-            let room = batch.entries.is_empty() || self.has_room(&batch);
-            if early.is_none() && room {
+            let has_space = batch.entries.is_empty() || self.has_space(&batch);
+            if early.is_none() && has_space {
                 return Ok(Some(batch));
             }
             tokio::select! {
@@ -169,7 +169,7 @@ impl PublishRun {
         }
     }
 
-    fn has_room(&self, batch: &Batch) -> bool {
+    fn has_space(&self, batch: &Batch) -> bool {
         let overtakes = |entry: &Entry| self.groups.contains(&entry.message.group());
         self.in_flight.len() < self.settings.concurrency
             && !(self.settings.keeps_order && batch.entries.iter().any(overtakes))
@@ -272,8 +272,8 @@ impl PublishRun {
         if delivered.retries > 0 {
             self.telemetry.count(Instant::now(), Counts { retries: delivered.retries, ..Counts::default() });
         }
-        for settled in delivered.sent {
-            self.record_message(&settled);
+        for sent in delivered.sent {
+            self.record_message(&sent);
         }
         if let Some(why) = delivered.fatal {
             self.outcome.end.stopped.get_or_insert_with(|| why.clone());
@@ -282,8 +282,8 @@ impl PublishRun {
         self.journal.save_if_due();
     }
 
-    fn record_message(&mut self, settled: &SentMessage) {
-        let SentMessage { entry, outcome, attempts, at } = settled;
+    fn record_message(&mut self, sent: &SentMessage) {
+        let SentMessage { entry, outcome, attempts, at } = sent;
         if self.settings.keeps_order {
             self.groups.remove(&entry.message.group());
         }

@@ -9,7 +9,7 @@ use super::entry::Entry;
 use super::rate_limiter::AdaptiveRateLimiter;
 use crate::cancellation::CancellationToken;
 use crate::outcome::rounded;
-use crate::topic::{EntryError, NO_ANSWER, Topic};
+use crate::topic::{EntryError, NO_RESPONSE, Topic};
 use pipeline::error::Kind;
 use pipeline::outage::Outage;
 use pipeline::retry::RetryPolicy;
@@ -235,7 +235,7 @@ impl BatchDelivery {
 
 fn no_answer() -> Result<(), EntryError> {
     let message = "no response from the topic".into();
-    Err(EntryError { kind: Kind::Transient, code: NO_ANSWER.into(), message })
+    Err(EntryError { kind: Kind::Transient, code: NO_RESPONSE.into(), message })
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ mod parquet;
 pub(super) use cached_object::{CachedObject, CachedPartition, to_cache};
 
 /// Maximum number of cached objects per partition. Larger partitions are not cached, to bound memory.
-const MOST: usize = 100_000;
+const MAX: usize = 100_000;
 
 /// Minimum age of a cached object: two bodies can have the same change token if both were written within the precision
 /// of a clock.
@@ -106,7 +106,7 @@ impl Cache {
 
     /// Returns true if a partition of `objects` objects is small enough to be cached.
     pub(super) fn fits(&self, objects: usize) -> bool {
-        objects <= MOST
+        objects <= MAX
     }
 
     /// Reads the cache file of a partition; empty if there is no valid one.
@@ -336,7 +336,7 @@ mod tests {
         let cache = Scene::new().cache();
         assert!(cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::minutes(1), ..meta(1) }));
         assert!(!cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::seconds(1), ..meta(1) }));
-        assert_eq!(to_cache(&meta(1), &ObjectContent::Unreadable("no answer".into())), None);
+        assert_eq!(to_cache(&meta(1), &ObjectContent::Unreadable("no response".into())), None);
         assert_eq!(to_cache(&meta(1), &ObjectContent::Archived), None);
     }
 

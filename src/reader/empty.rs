@@ -10,14 +10,16 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use crate::outcome::count;
-use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Span, Strays, is_folder_marker, scan_partitions};
+use pipeline::lake::{
+    Depth, Error, Key, Lake, ObjectMeta, Partition, Span, UnrecognizedNames, is_folder_marker, scan_partitions,
+};
 
 /// Maximum number of object names shown.
 const SHOWN: usize = 3;
 /// Maximum number of farms shown.
 const FARMS: usize = 8;
 
-/// Why no requested object exists.
+/// Reason why no requested object exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Empty {
     /// The lake has no partition.
@@ -68,8 +70,8 @@ impl Unrecognized {
         "check --lake".into()
     }
 
-    fn of(strays: &Strays) -> Self {
-        Self { count: strays.count(), first: strays.keys().take(SHOWN).map(str::to_owned).collect() }
+    fn of(unrecognized: &UnrecognizedNames) -> Self {
+        Self { count: unrecognized.count(), first: unrecognized.keys().take(SHOWN).map(str::to_owned).collect() }
     }
 
     fn add<'a>(&mut self, objects: impl Iterator<Item = &'a ObjectMeta>) {
@@ -92,7 +94,7 @@ pub async fn why_empty(
     lake: &dyn Lake,
     span: &Span,
     partitions: &[Partition],
-    unrecognized: &Strays,
+    unrecognized: &UnrecognizedNames,
 ) -> Result<Option<Empty>, Error> {
     let mut names = Unrecognized::of(unrecognized);
     for partition in partitions {

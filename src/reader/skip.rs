@@ -6,7 +6,7 @@
 use crate::outcome::{Counter as _, counters};
 
 counters! {
-    /// Why a readable object was not read.
+    /// Reason why a readable object was not read.
     pub enum Skip {
         Unrecognized: "skipped_unrecognized", "unrecognized names", SkippedFinding, "its name does not follow the lake's naming";
         FolderMarker: "skipped_folder_markers", "folder markers", Skipped,

@@ -102,16 +102,16 @@ fn split(
     for meta in objects {
         let key = Key::parse(&meta.key);
         let from_part = known.part.as_mut().and_then(|part| part.take(&meta));
-        let is_shut = match reader.skip_reason(&meta, key.as_ref()) {
+        let is_skipped = match reader.skip_reason(&meta, key.as_ref()) {
             None => false,
             // Nothing is fetched, so it does not matter where the object is.
             Some(ObjectContent::Archived) => !only_parts || from_part.is_none(),
             Some(_) => true,
         };
-        let from_part = from_part.filter(|_| !is_shut);
+        let from_part = from_part.filter(|_| !is_skipped);
         // The cache has only objects that no part has, so it is compared with the other objects only.
         let from_cache = match (&from_part, &mut known.cache) {
-            (None, Some(cache)) => cache.take(&meta).filter(|_| !is_shut),
+            (None, Some(cache)) => cache.take(&meta).filter(|_| !is_skipped),
             _ => None,
         };
         let item = match (from_part, from_cache) {
@@ -123,9 +123,9 @@ fn split(
                 split.from_cache += 1;
                 cached.content.into()
             }
-            (None, None) if only_parts && !is_shut => ObjectContent::Skipped(Skip::NotInPart),
+            (None, None) if only_parts && !is_skipped => ObjectContent::Skipped(Skip::NotInPart),
             (None, None) => {
-                split.skipped += usize::from(is_shut);
+                split.skipped += usize::from(is_skipped);
                 split.unread.push(meta);
                 continue;
             }

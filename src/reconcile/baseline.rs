@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_audit_s_json_serves_while_it_has_all_its_findings() {
+    fn the_json_of_an_audit_is_a_baseline_if_it_has_all_findings() {
         let mut outcome = Outcome::default();
         (0..10).for_each(|id| outcome.count(&drift(id), None));
         assert_eq!(since(&serde_json::to_string(&outcome).unwrap(), 5..12).unwrap(), [2, 5, 5]);

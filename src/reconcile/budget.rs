@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_is_a_count_or_a_share_and_its_edge_passes() {
+    fn a_budget_is_a_count_or_a_share_and_includes_its_limit() {
         let parse = |text: &str| text.parse::<Budget>();
         assert!(parse("25").unwrap().allows(25, 30) && !parse("25").unwrap().allows(26, 1_000_000));
         let share = parse("0.1%").unwrap();

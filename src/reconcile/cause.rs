@@ -4,11 +4,11 @@
 //! | --- | --- |
 //! | the warehouse has the lake's value in six significant digits, or rounded to its own digits | rounded |
 //! | it has the lake's value without its last digits | truncated |
-//! | both are neighbouring binary f32 values | last place |
+//! | both are neighbouring binary f32 values | one ULP |
 //! | one is the other multiplied by a factor between units of weight | unit |
-//! | the times differ by a multiple of 15 minutes that a time zone explains | shifted |
-//! | the texts differ in case or surrounding white space only; or one starts with the other | folded, cut off |
-//! | the warehouse has NULL | null |
+//! | the times differ by a multiple of 15 minutes that a time zone explains | time shift |
+//! | the texts differ in case or surrounding white space only; or one starts with the other | case or white space, text truncated |
+//! | the warehouse has NULL | NULL |
 //! | the warehouse has something that its column's type cannot have: an impossible date, text in a number column | invalid |
 //!
 //! A cause is reported only if it explains every field that differs.
@@ -54,7 +54,7 @@ const UNITS: [(f64, &str); 6] = [
 ];
 
 /// Maximum difference of a time zone: offsets range from UTC−12 to UTC+14.
-const MOST_MINUTES: i64 = 14 * 60;
+const MAX_MINUTES: i64 = 14 * 60;
 
 impl Cause {
     /// Returns the cause that explains all these differences, or `None`.
@@ -77,7 +77,7 @@ impl Cause {
                 let apart = *warehouse - *lake;
                 let minutes = apart.num_minutes();
                 let whole = apart == chrono::TimeDelta::minutes(minutes) && minutes % 15 == 0;
-                (whole && minutes != 0 && minutes.abs() <= MOST_MINUTES).then_some(Self::TimeShift(minutes))
+                (whole && minutes != 0 && minutes.abs() <= MAX_MINUTES).then_some(Self::TimeShift(minutes))
             }
             (Value::Text(lake), Value::Text(warehouse)) => {
                 if lake.trim().to_lowercase() == warehouse.trim().to_lowercase() {
@@ -129,7 +129,7 @@ fn digits(text: &str) -> usize {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SixDigits => f.write_str("cut to six significant digits: copied as text"),
+            Self::SixDigits => f.write_str("rounded to six significant digits: copied as text"),
             Self::Rounded(0) => f.write_str("rounded to whole numbers"),
             Self::Rounded(1) => f.write_str("rounded to 1 decimal"),
             Self::Rounded(n) => write!(f, "rounded to {n} decimals"),
@@ -181,7 +181,7 @@ mod tests {
 
     /// Tests every row of the table in the module documentation, with values just outside of each.
     #[test]
-    fn the_table_of_causes_holds() {
+    fn the_table_of_causes_is_correct() {
         let noon = "2023-01-01 12:00:00 UTC";
         let cases = [
             (Value::Float(1_234.567_9), Value::Float(1_234.57), Some(Cause::SixDigits)),

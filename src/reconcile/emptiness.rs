@@ -12,7 +12,7 @@ use pipeline::record::row::TableSchema;
 use pipeline::warehouse::IdRange;
 
 /// Hint for an audit in which an empty side is intended.
-const MEANT: &str = "if that is intended, add --allow-empty";
+const IF_INTENDED: &str = "if that is intended, add --allow-empty";
 
 /// Checks that neither side of an audit is empty, before it is planned.
 ///
@@ -35,11 +35,11 @@ pub(super) async fn refuse_warehouse(audit: &Audit, schema: &TableSchema) -> any
     let found = scan_partitions(&*audit.lake, &audit.span).await?;
     let (warehouse, lake) = (audit.warehouse.address(), audit.lake.address());
     match why(audit, &audit.span, &found.partitions, &found).await? {
-        Some(why) => bail!("both sides are empty: {warehouse} has no rows; lake \"{lake}\": {why}; {MEANT}"),
+        Some(why) => bail!("both sides are empty: {warehouse} has no rows; lake \"{lake}\": {why}; {IF_INTENDED}"),
         None => bail!(
             "the warehouse {warehouse} has no rows, and the lake \"{lake}\" has records: check --warehouse and --table; to bring \
              the rows back from the lake, run `ruminate replay` with the same --lake and --warehouse; to audit or repair an \
-             empty warehouse all the same, give --allow-empty"
+             empty warehouse anyway, give --allow-empty"
         ),
     }
 }
@@ -54,7 +54,7 @@ pub(super) async fn refuse_lake(audit: &Audit, span: &Span, found: &PartitionSca
     }
     match why(audit, span, &found.partitions, found).await? {
         None => Ok(()),
-        Some(why) => bail!("nothing in the lake \"{}\" can be audited: {why}; {MEANT}", audit.lake.address()),
+        Some(why) => bail!("nothing in the lake \"{}\" can be audited: {why}; {IF_INTENDED}", audit.lake.address()),
     }
 }
 
@@ -72,8 +72,10 @@ pub(super) async fn refuse_nothing_judged(audit: &Audit, outcome: &Outcome) -> a
     let found = scan_partitions(&*audit.lake, &audit.span).await?;
     let lake = audit.lake.address();
     match why(audit, &audit.span, &found.partitions, &found).await? {
-        Some(why) => bail!("nothing in the lake \"{lake}\" belongs to this audit: {why}; {MEANT}"),
-        None => bail!("no record in the lake \"{lake}\" belongs to this audit: check --farm, --from and --to; {MEANT}"),
+        Some(why) => bail!("nothing in the lake \"{lake}\" belongs to this audit: {why}; {IF_INTENDED}"),
+        None => bail!(
+            "no record in the lake \"{lake}\" belongs to this audit: check --farm, --from and --to; {IF_INTENDED}"
+        ),
     }
 }
 

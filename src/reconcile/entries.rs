@@ -86,7 +86,7 @@ pub(super) struct SpooledRow(pub Row);
 
 /// Serialized value.
 #[derive(Serialize, Deserialize)]
-pub(super) enum Packed<'a> {
+pub(super) enum EncodedValue<'a> {
     Null,
     Text(Cow<'a, str>),
     Single(f32),
@@ -97,7 +97,7 @@ pub(super) enum Packed<'a> {
     Invalid(Cow<'a, str>),
 }
 
-impl<'a> Packed<'a> {
+impl<'a> EncodedValue<'a> {
     pub(super) fn of(value: &'a Value) -> Self {
         match value {
             Value::Null => Self::Null,
@@ -127,18 +127,18 @@ impl<'a> Packed<'a> {
 
 impl Serialize for SpooledRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        packed(&self.0).serialize(serializer)
+        encoded(&self.0).serialize(serializer)
     }
 }
 
 /// Returns the serialized form of a row, which is that of its [`SpooledRow`].
-pub(super) fn packed(row: &Row) -> [Packed<'_>; Column::COUNT] {
-    row.0.each_ref().map(Packed::of)
+pub(super) fn encoded(row: &Row) -> [EncodedValue<'_>; Column::COUNT] {
+    row.0.each_ref().map(EncodedValue::of)
 }
 
 impl<'de> Deserialize<'de> for SpooledRow {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Row(<[Packed<'_>; Column::COUNT]>::deserialize(deserializer)?.map(Packed::into_value))))
+        Ok(Self(Row(<[EncodedValue<'_>; Column::COUNT]>::deserialize(deserializer)?.map(EncodedValue::into_value))))
     }
 }
 

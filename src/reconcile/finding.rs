@@ -6,14 +6,14 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::cause::Cause;
-use super::entries::Packed;
+use super::entries::EncodedValue;
 use super::intact::IntactSide;
 use super::truth_location::TruthLocation;
 use super::verdict::DriftKind;
 use pipeline::record::row::{Difference, Value};
 use pipeline::record::{Column, IdCheck, Record};
 
-/// Whether rechecks found the same difference.
+/// Stability of a difference over its rechecks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stability {
     /// A recheck found the same difference, or none is required.
@@ -22,7 +22,7 @@ pub enum Stability {
     Unstable,
 }
 
-/// Whether an object is a copy of another one with its id, and which of the two has the values of the id.
+/// Relation of an object to another one with its id, and which of the two has the values of the id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CopyState {
     /// Not a copy, or not known.
@@ -133,22 +133,22 @@ impl Finding {
 
 /// Serialized fields: the index of the column in the table, and both values.
 mod fields {
-    use super::{Column, Deserialize, Deserializer, Difference, Packed, Serializer};
+    use super::{Column, Deserialize, Deserializer, Difference, EncodedValue, Serializer};
 
     pub(super) fn serialize<S: Serializer>(fields: &[Difference], serializer: S) -> Result<S::Ok, S::Error> {
-        let packed = fields
-            .iter()
-            .map(|Difference { column, lake, warehouse }| (column.index(), Packed::of(lake), Packed::of(warehouse)));
-        serializer.collect_seq(packed)
+        let encoded = fields.iter().map(|Difference { column, lake, warehouse }| {
+            (column.index(), EncodedValue::of(lake), EncodedValue::of(warehouse))
+        });
+        serializer.collect_seq(encoded)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Difference>, D::Error> {
-        let packed = Vec::<(usize, Packed<'_>, Packed<'_>)>::deserialize(deserializer)?;
-        let field = |(column, lake, warehouse): (usize, Packed<'_>, Packed<'_>)| {
+        let encoded = Vec::<(usize, EncodedValue<'_>, EncodedValue<'_>)>::deserialize(deserializer)?;
+        let field = |(column, lake, warehouse): (usize, EncodedValue<'_>, EncodedValue<'_>)| {
             let column = *Column::ALL.get(column)?;
             Some(Difference { column, lake: lake.into_value(), warehouse: warehouse.into_value() })
         };
-        let fields: Option<Vec<_>> = packed.into_iter().map(field).collect();
+        let fields: Option<Vec<_>> = encoded.into_iter().map(field).collect();
         fields.ok_or_else(|| serde::de::Error::custom("a column that no table has"))
     }
 }
@@ -157,16 +157,16 @@ mod fields {
 mod location {
     use super::{Deserialize, Deserializer, Serialize, Serializer, TruthLocation};
 
-    type Packed = (Option<String>, u64, Option<String>, Option<String>);
+    type EncodedLocation = (Option<String>, u64, Option<String>, Option<String>);
 
     pub(super) fn serialize<S: Serializer>(location: &Option<TruthLocation>, serializer: S) -> Result<S::Ok, S::Error> {
-        let packed = location.clone().map(|TruthLocation { file, line, fault, kind }| (file, line, fault, kind));
-        packed.serialize(serializer)
+        let encoded = location.clone().map(|TruthLocation { file, line, fault, kind }| (file, line, fault, kind));
+        encoded.serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TruthLocation>, D::Error> {
-        let packed = Option::<Packed>::deserialize(deserializer)?;
-        Ok(packed.map(|(file, line, fault, kind)| TruthLocation { file, line, fault, kind }))
+        let encoded = Option::<EncodedLocation>::deserialize(deserializer)?;
+        Ok(encoded.map(|(file, line, fault, kind)| TruthLocation { file, line, fault, kind }))
     }
 }
 

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_findings_that_was_cut_is_an_error_and_no_end() {
+    fn a_truncated_file_of_findings_is_an_error() {
         let mut sink = DriftWriter::new(None).unwrap();
         let finding = Finding::new(DriftKind::LakeOnly, "1", None);
         sink.write(&finding, &Drift::from(&finding)).unwrap();

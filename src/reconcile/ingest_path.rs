@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum IngestPath {
-    /// publish: malformed and oversized lines are not sent
+    /// Malformed and oversized lines are not sent
     Publish,
-    /// publish --send-invalid: malformed lines are sent
+    /// Malformed lines are sent (publish --send-invalid)
     SendInvalid,
-    /// backfill: every line is ingested; malformed lines are quarantined
+    /// Every line is ingested; malformed lines are quarantined
     Backfill,
 }
 

@@ -61,13 +61,13 @@ pub(super) async fn read(
     let parts = Parts::open(&*audit.lake, audit.parts).await?;
     let reader = reader.with_cache(cache.clone()).with_parts(parts.clone());
     let stage = progress.stage("lake", "objects", None);
-    let strays = &found.unrecognized;
-    let (days, mut closed, mut listed) = (found.days().len(), 0, strays.count() + strays.folder_markers());
-    strays.keys().for_each(|key| skipped(findings, key.to_owned(), Skip::Unrecognized));
-    findings.outcome[Counter::LakeObjects] += strays.count() + strays.folder_markers();
-    findings.outcome[Skip::FolderMarker] += strays.folder_markers();
-    findings.outcome[Skip::Unrecognized] += strays.unnamed();
-    findings.outcome.problems.add_unnamed("skipped", strays.unnamed());
+    let unrecognized = &found.unrecognized;
+    let (days, mut closed, mut listed) = (found.days().len(), 0, unrecognized.count() + unrecognized.folder_markers());
+    unrecognized.keys().for_each(|key| skipped(findings, key.to_owned(), Skip::Unrecognized));
+    findings.outcome[Counter::LakeObjects] += unrecognized.count() + unrecognized.folder_markers();
+    findings.outcome[Skip::FolderMarker] += unrecognized.folder_markers();
+    findings.outcome[Skip::Unrecognized] += unrecognized.unnamed();
+    findings.outcome.problems.add_unnamed("skipped", unrecognized.unnamed());
     let mut collector = LakeCollector { audit, findings, votes: PathDateVotes::default(), to_retry: Vec::new() };
     let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
     while let Some(step) = read.next().await {

@@ -49,7 +49,7 @@
 //! | `truth` | Truth check: which records the stores and the quarantine must contain, and which they must not |
 //! | `truth_entries` | Entries of truth files that are sorted on disk: ids, hashes of invalid messages, and unresolved ids |
 //! | `truth_location` | Location of a finding in a truth file |
-//! | `deferred` | Evidence that a shard of an audit defers to the step that combines all shards, and the ids that the shard judged |
+//! | `deferred` | Evidence that a shard of an audit defers to the step that combines all shards, and the ids that the shard compared |
 //! | `verdict` | Verdicts of an audit: its counters of objects and rows, and the kinds of findings |
 //! | `warehouse_side` | Warehouse side of an audit: reads every row once, from one snapshot, in the order of the merge |
 //! | `window` | Selection of the records and rows in an audit of some farms and days, by their content |
@@ -123,7 +123,7 @@ pub use repair::{RepairPlan, RepairTarget, Trust, repair, repairable};
 pub use run::run;
 pub use shard::{AuditShard, Judged, ShardCounts, Shards, combine, judge_shard};
 pub use tolerance::Tolerance;
-pub use truth::TruthOptions as TruthAsked;
+pub use truth::TruthOptions;
 pub use truth_location::TruthLocation;
 pub use verdict::{Counter, DriftKind, Side};
 
@@ -155,7 +155,7 @@ pub struct Audit {
     /// Inventory that the lake is listed from. `None` if the lake itself is listed.
     pub listing: Option<InventoryInfo>,
     /// Truth of the history that the stores should contain.
-    pub truth: TruthAsked,
+    pub truth: TruthOptions,
     /// If true, an empty side is accepted. Otherwise it is an error, because it usually means a mistyped address.
     pub allow_empty: bool,
 }

@@ -47,8 +47,8 @@ impl Candidate {
     /// Returns true if the observation equals the candidate.
     fn matches(&self, observation: &Observation) -> bool {
         let whole = observation.lost.is_empty() && observation.copies.len() + 1 == self.keys.len().max(1);
-        let home = observation.primary.as_ref().map(|(_, record)| record);
-        let records = if self.unopened { home.is_some() } else { home == self.record.as_ref() };
+        let primary = observation.primary.as_ref().map(|(_, record)| record);
+        let records = if self.unopened { primary.is_some() } else { primary == self.record.as_ref() };
         whole && records && observation.row.as_ref() == self.row.as_ref().map(|row| &row.0)
     }
 }
@@ -103,28 +103,30 @@ pub(super) async fn recheck(
     schema: &TableSchema,
     candidates: Vec<Candidate>,
 ) -> anyhow::Result<Vec<(Candidate, Observation)>> {
-    let mut looks = observe(audit, schema, &candidates).await?;
-    let restless = |looks: &[Observation], before: &dyn Fn(usize, &Observation) -> bool| -> Vec<usize> {
-        (0..looks.len()).filter(|&at| !agrees(audit, schema, &looks[at]) && !before(at, &looks[at])).collect()
+    let mut observations = observe(audit, schema, &candidates).await?;
+    let unstable_at = |observations: &[Observation], before: &dyn Fn(usize, &Observation) -> bool| -> Vec<usize> {
+        (0..observations.len())
+            .filter(|&at| !agrees(audit, schema, &observations[at]) && !before(at, &observations[at]))
+            .collect()
     };
-    let mut moving = restless(&looks, &|at, observation| candidates[at].matches(observation));
+    let mut unstable = unstable_at(&observations, &|at, observation| candidates[at].matches(observation));
     for pause in PAUSES {
-        if moving.is_empty() {
+        if unstable.is_empty() {
             break;
         }
         tokio::time::sleep(pause).await;
-        let again: Vec<Candidate> = moving.iter().map(|&at| candidates[at].clone()).collect();
+        let again: Vec<Candidate> = unstable.iter().map(|&at| candidates[at].clone()).collect();
         let mut still = Vec::new();
-        for (at, now) in moving.into_iter().zip(observe(audit, schema, &again).await?) {
-            if !agrees(audit, schema, &now) && now != looks[at] {
+        for (at, now) in unstable.into_iter().zip(observe(audit, schema, &again).await?) {
+            if !agrees(audit, schema, &now) && now != observations[at] {
                 still.push(at);
             }
-            looks[at] = now;
+            observations[at] = now;
         }
-        moving = still;
+        unstable = still;
     }
-    moving.into_iter().for_each(|at| looks[at].unstable = true);
-    Ok(candidates.into_iter().zip(looks).collect())
+    unstable.into_iter().for_each(|at| observations[at].unstable = true);
+    Ok(candidates.into_iter().zip(observations).collect())
 }
 
 /// Returns true if both sides agree, or both are empty.
@@ -141,14 +143,14 @@ async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) 
     let rows = audit.warehouse.fetch(&ids, schema).await?;
     let near: HashMap<String, String> = rows.iter().map(|row| (fold_id(row.id()), row.id().to_owned())).collect();
     let mut exact: HashMap<String, Row> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
-    let mut looks = Vec::with_capacity(candidates.len());
+    let mut observations = Vec::with_capacity(candidates.len());
     for id in &ids {
         let row = exact.remove(id);
         let near = near.get(&fold_id(id)).filter(|near| *near != id).cloned();
-        looks.push(Observation { row, id_variant: near, ..Observation::default() });
+        observations.push(Observation { row, id_variant: near, ..Observation::default() });
     }
     // All keys are read as one flat list, so that the copies of one id are read concurrently.
-    let wanted = candidates.iter().zip(&looks).enumerate().flat_map(|(at, (candidate, observation))| {
+    let wanted = candidates.iter().zip(&observations).enumerate().flat_map(|(at, (candidate, observation))| {
         let keys = if candidate.keys.is_empty() { observation.row.as_ref().and_then(likely_key) } else { None };
         let keys = candidate.keys.iter().cloned().chain(keys);
         keys.map(move |key| (at, key, candidate.id.as_str())).collect::<Vec<_>>()
@@ -158,25 +160,25 @@ async fn observe(audit: &Audit, schema: &TableSchema, candidates: &[Candidate]) 
         .map(|(at, key, id)| async move { (at, object(audit, &key, id).await, key) })
         .buffered(audit.reads.max(1));
     while let Some((at, object, key)) = objects.next().await {
-        let (look, known) = (&mut looks[at], !candidates[at].keys.is_empty());
+        let (observation, known) = (&mut observations[at], !candidates[at].keys.is_empty());
         match object? {
             None => {}
-            Some(Ok(record)) if look.primary.is_none() => look.primary = Some((key, record)),
-            Some(Ok(record)) => look.copies.push((key, record)),
-            Some(Err(lost)) if known => look.lost.push((key, lost)),
+            Some(Ok(record)) if observation.primary.is_none() => observation.primary = Some((key, record)),
+            Some(Ok(record)) => observation.copies.push((key, record)),
+            Some(Err(lost)) if known => observation.lost.push((key, lost)),
             Some(Err(_)) => {} // belongs to another id; the name was only a guess
         }
     }
-    looks.iter_mut().for_each(Observation::choose_primary);
-    Ok(looks)
+    observations.iter_mut().for_each(Observation::choose_primary);
+    Ok(observations)
 }
 
 impl Observation {
     /// Selects the object to compare: the first one with a canonical key.
     fn choose_primary(&mut self) {
-        let Some(home) = self.primary.take() else { return };
+        let Some(primary) = self.primary.take() else { return };
         let mut all = std::mem::take(&mut self.copies);
-        all.insert(0, home);
+        all.insert(0, primary);
         all.sort_by(|a, b| (!has_canonical_key(&a.0, &a.1), &a.0).cmp(&(!has_canonical_key(&b.0, &b.1), &b.0)));
         let mut all = all.into_iter();
         self.primary = all.next();

@@ -77,14 +77,14 @@ pub async fn run(
         let mut merge = Merge { audit, schema, inside, findings: &mut findings, stage, truth_check };
         let mut ended = merge.run(lake.entries, &mut rows, cancel).await?;
         merge.stage.finish();
-        let proof = merge.truth_check.take();
+        let truth_check = merge.truth_check.take();
         findings.outcome.snapshots = rows.snapshots();
         drop(rows);
         ended &= findings.recheck_all(audit, &schema, progress, cancel).await?;
         if ended {
             let corrections = natural_keys(findings.naturals()?, &corrected, &mut findings)?;
-            if let Some(proof) = proof {
-                let truth = proof.resolve(audit, &schema, &mut findings, progress, cancel).await?;
+            if let Some(truth_check) = truth_check {
+                let truth = truth_check.resolve(audit, &schema, &mut findings, progress, cancel).await?;
                 ended = truth.is_some();
                 findings.outcome.truth = truth.map(|mut truth| {
                     truth[TruthCounter::Corrections] = corrections;
@@ -99,7 +99,7 @@ pub async fn run(
     end(audit, findings, ended, started).await
 }
 
-/// Stops an audit that has begun to read when its access to the lake ends, as with expired credentials.
+/// Stops an audit that has started to read when its access to the lake ends, as with expired credentials.
 ///
 /// # Errors
 /// Returns any other error.

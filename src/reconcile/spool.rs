@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_slow_reader_gets_everything_in_order_and_the_disk_takes_what_memory_does_not() {
+    async fn a_slow_reader_gets_everything_in_order_and_the_rest_spills_to_disk() {
         let home = tempfile::tempdir().unwrap();
         let spool = Spool::in_folder(home.path().to_path_buf());
         let mut expected = 0_u32;

@@ -64,7 +64,7 @@ impl Scene {
             cache: None,
             parts: PartsMode::default(),
             listing: None,
-            truth: TruthAsked::default(),
+            truth: TruthOptions::default(),
             allow_empty: true,
         }
     }
@@ -130,7 +130,7 @@ async fn one_id_in_two_spellings_is_one_finding_on_either_side() {
 }
 
 #[tokio::test]
-async fn a_row_that_strayed_to_another_year_makes_no_gap_of_the_years_between() {
+async fn a_row_with_a_wrong_year_creates_no_gap_of_the_years_between() {
     let scene = Scene::new().await;
     let day = |n: u32, day: &str| {
         let mut record = record(n);
@@ -151,7 +151,7 @@ async fn a_row_that_strayed_to_another_year_makes_no_gap_of_the_years_between() 
 
 /// Lake whose object changes on every read.
 #[derive(Debug)]
-struct Restless {
+struct Unstable {
     lake: Arc<MemoryLake>,
     readings: AtomicU32,
     /// From this read on, the object stays as in the row.
@@ -159,7 +159,7 @@ struct Restless {
 }
 
 #[async_trait]
-impl Lake for Restless {
+impl Lake for Unstable {
     fn address(&self) -> String {
         self.lake.address()
     }
@@ -192,19 +192,19 @@ impl Lake for Restless {
 
 #[tokio::test]
 async fn a_changing_difference_is_rechecked_until_it_is_stable_or_reported_as_unstable() {
-    for (until, settled, moving) in [(1, 1, 0), (2, 1, 0), (4, 1, 0), (100, 0, 1)] {
+    for (until, resolved, unstable) in [(1, 1, 0), (2, 1, 0), (4, 1, 0), (100, 0, 1)] {
         let scene = Scene::new().await;
         scene.object(&record(1));
         scene.row(&record(1));
-        let restless = Restless { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until };
-        let (outcome, found) = scene.run(&Audit { lake: Arc::new(restless), ..scene.audit() }).await;
+        let unstable_lake = Unstable { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until };
+        let (outcome, found) = scene.run(&Audit { lake: Arc::new(unstable_lake), ..scene.audit() }).await;
         assert_eq!(
             (outcome[Counter::ResolvedOnRecheck], outcome[Counter::Unstable]),
-            (settled, moving),
+            (resolved, unstable),
             "until {until}: {found:?}"
         );
-        assert_eq!((outcome[Counter::Matched], outcome[Counter::Differing]), (settled, moving));
-        assert_eq!(found.iter().filter(|d| d.reason.as_ref().unwrap().contains("unstable")).count() as u64, moving);
+        assert_eq!((outcome[Counter::Matched], outcome[Counter::Differing]), (resolved, unstable));
+        assert_eq!(found.iter().filter(|d| d.reason.as_ref().unwrap().contains("unstable")).count() as u64, unstable);
     }
 }
 
@@ -239,7 +239,7 @@ fn older(n: u32, data: NaiveDate, processed: &str) -> (String, Record) {
 }
 
 #[tokio::test]
-async fn in_a_lake_of_both_layouts_each_name_is_judged_by_the_day_that_made_its_path() {
+async fn in_a_lake_of_both_layouts_each_name_is_checked_by_the_day_of_its_path() {
     let scene = Scene::new().await;
     let first = NaiveDate::from_ymd_opt(2023, 1, 1).unwrap();
     // 30 days of new names, all processed far later, and legacy names of the same days, processed in another month.
@@ -293,7 +293,7 @@ async fn a_quick_audit_opens_no_object_that_has_a_row_and_finds_what_is_missing(
     let (key, older) = older(40, NaiveDate::from_ymd_opt(2023, 1, 2).unwrap(), "2023-01-02T10:00:00");
     scene.object_at(&key, &older);
     scene.row(&older);
-    let lake = Arc::new(Restless { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until: 0 });
+    let lake = Arc::new(Unstable { lake: Arc::clone(&scene.lake), readings: AtomicU32::new(0), until: 0 });
     let (outcome, _) =
         scene.run(&Audit { quick: true, lake: Arc::clone(&lake) as Arc<dyn Lake>, ..scene.audit() }).await;
     let counts = (

@@ -78,7 +78,7 @@ mod tests {
     use pipeline::record::timestamp;
 
     #[test]
-    fn a_tolerance_reaches_to_its_edge_and_no_further() {
+    fn a_tolerance_includes_its_limit() {
         let at = |text: &str| Value::DateTime(timestamp::parse(text).unwrap().naive_utc());
         let cases = [
             ("peso_medio=0.01", Value::Float(374.91), Value::Float(374.92), true),

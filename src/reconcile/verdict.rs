@@ -93,17 +93,17 @@ impl Counter {
     }
 }
 
-/// Why a repair does not copy the values of an object with a forged id.
+/// Reason why a repair does not copy the values of an object with a forged id.
 pub(super) const FORGED: &str = "the object was changed after it was written: restore it from a version or a backup, or repair it with --trust warehouse, limited by --farm, --from and --to, because that overwrites all other objects that differ";
 
-/// Why a repair does not overwrite a row that alone matches its id.
+/// Reason why a repair does not overwrite a row that alone matches its id.
 pub(super) const INTACT_ROW: &str = "the row matches its id and the object does not: repair the object with --repair lake --trust warehouse, limited by --farm, --from and --to";
 
-/// Why a repair leaves a copy whose id is forged. The advice is that of a copy: nothing is restored from it.
+/// Reason why a repair leaves a copy whose id is forged. The advice is that of a copy: nothing is restored from it.
 pub(super) const FORGED_COPY: &str =
     "the object is a copy of another one and was changed after it was written; remove the copy manually";
 
-/// Why a repair leaves a copy that alone has the values of its id.
+/// Reason why a repair leaves a copy that alone has the values of its id.
 pub(super) const INTACT_COPY: &str = "the copy has the values of its id and the other object was changed: do not remove it; restore the other object from it first";
 
 /// Declares the kinds of findings: `Variant: "name", counter, "why repair leaves it unchanged", "what it is";`.

@@ -35,7 +35,10 @@ impl fmt::Display for Outcome {
         lines.extend(rows(&self.counts, &shown, &[UndoCounter::NotProcessed, UndoCounter::TruncatedLines]));
         write!(f, "{}{}", LabelledRows(&lines), self.problems)?;
         if self[UndoCounter::Restored] > 0 && !self.dry_run {
-            writeln!(f, "  not checked: ids against the content of what was restored; `ruminate reconcile` does")?;
+            writeln!(
+                f,
+                "  not checked: ids against the content of restored objects; `ruminate reconcile` checks them"
+            )?;
         }
         if let Some(warning) = self.conditional_writes.and_then(ConditionalWrites::warning) {
             writeln!(f, "  {warning}")?;

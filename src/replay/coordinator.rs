@@ -26,7 +26,7 @@ use super::workers::Workers;
 use crate::cancellation::CancellationToken;
 use crate::progress::Stage;
 use crate::sort::Sorted;
-use pipeline::lake::{Partition, Strays};
+use pipeline::lake::{Partition, UnrecognizedNames};
 
 const INTERRUPTED: &str = "interrupted";
 
@@ -93,9 +93,9 @@ impl ReplayRun {
     }
 
     /// Counts objects whose path is not one of the lake.
-    pub(super) fn count_unrecognized(&mut self, strays: &Strays) {
-        self.seen += strays.count() + strays.folder_markers();
-        self.tally.record_strays(strays);
+    pub(super) fn count_unrecognized(&mut self, unrecognized: &UnrecognizedNames) {
+        self.seen += unrecognized.count() + unrecognized.folder_markers();
+        self.tally.record_unrecognized(unrecognized);
     }
 
     /// Runs the reader and processes everything it sends; `halt` stops the reader if this side cannot continue.
@@ -220,7 +220,7 @@ impl ReplayRun {
             Matched::Loaded { seq, entries, tally } => {
                 let mut places = HashMap::new();
                 entries.iter().for_each(|entry| *places.entry(entry.place).or_default() += 1);
-                self.settle(order, &places, *tally);
+                self.record_loaded(order, &places, *tally);
                 if let (IdOrder::TimeOrdered, Some(first)) = (order, entries.first()) {
                     self.days.resumed(self.loader.places[first.place as usize].day, seq);
                 }
@@ -253,7 +253,7 @@ impl ReplayRun {
     }
 
     /// Counts records that were loaded or rejected, by partition.
-    fn settle(&mut self, order: IdOrder, places: &HashMap<u32, u64>, tally: Tally) {
+    fn record_loaded(&mut self, order: IdOrder, places: &HashMap<u32, u64>, tally: Tally) {
         for (&number, &count) in places {
             self.pending.remove(&self.loader.places[number as usize], order, count);
         }
@@ -304,7 +304,7 @@ impl ReplayRun {
             }
         };
         let rows: u64 = loaded.places.values().sum();
-        self.settle(order, &loaded.places, loaded.tally);
+        self.record_loaded(order, &loaded.places, loaded.tally);
         self.has_progress |= loaded.transactions > 0;
         self.pending_journal.append(loaded.pending);
         self.outcome.session_records += rows;

@@ -12,7 +12,9 @@ use super::selection::RecordFilter;
 use crate::job_range::JobRange;
 use crate::parts::{Parts, PartsMode, PartsStats};
 use crate::reader::{Cutoff, Empty, ObjectSelection, ReadSettings, Reader, why_empty};
-use pipeline::lake::{self, Lake, ObjectMeta, Partition, PartitionScan, ReadHints, Span, Strays, scan_partitions};
+use pipeline::lake::{
+    self, Lake, ObjectMeta, Partition, PartitionScan, ReadHints, Span, UnrecognizedNames, scan_partitions,
+};
 use pipeline::warehouse::BulkWarehouse;
 
 /// Source of a replay: the lake, the span, and individually selected objects.
@@ -52,7 +54,7 @@ pub struct Plan {
     pub(super) lake: Arc<dyn Lake>,
     pub(super) cutoff: Cutoff,
     pub(super) partitions: Vec<Partition>,
-    pub(super) unrecognized: Strays,
+    pub(super) unrecognized: UnrecognizedNames,
     /// Selected objects that are in the span.
     pub(super) only: Option<Arc<ObjectSelection>>,
     /// Number of selected objects outside of the span.
@@ -115,7 +117,7 @@ impl Plan {
                 let found = scan_partitions(&*lake, &span).await?;
                 (found.partitions, found.unrecognized)
             }
-            Some(only) => (only.partitions().cloned().collect(), Strays::default()),
+            Some(only) => (only.partitions().cloned().collect(), UnrecognizedNames::default()),
         };
         Ok(Self {
             lake,
@@ -201,7 +203,7 @@ impl Plan {
         };
         let updated = Self::new(source).await?;
         let round = self.round.as_ref().map(|round| round.next(since, last));
-        Ok(Self { unrecognized: Strays::default(), since: Some(since), round, ..updated })
+        Ok(Self { unrecognized: UnrecognizedNames::default(), since: Some(since), round, ..updated })
     }
 
     /// Returns the sources of the objects. `None` if parts must not be used.
@@ -215,7 +217,7 @@ impl Plan {
     }
 
     /// Returns true if the plan includes every object of the lake.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.span.is_everything()
             && self.shard.is_none()
             && self.only.is_none()
@@ -236,7 +238,7 @@ impl Plan {
             // Selected objects may be missing, which is counted; a lake without any object is probably the wrong one.
             Some(_) => {
                 if !self.partitions.is_empty()
-                    && why_empty(lake, &self.span, &self.partitions, &Strays::default()).await?.is_none()
+                    && why_empty(lake, &self.span, &self.partitions, &UnrecognizedNames::default()).await?.is_none()
                 {
                     return Ok(None);
                 }

@@ -30,7 +30,7 @@ struct ListingTotals {
     archived: u64,
     after_cutoff: u64,
     future_dated: u64,
-    foreign: u64,
+    unrecognized: u64,
     folder_markers: u64,
     classes: BTreeMap<String, ClassCounts>,
     sample: Vec<ObjectMeta>,
@@ -109,7 +109,7 @@ impl Plan {
             preview.archived += found.archived;
             preview.after_cutoff += found.after_cutoff;
             preview.future_dated += found.future_dated;
-            preview.unrecognized += found.foreign;
+            preview.unrecognized += found.unrecognized;
             preview.folder_markers += found.folder_markers;
             preview.list_requests += found.pages;
             *preview.farms.entry(partition.farm).or_insert(0) += found.objects;
@@ -130,7 +130,7 @@ impl Plan {
                 let class = request_cost::count(&mut listed.classes, &object);
                 match (Key::parse(&object.key), self.cutoff.age(object.last_modified)) {
                     (None, _) if is_folder_marker(&object) => listed.folder_markers += 1,
-                    (None, _) => listed.foreign += 1,
+                    (None, _) => listed.unrecognized += 1,
                     (Some(_), Age::After) => listed.after_cutoff += 1,
                     (Some(_), Age::Future) => listed.future_dated += 1,
                     (Some(_), Age::Included) if object.archived => {

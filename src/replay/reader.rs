@@ -19,8 +19,8 @@ use crate::reader::{ObjectContent, ReadEvent, ReadObject, Reader};
 use crate::sort::{OrderedId, Sorted, Sorter};
 use pipeline::lake::{self, Partition};
 
-/// How often cancellation is checked while the lake does not respond.
-const LOOK: Duration = Duration::from_millis(250);
+/// Interval of the checks for cancellation while the lake does not respond.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Event sent to the loading side: the days in the order in which they are complete, then the end.
 pub(super) enum ReaderEvent {
@@ -139,7 +139,7 @@ impl ReaderState<'_> {
     async fn read(&mut self, parts: &Sender<ReaderEvent>) -> Result<(), ReadError> {
         let mut steps = std::pin::pin!(self.reading.reader.read(self.reading.places.to_vec()));
         loop {
-            let step = tokio::time::timeout(LOOK, steps.next()).await;
+            let step = tokio::time::timeout(POLL_INTERVAL, steps.next()).await;
             if self.reading.cancel.is_cancelled() || self.reading.halt.is_cancelled() {
                 return Err(ReadError::Stopped);
             }

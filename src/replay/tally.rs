@@ -9,7 +9,7 @@ use super::order::IdOrder;
 use super::outcome::{Counter, DayCounts, ObjectCounts, Outcome, SKIPPED};
 use crate::outcome::{Counter as _, Problems};
 use crate::reader::{ObjectContent, Skip};
-use pipeline::lake::{Partition, Strays};
+use pipeline::lake::{Partition, UnrecognizedNames};
 use pipeline::warehouse::{Conflict, LoadResult};
 
 /// Counts of objects by result, with their partitions and problems; the same counts as in an outcome.
@@ -111,14 +111,14 @@ impl Tally {
     }
 
     /// Records objects at unexpected places of the lake.
-    pub(super) fn record_strays(&mut self, strays: &Strays) {
-        for key in strays.keys() {
+    pub(super) fn record_unrecognized(&mut self, unrecognized: &UnrecognizedNames) {
+        for key in unrecognized.keys() {
             self.record_object(None, key.to_owned(), ObjectContent::Skipped(Skip::Unrecognized));
         }
-        self.counts[Counter::Listed] += strays.unnamed() + strays.folder_markers();
-        self.counts[Skip::FolderMarker] += strays.folder_markers();
-        self.counts[Skip::Unrecognized] += strays.unnamed();
-        self.problems.add_unnamed(SKIPPED, strays.unnamed());
+        self.counts[Counter::Listed] += unrecognized.unnamed() + unrecognized.folder_markers();
+        self.counts[Skip::FolderMarker] += unrecognized.folder_markers();
+        self.counts[Skip::Unrecognized] += unrecognized.unnamed();
+        self.problems.add_unnamed(SKIPPED, unrecognized.unnamed());
     }
 
     /// Records a record that a filter excludes.
@@ -151,10 +151,10 @@ impl Tally {
         let Self { mut counts, newest_row_ts, newest_data, mut cells, problems } = self;
         for (partition, pending) in pending.iter() {
             let cell = cells.at(partition);
-            cell.add(Counter::NotLoaded, pending.timed + pending.loose);
+            cell.add(Counter::NotLoaded, pending.timed + pending.unordered);
             cell.listed += pending.timed; // unordered objects were listed with their day
-            counts[Counter::Listed] += pending.timed + pending.loose;
-            counts[Counter::NotLoaded] += pending.timed + pending.loose;
+            counts[Counter::Listed] += pending.timed + pending.unordered;
+            counts[Counter::NotLoaded] += pending.timed + pending.unordered;
         }
         outcome.counts = counts;
         (outcome.newest_row_ts, outcome.newest_data) = (newest_row_ts, newest_data);
@@ -180,7 +180,7 @@ impl PendingRecords {
         let pending = self.partitions.get_mut(partition).expect("just put there");
         match order {
             IdOrder::TimeOrdered => &mut pending.timed,
-            IdOrder::Unordered => &mut pending.loose,
+            IdOrder::Unordered => &mut pending.unordered,
         }
     }
 
@@ -204,7 +204,7 @@ impl PendingRecords {
     }
 
     fn iter(&self) -> impl Iterator<Item = (&Partition, &PendingPartition)> {
-        self.partitions.iter().filter(|(_, pending)| pending.timed + pending.loose > 0)
+        self.partitions.iter().filter(|(_, pending)| pending.timed + pending.unordered > 0)
     }
 }
 
@@ -212,7 +212,7 @@ impl PendingRecords {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct PendingPartition {
     timed: u64,
-    loose: u64,
+    unordered: u64,
 }
 
 /// Returns both values of every field that differs.

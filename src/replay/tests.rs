@@ -123,7 +123,7 @@ fn counts(outcome: &Outcome) -> [u64; 6] {
 }
 
 #[tokio::test]
-async fn both_ways_come_back_and_a_second_run_changes_nothing() {
+async fn both_id_orders_are_recovered_and_a_second_run_changes_nothing() {
     let mut records: Vec<_> = (0..5).flat_map(|n| day(n, 40)).collect();
     records.extend((0..5).flat_map(|d| (0..30).map(move |n| old_style(d, n))));
     let scene = Scene::of(&records).await;
@@ -233,7 +233,7 @@ async fn two_objects_of_one_id_are_one_row_and_only_the_first_may_overwrite() {
 /// The row comes from the time-ordered object in every run, also in a resumed one. An unordered object whose day is not
 /// in the plan has no such competitor.
 #[tokio::test]
-async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_rest() {
+async fn a_copy_under_another_day_s_path_never_replaces_the_row_and_a_repeated_run_changes_nothing() {
     let mut records = [day(0, 40), day(1, 40)].concat();
     let (key, record) = records[7].clone();
     let copy = (key.replace("2023/01/01", "2023/01/02"), Record { consumo_meta: 2.0, ..record.clone() });
@@ -271,7 +271,7 @@ async fn a_copy_under_another_day_s_path_never_takes_the_row_and_runs_come_to_re
 }
 
 #[tokio::test]
-async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
+async fn a_new_table_replaces_the_old_one_once_it_is_complete() {
     let scene = Scene::of(&(0..3).flat_map(|n| day(n, 50)).collect::<Vec<_>>()).await;
     scene.run(scene.replay().await).await;
     let schema = scene.warehouse.table_schema().await.unwrap();
@@ -286,8 +286,8 @@ async fn a_new_table_takes_the_old_one_s_place_once_it_is_whole() {
         replay_into_new_table(replay, swap, &Progress::Silent, &scene.cancel).await
     };
     // A row without an object in the lake would be lost, so the tables are not swapped.
-    let stranger = new_style(9, 1).1.to_row(&schema);
-    scene.warehouse.overwrite(stranger.clone());
+    let other_row = new_style(9, 1).1.to_row(&schema);
+    scene.warehouse.overwrite(other_row.clone());
     let kept = cut(0, false).await.unwrap().table_swap.unwrap();
     assert!(!kept.swapped && kept.only_in_old == 1, "{kept:?}");
     assert!(kept.reason.unwrap().contains("1 only in the old table"));

@@ -20,14 +20,14 @@ use crate::outcome::{count, counted};
 use crate::progress::Stage;
 use pipeline::warehouse::{self, BulkWarehouse, Reason};
 
-/// How long the result of a signal check is reused.
+/// Time for which the result of a signal check is reused.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// Timeout of a signal check; a slower result no longer describes the current load.
 const PROMPT: Duration = Duration::from_secs(10);
 
 /// Pause between two checks while the run waits.
-const LOOK: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Limits that a run must not exceed; without limits it never waits.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -169,7 +169,7 @@ impl Throttle {
             }
             self.stage.waiting(Some(&wait.detail));
             let left = state.next.saturating_duration_since(Instant::now());
-            let pause = if wait.signal == RATE { left.min(LOOK) } else { LOOK };
+            let pause = if wait.signal == RATE { left.min(POLL_INTERVAL) } else { POLL_INTERVAL };
             tokio::time::sleep(pause).await;
         };
         if let Some((signal, since)) = waited {
@@ -206,7 +206,7 @@ impl Throttle {
         self.stage.waiting(Some(&format!("waiting for the warehouse: {why}")));
         let until = Instant::now() + moment;
         while Instant::now() < until && !self.cancel.is_cancelled() {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         self.stage.waiting(None);
         !self.cancel.is_cancelled()
@@ -302,7 +302,7 @@ impl Throttle {
             }
         }
         let answer = metrics.query_value.filter(|&answer| answer > 0.0);
-        Ok(answer.and_then(|answer| WaitReason::new("throttle query", format!("the throttle query answers {answer}"))))
+        Ok(answer.and_then(|answer| WaitReason::new("throttle query", format!("the throttle query returned {answer}"))))
     }
 
     async fn check_replica_lag(&self, limits: &ThrottleLimits) -> Result<Option<WaitReason>, warehouse::Error> {

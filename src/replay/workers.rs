@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn no_more_run_than_are_allowed_and_each_is_handed_back() {
+    async fn no_more_workers_run_than_allowed_and_each_is_returned() {
         let mut workers = Workers::new(2);
         let mut ended = Vec::new();
         for n in 0..5 {
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_panics_ends_no_other() {
+    async fn a_panic_does_not_end_other_workers() {
         let mut workers = Workers::new(0);
         workers.start(async { panic!("a loader that fails") });
         assert!(workers.are_busy() && workers.next().await.unwrap().is_err());

@@ -106,8 +106,8 @@ mod tests {
         for text in ["01856aa0-c800-883a-837a-29fe66bbec99", "01856AA0-C800-883A-837A-29FE66BBEC99", "x ", ""] {
             let id = OrderedId::new(text);
             assert_eq!((id.text().as_ref(), id.is_other()), (text, !text.starts_with("01856a")));
-            let packed = postcard::to_stdvec(&id).unwrap();
-            assert_eq!(postcard::from_bytes::<OrderedId>(&packed).unwrap(), id);
+            let encoded = postcard::to_stdvec(&id).unwrap();
+            assert_eq!(postcard::from_bytes::<OrderedId>(&encoded).unwrap(), id);
             let json = serde_json::to_string(&id).unwrap();
             assert_eq!(json, format!("{text:?}"));
             assert_eq!(serde_json::from_str::<OrderedId>(&json).unwrap(), id);

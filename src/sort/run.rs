@@ -87,7 +87,7 @@ impl<T: SortOrder> RunWriter<T> {
     }
 }
 
-/// Whether the first of two heads is returned before the second. An error is returned at once.
+/// Function that returns true if the first of two heads comes before the second. An error is returned at once.
 type ComesFirst<T> = fn(&io::Result<T>, &io::Result<T>) -> bool;
 
 fn comes_first<T: SortOrder>(one: &io::Result<T>, other: &io::Result<T>) -> bool {

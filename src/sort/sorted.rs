@@ -15,7 +15,7 @@ pub(crate) struct Sorted<T: SortOrder> {
     _runs: Option<RunFiles>,
 }
 
-/// How the runs are read back.
+/// Source of the sorted entries.
 enum SortedSource<T: SortOrder> {
     Inline(MergedRuns<T>),
     Prefetched {

@@ -55,7 +55,7 @@ fn a_run_that_lost_its_end_is_an_error_wherever_it_was_cut() {
 }
 
 #[test]
-fn runs_lie_in_their_folder_and_go_with_the_sorter_and_a_dead_process_s_are_swept() {
+fn runs_are_removed_with_the_sorter_and_those_of_ended_processes_too() {
     let home = tempfile::tempdir().unwrap();
     let left = home.path().join(".ruminate-sort-dead");
     std::fs::create_dir(&left).unwrap();

@@ -15,7 +15,7 @@ pub(crate) struct Sorter<T: SortOrder> {
     pub(super) runs: Option<RunFiles>,
 }
 
-/// Where the sorting happens.
+/// Place of the sorting: a thread or the caller.
 enum SortWorker<T: SortOrder> {
     /// Sorts in the pushing thread: there was no complete batch yet.
     Inline(Box<RunWriter<T>>),

@@ -16,7 +16,7 @@ counters! {
     }
 }
 
-/// What the intake did with the published messages.
+/// Results of the intake for the published messages.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Deliveries {
     /// The counters.

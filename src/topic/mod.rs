@@ -138,7 +138,7 @@ pub struct BatchLimits {
     pub bytes: usize,
 }
 
-/// Why one entry of a batch was not published.
+/// Reason why one entry of a batch was not published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryError {
     /// Whether a retry can succeed: permanent if the sender is at fault, unless the entry was throttled.
@@ -196,7 +196,7 @@ pub(crate) fn is_throttling(code: &str) -> bool {
 }
 
 /// Error code for a missing response.
-pub(crate) const NO_ANSWER: &str = "NoAnswer";
+pub(crate) const NO_RESPONSE: &str = "NoAnswer";
 
 /// A topic, which publishes batches and returns a result per entry.
 #[async_trait]

@@ -13,7 +13,7 @@ use crate::compression::CompressionFormat;
 #[derive(Debug, Default)]
 pub struct EncodedLines {
     bytes: Vec<u8>,
-    packed: Vec<u8>,
+    compressed: Vec<u8>,
     totals: Totals,
 }
 
@@ -32,9 +32,9 @@ impl EncodedLines {
     /// Returns the errors of [`CompressionFormat::compress`].
     pub fn compress(&mut self, compression: CompressionFormat) -> io::Result<()> {
         if compression != CompressionFormat::None {
-            self.packed.clear();
-            compression.compress(&self.bytes, &mut self.packed)?;
-            std::mem::swap(&mut self.bytes, &mut self.packed);
+            self.compressed.clear();
+            compression.compress(&self.bytes, &mut self.compressed)?;
+            std::mem::swap(&mut self.bytes, &mut self.compressed);
         }
         Ok(())
     }
@@ -61,7 +61,7 @@ impl<W: Write> Writer<W> {
     ///
     /// Returns an error if `out` cannot be written.
     pub fn new(out: W, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
-        Self::packed(out, CompressionFormat::None, history)
+        Self::with_compression(out, CompressionFormat::None, history)
     }
 
     /// Starts a file with that compression.
@@ -69,7 +69,11 @@ impl<W: Write> Writer<W> {
     /// # Errors
     ///
     /// Returns an error if `out` cannot be written.
-    pub fn packed(out: W, compression: CompressionFormat, history: BTreeMap<String, String>) -> anyhow::Result<Self> {
+    pub fn with_compression(
+        out: W,
+        compression: CompressionFormat,
+        history: BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
         let mut writer = Self { out, compression, totals: Totals::default() };
         writer.line(&Header { ruminate_truth: VERSION, history })?;
         Ok(writer)
@@ -79,9 +83,9 @@ impl<W: Write> Writer<W> {
     fn line(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
-        let mut packed = Vec::new();
-        self.compression.compress(&bytes, &mut packed)?;
-        Ok(self.out.write_all(&packed)?)
+        let mut compressed = Vec::new();
+        self.compression.compress(&bytes, &mut compressed)?;
+        Ok(self.out.write_all(&compressed)?)
     }
 
     /// Writes one line.

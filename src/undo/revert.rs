@@ -89,7 +89,7 @@ struct PlannedWrites {
     remove: Vec<Row>,
 }
 
-/// How far a file was applied.
+/// Progress of reverting a file.
 enum Reverted {
     All,
     Interrupted,

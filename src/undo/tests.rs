@@ -333,7 +333,7 @@ async fn a_store_that_fails_after_the_first_change_is_an_outcome() {
         async move { revert(&warehouse, Some(&*lake), &path, "t", false, &CancellationToken::default()).await }
     };
     let e = undo(Arc::new(away.clone())).await.unwrap_err();
-    assert!(format!("{e:#}").contains("no answer"), "nothing was changed, so it is an error: {e:#}");
+    assert!(format!("{e:#}").contains("no response"), "nothing was changed, so it is an error: {e:#}");
     scene.write(&[(row(1.0), row(2.0))]);
     warehouse.overwrite(row(2.0));
     let undone = undo(Arc::new(away)).await.unwrap();
@@ -343,7 +343,7 @@ async fn a_store_that_fails_after_the_first_change_is_an_outcome() {
         (1, 1, Exit::Stopped),
         "{undone}"
     );
-    assert!(undone.stopped.as_ref().is_some_and(|why| why.contains("no answer")), "{undone}");
+    assert!(undone.stopped.as_ref().is_some_and(|why| why.contains("no response")), "{undone}");
     assert!(undone.to_string().contains("to resume, run the same command again"), "{undone}");
     let undone = undo(Arc::new(lake)).await.unwrap();
     assert_eq!((undone[UndoCounter::Restored], undone[UndoCounter::AlreadyRestored]), (1, 1), "{undone}");
@@ -364,19 +364,19 @@ impl Lake for Away {
     }
 
     async fn list(&self, prefix: &str, _: Depth, _: Option<&str>) -> Result<ListPage, Error> {
-        Err(Error::new(Reason::Network, prefix, "no answer"))
+        Err(Error::new(Reason::Network, prefix, "no response"))
     }
 
     async fn get(&self, key: &str) -> Result<bytes::Bytes, Error> {
-        Err(Error::new(Reason::Network, key, "no answer"))
+        Err(Error::new(Reason::Network, key, "no response"))
     }
 
     async fn put_new(&self, key: &str, _: bytes::Bytes) -> Result<PutResult, Error> {
-        Err(Error::new(Reason::Network, key, "no answer"))
+        Err(Error::new(Reason::Network, key, "no response"))
     }
 
     async fn clock(&self) -> Result<chrono::DateTime<chrono::Utc>, Error> {
-        Err(Error::new(Reason::Network, "the clock", "no answer"))
+        Err(Error::new(Reason::Network, "the clock", "no response"))
     }
 
     fn sibling(&self, name: &str) -> Arc<dyn Lake> {

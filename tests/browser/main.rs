@@ -42,9 +42,9 @@ fn page(days: u32) -> (Scene, PathBuf) {
         (Column::CodCliente, "'javascript:pwned()'"),
     ];
     scene.sql(&copy_rows(&values, "LIMIT 1"));
-    let foreign = scene.path("lake/fazenda_um/2024/01/06");
-    std::fs::write(foreign.join("<img src=x onerror=pwned()>.json"), "{}").unwrap();
-    std::fs::write(foreign.join("historico_consumo_2024-01-06 00:00:09.000_<script>pwned()<!--.json"), "{\"a\":")
+    let folder = scene.path("lake/fazenda_um/2024/01/06");
+    std::fs::write(folder.join("<img src=x onerror=pwned()>.json"), "{}").unwrap();
+    std::fs::write(folder.join("historico_consumo_2024-01-06 00:00:09.000_<script>pwned()<!--.json"), "{\"a\":")
         .unwrap();
     scene.run(&["reconcile", "--report", "page.html"]).expect(1, &[]);
     let page = scene.path("page.html");
@@ -52,7 +52,7 @@ fn page(days: u32) -> (Scene, PathBuf) {
 }
 
 #[test]
-fn it_opens_without_a_word_and_everything_on_it_can_be_clicked() {
+fn it_opens_without_console_messages_and_every_link_can_be_clicked() {
     let (_scene, page) = page(40);
     let mut browser = Browser::start();
     browser.open(&page, false);

@@ -25,7 +25,7 @@ fn page() -> (Scene, PathBuf) {
 }
 
 #[test]
-fn a_load_test_opens_without_a_word_and_has_its_plots() {
+fn a_load_test_opens_without_console_messages_and_has_its_plots() {
     let (_scene, page) = page();
     let mut browser = Browser::start();
     browser.open(&page, false);

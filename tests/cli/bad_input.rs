@@ -83,9 +83,9 @@ fn bad_objects_are_counted_and_reported_and_the_rest_continues() {
     store.put(BUCKET, &keys[3], &b"{\"id_curral\":\"\xff\xfe\"}"[..]); // not UTF-8
     store.put(BUCKET, &keys[4], good.replace("\"id_lote\"", "\"lote\"")); // JSON, but not a record
     store.put(BUCKET, &keys[5], &b"[1,2,3]"[..]); // JSON, but not an object
-    s3.dials().change(|dials| {
-        dials.vanish.insert(format!("{BUCKET}/{}", keys[6]));
-        dials.vanish.insert(keys[6].clone());
+    s3.faults().change(|faults| {
+        faults.vanish.insert(format!("{BUCKET}/{}", keys[6]));
+        faults.vanish.insert(keys[6].clone());
     });
     store.set_storage_class(BUCKET, &keys[7], StorageClass::Glacier);
     for strange in ["a+b.json", "a%20b.json", "100%.json", "são joão.json", "a b:c.json", "readme.txt"] {
@@ -119,14 +119,14 @@ fn bad_objects_are_counted_and_reported_and_the_rest_continues() {
 }
 
 #[test]
-fn a_storm_of_503s_and_broken_connections_changes_no_count() {
+fn many_503s_and_lost_connections_change_no_count() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
-    s3.dials().change(|dials| {
-        dials.slow_down = Fault::rate(0.2);
-        dials.reset = Fault::rate(0.05);
-        dials.lost_answer = Fault::rate(0.05);
-        dials.truncate = Fault::rate(0.05).on(&[Op::Get]);
+    s3.faults().change(|faults| {
+        faults.slow_down = Fault::rate(0.2);
+        faults.reset = Fault::rate(0.05);
+        faults.lost_answer = Fault::rate(0.05);
+        faults.truncate = Fault::rate(0.05).on(&[Op::Get]);
     });
     let files = real_files();
     scene.run(&["init"]).expect(0, &[]);
@@ -136,7 +136,7 @@ fn a_storm_of_503s_and_broken_connections_changes_no_count() {
 }
 
 #[test]
-fn bad_messages_go_to_the_quarantine_and_the_rest_goes_in() {
+fn invalid_messages_go_to_the_quarantine_and_the_rest_is_stored() {
     let scene = Scene::embedded();
     scene.run(&["init"]).expect(0, &[]);
     let good = std::fs::read_to_string(&real_files()[0]).unwrap();
@@ -240,7 +240,7 @@ fn only_named_objects_are_replayed_and_those_that_are_gone_are_counted() {
 }
 
 #[test]
-fn conflicts_are_kept_overwritten_or_fatal_as_asked() {
+fn conflicts_are_kept_overwritten_or_fatal_as_requested() {
     let scene = Scene::embedded();
     let files = real_files();
     scene.run(&["init"]).expect(0, &[]);

@@ -16,20 +16,20 @@ use crate::bundle::{refused, text};
 struct Workshop {
     scene: Scene,
     native: &'static str,
-    foreign: &'static str,
+    other: &'static str,
 }
 
 impl Workshop {
     fn new(cargo: &str) -> Self {
         let arm = cfg!(target_arch = "aarch64");
-        let (native, foreign) = if arm { ("arm64", "x86_64") } else { ("x86_64", "arm64") };
+        let (native, other) = if arm { ("arm64", "x86_64") } else { ("x86_64", "arm64") };
         let scene = Scene::new();
         fs::create_dir_all(scene.path("tree/lambda/src")).unwrap();
         fs::write(scene.path("tree/Cargo.toml"), "[workspace]\nmembers = ['lambda']\n").unwrap();
         fs::write(scene.path("tree/lambda/Cargo.toml"), "[package]\nname = 'ruminate-lambda'\n").unwrap();
         fs::create_dir(scene.path("bin")).unwrap();
         let path = scene.path("bin").display().to_string();
-        let workshop = Self { scene: scene.with("PATH", &path), native, foreign };
+        let workshop = Self { scene: scene.with("PATH", &path), native, other };
         workshop.program(workshop.native);
         workshop.tool("cargo", cargo);
         workshop
@@ -89,10 +89,10 @@ fn cargo_builds_for_this_machine_from_anywhere_in_the_source() {
 fn another_processor_and_another_glibc_take_zigbuild() {
     let workshop = Workshop::new(BUILDS);
     let scene = &workshop.scene;
-    workshop.program(workshop.foreign);
-    let ran = scene.run(&["bundle", "--source", "tree", "--arch", workshop.foreign]);
+    workshop.program(workshop.other);
+    let ran = scene.run(&["bundle", "--source", "tree", "--arch", workshop.other]);
     ran.expect(0, &[]);
-    assert_eq!(ran.json["arch"], workshop.foreign);
+    assert_eq!(ran.json["arch"], workshop.other);
     assert!(text(scene, "calls").contains("zigbuild --profile lambda") && text(scene, "calls").contains("-gnu.2.34 "));
     fs::remove_file(scene.path("calls")).unwrap();
     workshop.program(workshop.native);
@@ -113,14 +113,14 @@ fn a_build_with_a_newer_glibc_suggests_how_to_build_for_lambda() {
 fn a_missing_build_tool_is_reported_with_what_to_install() {
     let workshop = Workshop::new("exit 101");
     let scene = &workshop.scene;
-    let foreign = ["--source", "tree", "--arch", workshop.foreign];
-    refused(scene, &foreign, &["pip install cargo-zigbuild", "rustup target add", "--bootstrap"]);
+    let other = ["--source", "tree", "--arch", workshop.other];
+    refused(scene, &other, &["pip install cargo-zigbuild", "rustup target add", "--bootstrap"]);
     refused(scene, &["--source", "tree"], &["cargo could not build ruminate-lambda", "exit status: 101"]);
     workshop.tool("cargo", BUILDS);
     workshop.tool("rustc", "echo \"$home/no/such/lib\"");
-    refused(scene, &foreign, &["rustup target add"]);
+    refused(scene, &other, &["rustup target add"]);
     workshop.tool("rustc", "echo \"$home\"");
-    refused(scene, &foreign, &["is for", "--arch is"]); // the script has built the wrong binary
+    refused(scene, &other, &["is for", "--arch is"]); // the script has built the wrong binary
     workshop.tool("cargo", "echo '{\"reason\":\"build-finished\",\"success\":true}'");
     refused(scene, &["--source", "tree"], &["cargo built no binary bootstrap"]);
     fs::remove_file(workshop.tool("cargo", "")).unwrap();
@@ -141,7 +141,7 @@ fn a_build_for_this_machines_own_processor_is_refused() {
         let mut workshop = Workshop::new(BUILDS);
         workshop.scene = workshop.scene.with(name, flags);
         refused(&workshop.scene, &["--source", "tree"], &[name, "target-cpu=native", "SIGILL"]);
-        assert!(!workshop.scene.path("calls").exists(), "cargo was not asked");
+        assert!(!workshop.scene.path("calls").exists(), "cargo was not run");
     }
     let mut workshop = Workshop::new(BUILDS);
     fs::create_dir(workshop.scene.path("tree/.cargo")).unwrap();
@@ -169,7 +169,7 @@ fn a_place_without_the_lambdas_source_is_named() {
     refused(scene, &["--source", "tree"], &["--source tree"]);
     fs::write(scene.path("tree/lambda/Cargo.toml"), "[package\n").unwrap();
     refused(scene, &["--source", "tree"], &["tree/lambda/Cargo.toml"]);
-    assert!(!scene.path("calls").exists(), "cargo was not asked");
+    assert!(!scene.path("calls").exists(), "cargo was not run");
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_folder_that_cannot_be_written_is_named_before_the_build() {
     let workshop = Workshop::new(BUILDS);
     fs::write(workshop.scene.path("file"), "").unwrap();
     refused(&workshop.scene, &["--source", "tree", "--out", "file"], &["--out file is not a directory"]);
-    assert!(!workshop.scene.path("calls").exists(), "cargo was not asked");
+    assert!(!workshop.scene.path("calls").exists(), "cargo was not run");
 }
 
 #[test]

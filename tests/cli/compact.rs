@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde_json::Value;
 use testkit::planted_drift::{Case, Damage, World, archive, to_folder, to_s3, to_sqlite};
 use testkit::s3::{Fault, Op, S3Server, Settings};
-use testkit::{BUCKET, PREFIX, Ran, Scene, moment, old_lake, real_files, with_real};
+use testkit::{BUCKET, PREFIX, Ran, Scene, extract_legacy_lake, moment, real_files, with_real};
 
-use crate::planted_drift::shape;
+use crate::planted_drift::schema;
 
 /// Returns every file below a directory, by its path.
 pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -61,7 +61,7 @@ pub fn same_parts_despite(faults: impl FnOnce(&mut Settings)) -> S3Server {
     for key in whole.keys() {
         s3.store().remove(BUCKET, key).unwrap();
     }
-    s3.dials().change(faults);
+    s3.faults().change(faults);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     let preview = scene.run(&["replay", "--dry-run"]);
     assert_eq!(preview.code, Some(0), "{preview:?}");
@@ -107,7 +107,7 @@ fn the_real_and_the_legacy_lake_are_compacted_replayed_and_audited_from_parts() 
         let written = scene.run(&with_real("backfill", &real_files())).json["written"].as_u64().unwrap();
         let extracted = scene.path("extracted");
         std::fs::create_dir(&extracted).unwrap();
-        old_lake(&extracted);
+        extract_legacy_lake(&extracted);
         if scene.path("lake").exists() {
             let from = extracted.join(PREFIX);
             for (path, body) in files(&from) {
@@ -145,7 +145,7 @@ fn all_kinds_of_damage_after_a_compaction_are_found_as_from_objects() {
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     scene.run(&["replay"]).expect(0, &[("inserted", count)]);
-    let damage = Damage::plant(&world, &shape(), &Case::all(), 10, 2);
+    let damage = Damage::plant(&world, &schema(), &Case::all(), 10, 2);
     to_folder(&scene.path("lake"), &damage.objects);
     to_sqlite(&scene.path("w.db"), &damage.sql);
     let ran = damage.is_found_by(&scene, &world, &[]);
@@ -167,12 +167,12 @@ fn all_kinds_of_damage_after_a_compaction_are_found_as_from_objects() {
 }
 
 #[test]
-fn damage_on_s3_is_found_with_archived_objects_among_it() {
+fn damage_on_s3_is_found_including_archived_objects() {
     let (s3, scene, world, count) = lake_in_s3(2, 10, 10);
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["compact"]).expect(0, &[]);
     scene.run(&["replay"]).expect(0, &[("inserted", count)]);
-    let damage = Damage::plant(&world, &shape(), &[Case::all(), vec![Case::Archived]].concat(), 3, 1);
+    let damage = Damage::plant(&world, &schema(), &[Case::all(), vec![Case::Archived]].concat(), 3, 1);
     to_s3(&s3, &damage.objects);
     archive(&s3, &damage.archived);
     to_sqlite(&scene.path("w.db"), &damage.sql);
@@ -291,9 +291,9 @@ fn a_killed_compaction_leaves_complete_parts_or_none() {
 #[test]
 fn a_store_that_ignores_conditions_is_refused_and_everything_works_from_objects() {
     let [ignores, rejects, replaces] = [(); 3].map(|()| S3Server::with_bucket(BUCKET));
-    ignores.dials().change(|dials| (dials.ignore_if_none_match, dials.ignore_if_match) = (true, true));
-    rejects.dials().change(|dials| dials.reject_conditions = true);
-    replaces.dials().change(|dials| dials.ignore_if_match = true);
+    ignores.faults().change(|faults| (faults.ignore_if_none_match, faults.ignore_if_match) = (true, true));
+    rejects.faults().change(|faults| faults.reject_conditions = true);
+    replaces.faults().change(|faults| faults.ignore_if_match = true);
     for s3 in [ignores, rejects, replaces] {
         let scene = Scene::embedded().with_s3(&s3);
         scene.run(&["init"]).expect(0, &[]);
@@ -337,24 +337,24 @@ fn a_folder_that_may_not_be_written_or_read_is_one_message_and_everything_works_
 fn objects_that_vanish_after_they_were_listed_are_counted_and_the_rest_is_compacted() {
     let (s3, scene, world, count) = lake_in_s3(1, 10, 10);
     let vanished: Vec<String> = world.drawn()[..5].iter().map(|key| format!("{PREFIX}/{key}")).collect();
-    s3.dials().change(|dials| dials.vanish = vanished.iter().cloned().collect());
+    s3.faults().change(|faults| faults.vanish = vanished.iter().cloned().collect());
     let ran = scene.run(&["compact"]);
     ran.expect(1, &[("listed", count), ("in_parts", count - 5), ("unreadable", 5), ("written", 1)]);
     // Again: the objects are looked up, and the part does not change.
     let again = scene.run(&["compact"]);
     again.expect(1, &[("in_parts", count - 5), ("unreadable", 5), ("written", 0), ("unchanged", 1)]);
-    s3.dials().change(|dials| dials.vanish.clear());
+    s3.faults().change(|faults| faults.vanish.clear());
     scene.run(&["compact"]).expect(0, &[("in_parts", count), ("fetched", 5), ("written", 1)]);
 }
 
 #[test]
 fn a_lossy_network_gives_the_same_parts() {
-    same_parts_despite(|dials| {
-        dials.slow_down = Fault::rate(0.1);
-        dials.reset = Fault::rate(0.05);
-        dials.lost_answer = Fault::rate(0.05);
-        dials.truncate = Fault::rate(0.05);
-        dials.internal_error = Fault::rate(0.05);
+    same_parts_despite(|faults| {
+        faults.slow_down = Fault::rate(0.1);
+        faults.reset = Fault::rate(0.05);
+        faults.lost_answer = Fault::rate(0.05);
+        faults.truncate = Fault::rate(0.05);
+        faults.internal_error = Fault::rate(0.05);
     });
 }
 
@@ -363,18 +363,18 @@ fn a_replay_from_parts_gets_no_object() {
     let (s3, scene, world, count) = lake_in_s3(2, 10, 40);
     scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
     scene.run(&["init"]).expect(0, &[]);
-    let before = s3.dials().counts().requests(Op::Get);
+    let before = s3.faults().counts().requests(Op::Get);
     scene.run(&["replay"]).expect(0, &[("inserted", count)]);
-    let gets = s3.dials().counts().requests(Op::Get) - before;
+    let gets = s3.faults().counts().requests(Op::Get) - before;
     // One request for the end of each of four parts, and one for its row group.
     assert!(gets <= 8, "{gets} requests for {count} objects");
     let changed = &world.drawn()[0];
     let mut body = world.0[changed].object_from_values();
     body.push(b' ');
     s3.store().put(BUCKET, &format!("{PREFIX}/{changed}"), body);
-    let before = s3.dials().counts().requests(Op::Get);
+    let before = s3.faults().counts().requests(Op::Get);
     let ran = scene.run(&["replay"]);
     ran.expect(0, &[("identical", count)]);
     assert_eq!(from_parts(&ran), (count - 1, 1));
-    assert!(s3.dials().counts().requests(Op::Get) - before <= 9);
+    assert!(s3.faults().counts().requests(Op::Get) - before <= 9);
 }

@@ -11,8 +11,8 @@ use crate::store_state;
 /// Stores that do not honour conditions: like Garage, and with response 501.
 fn unconditional() -> [S3Server; 2] {
     let [ignores, rejects] = [(); 2].map(|()| S3Server::with_bucket(BUCKET));
-    ignores.dials().change(|dials| (dials.ignore_if_none_match, dials.ignore_if_match) = (true, true));
-    rejects.dials().change(|dials| dials.reject_conditions = true);
+    ignores.faults().change(|faults| (faults.ignore_if_none_match, faults.ignore_if_match) = (true, true));
+    rejects.faults().change(|faults| faults.reject_conditions = true);
     [ignores, rejects]
 }
 
@@ -29,7 +29,7 @@ fn scene(s3: &S3Server) -> Scene {
 }
 
 #[track_caller]
-fn says(ran: &Ran, support: &str) {
+fn shows(ran: &Ran, support: &str) {
     assert_eq!(ran.json["conditional_writes"], support, "{ran:#?}");
 }
 
@@ -40,14 +40,14 @@ fn a_repeated_backfill_changes_nothing_on_a_store_without_conditional_writes() {
         let count = scene.history(2, 10, 12);
         let first = scene.run(&["backfill", "history.json"]);
         first.expect(0, &[("written", count), ("inserted", count)]);
-        says(&first, "emulated");
+        shows(&first, "emulated");
         assert!(first.stderr.contains("If-None-Match"), "{}", first.stderr);
         assert_eq!(s3.store().list(BUCKET, &format!("{PREFIX}/")).len() as u64, count);
         let (stored, rows) = (objects(&s3), store_state::rows(&scene));
-        let written = s3.dials().counts().requests(Op::Put);
+        let written = s3.faults().counts().requests(Op::Put);
         let second = scene.run(&["backfill", "history.json"]);
         second.expect(0, &[("written", 0), ("existing", count), ("identical", count), ("conflicting", 0)]);
-        assert_eq!(s3.dials().counts().requests(Op::Put), written);
+        assert_eq!(s3.faults().counts().requests(Op::Put), written);
         assert!(objects(&s3) == stored && store_state::rows(&scene) == rows);
         scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     }
@@ -56,10 +56,10 @@ fn a_repeated_backfill_changes_nothing_on_a_store_without_conditional_writes() {
 #[test]
 fn a_store_and_a_directory_that_honour_them_are_reported() {
     let s3 = S3Server::with_bucket(BUCKET);
-    says(&scene(&s3).run(&with_real("backfill", &real_files())), "honoured");
+    shows(&scene(&s3).run(&with_real("backfill", &real_files())), "honoured");
     let scene = Scene::embedded();
     scene.run(&["init"]).expect(0, &[]);
-    says(&scene.run(&with_real("backfill", &real_files())), "honoured");
+    shows(&scene.run(&with_real("backfill", &real_files())), "honoured");
 }
 
 #[test]
@@ -76,10 +76,10 @@ fn a_redelivered_event_and_a_second_publish_change_nothing() {
         let scene = scene(&s3);
         let first = scene.run(&["process", "--event", &event]);
         first.expect(0, &[("messages", 3), ("processed", 3)]);
-        says(&first, "emulated");
+        shows(&first, "emulated");
         let files = real_files();
         let publish = [&with_real("publish", &files)[..], &["--topic", "local"]].concat();
-        says(scene.run(&publish).expect(0, &[("published", 52)]), "emulated");
+        shows(scene.run(&publish).expect(0, &[("published", 52)]), "emulated");
         let (stored, rows) = (objects(&s3), store_state::rows(&scene));
         scene.run(&["process", "--event", &event]).expect(0, &[("duplicates", 3), ("conflicting", 0)]);
         scene.run(&publish).expect(0, &[("published", 52)]);
@@ -112,7 +112,7 @@ fn who_requires_conditional_writes_is_refused_before_anything_is_written() {
     }
     let s3 = S3Server::with_bucket(BUCKET);
     let ran = scene(&s3).run(&[&with_real("backfill", &files)[..], &["--require-conditional-writes"]].concat());
-    says(ran.expect(0, &[("written", 52)]), "honoured");
+    shows(ran.expect(0, &[("written", 52)]), "honoured");
     assert_eq!(s3.store().len(BUCKET), 52, "nothing stays of the test");
 }
 
@@ -130,14 +130,14 @@ fn the_doctor_reports_what_the_store_honours_and_leaves_no_files() {
         let (health, detail) = check(&s3, &[]);
         assert!(health == "warning" && detail.contains("If-None-Match is not honoured"), "{detail}");
         assert!(s3.store().is_empty(BUCKET));
-        let written = s3.dials().counts().requests(Op::Put);
+        let written = s3.faults().counts().requests(Op::Put);
         assert_eq!(check(&s3, &["--read-only"]).0, "skipped");
-        assert_eq!(s3.dials().counts().requests(Op::Put), written);
+        assert_eq!(s3.faults().counts().requests(Op::Put), written);
     }
 }
 
 #[test]
-fn a_repair_of_the_lake_and_its_undo_go_through() {
+fn a_repair_of_the_lake_and_its_undo_succeed() {
     for s3 in unconditional() {
         let scene = scene(&s3);
         scene.run(&with_real("backfill", &real_files())).expect(0, &[("written", 52)]);
@@ -154,7 +154,7 @@ fn a_repair_of_the_lake_and_its_undo_go_through() {
         assert_eq!((&repaired["objects_written"], &repaired["objects_replaced"]), (&1.into(), &1.into()), "{ran:#?}");
         assert_eq!(repaired["conditional_writes"], "emulated", "{ran:#?}");
         let undone = scene.run(&["undo", "u.ndjson"]);
-        says(undone.expect(0, &[("restored", 2)]), "emulated");
+        shows(undone.expect(0, &[("restored", 2)]), "emulated");
         assert!(s3.store().dump(BUCKET, "") == damaged);
     }
 }

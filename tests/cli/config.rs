@@ -27,7 +27,7 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn a_wrong_settings_file_is_named() {
+fn an_invalid_config_file_is_named() {
     let scene = Scene::embedded();
     for (text, word) in [
         ("lakke = 'x'", "unknown key lakke: did you mean lake?"),
@@ -45,7 +45,7 @@ fn a_wrong_settings_file_is_named() {
 }
 
 #[test]
-fn the_older_functions_variables_name_the_warehouse() {
+fn the_legacy_lambdas_variables_name_the_warehouse() {
     let scene = Scene::new().with("RUMINATE_LAKE", ".").with("RDS_HOST", "127.0.0.1").with("RDS_PORT", "1");
     let ran = scene.with("RDS_PASSWORD", "segredo").with("RDS_USER", "ana").run(&["replay"]);
     assert!(ran.stderr.contains("mysql://ana:***@127.0.0.1:1/fazendas"), "{ran:?}");
@@ -65,7 +65,7 @@ fn a_section_of_the_file_is_for_its_command_only() {
 }
 
 #[test]
-fn a_variable_that_would_change_data_or_has_a_former_name_is_refused() {
+fn a_variable_that_would_change_data_or_was_renamed_is_rejected() {
     for (name, expected) in [
         ("RUMINATE_REPAIR", "--repair is accepted on the command line only"),
         ("RUMINATE_YES", "--yes is accepted on the command line only"),
@@ -79,7 +79,7 @@ fn a_variable_that_would_change_data_or_has_a_former_name_is_refused() {
 
 #[test]
 #[cfg(unix)]
-fn a_settings_file_that_others_can_write_is_rejected_unless_it_is_named() {
+fn a_config_file_that_others_can_write_is_rejected_unless_it_is_named() {
     use std::os::unix::fs::PermissionsExt;
     let scene = Scene::embedded();
     let path = scene.path("ruminate.toml");
@@ -125,7 +125,7 @@ fn flags_that_destroy_or_switch_a_check_off_are_accepted_from_the_command_line_o
 }
 
 #[test]
-fn a_found_settings_file_cannot_switch_off_the_verification_of_a_server() {
+fn a_found_config_file_cannot_turn_off_the_verification_of_a_server() {
     let scene = Scene::new().with("RUMINATE_LAKE", ".");
     let text = "warehouse = 'mysql://ana:segredo@0.0.0.0:1/fazendas?ssl-mode=REQUIRED'\n";
     std::fs::write(scene.path("ruminate.toml"), text).unwrap();

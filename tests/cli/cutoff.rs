@@ -7,7 +7,7 @@ use testkit::{BUCKET, PREFIX, Scene};
 
 /// Returns a scene with a store that lists times to the millisecond, as Garage does, and a SQLite warehouse.
 fn scene_on(s3: &S3Server) -> Scene {
-    s3.dials().change(|dials| dials.listed_milliseconds = true);
+    s3.faults().change(|faults| faults.listed_milliseconds = true);
     let scene = Scene::embedded().with_s3(s3);
     scene.run(&["init"]).expect(0, &[]);
     scene
@@ -56,7 +56,7 @@ fn a_new_table_and_a_cache_have_what_was_written_in_the_same_second() {
 fn a_store_whose_clock_is_not_this_machine_s_gives_the_time() {
     for ahead in [Duration::from_secs(25), Duration::from_secs(600)] {
         let s3 = S3Server::with_bucket(BUCKET);
-        s3.dials().change(|dials| dials.clock_ahead = ahead);
+        s3.faults().change(|faults| faults.clock_ahead = ahead);
         let scene = scene_on(&s3);
         let count = scene.history(1, 3, 2);
         scene.run(&["backfill", "history.json"]).expect(0, &[("inserted", count)]);

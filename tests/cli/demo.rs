@@ -96,7 +96,7 @@ fn the_text_of_the_demo_names_what_the_intake_quarantined() {
         "(the only one for SQLite); 1 transaction\n",
         "1 unreadable: a repair does not overwrite objects; move it away",
         "lake and warehouse agree again",
-        "\n   exit code 1: 3 messages were quarantined or conflict\n",
+        "\n   exit code 1: 3 messages were quarantined or in conflict\n",
         "\n   exit code 1: the audit found drift\n",
     ] {
         assert!(text.contains(part), "lacks {part:?}: {text}");

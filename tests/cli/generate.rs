@@ -40,7 +40,7 @@ fn a_csv_stream_has_one_header() {
 fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
     let home = tempfile::tempdir().unwrap();
     let flags = ["generate", "--farms", "3", "--lots", "20", "--days", "4", "--start", "2026-01-01"];
-    let unpacked = |name: &str| {
+    let decompressed = |name: &str| {
         let mut text = Vec::new();
         let file = std::fs::File::open(home.path().join(name)).unwrap();
         std::io::Read::read_to_end(&mut ruminate::compression::open_decompressed(file).unwrap(), &mut text).unwrap();
@@ -50,18 +50,18 @@ fn parts_of_a_stream_or_of_one_file_join_to_the_whole_in_every_form() {
         let whole = Ran::by(ruminate(home.path()).args(flags).args(["--format", format, "--out", "-"]));
         // More parts than files: the first one has only the header.
         for of in [2, 5, 13] {
-            let (mut stream, mut packed) = (String::new(), Vec::new());
+            let (mut stream, mut compressed) = (String::new(), Vec::new());
             for index in 1..=of {
                 let part = format!("{index}/{of}");
                 let part = ["--part", &part, "--out"];
                 stream += &Ran::by(ruminate(home.path()).args(flags).args(part).args(["-", "--format", format])).stdout;
                 let name = format!("{of}-{index}.{format}.{}", if of == 5 { "zst" } else { "gz" });
                 assert_eq!(Ran::by(ruminate(home.path()).args(flags).args(part).arg(&name)).code, Some(0));
-                packed.extend(std::fs::read(home.path().join(name)).unwrap());
+                compressed.extend(std::fs::read(home.path().join(name)).unwrap());
             }
             assert!(stream == whole.stdout, "{format} {of}");
-            std::fs::write(home.path().join("joined"), packed).unwrap();
-            assert!(unpacked("joined") == whole.stdout.as_bytes(), "{format} {of} compressed");
+            std::fs::write(home.path().join("joined"), compressed).unwrap();
+            assert!(decompressed("joined") == whole.stdout.as_bytes(), "{format} {of} compressed");
         }
     }
 }
@@ -75,9 +75,9 @@ fn files_of_a_directory_are_compressed_one_by_one_and_can_be_read() {
         assert_eq!(run.code, Some(0), "{}", run.stderr);
     };
     make(&["--out", "plain"]);
-    for (packing, ending) in [("gzip", "gz"), ("zstd", "zst")] {
-        make(&["--out", packing, "--compress", packing]);
-        make(&["--out", packing, "--compress", packing]); // a repeated run gives the same files
+    for (compression, ending) in [("gzip", "gz"), ("zstd", "zst")] {
+        make(&["--out", compression, "--compress", compression]);
+        make(&["--out", compression, "--compress", compression]); // a repeated run gives the same files
         for day in 1..=3 {
             let name = format!("FazendaUm_Consumo_2026010{day}.csv");
             let messages = |path: std::path::PathBuf| {
@@ -86,7 +86,7 @@ fn files_of_a_directory_are_compressed_one_by_one_and_can_be_read() {
             };
             let plain = messages(home.path().join("plain").join(&name));
             assert!(plain.len() > 10);
-            assert!(messages(home.path().join(packing).join(format!("{name}.{ending}"))) == plain);
+            assert!(messages(home.path().join(compression).join(format!("{name}.{ending}"))) == plain);
         }
     }
 }
@@ -136,7 +136,7 @@ fn an_output_that_contradicts_its_name_is_refused() {
 }
 
 #[test]
-fn a_reader_that_had_enough_is_no_error() {
+fn a_reader_that_stops_early_is_not_an_error() {
     let home = tempfile::tempdir().unwrap();
     for more in [&["--format", "ndjson"][..], &["--format", "parquet"], &["--compress", "zstd"]] {
         let flags = ["generate", "--lots", "500", "--days", "9000", "--start", "2000-01-01", "--out", "-"];

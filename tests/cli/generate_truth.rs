@@ -120,7 +120,7 @@ fn the_truth_files_of_all_parts_equal_that_of_the_whole_compressed_or_not() {
 }
 
 #[test]
-fn reconcile_proves_a_history_with_all_faults_from_the_truth_of_its_parts_and_sees_a_lost_row() {
+fn reconcile_checks_a_history_with_all_faults_against_the_truth_of_its_parts_and_finds_a_lost_row() {
     let scene = Scene::embedded();
     for (part, ending) in [("1/2", ".gz"), ("2/2", ".zst")] {
         let name = part.replace('/', "-");

@@ -60,7 +60,7 @@ fn b9_windows_1252_is_rejected_once_and_read_with_the_flag() {
 }
 
 #[test]
-fn b9_the_encoding_may_come_from_the_environment_and_the_settings_file() {
+fn b9_the_encoding_may_come_from_the_environment_and_the_config_file() {
     let (name, text) = texts()[1].clone();
     let scene = scene().with("RUMINATE_ENCODING", "windows-1252");
     std::fs::write(scene.path(name), windows_1252(&text)).unwrap();

@@ -39,7 +39,7 @@ fn problems(ran: &Ran) -> Vec<String> {
 }
 
 #[test]
-fn files_put_together_in_any_way_are_read_whole_by_publish_and_backfill() {
+fn concatenated_files_are_read_completely_by_publish_and_backfill() {
     let long = json(9).replacen('{', &format!("{{\"obs\":\"{}\",", "x".repeat(270_000)), 1);
     let text = [HEADER, &row(1), "", &json(2), HEADER, &row(3), &long, "what?", &row(4)].join("\r\n");
     let text = format!("\u{feff}{text}");

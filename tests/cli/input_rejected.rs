@@ -180,18 +180,18 @@ fn b10_what_is_not_text_is_rejected_once_under_any_name() {
 
 #[test]
 fn b10_other_data_behind_gzip_data_is_rejected_and_padding_is_not() {
-    let packed = gzipped([1, 2, 3].map(json).join("\n"));
+    let compressed = gzipped([1, 2, 3].map(json).join("\n"));
     rejected(
         "x.json.gz",
-        [&packed[..], json(4).as_bytes()].concat(),
+        [&compressed[..], json(4).as_bytes()].concat(),
         &[],
         &["damaged", "other data follows its gzip data"],
     );
-    super::input_dialects::same("x.json.gz", [&packed[..], &[0; 512]].concat(), &[]);
+    super::input_dialects::same("x.json.gz", [&compressed[..], &[0; 512]].concat(), &[]);
     let members = [gzipped([1, 2].map(json).join("\n")), gzipped(format!("\n{}", json(3)))].concat();
     super::input_dialects::same("x.json.gz", members, &[]);
     super::input_dialects::same("plain.json.gz", [1, 2, 3].map(json).join("\n"), &[]);
-    let mut corrupt = packed;
+    let mut corrupt = compressed;
     let middle = corrupt.len() / 2;
     corrupt[middle] ^= 0x55;
     // What comes out first may look like another kind of file.
@@ -330,7 +330,7 @@ fn a_stream_that_must_be_rejected_stores_nothing() {
 }
 
 #[test]
-fn a_stream_that_turns_bad_stops_there_with_the_reason() {
+fn a_stream_that_becomes_invalid_stops_there_with_the_reason() {
     let mut content = Vec::new();
     writeln!(content, "{HEADER}").unwrap();
     writeln!(content, "{}", rows(5_000, |row| row)).unwrap();

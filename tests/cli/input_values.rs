@@ -108,7 +108,7 @@ fn further_columns_and_delimiters_at_the_end_of_rows_move_no_value() {
 }
 
 #[test]
-fn a_stray_quote_takes_no_other_row_with_it() {
+fn a_stray_quote_does_not_affect_other_rows() {
     let long = format!("{HEADER},obs");
     let rows = |remarks: [&str; 3]| {
         let rows = [1, 2, 3].into_iter().zip(remarks).map(|(pen, remark)| format!("{},{remark}", row(pen)));

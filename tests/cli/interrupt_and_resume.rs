@@ -26,26 +26,26 @@ fn ctrl_c_finishes_in_flight_work_and_prints_how_to_resume() {
     let scene = Scene::embedded().with_s3(&s3);
     let count = more_readings(&scene);
     scene.run(&["init"]).expect(0, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(250));
+    s3.faults().change(|faults| faults.latency = Duration::from_millis(250));
     let child = scene.start(&["backfill", "history.json", "--output", "json"]);
-    wait_for("objects are written", || s3.dials().counts().requests(Op::Put) > 20);
+    wait_for("objects are written", || s3.faults().counts().requests(Op::Put) > 20);
     signal(&child, "-INT");
     let ran = Ran::of(&child.wait_with_output().unwrap());
     ran.expect(3, &[]);
     let read = ran.json["read"].as_u64().unwrap();
     assert!(read < count && ran.json["written"].as_u64() == Some(read), "{ran:?}");
-    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    s3.faults().change(|faults| faults.latency = Duration::ZERO);
     scene.run(&["backfill", "history.json"]).expect(0, &[("existing", read), ("written", count - read)]);
 
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
+    s3.faults().change(|faults| faults.latency = Duration::from_millis(100));
     let replay = ["replay", "--output", "json", "--concurrency", "8"];
-    s3.dials().reset_counts();
+    s3.faults().reset_counts();
     let child = scene.start(&replay);
-    wait_for("objects are read", || s3.dials().counts().requests(Op::Get) > 20);
+    wait_for("objects are read", || s3.faults().counts().requests(Op::Get) > 20);
     signal(&child, "-TERM");
     let ran = Ran::of(&child.wait_with_output().unwrap());
     ran.expect(3, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    s3.faults().change(|faults| faults.latency = Duration::ZERO);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
 }
 
@@ -56,10 +56,10 @@ fn ctrl_c_ends_a_dry_run_soon_with_what_it_has_seen() {
     readings(&scene);
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["backfill", "history.json"]).expect(0, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::from_secs(3));
-    s3.dials().reset_counts();
+    s3.faults().change(|faults| faults.latency = Duration::from_secs(3));
+    s3.faults().reset_counts();
     let child = scene.start(&["replay", "--dry-run", "--output", "json"]);
-    wait_for("objects are requested", || s3.dials().counts().requests(Op::Get) > 0);
+    wait_for("objects are requested", || s3.faults().counts().requests(Op::Get) > 0);
     signal(&child, "-INT");
     let requested_at = Instant::now();
     let ran = Ran::of(&child.wait_with_output().unwrap());
@@ -78,13 +78,13 @@ fn a_stopped_replay_resumes_where_it_was() {
     std::fs::remove_file(scene.path("w.db")).unwrap();
     scene.run(&["init"]).expect(0, &[]);
     // The lake becomes unavailable during the run, for longer than requests are retried.
-    s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));
+    s3.faults().change(|faults| faults.outage_after = Some(count * 3 / 4));
     let stopped = scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]);
     stopped.expect(3, &[]);
     assert!(stopped.json["stopped"].as_str().unwrap().contains("in a row"), "{stopped:?}");
     let inserted = stopped.json["inserted"].as_u64().unwrap();
     assert!(inserted > 0 && inserted < count, "{stopped:?}");
-    s3.dials().change(|dials| dials.outage_after = None);
+    s3.faults().change(|faults| faults.outage_after = None);
     let refused = scene.run(&["replay", "--resume", "--processed-until", "2024-01-03T00:00:00Z"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("processed-until was null and is"), "{refused:?}");
     // Counts are those of the complete run: nothing is inserted twice, and its own rows do not count as existing.
@@ -95,12 +95,12 @@ fn a_stopped_replay_resumes_where_it_was() {
     assert!(days.iter().all(|day| day["recovered"] == day["listed"]) && days.len() == 20, "{resumed:?}");
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     forget_rows(&scene);
-    s3.dials().change(|dials| dials.outage_after = Some(count * 3 / 4));
+    s3.faults().change(|faults| faults.outage_after = Some(count * 3 / 4));
     scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]).expect(3, &[]);
-    s3.dials().change(|dials| dials.outage_after = Some(20));
+    s3.faults().change(|faults| faults.outage_after = Some(20));
     forget_rows(&scene); // deleted again, and the next run is stopped before it has loaded anything
     scene.run(&["replay", "--connections", "1", "--max-attempts", "2", "--concurrency", "8"]);
-    s3.dials().change(|dials| dials.outage_after = None);
+    s3.faults().change(|faults| faults.outage_after = None);
     let resumed = scene.run(&["replay", "--resume"]);
     // The journal was lost with its table: entries of the lost rows are invalid.
     resumed.expect(0, &[("listed", count), ("inserted", count), ("identical", 0)]);

@@ -10,7 +10,7 @@ use testkit::s3::{Op, S3Server};
 use testkit::{BUCKET, PREFIX, Ran};
 
 use crate::compact::lake_in_s3;
-use crate::planted_drift::shape;
+use crate::planted_drift::schema;
 
 const STORE: &str = "inventario";
 const MANIFEST: &str = "lago/diario/2026-11-22T01-00Z/manifest.json";
@@ -38,12 +38,12 @@ fn write(s3: &S3Server, change: impl FnOnce(&mut Value)) -> Vec<String> {
     lines.reverse();
     let mut files = Vec::new();
     for (n, chunk) in lines.chunks(700).enumerate() {
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        chunk.iter().for_each(|line| packed.write_all(line.as_bytes()).unwrap());
-        let packed = packed.finish().unwrap();
+        let mut compressed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        chunk.iter().for_each(|line| compressed.write_all(line.as_bytes()).unwrap());
+        let compressed = compressed.finish().unwrap();
         let key = format!("lago/diario/data/{n}.csv.gz");
-        files.push(json!({"key": key, "size": packed.len(), "MD5checksum": md5(&packed)}));
-        s3.store().put(STORE, &key, packed);
+        files.push(json!({"key": key, "size": compressed.len(), "MD5checksum": md5(&compressed)}));
+        s3.store().put(STORE, &key, compressed);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let mut manifest = json!({
@@ -58,7 +58,7 @@ fn write(s3: &S3Server, change: impl FnOnce(&mut Value)) -> Vec<String> {
 }
 
 fn lists(s3: &S3Server) -> u64 {
-    s3.dials().counts().requests(Op::List)
+    s3.faults().counts().requests(Op::List)
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_replay_and_an_audit_from_an_inventory_give_what_they_give_from_listings() {
     assert_eq!(replayed.json["listing"]["objects"], count, "{replayed:?}");
     assert_eq!(replayed.json["from_parts"]["rows"], count, "parts match an inventory too");
 
-    let damage = Damage::plant(&world, &shape(), &Case::all(), 3, 1);
+    let damage = Damage::plant(&world, &schema(), &Case::all(), 3, 1);
     to_s3(&s3, &damage.objects);
     to_sqlite(&scene.path("w.db"), &damage.sql);
     write(&s3, |_| ());

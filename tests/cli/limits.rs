@@ -25,16 +25,16 @@ fn huge_lines(scene: &Scene, lines: usize) -> u64 {
     let count = scene.history(1, 60, 6);
     let history = std::fs::read_to_string(scene.path("history.json")).unwrap();
     let huge = format!("{{\"id_curral\":\"{}\"}}\n", "x".repeat(4_000_000));
-    let mut packed = Vec::new();
+    let mut compressed = Vec::new();
     let mut readings = history.lines();
     for _ in 0..lines {
         let valid: Vec<&str> = readings.by_ref().take(2).collect();
-        CompressionFormat::Zstd.compress(format!("{}\n{huge}", valid.join("\n")).as_bytes(), &mut packed).unwrap();
+        CompressionFormat::Zstd.compress(format!("{}\n{huge}", valid.join("\n")).as_bytes(), &mut compressed).unwrap();
     }
     let rest: Vec<&str> = readings.collect();
-    CompressionFormat::Zstd.compress(rest.join("\n").as_bytes(), &mut packed).unwrap();
-    assert!(packed.len() < 2_000_000);
-    std::fs::write(scene.path("huge.ndjson.zst"), packed).unwrap();
+    CompressionFormat::Zstd.compress(rest.join("\n").as_bytes(), &mut compressed).unwrap();
+    assert!(compressed.len() < 2_000_000);
+    std::fs::write(scene.path("huge.ndjson.zst"), compressed).unwrap();
     count
 }
 

@@ -73,7 +73,7 @@ fn a_quarantined_message_is_a_finding_that_names_its_place() {
     assert!(page.contains("<b>Intake</b>") && page.contains("1 quarantined") && page.contains("id=\"intake\""));
     let text = scene.text(&args).stdout;
     assert!(has_row(&text, "quarantined 1") && text.contains("quarantined messages are stored in"), "{text}");
-    assert!(text.ends_with("\nexit code 1: 1 message was quarantined or conflicts\n"), "{text}");
+    assert!(text.ends_with("\nexit code 1: 1 message was quarantined or in conflict\n"), "{text}");
     let text = scene.text(&PUBLISH).stdout;
     assert!(text.ends_with("\nexit code 1: 1 message was not published\n"), "{text}");
     let text = scene.text(&[&PUBLISH[..], &["--fail-if", "invalid > 0; failed > 0"]].concat()).stdout;

@@ -191,7 +191,7 @@ fn a_mistyped_topic_is_rejected_by_every_command() {
 }
 
 #[test]
-fn an_address_is_no_place_for_files_of_a_run() {
+fn an_address_is_rejected_as_a_directory_of_a_run() {
     let scene = ready();
     for args in [
         &["generate", "--out", "s3://bucket/x"][..],

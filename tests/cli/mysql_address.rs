@@ -19,8 +19,11 @@ fn an_unknown_option_is_rejected_before_a_connection() {
         let url = format!("mysql://ana:segredo@127.0.0.1:1/fazendas?{options}");
         for command in [&["doctor", "--warehouse", &url][..], &["init", "--warehouse", &url]] {
             let ran = scene.text(command);
-            let said = format!("{}{}", ran.stdout, ran.stderr);
-            assert!(ran.code == Some(2) && said.contains(words) && !said.contains("segredo"), "{options}: {ran:#?}");
+            let output = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(
+                ran.code == Some(2) && output.contains(words) && !output.contains("segredo"),
+                "{options}: {ran:#?}"
+            );
         }
         let ran = testkit::Ran::by(Scene::new().command(&["init"]).env("DATABASE_URL", &url));
         assert!(ran.code == Some(2), "{ran:#?}");
@@ -44,7 +47,7 @@ fn an_unsupported_login_plugin_is_not_retried_and_has_advice() {
 }
 
 #[test]
-fn a_server_that_does_not_greet_is_given_up_after_the_connect_timeout() {
+fn a_server_that_does_not_respond_is_reported_after_the_connect_timeout() {
     let silent = TcpServer::start(|stream| async move {
         tokio::time::sleep(Duration::from_secs(60)).await;
         drop(stream);
@@ -54,6 +57,6 @@ fn a_server_that_does_not_greet_is_given_up_after_the_connect_timeout() {
     let started = Instant::now();
     let ran = Scene::new().text(&["init", "--warehouse", &url, "--connect-timeout", "1s"]);
     assert_eq!(ran.code, Some(2), "{ran:#?}");
-    assert!(ran.stderr.contains("no answer within 1 s") && ran.stderr.contains("--connect-timeout"), "{ran:#?}");
+    assert!(ran.stderr.contains("no response within 1 s") && ran.stderr.contains("--connect-timeout"), "{ran:#?}");
     assert!((Duration::from_secs(1)..Duration::from_secs(10)).contains(&started.elapsed()));
 }

@@ -32,7 +32,7 @@ fn signal(child: &Child, name: &str) {
 fn under_way(s3: &S3Server, scene: &Scene) -> Child {
     scene.history(2, 500, 15);
     scene.run(&["init"]).expect(0, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(250));
+    s3.faults().change(|faults| faults.latency = Duration::from_millis(250));
     let child = scene.start(&["backfill", "history.json", "--output", "json"]);
     wait_for("rows are written", || scene.rows() > 0);
     child
@@ -112,7 +112,7 @@ fn the_warehouse_is_one_file_after_a_signal() {
         let ran = Ran::of(&child.wait_with_output().unwrap());
         ran.expect(code, &[]);
         one_file(&scene, name);
-        s3.dials().change(|dials| dials.latency = Duration::ZERO);
+        s3.faults().change(|faults| faults.latency = Duration::ZERO);
         scene.run(&["reconcile"]).expect(0, &[("matched", ran.json["read"].as_u64().unwrap())]);
     }
 }
@@ -122,9 +122,9 @@ fn the_warehouse_is_one_file_after_a_second_ctrl_c() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     let mut child = under_way(&s3, &scene);
-    s3.dials().change(|dials| dials.latency = Duration::from_secs(90));
-    s3.dials().reset_counts();
-    wait_for("requests take long", || s3.dials().counts().requests(Op::Put) > 0);
+    s3.faults().change(|faults| faults.latency = Duration::from_secs(90));
+    s3.faults().reset_counts();
+    wait_for("requests take long", || s3.faults().counts().requests(Op::Put) > 0);
     wait_for("the process ends", || {
         signal(&child, "-INT");
         std::thread::sleep(Duration::from_millis(300));
@@ -156,7 +156,7 @@ fn killed(s3: &S3Server) -> Scene {
     let mut child = under_way(s3, &scene);
     child.kill().unwrap();
     child.wait().unwrap();
-    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    s3.faults().change(|faults| faults.latency = Duration::ZERO);
     assert!(std::fs::metadata(scene.path("w.db-wal")).unwrap().len() > 0, "kill -9 leaves it");
     scene
 }
@@ -217,7 +217,7 @@ fn a_second_sigterm_changes_nothing() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     let child = under_way(&s3, &scene);
-    s3.dials().change(|dials| dials.latency = Duration::from_secs(2));
+    s3.faults().change(|faults| faults.latency = Duration::from_secs(2));
     for _ in 0..2 {
         std::thread::sleep(Duration::from_millis(300));
         signal(&child, "-TERM");

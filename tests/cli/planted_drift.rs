@@ -11,7 +11,7 @@ use testkit::{BUCKET, Scene};
 use std::path::{Path, PathBuf};
 
 /// Returns the column types of SQLite: weights as f64, times to the microsecond.
-pub fn shape() -> TableSchema {
+pub fn schema() -> TableSchema {
     let mut schema = TableSchema::standard();
     for column in Column::ALL {
         match &mut schema.0[column.index()] {
@@ -47,7 +47,7 @@ fn apply(scene: &Scene, damage: &Damage) {
 fn is_found(cases: &[Case], share: f64, gaps: usize) {
     let (scene, world) = scene();
     let times = (world.0.len() as f64 * share) as usize / cases.len().max(1);
-    let damage = Damage::plant(&world, &shape(), cases, times.max(1), gaps);
+    let damage = Damage::plant(&world, &schema(), cases, times.max(1), gaps);
     apply(&scene, &damage);
     damage.is_found_by(&scene, &world, &[]);
     let cold = damage.is_found_by(&scene, &world, &["--cache", "cache"]);
@@ -90,7 +90,7 @@ fn archived_objects_are_counted_and_the_rest_is_found_exactly() {
     to_s3(&s3, &world.objects());
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["replay"]).expect(0, &[("inserted", world.0.len() as u64)]);
-    let damage = Damage::plant(&world, &shape(), &[Case::all(), vec![Case::Archived]].concat(), 3, 1);
+    let damage = Damage::plant(&world, &schema(), &[Case::all(), vec![Case::Archived]].concat(), 3, 1);
     to_s3(&s3, &damage.objects);
     archive(&s3, &damage.archived);
     to_sqlite(&scene.path("w.db"), &damage.sql);
@@ -145,9 +145,9 @@ fn a_cache_of_another_lake_is_ignored_even_under_the_name_of_this_one() {
 }
 
 #[test]
-fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
+fn a_cache_on_a_full_disk_does_not_affect_the_audit() {
     let (scene, world) = scene_of(2, 300, 5);
-    let damage = Damage::plant(&world, &shape(), &Case::verdicts()[..3], 1, 0);
+    let damage = Damage::plant(&world, &schema(), &Case::verdicts()[..3], 1, 0);
     apply(&scene, &damage);
     damage.is_found_by(&scene, &world, &["--cache", "cache"]);
     let mut sizes: Vec<u64> = files(&scene.path("cache")).iter().map(|file| file.metadata().unwrap().len()).collect();
@@ -156,7 +156,7 @@ fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
     std::fs::remove_dir_all(scene.path("cache")).unwrap();
     let drift = scene.path("drift.ndjson");
     let audit = scene.run_on_full_disk(max, &["reconcile", "--cache", "cache", "--drift", "drift.ndjson"]);
-    damage.is_said_by(&audit, &found_in(&drift), &world, "on a full disk");
+    damage.is_reported_by(&audit, &found_in(&drift), &world, "on a full disk");
     let fits = sizes.iter().filter(|&&size| size <= max).count() as u64;
     let of = |name: &str| audit.json["cache"][name].as_u64().unwrap();
     assert!(of("write_failures") > 0 && of("write_failures") + of("files_written") == sizes.len() as u64, "{audit:?}");
@@ -172,7 +172,7 @@ fn a_cache_on_a_full_disk_costs_the_audit_nothing() {
 
 /// A full disk during any sort ends the audit with a suggestion and without findings.
 #[test]
-fn a_full_disk_to_sort_on_ends_the_audit_with_a_word_on_it() {
+fn a_full_sort_disk_ends_the_audit_with_an_error_that_names_it() {
     let (scene, world) = scene();
     let disk = scene.path("sort");
     std::fs::create_dir(&disk).unwrap();

@@ -93,7 +93,7 @@ impl Mixed {
                     let mut other = record.clone();
                     other.reading.quantidade_animais += more;
                     other.id_treated_data = reading_id(&other.reading).to_string();
-                    self.sql.push(insert(&other, &super::planted_drift::shape()));
+                    self.sql.push(insert(&other, &super::planted_drift::schema()));
                     self.find(Finding::warehouse_only(&other.id_treated_data));
                     ids.push((other.id_treated_data, None));
                 }

@@ -64,7 +64,7 @@ fn permanently_rejected_messages_are_dead_letters_that_can_be_sent_again() {
         Fault::LostAnswer,
     ];
     let sns = stub();
-    sns.dials().plan(faults);
+    sns.faults().plan(faults);
     let home = tempfile::tempdir().unwrap();
     let lines = history(home.path(), "in.json");
     let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--dead-letters", "dead", "--concurrency", "1"]));
@@ -156,7 +156,7 @@ fn a_run_that_cannot_start_prints_one_line_and_exits_with_2() {
 
 #[test]
 fn an_account_without_get_topic_attributes_can_publish() {
-    let sns = stub_with(|d| d.may_not_look = true);
+    let sns = stub_with(|d| d.may_not_read_attributes = true);
     let home = tempfile::tempdir().unwrap();
     let run = Ran::by(publish(home.path(), &sns).args(["--generate", SPEC]));
     assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -278,14 +278,14 @@ fn messages_that_a_slow_topic_cannot_accept_in_time_are_dropped_counted_and_stor
     assert_eq!(late.lines().count() as u64, number("dropped"));
     assert!(late.lines().all(|line| line.contains(r#""code":"Dropped""#)));
 
-    sns.dials().change(|d| d.latency_ms = 0.0);
+    sns.faults().change(|d| d.latency_ms = 0.0);
     let rest = Ran::by(publish(home.path(), &sns).arg("late"));
     assert_eq!((rest.code, &rest.json["published"]), (Some(0), &outcome["dropped"]), "{}", rest.stderr);
     assert_eq!(sns.bodies().into_iter().collect::<HashSet<_>>().len(), 93, "each arrived");
 }
 
 #[test]
-fn a_large_run_against_aws_is_agreed_to_first() {
+fn a_large_run_against_aws_must_be_confirmed() {
     let home = tempfile::tempdir().unwrap();
     let flags = ["publish", "--topic", TOPIC, "--generate", "farms=100,lots=1000,days=365"];
     let run = Ran::by(ruminate(home.path()).args(flags));

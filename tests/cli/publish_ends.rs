@@ -82,7 +82,7 @@ fn the_text_reports_unreached_messages_and_how_to_publish_them() {
 }
 
 #[test]
-fn a_schedule_whose_end_is_meant_is_clean_and_counts_what_is_left_all_the_same() {
+fn a_schedule_whose_end_is_intended_is_clean_and_counts_the_remaining_messages() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     let flags = ["in.json", "--stop-at-schedule-end", "--report", "p.html"];
@@ -136,7 +136,7 @@ fn a_generated_history_that_is_longer_than_the_stages_is_counted_and_no_failure(
 }
 
 #[test]
-fn a_schedule_with_room_for_exactly_what_there_is_reaches_all_of_it() {
+fn a_schedule_with_exactly_the_number_of_messages_sends_all_of_them() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "in.json");
     std::fs::write(home.path().join("in.json"), lines[..20].join("\n")).unwrap();
@@ -174,7 +174,7 @@ fn a_refusal_in_mid_run_counts_what_it_did_not_reach() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     history(home.path(), "in.json");
     let fine = testkit::sns::Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
-    sns.dials().plan([fine, EXPIRED, EXPIRED]);
+    sns.faults().plan([fine, EXPIRED, EXPIRED]);
     let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     let outcome = run.json;
     adds_up(&outcome);
@@ -207,14 +207,14 @@ fn ctrl_c_counts_what_it_did_not_reach() {
     adds_up(&outcome);
     assert_eq!((run.code, outcome["input"].as_u64()), (Some(3), Some(whole.lines().count() as u64)), "{outcome}");
     assert!(outcome["not_reached"].as_u64().unwrap() > 100, "{outcome}");
-    sns.dials().change(|d| d.latency_ms = 0.0);
+    sns.faults().change(|d| d.latency_ms = 0.0);
     let rest = Ran::by(publish(home.path(), &sns).args(["in.json", "--resume"]));
     adds_up(&rest.json);
     assert_eq!((rest.code, sns.bodies().len()), (Some(0), whole.lines().count()), "{}", rest.stderr);
 }
 
 #[test]
-fn a_damaged_file_leaves_itself_uncounted_and_the_files_after_it_counted() {
+fn a_damaged_file_is_not_counted_and_the_files_after_it_are() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
     let lines = history(home.path(), "after.json");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -33,8 +33,8 @@ fn all_arrived(sns: &SnsStub, lines: &[String]) -> u64 {
 }
 
 /// Publishes the history with faults that a retry can resolve. Returns the outcome, and the number of repeated messages.
-fn published(dials: impl FnOnce(&mut testkit::sns::Settings)) -> (Value, SnsStub, u64) {
-    let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(dials));
+fn published(faults: impl FnOnce(&mut testkit::sns::Settings)) -> (Value, SnsStub, u64) {
+    let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(faults));
     let lines = history(home.path());
     let run = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "4"]));
     assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -88,7 +88,7 @@ fn throttling_slows_a_run_down_and_loses_nothing() {
 }
 
 #[test]
-fn everything_at_once_is_survived() {
+fn all_faults_at_once_are_handled() {
     let (_, sns, _) = published(|d| {
         (d.lost_answer, d.reset, d.internal_error, d.fail_entries) = (0.05, 0.05, 0.05, 0.05);
         (d.latency_ms, d.jitter_ms, d.throttle_per_second) = (2.0, 5.0, Some(1_000));
@@ -142,7 +142,7 @@ fn credentials_that_expire_during_a_run_are_renewed() {
     let errors = run.json["errors"].clone();
     assert_eq!(errors.as_object().map(serde_json::Map::len), Some(0), "no message was any the worse for it: {errors}");
 
-    sns.dials().change(|d| d.expired = true);
+    sns.faults().change(|d| d.expired = true);
     let stays = with_process(publish(home.path(), &sns).arg("in.json"));
     assert_eq!(stays.code, Some(2));
     assert!(stays.stderr.contains("the credentials have expired: log in again"), "{}", stays.stderr);
@@ -170,7 +170,7 @@ fn a_topic_deleted_during_a_run_stops_it_and_resume_continues() {
         run.stderr
     );
     sns.create_topic(TOPIC).unwrap();
-    sns.dials().change(|d| d.latency_ms = 0.0);
+    sns.faults().change(|d| d.latency_ms = 0.0);
     let flags = ["in.json", "--concurrency", "2", "--journal", "journal", "--resume"];
     let rest = Ran::by(publish(home.path(), &sns).args(flags));
     assert_eq!(rest.code, Some(0), "{}", rest.stderr);
@@ -181,7 +181,7 @@ fn a_topic_deleted_during_a_run_stops_it_and_resume_continues() {
 fn a_stall_is_in_the_latency_of_every_message_that_was_due_in_it() {
     // Changed when the run is ready to send, so that its start is not in a stall.
     let (home, sns) = (tempfile::tempdir().unwrap(), stub());
-    sns.dials().change(|d| (d.stall_seconds, d.stall_every_seconds) = (0.5, 1.5));
+    sns.faults().change(|d| (d.stall_seconds, d.stall_every_seconds) = (0.5, 1.5));
     let spec = "farms=1,lots=500,days=20,start=2026-01-01";
     let flags = ["--generate", spec, "--stages", "hold:1000/s:4.5s", "--drop-after", "never"];
     let run = Ran::by(publish(home.path(), &sns).args(flags));
@@ -196,7 +196,7 @@ fn a_stall_is_in_the_latency_of_every_message_that_was_due_in_it() {
 }
 
 #[test]
-fn a_fifo_topic_takes_each_reading_once_however_often_it_is_sent() {
+fn a_fifo_topic_accepts_each_reading_once() {
     let (home, sns) = (tempfile::tempdir().unwrap(), stub_with(|d| d.lost_answer = 0.2));
     let lines = history(home.path());
     for _ in 0..2 {

@@ -17,11 +17,11 @@ fn a_rejection_stops_the_run_and_the_same_command_resumes_it() {
     let lines = history(home.path(), "in.json");
     let sns = stub();
     // One at a time, so that the third call is the third batch.
-    sns.dials().plan([Fault::Call(503, "ServiceUnavailable"), EXPIRED, EXPIRED]);
+    sns.faults().plan([Fault::Call(503, "ServiceUnavailable"), EXPIRED, EXPIRED]);
     let first = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     assert!(first.code == Some(2) && first.stderr.contains("log in again"), "nothing was published: {}", first.stderr);
     let bad = Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
-    sns.dials().plan([bad, EXPIRED, EXPIRED]);
+    sns.faults().plan([bad, EXPIRED, EXPIRED]);
     let second = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     assert_eq!((second.code, &second.json["resume_skip"]), (Some(3), &10.into()), "{}", second.stderr);
     let third = Ran::by(publish(home.path(), &sns).args(["in.json", "--skip", "10"]));
@@ -46,7 +46,7 @@ fn ctrl_c_finishes_in_flight_requests_and_prints_how_to_resume() {
     let (outcome, sent) = (run.json, sns.bodies().len() as u64);
     assert_eq!((run.code, outcome["published"].as_u64()), (Some(3), Some(sent)), "{}", run.stderr);
     assert_eq!(outcome["resume_skip"], outcome["published"]);
-    sns.dials().change(|d| d.latency_ms = 0.0);
+    sns.faults().change(|d| d.latency_ms = 0.0);
     let rest = Ran::by(publish(home.path(), &sns).args(flags).args(["--skip", &sent.to_string()]));
     assert_eq!(rest.code, Some(0), "{}", rest.stderr);
     let all = sns.bodies();
@@ -69,7 +69,7 @@ fn a_killed_run_is_resumed_from_its_journal() {
     child.kill().unwrap();
     child.wait().unwrap();
     let before = sns.bodies().len() as u64;
-    sns.dials().change(|d| d.latency_ms = 0.0);
+    sns.faults().change(|d| d.latency_ms = 0.0);
     let rest = Ran::by(publish(home.path(), &sns).args(flags).arg(resume));
     let outcome = rest.json;
     let skipped = outcome["skipped"].as_u64().unwrap();
@@ -99,7 +99,7 @@ fn credentials_that_expire_during_a_run_stop_it_and_resume_continues() {
     let fine = || Fault::Entry(99, "", true); // no entry has this number: a call that succeeds
     let faults = [fine(), fine(), EXPIRED, EXPIRED];
     let sns = stub();
-    sns.dials().plan(faults);
+    sns.faults().plan(faults);
     let stopped = Ran::by(publish(home.path(), &sns).args(["in.json", "--concurrency", "1"]));
     let outcome = stopped.json;
     assert_eq!((stopped.code, &outcome["published"]), (Some(3), &20.into()), "{}", stopped.stderr);
@@ -117,7 +117,7 @@ fn a_full_disk_for_dead_letters_stops_the_run_before_a_message_is_lost() {
     let lines = history(home.path(), "in.json");
     let refused = || Fault::Entry(4, "InvalidParameter", true);
     let sns = stub();
-    sns.dials().plan([refused()]);
+    sns.faults().plan([refused()]);
     let flags = ["in.json", "--concurrency", "1", "--dead-letters"];
     let full = Ran::by(publish(home.path(), &sns).args(flags).arg("/dev/full"));
     let outcome = full.json;
@@ -125,7 +125,7 @@ fn a_full_disk_for_dead_letters_stops_the_run_before_a_message_is_lost() {
     let why = outcome["stopped"].as_str().unwrap();
     assert!(why.contains("/dev/full") && why.contains("free some space"), "{why}");
     assert!(outcome["unsent"].as_u64().unwrap() > 0 && outcome["resume_skip"] == 4, "{outcome}");
-    sns.dials().plan([refused()]);
+    sns.faults().plan([refused()]);
     let rest = Ran::by(publish(home.path(), &sns).args(flags).args(["dead", "--resume"]));
     assert_eq!((rest.code, &rest.json["failed"]), (Some(1), &1.into()), "{}", rest.stderr);
     let letters = Ran::by(publish(home.path(), &sns).arg("dead"));

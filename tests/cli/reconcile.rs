@@ -4,7 +4,7 @@ use testkit::Scene;
 
 /// A day was lost before it reached either store, and the clock of the warehouse had another time zone.
 #[test]
-fn gaps_and_plain_causes_are_named() {
+fn gaps_and_likely_causes_are_named() {
     let scene = Scene::embedded();
     let count = scene.history(2, 3, 10);
     let text = std::fs::read_to_string(scene.path("history.json")).unwrap();
@@ -75,7 +75,7 @@ fn damaged() -> (Scene, u64, u64) {
 }
 
 #[test]
-fn a_budget_lets_drift_pass_and_an_audit_can_end_when_it_knows_enough() {
+fn a_budget_accepts_drift_and_an_audit_can_stop_after_n_findings() {
     let (scene, count, gone) = damaged();
     let with = |budget: &str| scene.run(&["reconcile", "--max-drift", budget]);
     with(&gone.to_string()).expect(0, &[("lake_only", gone)]);
@@ -115,8 +115,8 @@ fn findings_are_new_persisting_or_resolved() {
     }
     let printed = scene.text(&["reconcile", "--baseline", "before.json"]).stdout;
     assert!(printed.contains(&format!("since before.json: {more} new, {back} persisting")), "{printed}");
-    std::fs::write(scene.path("odd"), "odd").unwrap();
-    for (file, expected) in [("odd", "neither a drift file nor"), ("none", "cannot be read")] {
+    std::fs::write(scene.path("other"), "other").unwrap();
+    for (file, expected) in [("other", "neither a drift file nor"), ("none", "cannot be read")] {
         let refused = scene.run(&["reconcile", "--baseline", file]);
         assert!(refused.code == Some(2) && refused.stderr.contains(expected), "{refused:?}");
     }
@@ -282,15 +282,15 @@ fn a_full_disk_is_reported_and_leaves_no_file_that_looks_complete() {
 fn an_id_in_another_spelling_is_one_finding_wherever_its_white_space_is() {
     let (scene, count) = crate::store_state::whole();
     let id = crate::store_state::id_of(&crate::store_state::objects_of(&scene, "fazenda_um/2024/01/02")[0]);
-    let spell = |from: &str, to: &str| {
+    let rename = |from: &str, to: &str| {
         let update = format!("UPDATE historico_consumo SET id_treated_data = '{to}' WHERE id_treated_data = '{from}'");
         assert_eq!(crate::store_state::sql(&scene, &update), 1, "{from:?} to {to:?}");
     };
     for other in [format!(" {id}"), format!("{id} "), format!("\t{id}\n"), format!(" {} ", id.to_uppercase())] {
-        spell(&id, &other);
+        rename(&id, &other);
         let counts = [("differing", 1), ("lake_only", 0), ("warehouse_only", 0), ("matched", count - 1)];
         scene.run(&["reconcile"]).expect(1, &counts);
-        spell(&other, &id);
+        rename(&other, &id);
     }
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
 }

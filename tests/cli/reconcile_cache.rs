@@ -53,7 +53,7 @@ fn an_unchanged_lake_is_listed_and_not_read() {
 }
 
 #[test]
-fn what_changed_in_the_lake_is_read_and_what_is_gone_is_forgotten() {
+fn changed_objects_are_read_and_deleted_ones_are_removed_from_the_cache() {
     let (scene, count) = scene();
     served(&scene, 0, count);
     let objects = files(&scene.path("lake"));

@@ -58,8 +58,8 @@ impl Proved {
     fn oversized(&mut self) {
         let line = other(&self.lines[0], "oversized");
         // The maximum size of a message, which its attribute then exceeds.
-        let room = 262_144 - line.len() - "\"note\":\"\",".len();
-        let line = line.replacen('{', &format!("{{\"note\":\"{}\",", "x".repeat(room)), 1);
+        let filler = 262_144 - line.len() - "\"note\":\"\",".len();
+        let line = line.replacen('{', &format!("{{\"note\":\"{}\",", "x".repeat(filler)), 1);
         let id = Some(id_of(&line));
         self.add(Some(line), Entry { id, fault: Some("oversized".into()), ..expecting(Expectation::Oversized) });
     }
@@ -93,7 +93,7 @@ impl Proved {
     }
 
     /// Returns the findings that only the truth file reveals.
-    fn told_findings(&self) -> Vec<Value> {
+    fn truth_findings(&self) -> Vec<Value> {
         let of_truth = |drift: &Value| drift["kind"].as_str().unwrap().starts_with("truth_");
         self.findings().into_iter().filter(of_truth).collect()
     }
@@ -180,7 +180,7 @@ fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() 
     expect(&ran, 1, &lost);
     expect(&ran, 1, &[("expected", totals.ids), ("found", totals.ids - 3), ("unexpected_unlisted", 1)]);
     ran.expect(1, &[("lake_only", 1), ("warehouse_only", 1), ("truth_missing", 3), ("truth_unexpected", 2)]);
-    let found = history.told_findings();
+    let found = history.truth_findings();
     let missing: std::collections::BTreeMap<String, (u64, [bool; 2])> = found
         .iter()
         .filter(|drift| drift["kind"] == "truth_missing")
@@ -200,7 +200,7 @@ fn an_ingested_history_passes_and_lost_or_added_readings_are_reported_by_line() 
 }
 
 #[test]
-fn oversized_and_malformed_lines_are_judged_by_the_ingest_path() {
+fn oversized_and_malformed_lines_are_checked_by_the_ingest_path() {
     let mut history = Proved::new();
     history.broken("{\"cut");
     history.broken("{\"cut");
@@ -237,7 +237,7 @@ fn oversized_and_malformed_lines_are_judged_by_the_ingest_path() {
     assert_eq!(kept.len(), 2, "the same bytes are one object");
     std::fs::remove_file(&kept[0]).unwrap();
     expect(&prove(&[]), 1, &[("quarantined_found", 1), ("quarantined_missing", 1), ("missing", 0)]);
-    let lost = history.told_findings();
+    let lost = history.truth_findings();
     assert_eq!((lost.len(), &lost[0]["truth"]["kind"]), (1, &"cut_off".into()), "{lost:?}");
 }
 
@@ -252,7 +252,7 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn corrections_that_the_truth_foretells_are_no_findings() {
+fn corrections_that_the_truth_file_lists_are_not_findings() {
     let mut history = Proved::new();
     let mut json: Value = serde_json::from_str(&history.lines[4]).unwrap();
     json["consumo_real"] = 1.25.into();
@@ -266,7 +266,7 @@ fn corrections_that_the_truth_foretells_are_no_findings() {
 }
 
 #[test]
-fn no_budget_lets_a_truth_pass_that_does_not_hold() {
+fn no_budget_accepts_a_failed_ground_truth_check() {
     let mut history = Proved::new();
     history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
@@ -293,10 +293,10 @@ fn parts_are_checked_together_without_days_that_were_not_audited() {
     let totals = history.write();
     history.scene.run(&["backfill", FILE]).expect(0, &[]);
     let (one, other) = history.entries.split_at(7);
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(&truth(other).1).unwrap();
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
+    compressed.write_all(&truth(other).1).unwrap();
     std::fs::write(history.scene.path("one.ndjson"), truth(one).1).unwrap();
-    std::fs::write(history.scene.path("other.ndjson.gz"), packed.finish().unwrap()).unwrap();
+    std::fs::write(history.scene.path("other.ndjson.gz"), compressed.finish().unwrap()).unwrap();
     let both = ["reconcile", "--truth", "one.ndjson", "--truth", "other.ndjson.gz"];
     expect(&history.scene.run(&both), 0, &[("expected", totals.ids), ("found", totals.ids), ("lines", totals.lines)]);
     let part = history.scene.run(&["reconcile", "--truth", "one.ndjson"]);
@@ -312,18 +312,18 @@ fn parts_are_checked_together_without_days_that_were_not_audited() {
 }
 
 #[test]
-fn a_truth_file_that_proves_nothing_ends_the_run_before_it_begins() {
+fn an_invalid_truth_file_ends_the_run_before_it_starts() {
     let history = Proved::new();
     history.write();
     let whole = std::fs::read_to_string(history.scene.path("truth.ndjson")).unwrap();
     let cut = whole.lines().take(5).collect::<Vec<_>>().join("\n") + "\n";
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(whole.as_bytes()).unwrap();
-    let mut packed = packed.finish().unwrap();
-    packed.truncate(packed.len() / 2);
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::fast());
+    compressed.write_all(whole.as_bytes()).unwrap();
+    let mut compressed = compressed.finish().unwrap();
+    compressed.truncate(compressed.len() / 2);
     for (name, text, expected) in [
         ("cut.ndjson", cut.into_bytes(), "without its totals"),
-        ("cut.ndjson.gz", packed, "not a complete truth file"),
+        ("cut.ndjson.gz", compressed, "not a complete truth file"),
         (
             "earlier.ndjson",
             whole.replace("truth\":2", "truth\":1").into_bytes(),

@@ -111,14 +111,14 @@ fn one_side_is_repaired_without_the_other() {
     );
     let undo_file = ran.json["repaired"]["undo_file"].as_str().unwrap();
     assert!(undo_file.starts_with("ruminate-undo-"), "{undo_file}");
-    let lake_mended = State::of(&scene);
+    let lake_repaired = State::of(&scene);
     assert_eq!(
-        (lake_mended.changed_rows(&damaged), lake_mended.changed_files(&damaged) as u64),
+        (lake_repaired.changed_rows(&damaged), lake_repaired.changed_files(&damaged) as u64),
         (0, done.warehouse_only)
     );
     let ran = scene.run(&["reconcile", "--repair", "warehouse", "--undo-file", "rows.ndjson"]);
     expect_repaired(&ran, &[("inserted", done.lake_only), ("updated", done.differing), ("not_repaired", 0)]);
-    assert_eq!(State::of(&scene).changed_files(&lake_mended), 0);
+    assert_eq!(State::of(&scene).changed_files(&lake_repaired), 0);
     scene.run(&["reconcile"]).expect(0, &[("matched", count)]);
     scene.run(&["undo", undo_file]).expect(0, &[("restored", done.warehouse_only)]);
     scene.run(&["undo", "rows.ndjson"]).expect(0, &[("restored", done.lake_only + done.differing)]);

@@ -57,7 +57,7 @@ fn a_replay_of_the_lake_as_it_was_brings_back_what_was_deleted() {
 fn the_second_of_a_point_in_time_is_included_on_every_store() {
     for listed_milliseconds in [false, true] {
         let s3 = S3Server::with_bucket(BUCKET);
-        s3.dials().change(|dials| dials.listed_milliseconds = listed_milliseconds);
+        s3.faults().change(|faults| faults.listed_milliseconds = listed_milliseconds);
         s3.store().set_versioning(BUCKET, Versioning::Enabled);
         let scene = Scene::embedded().with_s3(&s3);
         scene.run(&["init"]).expect(0, &[]);
@@ -108,7 +108,7 @@ fn a_point_in_time_in_the_future_is_refused_and_now_is_the_present() {
 }
 
 #[test]
-fn a_lake_that_keeps_no_versions_refuses_in_a_line() {
+fn a_lake_without_versions_is_rejected_in_one_line() {
     let s3 = S3Server::with_bucket(BUCKET);
     let on_s3 = Scene::new().with_s3(&s3);
     let warehouse = format!("sqlite:{}", on_s3.path("w.db").display());

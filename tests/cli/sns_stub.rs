@@ -9,8 +9,8 @@ pub fn stub() -> SnsStub {
     stub_with(|_| ())
 }
 
-pub fn stub_with(dials: impl FnOnce(&mut Settings)) -> SnsStub {
+pub fn stub_with(faults: impl FnOnce(&mut Settings)) -> SnsStub {
     let mut settings = Settings { keep: Keep::Bodies, ..Settings::default() };
-    dials(&mut settings);
+    faults(&mut settings);
     SnsStub::start(Config { topics: Config::known_topics(), settings, threads: 1, ..Config::default() })
 }

@@ -78,14 +78,14 @@ fn a_listing_that_may_be_incomplete_ends_the_command() {
     let (scene, count) = on_s3(&s3);
     scene.sql("DELETE FROM historico_consumo");
     for (fault, message) in [(ListingFault::NoToken, "its listing continues"), (ListingFault::Cut, "truncated")] {
-        s3.dials().change(|dials| (dials.listing, dials.page_keys) = (fault, Some(5)));
+        s3.faults().change(|faults| (faults.listing, faults.page_keys) = (fault, Some(5)));
         for command in ["replay", "reconcile"] {
             let ran = scene.run(&[command, "--max-attempts", "2"]);
             let text = format!("{}{}", ran.stdout, ran.stderr);
             assert!(matches!(ran.code, Some(2 | 3)) && text.contains(message), "{fault:?} {command}: {ran:#?}");
         }
     }
-    s3.dials().change(|dials| dials.listing = ListingFault::None);
+    s3.faults().change(|faults| faults.listing = ListingFault::None);
     scene.run(&["replay"]).expect(0, &[("listed", count)]);
 }
 
@@ -94,7 +94,7 @@ fn an_object_that_is_listed_twice_is_no_duplicate() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (scene, count) = on_s3(&s3);
     for fault in [ListingFault::Doubled, ListingFault::Overlap] {
-        s3.dials().change(|dials| (dials.listing, dials.page_keys) = (fault, Some(4)));
+        s3.faults().change(|faults| (faults.listing, faults.page_keys) = (fault, Some(4)));
         scene.run(&["reconcile"]).expect(0, &[("matched", count), ("duplicate_objects", 0)]);
         scene.run(&["replay"]).expect(0, &[("listed", count), ("identical", count)]);
     }

@@ -14,7 +14,7 @@ fn embedded(s3: &S3Server) -> (Scene, u64) {
 }
 
 fn policy(s3: &S3Server, policy: Policy) {
-    s3.dials().change(|dials| dials.policy = policy);
+    s3.faults().change(|faults| faults.policy = policy);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn credentials_that_expire_stop_a_run_that_can_be_resumed() {
         scene.run(&["backfill", "history.json"]).expect(0, &[]);
         scene.sql("DELETE FROM historico_consumo");
         // Near the end, where fewer objects remain than the number that stops a run.
-        let gets = s3.dials().counts().requests(Op::Get) + count - 20;
+        let gets = s3.faults().counts().requests(Op::Get) + count - 20;
         policy(&s3, Policy { session_ends: Some((gets, end)), ..Policy::default() });
         let stopped = scene.run(&["replay"]);
         stopped.expect(3, &[("unreadable", 0)]);
@@ -107,7 +107,7 @@ fn credentials_that_expire_stop_a_run_that_can_be_resumed() {
         policy(&s3, Policy::default());
         scene.run(&["replay", "--resume"]).expect(0, &[("listed", count), ("unreadable", 0)]);
 
-        let gets = s3.dials().counts().requests(Op::Get) + count - 20;
+        let gets = s3.faults().counts().requests(Op::Get) + count - 20;
         policy(&s3, Policy { session_ends: Some((gets, end)), ..Policy::default() });
         let audit = scene.run(&["reconcile"]);
         audit.expect(3, &[("unreadable", 0)]);
@@ -125,9 +125,9 @@ fn credentials_that_expire_stop_a_run_that_can_be_resumed() {
 fn a_clock_that_is_behind_or_ahead_is_named_with_its_difference() {
     let s3 = S3Server::with_bucket(BUCKET);
     let (scene, _) = embedded(&s3);
-    s3.dials().change(|dials| {
-        dials.clock_ahead = Duration::from_secs(20 * 60 + 5);
-        dials.policy = Policy { skewed: true, ..Policy::default() };
+    s3.faults().change(|faults| {
+        faults.clock_ahead = Duration::from_secs(20 * 60 + 5);
+        faults.policy = Policy { skewed: true, ..Policy::default() };
     });
     for side in ["behind", "ahead of"] {
         let ran = scene.text(&["replay"]);
@@ -137,9 +137,9 @@ fn a_clock_that_is_behind_or_ahead_is_named_with_its_difference() {
         assert_eq!(doctor.code, Some(2), "{doctor:#?}");
         let clock = doctor.stdout.lines().find(|line| line.contains("lake clock")).unwrap();
         assert!(clock.contains("20 min") && clock.contains(side) && clock.contains("set it"), "{clock}");
-        s3.dials().change(|dials| {
-            dials.clock_behind = Duration::from_secs(20 * 60 + 5);
-            dials.clock_ahead = Duration::ZERO;
+        s3.faults().change(|faults| {
+            faults.clock_behind = Duration::from_secs(20 * 60 + 5);
+            faults.clock_ahead = Duration::ZERO;
         });
     }
 }

@@ -12,7 +12,7 @@ const REPAIR: [&str; 5] = ["reconcile", "--repair", "both", "--undo-file", "undo
 const UNDO: [&str; 2] = ["undo", "undo.ndjson"];
 
 #[test]
-fn undo_leaves_alone_what_has_changed_since_and_names_it() {
+fn undo_does_not_change_what_was_modified_since_and_names_it() {
     let (scene, _) = whole();
     let done = damage(&scene);
     let damaged = State::of(&scene);
@@ -53,7 +53,7 @@ fn undo_leaves_alone_what_has_changed_since_and_names_it() {
 }
 
 #[test]
-fn nothing_is_changed_without_its_line() {
+fn nothing_is_changed_without_its_undo_entry() {
     let (scene, _) = whole();
     damage(&scene);
     let damaged = State::of(&scene);
@@ -74,7 +74,7 @@ fn nothing_is_changed_without_its_line() {
 
 /// The disk is full during the repair: earlier changes have their lines, and can be reverted.
 #[test]
-fn a_disk_that_fills_up_on_the_way_stops_the_repair_before_the_change_without_a_line() {
+fn a_disk_that_fills_up_stops_the_repair_before_a_change_without_an_undo_entry() {
     let (scene, count) = whole();
     let lost: Vec<PathBuf> = objects_of(&scene, "fazenda_dois");
     lost.iter().for_each(|object| std::fs::remove_file(object).unwrap());
@@ -117,7 +117,7 @@ fn limited(scene: &Scene, max: u64, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_last_line_that_broke_off_costs_no_other() {
+fn a_truncated_last_line_does_not_affect_others() {
     let (scene, _) = whole();
     let done = damage(&scene);
     let damaged = State::of(&scene);
@@ -145,8 +145,8 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
     let (rows, objects): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.contains("\"table\":"));
     let lines = |lines: &[&str]| lines.join("\n");
     let other = |line: &str| line.replace("/lake\",\"key\"", "/other\",\"key\"");
-    let foreign = other(objects[0]);
-    assert_ne!(foreign, objects[0]);
+    let of_other_lake = other(objects[0]);
+    assert_ne!(of_other_lake, objects[0]);
     let table = rows[0].replace("\"historico_consumo\"", "\"historico_velho\"");
     let number = rows[0].replacen("\"peso_medio\":", "\"peso_medio\":\"x\",\"era\":", 1);
     assert!(number != rows[0] && table != rows[0]);
@@ -157,27 +157,27 @@ fn an_undo_file_of_other_stores_or_none_at_all_changes_nothing() {
         ("last", lines(&[rows[0], "{\"kind\":\"lake_only\"}"]), "line 2"),
         ("table", lines(&[rows[0], &table]), "was written for the table historico_velho, not historico_consumo"),
         ("kind", lines(&[rows[1], &number]), "peso_medio"),
-        ("lake", foreign.clone(), "check --lake"),
-        ("lake and rows", lines(&[&foreign, rows[0], rows[1]]), "check --lake"),
-        ("rows and lake", lines(&[rows[0], objects[1], &foreign]), "check --lake"),
+        ("lake", of_other_lake.clone(), "check --lake"),
+        ("lake and rows", lines(&[&of_other_lake, rows[0], rows[1]]), "check --lake"),
+        ("rows and lake", lines(&[rows[0], objects[1], &of_other_lake]), "check --lake"),
     ];
     for (name, text, why) in cases {
-        std::fs::write(scene.path("odd"), text).unwrap();
-        let refused = scene.run(&["undo", "odd"]);
+        std::fs::write(scene.path("changes.ndjson"), text).unwrap();
+        let refused = scene.run(&["undo", "changes.ndjson"]);
         assert!(refused.code == Some(2) && refused.stderr.contains(why), "{name}: {refused:?}");
-        assert!(refused.stderr.contains("odd"), "{name} names its file: {refused:?}");
+        assert!(refused.stderr.contains("changes.ndjson"), "{name} names its file: {refused:?}");
         assert!(State::of(&scene) == repaired_state, "{name} changed something");
     }
     let refused = scene.run(&["undo", "none"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("none"), "{refused:?}");
-    std::fs::write(scene.path("odd"), "").unwrap();
-    scene.run(&["undo", "odd"]).expect(0, &[("changes", 0)]);
+    std::fs::write(scene.path("changes.ndjson"), "").unwrap();
+    scene.run(&["undo", "changes.ndjson"]).expect(0, &[("changes", 0)]);
     assert!(State::of(&scene) == repaired_state);
 }
 
 /// Every ambiguous case is reported with the reason, and stays unchanged to the byte.
 #[test]
-fn what_is_not_to_be_guessed_is_left_alone_with_reasons() {
+fn ambiguous_repairs_are_skipped_with_reasons() {
     let (scene, _) = whole();
     let objects = objects_of(&scene, "fazenda_um/2024/01/02");
     let text = |object: &PathBuf| std::fs::read_to_string(object).unwrap();

@@ -29,7 +29,7 @@ fn archived_and_denied_objects_do_not_end_a_backfill_and_their_rows_are_checked(
         assert!(s3.store().set_storage_class(BUCKET, key, StorageClass::Glacier));
     }
     let denied: HashSet<String> = keys[7..12].iter().cloned().collect();
-    s3.dials().change(|dials| dials.forbid_get = denied);
+    s3.faults().change(|faults| faults.forbid_get = denied);
     // Rows of readable and of unreadable objects are lost, and one has other values.
     assert!(scene.sql("DELETE FROM historico_consumo WHERE rowid % 2 = 0") > 5);
     scene.sql("UPDATE historico_consumo SET peso_medio = 1 WHERE rowid IN (SELECT min(rowid) FROM historico_consumo)");

@@ -29,7 +29,7 @@ fn help_is_a_command_too() {
 }
 
 #[test]
-fn the_help_of_a_compaction_states_that_months_are_whole() {
+fn the_help_of_a_compaction_states_that_months_are_complete() {
     let scene = Scene::new();
     for args in [&["help", "compact"][..], &["plan", "compact", "--help"]] {
         let help = scene.text(args).stdout;

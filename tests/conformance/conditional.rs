@@ -12,21 +12,21 @@ const FOLDER: &str = "a/historico_diario/";
 /// Stores that do not honour conditions, each in its way.
 fn unconditional() -> [S3Server; 2] {
     let [ignores, rejects] = [(); 2].map(|()| S3Server::with_bucket(BUCKET));
-    ignores.dials().change(|dials| (dials.ignore_if_none_match, dials.ignore_if_match) = (true, true));
-    rejects.dials().change(|dials| dials.reject_conditions = true);
+    ignores.faults().change(|faults| (faults.ignore_if_none_match, faults.ignore_if_match) = (true, true));
+    rejects.faults().change(|faults| faults.reject_conditions = true);
     [ignores, rejects]
 }
 
 fn puts(s3: &S3Server) -> u64 {
-    s3.dials().counts().requests(Op::Put)
+    s3.faults().counts().requests(Op::Put)
 }
 
 fn heads(s3: &S3Server) -> u64 {
-    s3.dials().counts().requests(Op::Head)
+    s3.faults().counts().requests(Op::Head)
 }
 
 #[tokio::test]
-async fn every_check_of_conformance_holds_on_stores_that_do_not_honour_conditions() {
+async fn every_conformance_check_passes_on_stores_that_do_not_honour_conditions() {
     for s3 in unconditional() {
         let lake = lake(&s3, true);
         conformance::check(&lake).await;
@@ -39,7 +39,7 @@ async fn every_check_of_conformance_holds_on_stores_that_do_not_honour_condition
 async fn many_first_puts_of_one_key_create_it_once() {
     let [ignores, rejects] = unconditional();
     for s3 in [S3Server::with_bucket(BUCKET), ignores, rejects] {
-        s3.dials().change(|dials| dials.latency = Duration::from_millis(5));
+        s3.faults().change(|faults| faults.latency = Duration::from_millis(5));
         let lake = Arc::new(lake(&s3, true));
         let all: Vec<_> = (0..64)
             .map(|n| {
@@ -105,7 +105,7 @@ async fn a_501_is_never_tried_again() {
 #[tokio::test]
 async fn lost_answers_double_nothing_where_conditions_are_not_honoured() {
     for s3 in unconditional() {
-        s3.dials().change(|dials| dials.lost_answer = Fault::first(1).on(&[Op::Put]));
+        s3.faults().change(|faults| faults.lost_answer = Fault::first(1).on(&[Op::Put]));
         let lake = lake(&s3, true);
         for n in 0..5 {
             assert_eq!(lake.put_new(&format!("{n}"), Bytes::from("body")).await.unwrap(), PutResult::Created);
@@ -157,9 +157,9 @@ async fn what_is_required_and_not_honoured_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_honours_one_condition_only_is_found_out() {
+async fn a_store_that_honours_one_condition_only_is_detected() {
     let s3 = S3Server::with_bucket(BUCKET);
-    s3.dials().change(|dials| dials.ignore_if_match = true);
+    s3.faults().change(|faults| faults.ignore_if_match = true);
     let found = lake(&s3, true).test_conditions().await.unwrap();
     assert_eq!((found.create, found.change), (ConditionalWrites::Honoured, ConditionalWrites::Emulated));
     assert_eq!(found.weakest(), ConditionalWrites::Emulated);
@@ -170,12 +170,12 @@ async fn a_store_that_honours_one_condition_only_is_found_out() {
 #[tokio::test]
 async fn without_the_right_to_look_up_nothing_is_overwritten() {
     let s3 = S3Server::with_bucket(BUCKET);
-    s3.dials().change(|dials| dials.forbid_head = true);
+    s3.faults().change(|faults| faults.forbid_head = true);
     let trusted = lake(&s3, true);
     assert_eq!(trusted.put_new("x", Bytes::from("1")).await.unwrap(), PutResult::Created);
     assert_eq!(trusted.put_new("x", Bytes::from("2")).await.unwrap(), PutResult::AlreadyExists);
     for s3 in unconditional() {
-        s3.dials().change(|dials| dials.forbid_head = true);
+        s3.faults().change(|faults| faults.forbid_head = true);
         s3.store().put(BUCKET, &format!("{FOLDER}x"), "1");
         let e = lake(&s3, true).put_new("x", Bytes::from("2")).await.unwrap_err();
         assert!(e.reason == Reason::Denied && e.message.contains("s3:ListBucket"), "{e}");

@@ -45,7 +45,7 @@ fn lake(s3: &S3Server, direct: bool) -> S3 {
 }
 
 #[tokio::test]
-async fn every_check_of_conformance_holds_on_s3() {
+async fn every_conformance_check_passes_on_s3() {
     for direct in WAYS {
         let s3 = S3Server::with_bucket(BUCKET);
         conformance::check(&lake(&s3, direct)).await;
@@ -54,7 +54,7 @@ async fn every_check_of_conformance_holds_on_s3() {
 }
 
 #[tokio::test]
-async fn every_check_of_conformance_holds_at_the_root_of_a_bucket_too() {
+async fn every_conformance_check_passes_at_the_root_of_a_bucket_too() {
     let s3 = S3Server::with_bucket(BUCKET);
     let root = S3::new(&config(&s3, REGION, SECRET_KEY), BUCKET, "", QUICK);
     root.put_new("x.json", Bytes::new()).await.unwrap();
@@ -63,25 +63,25 @@ async fn every_check_of_conformance_holds_at_the_root_of_a_bucket_too() {
 }
 
 #[tokio::test]
-async fn passing_faults_are_tried_again_and_nothing_is_doubled() {
+async fn transient_faults_are_retried_and_nothing_is_duplicated() {
     for direct in WAYS {
-        passing_faults(direct).await;
+        transient_faults(direct).await;
     }
 }
 
-async fn passing_faults(direct: bool) {
+async fn transient_faults(direct: bool) {
     let s3 = S3Server::with_bucket(BUCKET);
     let lake = lake(&s3, direct);
     let faults =
         [("slow_down", 0), ("internal_error", 1), ("reset", 2), ("lost_answer", 3), ("truncate", 4), ("close", 5)];
     for (name, set) in faults {
-        s3.dials().change(|dials| {
-            dials.slow_down = if set == 0 { Fault::first(2) } else { Fault::default() };
-            dials.internal_error = if set == 1 { Fault::first(2) } else { Fault::default() };
-            dials.reset = if set == 2 { Fault::first(2) } else { Fault::default() };
-            dials.lost_answer = if set == 3 { Fault::first(2) } else { Fault::default() };
-            dials.truncate = if set == 4 { Fault::first(2).on(&[Op::Get]) } else { Fault::default() };
-            dials.close = if set == 5 { Fault::first(2) } else { Fault::default() };
+        s3.faults().change(|faults| {
+            faults.slow_down = if set == 0 { Fault::first(2) } else { Fault::default() };
+            faults.internal_error = if set == 1 { Fault::first(2) } else { Fault::default() };
+            faults.reset = if set == 2 { Fault::first(2) } else { Fault::default() };
+            faults.lost_answer = if set == 3 { Fault::first(2) } else { Fault::default() };
+            faults.truncate = if set == 4 { Fault::first(2).on(&[Op::Get]) } else { Fault::default() };
+            faults.close = if set == 5 { Fault::first(2) } else { Fault::default() };
         });
         let key = format!("f/{name}.json");
         assert_eq!(lake.put_new(&key, Bytes::from_static(b"{\"a\":1}")).await.unwrap(), PutResult::Created, "{name}");
@@ -107,9 +107,9 @@ async fn concurrency_adapts_to_the_capacity_of_a_store() {
     for n in 0..50 {
         s3.store().put(BUCKET, &format!("x/{n}"), "{}");
     }
-    s3.dials().change(|dials| {
-        dials.max_per_second = Some(300);
-        dials.latency = Duration::from_millis(20);
+    s3.faults().change(|faults| {
+        faults.max_per_second = Some(300);
+        faults.latency = Duration::from_millis(20);
     });
     let reads = (0..1_500).map(|n| {
         let lake = std::sync::Arc::clone(&lake);
@@ -127,7 +127,7 @@ async fn concurrency_adapts_to_the_capacity_of_a_store() {
 
 /// An XML object in the lake is an object, not an error document of the store, with both clients.
 #[tokio::test]
-async fn an_object_is_itself_however_it_looks() {
+async fn an_object_is_read_unchanged_with_any_content() {
     let s3 = S3Server::with_bucket(BUCKET);
     const XML: &str = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>";
     s3.store().put(BUCKET, "a/historico_diario/x.json", XML.to_owned());
@@ -142,7 +142,7 @@ async fn an_object_is_itself_however_it_looks() {
 }
 
 #[tokio::test]
-async fn what_will_not_pass_is_named() {
+async fn a_permanent_error_is_named() {
     let s3 = S3Server::with_bucket(BUCKET);
     let reason = async |lake: S3| lake.clock().await.unwrap_err();
     let e = reason(S3::new(&config(&s3, REGION, SECRET_KEY), "nobody", "x", QUICK)).await;
@@ -212,7 +212,7 @@ fn at(s3: &S3Server, day: u64, key: &str, body: Option<&str>) {
 }
 
 #[tokio::test]
-async fn the_lake_as_it_was_has_each_key_s_version_of_then() {
+async fn a_lake_as_of_a_time_has_each_key_s_version_at_that_time() {
     for direct in WAYS {
         as_it_was(direct).await;
     }

@@ -145,14 +145,14 @@ def judge(lake, warehouse, now):
         return 2, counts, findings, {}
 
     # Ids that differ in case or surrounding white space only are one pair.
-    loose = defaultdict(list)
+    by_folded_id = defaultdict(list)
     for row_id in rows.keys() - objects.keys():
-        loose[ids.text(row_id).lower()].append(row_id)
+        by_folded_id[ids.text(row_id).lower()].append(row_id)
     pairs, paired, keys = {}, set(), defaultdict(set)
     for record_id, copies in objects.items():
         copies.sort(key=lambda copy: copy[:2])
         _, key, values, misplaced = copies[0]
-        row_id = record_id if record_id in rows else (loose.get(ids.text(record_id).lower()) or [None]).pop()
+        row_id = record_id if record_id in rows else (by_folded_id.get(ids.text(record_id).lower()) or [None]).pop()
         pairs[record_id] = (values, rows.get(row_id))
         paired.add(row_id)
         keys[tuple(values[f] for f in NATURAL)].add(record_id)

@@ -414,7 +414,7 @@ def corrected(store):
 
 
 @damage
-def foreign_files(store):
+def unrecognized_files(store):
     r = store.random
     for key in r.sample(["notes.txt", "fazenda_um/.DS_Store", "fazenda_um/2026/01/01/historico.json", "fazenda_um/2026/01/data.json",
                          "fazenda_um/2026/01/01/historico_consumo_2026-01-01 00:00:00.000.json.bak", "a/b/c/d/e/f.json",

@@ -78,22 +78,22 @@ pub fn compressed(bytes: Vec<u8>, rng: &mut fastrand::Rng) -> Vec<u8> {
         1 => Zstd,
         _ => return bytes,
     };
-    let mut packed = Vec::new();
+    let mut compressed = Vec::new();
     let half = rng.usize(..=bytes.len());
-    format.compress(&bytes[..half], &mut packed).unwrap();
-    format.compress(&bytes[half..], &mut packed).unwrap();
+    format.compress(&bytes[..half], &mut compressed).unwrap();
+    format.compress(&bytes[half..], &mut compressed).unwrap();
     match rng.u8(..8) {
-        0 => packed.truncate(rng.usize(..=packed.len())),
+        0 => compressed.truncate(rng.usize(..=compressed.len())),
         1 => {
-            let at = rng.usize(..packed.len());
-            packed[at] ^= 1 << rng.u8(..8);
+            let at = rng.usize(..compressed.len());
+            compressed[at] ^= 1 << rng.u8(..8);
         }
-        2 => packed.extend_from_slice(b"\0\0\0\0"),
-        3 => packed.extend_from_slice(b"x\n"),
-        4 => drop(packed.splice(0..0, *b"\x50\x2a\x4d\x18\x04\0\0\0\0\0\0\0")),
+        2 => compressed.extend_from_slice(b"\0\0\0\0"),
+        3 => compressed.extend_from_slice(b"x\n"),
+        4 => drop(compressed.splice(0..0, *b"\x50\x2a\x4d\x18\x04\0\0\0\0\0\0\0")),
         _ => {}
     }
-    packed
+    compressed
 }
 
 /// A reader that returns at most this number of bytes at a time.

@@ -60,12 +60,12 @@ fn objects(format: FileFormat, bytes: &[u8]) -> Result<Result<Vec<ObjectMeta>, S
 #[test]
 fn the_objects_of_an_inventory_in_csv_are_the_same_after_they_were_written_again() {
     let seal = |bytes: Vec<u8>, rng: &mut fastrand::Rng| {
-        let mut packed = gzip(&bytes);
+        let mut compressed = gzip(&bytes);
         if rng.u8(..10) == 0 {
-            let at = rng.usize(..packed.len());
-            packed[at] ^= 1 << rng.u8(..8);
+            let at = rng.usize(..compressed.len());
+            compressed[at] ^= 1 << rng.u8(..8);
         }
-        packed
+        compressed
     };
     let words = &["\"", "\",\"", "%", "%F0%9F", "+", "\"false\"", "\n\"bucket\",\""];
     let name = "inventories::the_objects_of_an_inventory_in_csv_are_the_same_after_they_were_written_again";
@@ -73,9 +73,9 @@ fn the_objects_of_an_inventory_in_csv_are_the_same_after_they_were_written_again
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(bytes).unwrap();
-    packed.finish().unwrap()
+    let mut compressed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    compressed.write_all(bytes).unwrap();
+    compressed.finish().unwrap()
 }
 
 fn in_csv(bytes: &[u8]) -> Verdict {

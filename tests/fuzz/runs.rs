@@ -114,8 +114,8 @@ fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
 }
 
 #[test]
-fn a_plan_is_read_whole_or_not_at_all() {
-    let name = "runs::a_plan_is_read_whole_or_not_at_all";
+fn a_plan_is_read_completely_or_rejected() {
+    let name = "runs::a_plan_is_read_completely_or_rejected";
     let runtime = runtime();
     Target { words: WORDS, seal, ..Target::new(name, 3_000, plans()) }.run(|bytes| {
         let (plan, shards) = split(bytes);
@@ -195,7 +195,7 @@ fn outcome() -> Value {
 }
 
 #[test]
-fn the_outcome_of_a_shard_is_read_whole_or_not_at_all() {
+fn the_outcome_of_a_shard_is_read_completely_or_rejected() {
     let runtime = runtime();
     let planned = plans().swap_remove(0);
     let planned = seal(planned, &mut fastrand::Rng::with_seed(7));
@@ -208,7 +208,7 @@ fn the_outcome_of_a_shard_is_read_whole_or_not_at_all() {
     (newer["format"], newer["attempt"]) = (2.into(), "x".into());
     let corpus = [outcome, newer].map(|outcome| outcome.to_string().into_bytes()).to_vec();
     let words = &["\"new_counter\":1,", "\"format\":2,", "\"entries\":18446744073709551615,", "\"shard\":1,", "{}"];
-    let name = "runs::the_outcome_of_a_shard_is_read_whole_or_not_at_all";
+    let name = "runs::the_outcome_of_a_shard_is_read_completely_or_rejected";
     Target { words, ..Target::new(name, 4_000, corpus) }.run(|bytes| {
         let run = Run { store: store(&[("shards/000000/outcome.json", bytes)]), ..run.clone() };
         match runtime.block_on(read_outcome(&run, 0)) {

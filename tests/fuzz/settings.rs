@@ -1,4 +1,4 @@
-//! Settings files, `ruminate.toml`.
+//! Config files, `ruminate.toml`.
 
 use std::fmt::Write as _;
 

@@ -12,7 +12,7 @@ use crate::store_state::rows;
 
 on_both! {
     planted_drift_in_shards: live_mysql_planted_drift_in_shards, live_mariadb_planted_drift_in_shards;
-    a_warehouse_that_goes_away: live_mysql_a_warehouse_that_goes_away_under_eight_shards, live_mariadb_a_warehouse_that_goes_away_under_eight_shards;
+    an_unavailable_warehouse: live_mysql_an_unavailable_warehouse_under_eight_shards, live_mariadb_an_unavailable_warehouse_under_eight_shards;
     two_machines_run_the_same_shard: live_mysql_two_machines_run_the_same_shard, live_mariadb_two_machines_run_the_same_shard;
     a_replay_in_shards: live_mysql_a_replay_in_shards, live_mariadb_a_replay_in_shards;
 }
@@ -47,12 +47,12 @@ async fn planted_drift_in_shards(server: Server) {
     let merged = scene.run(&["merge", &run(), "--evidence", "merged", "--drift", "drift.ndjson"]);
     assert!(std::fs::read(scene.path("drift.ndjson")).unwrap() == single, "the drift files have the same bytes");
     assert_same_evidence(&scene.path("single"), &scene.path("merged"), server.variable);
-    damage.is_said_by(&merged, &found_in(&scene.path("drift.ndjson")), world, "in shards");
+    damage.is_reported_by(&merged, &found_in(&scene.path("drift.ndjson")), world, "in shards");
     stores.database.drop().await;
 }
 
 /// While the warehouse is unavailable, a shard may end with 3, and the next attempt completes it.
-async fn a_warehouse_that_goes_away(server: Server) {
+async fn an_unavailable_warehouse(server: Server) {
     let stores = Stores::of(server, None, (3, 25, 40)).await;
     let Stores { scene, database, .. } = &stores;
     stores.damaged(1, 0).await;
@@ -60,7 +60,7 @@ async fn a_warehouse_that_goes_away(server: Server) {
     let (url, port) = (relay.url(&database.url()), relay.port());
     scene.run(&["reconcile", "--evidence", "single", "--warehouse", &url]).expect(1, &[]);
     scene.run(&["plan", "reconcile", "--shards", "8", "--out", &run(), "--warehouse", &url]).expect(0, &[]);
-    stores.s3.dials().change(|dials| dials.latency = Duration::from_millis(20));
+    stores.s3.faults().change(|faults| faults.latency = Duration::from_millis(20));
     let start = |number: u32| {
         let number = number.to_string();
         scene.start(&[
@@ -81,7 +81,7 @@ async fn a_warehouse_that_goes_away(server: Server) {
     drop(relay);
     tokio::time::sleep(AWAY).await;
     let relay = MySqlRelay::at(([127, 0, 0, 1], port).into(), &database.url(), Changes::default()).unwrap();
-    stores.s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    stores.s3.faults().change(|faults| faults.latency = Duration::ZERO);
     let mut interrupted = 0;
     for (number, child) in (0..).zip(children) {
         let ran = Ran::of(&child.wait_with_output().unwrap());

@@ -1,13 +1,13 @@
 //! The legacy lake into tables with legacy types (FLOAT, DOUBLE, VARCHAR(36) keys), on both servers.
 
 use testkit::s3::{S3Server, StorageClass};
-use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, create_table, old_lake};
+use testkit::{BUCKET, Database, MARIADB, MYSQL, PREFIX, Scene, Server, create_table, extract_legacy_lake};
 
 async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
     let s3 = S3Server::with_bucket(BUCKET);
-    let unpacked = tempfile::tempdir().unwrap();
-    old_lake(unpacked.path());
-    assert_eq!(s3.store().load_dir(BUCKET, "", unpacked.path()).unwrap(), 52);
+    let extracted = tempfile::tempdir().unwrap();
+    extract_legacy_lake(extracted.path());
+    assert_eq!(s3.store().load_dir(BUCKET, "", extracted.path()).unwrap(), 52);
     let keys = s3.store().list(BUCKET, PREFIX);
     for (weight, key) in
         [("FLOAT", "VARCHAR(255)"), ("DOUBLE", "VARCHAR(255)"), ("FLOAT", "VARCHAR(36)"), ("DECIMAL(12,6)", "CHAR(36)")]
@@ -28,8 +28,8 @@ async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
         assert_eq!(ran.json["matched"].as_u64(), Some(52 - late));
         database.run("UPDATE historico_consumo SET row_ts = row_ts - INTERVAL 1 SECOND").await;
         scene.run(&["reconcile", "--from", "2026-11-22", "--to", "2026-11-22"]).expect(0, &[("matched", 52)]);
-        let beside = ["reconcile", "--from", "2023-01-01", "--to", "2023-01-04", "--allow-empty"];
-        scene.run(&beside).expect(0, &[("lake_records", 0)]);
+        let args = ["reconcile", "--from", "2023-01-01", "--to", "2023-01-04", "--allow-empty"];
+        scene.run(&args).expect(0, &[("lake_records", 0)]);
         scene.run(&["init"]).expect(0, &[]);
         database.drop().await;
     }
@@ -38,7 +38,7 @@ async fn every_legacy_table_accepts_the_legacy_lake(server: Server) {
 }
 
 /// Both layouts in one lake, audited by the window of the newer one: wrong findings must not be repaired.
-async fn a_window_of_a_mixed_lake_makes_no_object(server: Server, s3: &S3Server) {
+async fn an_audit_of_some_days_of_a_mixed_lake_creates_no_object(server: Server, s3: &S3Server) {
     let database = Database::new(server).await;
     let scene = Scene::new().with_s3(s3).with("RUMINATE_WAREHOUSE", &database.url());
     scene.run(&["init"]).expect(0, &[]);
@@ -70,10 +70,10 @@ async fn no_object_is_made_for_one_that_is_only_archived(server: Server, s3: &S3
 #[ignore = "needs RUMINATE_TEST_MYSQL"]
 async fn live_mysql_a_mixed_lake_is_not_repaired_by_a_window() {
     let s3 = S3Server::with_bucket(BUCKET);
-    let unpacked = tempfile::tempdir().unwrap();
-    old_lake(unpacked.path());
-    s3.store().load_dir(BUCKET, "", unpacked.path()).unwrap();
-    a_window_of_a_mixed_lake_makes_no_object(MYSQL, &s3).await;
+    let extracted = tempfile::tempdir().unwrap();
+    extract_legacy_lake(extracted.path());
+    s3.store().load_dir(BUCKET, "", extracted.path()).unwrap();
+    an_audit_of_some_days_of_a_mixed_lake_creates_no_object(MYSQL, &s3).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use testkit::{Database, MARIADB, MYSQL, Server};
 
 use crate::replay::{ended, reasons, scene, wait_for};
 
-/// What a replay logs when it meets the locks.
+/// Log message of a replay that waits for locks.
 const REPORTED: &str = "waiting for the warehouse: ";
 
 /// Returns a session with locks on all rows of the table, present and future.

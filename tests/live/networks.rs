@@ -66,7 +66,7 @@ async fn a_server_that_greets_late_is_waited_for(server: Server) {
     run(&Scene::new(), &url, &["init"]).expect(0, &[]);
     assert!(started.elapsed() >= Duration::from_secs(7));
     let hasty = Scene::new().text(&["init", "--warehouse", &url, "--connect-timeout", "2s"]);
-    assert!(hasty.code == Some(2) && hasty.stderr.contains("no answer within 2 s"), "{hasty:#?}");
+    assert!(hasty.code == Some(2) && hasty.stderr.contains("no response within 2 s"), "{hasty:#?}");
     database.drop().await;
 }
 
@@ -156,9 +156,9 @@ async fn an_engine_without_transactions_is_rejected(server: Server) {
         database.run(&format!("ALTER TABLE historico_consumo MODIFY id_treated_data VARCHAR(36), DROP INDEX idx_cod_cliente_data, ENGINE = {engine}")).await;
         for command in [&["replay"][..], &["reconcile"], &["backfill", "history.json"], &["init"], &["doctor"]] {
             let ran = run(&scene, &url, command);
-            let said = format!("{}{}", ran.stdout, ran.stderr);
+            let output = format!("{}{}", ran.stdout, ran.stderr);
             assert!(
-                ran.code == Some(2) && said.contains(engine) && said.contains("ENGINE = InnoDB"),
+                ran.code == Some(2) && output.contains(engine) && output.contains("ENGINE = InnoDB"),
                 "{engine}: {ran:#?}"
             );
         }

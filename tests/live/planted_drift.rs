@@ -97,7 +97,7 @@ impl Table {
         format!("{} CHARACTER SET {charset} COLLATE {collation}", create_table("VARCHAR(255)", weight))
     }
 
-    fn shape(&self) -> TableSchema {
+    fn schema(&self) -> TableSchema {
         TableSchema(TableSchema::standard().0.map(|holds| match (holds, self.weight) {
             (ColumnType::Float { .. }, "DOUBLE") => ColumnType::Double { decimals: None },
             _ => holds,
@@ -108,7 +108,7 @@ impl Table {
     fn by_hand(&self, world: &World, damage: &mut Damage) {
         // Not of days that both sides lose, and not of objects that are already damaged.
         let whole: Vec<String> = world.drawn().into_iter().filter(|key| !damage.objects.contains_key(key)).collect();
-        let (mut keys, schema) = (whole.into_iter().rev(), self.shape());
+        let (mut keys, schema) = (whole.into_iter().rev(), self.schema());
         let mut next = || keys.next().map(|key| (world.0[&key].clone(), key)).unwrap();
         for column in Column::ALL.into_iter().filter(|&column| column != Column::IdTreatedData) {
             let (record, key) = next();
@@ -140,7 +140,7 @@ impl Table {
 async fn hostile_tables(server: Server, tables: &[Table]) {
     for table in tables {
         let stores = Stores::of(server, Some(&table.sql()), (2, 15, 12)).await;
-        let mut damage = Damage::plant(&stores.world, &table.shape(), &Case::all(), 2, 1);
+        let mut damage = Damage::plant(&stores.world, &table.schema(), &Case::all(), 2, 1);
         table.by_hand(&stores.world, &mut damage);
         stores.apply(&damage).await;
         damage.is_found_by(&stores.scene, &stores.world, &[]);

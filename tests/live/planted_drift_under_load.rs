@@ -20,23 +20,23 @@ use super::planted_drift::Stores;
 async fn storm(server: Server) {
     let stores = Stores::of(server, None, (2, 20, 10)).await;
     let damage = stores.damaged(2, 1).await;
-    stores.s3.dials().change(|settings| settings.slow_down = Fault::rate(0.3));
-    stores.s3.dials().reset_counts();
+    stores.s3.faults().change(|settings| settings.slow_down = Fault::rate(0.3));
+    stores.s3.faults().reset_counts();
     damage.is_found_by(&stores.scene, &stores.world, &[]);
-    let refused = stores.s3.dials().counts().injected(testkit::s3::Injected::SlowDown);
+    let refused = stores.s3.faults().counts().injected(testkit::s3::Injected::SlowDown);
     assert!(refused > stores.world.0.len() as u64 / 4, "{refused} were refused");
     stores.database.drop().await;
 }
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MYSQL"]
-async fn live_mysql_a_storm_of_503_changes_nothing_that_is_found() {
+async fn live_mysql_many_503s_do_not_change_the_findings() {
     storm(MYSQL).await;
 }
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MARIADB"]
-async fn live_mariadb_a_storm_of_503_changes_nothing_that_is_found() {
+async fn live_mariadb_many_503s_do_not_change_the_findings() {
     storm(MARIADB).await;
 }
 
@@ -48,7 +48,7 @@ async fn two_at_once(server: Server) {
     let drifts = ["one.ndjson", "other.ndjson"];
     for audit in drifts.map(|drift| (start(drift), drift)) {
         let ran = Ran::of(&audit.0.wait_with_output().unwrap());
-        damage.is_said_by(&ran, &found_in(&scene.path(audit.1)), world, audit.1);
+        damage.is_reported_by(&ran, &found_in(&scene.path(audit.1)), world, audit.1);
     }
     let cache = &damage.is_found_by(scene, world, &["--cache", "cache"]).json["cache"];
     let left = |name: &str| cache[name].as_u64().unwrap();
@@ -97,11 +97,11 @@ async fn writers(server: Server) {
     for (key, _) in without_object.iter().chain(&churned) {
         s3.store().remove(BUCKET, &at(key)).unwrap();
     }
-    s3.dials().change(|settings| settings.latency = Duration::from_millis(40));
-    s3.dials().reset_counts();
+    s3.faults().change(|settings| settings.latency = Duration::from_millis(40));
+    s3.faults().reset_counts();
     let args = ["reconcile", "--concurrency", "8", "--drift", "drift.ndjson", "--output", "json"];
     let mut child = scene.start(&args);
-    until("the lake is being read", || s3.dials().counts().requests(Op::Get) >= 100).await;
+    until("the lake is being read", || s3.faults().counts().requests(Op::Get) >= 100).await;
     let end = Utc::now();
     for (key, record) in &gone {
         database.run(&delete(record)).await;
@@ -125,7 +125,7 @@ async fn writers(server: Server) {
     ran.expect(1, &[("unstable", 0)]);
     assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "while others write");
     assert!(rounds > 5 && ran.json["resolved_on_recheck"].as_u64() >= Some(60), "{rounds} {ran:?}");
-    s3.dials().change(|settings| settings.latency = Duration::ZERO);
+    s3.faults().change(|settings| settings.latency = Duration::ZERO);
     scene.run(&["reconcile", "--drift", "drift.ndjson"]).expect(1, &[("unstable", 0), ("resolved_on_recheck", 0)]);
     assert_same(&found_in(&scene.path("drift.ndjson")), &damage.findings, "once they have ended");
     stores.database.drop().await;
@@ -144,20 +144,20 @@ async fn live_mariadb_concurrent_writes_are_not_findings() {
 }
 
 /// A connection to a server that stalls once, in the middle of a response, and then ends.
-struct Way {
+struct StallingProxy {
     port: u16,
     /// Port of the stalled session, as the server sees it.
     stalled: Receiver<u16>,
     /// Ends the connection.
-    go_on: Sender<()>,
+    resume: Sender<()>,
 }
 
-impl Way {
+impl StallingProxy {
     /// Starts a proxy to a port; the first session that receives N bytes stalls.
     fn to(port: u16, max: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
-        let ((expected, stalled), (go_on, waits)) = (channel(), channel());
+        let ((expected, stalled), (resume, waits)) = (channel(), channel());
         let once = Arc::new(Mutex::new(Some((expected, waits))));
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -179,7 +179,7 @@ impl Way {
                 });
             }
         });
-        Self { port: own, stalled, go_on }
+        Self { port: own, stalled, resume }
     }
 }
 
@@ -208,18 +208,18 @@ async fn killed_in_the_scan(server: Server) {
     let (port, name) = after.split_once('/').unwrap();
     // Killed before the first page is complete, and after it.
     for (max, continues_after_something) in [(40_000, false), (world.0.len() * 110, true)] {
-        let way = Way::to(port.parse().unwrap(), max);
-        let around = format!("{before}:{}/{name}", way.port);
+        let proxy = StallingProxy::to(port.parse().unwrap(), max);
+        let around = format!("{before}:{}/{name}", proxy.port);
         let args = ["reconcile", "--drift", "drift.ndjson", "--output", "json", "--warehouse", &around];
         let child: Child = stores.scene.start(&args);
-        let local = way.stalled.recv_timeout(Duration::from_secs(30)).expect("no session was answered with so much");
+        let local = proxy.stalled.recv_timeout(Duration::from_secs(30)).expect("no session was answered with so much");
         let session = format!(
             "SELECT CAST(id AS SIGNED) FROM information_schema.processlist WHERE db = '{name}' AND host LIKE '%:{local}'"
         );
         assert!(database.kill(database.count(&session).await).await);
-        way.go_on.send(()).unwrap();
+        proxy.resume.send(()).unwrap();
         let ran = Ran::of(&child.wait_with_output().unwrap());
-        damage.is_said_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
+        damage.is_reported_by(&ran, &found_in(&stores.scene.path("drift.ndjson")), world, "killed in the scan");
         assert_eq!(ran.json["snapshots"], 2, "{ran:?}");
         let last: Vec<_> = ran.stderr.lines().filter(|line| line.contains("continuing after")).collect();
         assert_eq!((last.len(), last[0].contains("after nothing")), (1, !continues_after_something), "{ran:?}");

@@ -49,7 +49,7 @@ async fn watched_to_its_end(server: Server) {
         let flags = ["--topic", TOPIC, "--rate", "400/s", "--watch", "--watch-timeout", wait, "--truth", "truth.gz"];
         sender.run(&[&["publish"], files, &flags[..], &["--fail-if", fail_if, "--report", "page.html"]].concat())
     };
-    // The truth first, to know how many will arrive; publish writes the same one.
+    // The truth first, to count how many will arrive; publish writes the same one.
     let herd = HERD.map(|flag| format!("--{flag}"));
     let herd = herd.iter().map(String::as_str).chain(["--faults", FAULTS, "--out", "history", "--truth", "first.gz"]);
     sender.run(&["generate"].into_iter().chain(herd).collect::<Vec<_>>()).expect(0, &[]);

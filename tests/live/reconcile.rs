@@ -66,7 +66,7 @@ fn drift(path: &std::path::Path) -> (Planted, Vec<Value>) {
 }
 
 #[allow(clippy::too_many_lines, reason = "one sequence of steps")]
-async fn damage_is_found_exactly_and_healed(server: Server) {
+async fn damage_is_found_exactly_and_repaired(server: Server) {
     let database = Database::new(server).await;
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::new().with_s3(&s3).with("RUMINATE_WAREHOUSE", &database.url());
@@ -144,12 +144,12 @@ async fn damage_is_found_exactly_and_healed(server: Server) {
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MYSQL"]
-async fn live_mysql_damage_is_found_exactly_and_healed() {
-    damage_is_found_exactly_and_healed(MYSQL).await;
+async fn live_mysql_damage_is_found_exactly_and_repaired() {
+    damage_is_found_exactly_and_repaired(MYSQL).await;
 }
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MARIADB"]
-async fn live_mariadb_damage_is_found_exactly_and_healed() {
-    damage_is_found_exactly_and_healed(MARIADB).await;
+async fn live_mariadb_damage_is_found_exactly_and_repaired() {
+    damage_is_found_exactly_and_repaired(MARIADB).await;
 }

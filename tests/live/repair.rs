@@ -161,16 +161,16 @@ async fn a_concurrently_changed_object_is_not_overwritten(server: Server) {
     let key = stores.s3.store().list(BUCKET, PREFIX).into_iter().find(|key| key.contains(id.as_str())).unwrap();
     let trusted = [&REPAIR[..], &["--trust", "warehouse", "--output", "json"]].concat();
     // The change is rejected at first, until the other process has written.
-    stores.s3.dials().change(|dials| dials.slow_down = Fault::always().on(&[Op::Put]));
+    stores.s3.faults().change(|faults| faults.slow_down = Fault::always().on(&[Op::Put]));
     let child = stores.scene.start(&trusted);
     let until = Instant::now() + Duration::from_secs(60);
-    while stores.s3.dials().counts().injected(Injected::SlowDown) == 0 {
+    while stores.s3.faults().counts().injected(Injected::SlowDown) == 0 {
         assert!(Instant::now() < until, "no PUT within a minute");
         std::thread::sleep(Duration::from_millis(2));
     }
     let theirs = [&stores.s3.store().get(BUCKET, &key).unwrap()[..], b"\n"].concat();
     stores.s3.store().put(BUCKET, &key, theirs.clone());
-    stores.s3.dials().change(|dials| dials.slow_down = Fault::default());
+    stores.s3.faults().change(|faults| faults.slow_down = Fault::default());
     let ran = ended(child);
     ran.expect(1, &[("differing", 1)]);
     assert_eq!((repaired(&ran, "objects_replaced"), repaired(&ran, "failed")), (0, 1), "{ran:?}");
@@ -180,13 +180,13 @@ async fn a_concurrently_changed_object_is_not_overwritten(server: Server) {
     assert_eq!(stores.s3.store().get(BUCKET, &key).unwrap(), theirs);
     // Without a concurrent change it succeeds, even if the response is lost.
     stores.remove("undo.ndjson");
-    stores.s3.dials().change(|dials| dials.lost_answer = Fault::first(1).on(&[Op::Put]));
+    stores.s3.faults().change(|faults| faults.lost_answer = Fault::first(1).on(&[Op::Put]));
     let ran = stores.scene.run(&trusted[..trusted.len() - 2]);
     assert_eq!((repaired(&ran, "objects_replaced"), repaired(&ran, "verified")), (1, 1), "{ran:?}");
     stores.s3.store().remove(BUCKET, &stores.s3.store().list(BUCKET, PREFIX)[0]).unwrap();
     let ran = stores.scene.run(&REPAIR);
     assert_eq!((repaired(&ran, "objects_written"), repaired(&ran, "verified")), (1, 1), "{ran:?}");
-    stores.s3.dials().change(|dials| dials.lost_answer = Fault::default());
+    stores.s3.faults().change(|faults| faults.lost_answer = Fault::default());
     stores.is_clean();
     stores.database.drop().await;
 }

@@ -49,8 +49,12 @@ async fn a_repair_killed_at_any_moment_can_be_repeated_and_undone(server: Server
             std::thread::sleep(Duration::from_millis(5));
         }
         let now = stores.state().await;
-        let changed =
-            changed_whole_and_with_lines(&damaged, &now, &repaired, &recorded(&stores.scene.path("undo.ndjson")));
+        let changed = changed_completely_and_with_undo_entries(
+            &damaged,
+            &now,
+            &repaired,
+            &recorded(&stores.scene.path("undo.ndjson")),
+        );
         parts += usize::from(changed > 0 && now != repaired);
         let ran = stores.scene.run(&REPAIR);
         assert!(ran.json["repaired"]["failed"].as_u64().unwrap_or_default() == 0, "{ran:?}");
@@ -70,7 +74,7 @@ async fn a_repair_killed_at_any_moment_can_be_repeated_and_undone(server: Server
 
 /// Asserts that each row and object has its old or its new value, and an undo line if it has the new one. Returns the
 /// number of new values.
-fn changed_whole_and_with_lines(was: &State, is: &State, due: &State, lines: &BTreeSet<String>) -> usize {
+fn changed_completely_and_with_undo_entries(was: &State, is: &State, due: &State, lines: &BTreeSet<String>) -> usize {
     let mut changed = 0;
     for id in was.rows.keys().chain(due.rows.keys()).collect::<BTreeSet<_>>() {
         let [was, is, due] = [was, is, due].map(|state| state.rows.get(id));

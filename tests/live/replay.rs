@@ -54,7 +54,7 @@ async fn signals(server: Server) {
     database.run("INSERT INTO pausa VALUES (1)").await;
     let query = "SELECT COUNT(*) FROM pausa";
     let mut child = scene.start(&["replay", "--output", "json", "--throttle-query", query]);
-    let stderr = wait_for(&mut child, "the throttle query answers 1");
+    let stderr = wait_for(&mut child, "the throttle query returned 1");
     assert_eq!(database.count("SELECT COUNT(*) FROM historico_consumo").await, 0);
     database.run("DELETE FROM pausa").await;
     let ran = ended(child, stderr);
@@ -99,7 +99,7 @@ async fn signals_that_fail(server: Server) {
     let mut child = scene.start(&[&args[..], &["--unavailable-timeout", "2s"]].concat());
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     database.run("UPDATE pausa SET n = NULL").await;
-    let stderr = wait_for(&mut child, "answers with no number");
+    let stderr = wait_for(&mut child, "returned no number");
     let ran = ended(child, stderr);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     assert!(ran.json["stopped"].as_str().unwrap().contains("--unavailable-timeout"), "{ran:?}");
@@ -351,7 +351,7 @@ async fn live_mariadb_a_server_that_restarts_is_waited_for() {
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MARIADB"]
-async fn live_mariadb_without_local_infile_and_with_small_packets_it_all_comes_back() {
+async fn live_mariadb_without_local_infile_and_with_small_packets_everything_is_recovered() {
     let own = PrivateMariaDb::start(&["--local-infile=0", "--max-allowed-packet=16384"]).await;
     let (scene, count) = lake(&own.url());
     scene.run(&["init"]).expect(0, &[]);

@@ -202,7 +202,7 @@ async fn live_moto_a_fifo_topic_keeps_a_lots_order_and_drops_repeats() {
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MOTO"]
-async fn live_moto_a_topic_that_is_not_there_is_found_out_beforehand() {
+async fn live_moto_a_missing_topic_is_reported_before_publishing() {
     let moto = Moto::new("gone", false).await;
     let topic = moto.topic();
     topic.check().await.unwrap();

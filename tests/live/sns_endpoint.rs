@@ -53,8 +53,8 @@ async fn start(moto: &str, settings: Settings, lake: &Objects, rows: &Rows) -> R
     let get = Arc::new(AtMoto { moto: moto.to_owned(), https: HttpsFetcher::new(&pipeline::aws::Network::default()) });
     let endpoint = Endpoint::bind("127.0.0.1:0", settings, get).await.unwrap();
     let (address, cancel) = (format!("http://{}/consumo", endpoint.address()), CancellationToken::default());
-    let wish = cancel.clone();
-    let work = tokio::spawn(async move { endpoint.run(intake, &Progress::Silent, &wish).await });
+    let token = cancel.clone();
+    let work = tokio::spawn(async move { endpoint.run(intake, &Progress::Silent, &token).await });
     Running { address, cancel, work }
 }
 

@@ -101,7 +101,7 @@ impl Proved {
     }
 }
 
-async fn proved_whole_and_damaged(server: Server) {
+async fn checked_intact_and_damaged(server: Server) {
     let history = Proved::new(server, "25").await;
     let (broken, refused) = (history.of(Expectation::Quarantined), history.of(Expectation::Oversized));
     history.publish(&[]);
@@ -163,7 +163,7 @@ async fn proved_whole_and_damaged(server: Server) {
 }
 
 on_both! {
-    proved_whole_and_damaged: live_mysql_a_history_with_every_fault_is_proved, live_mariadb_a_history_with_every_fault_is_proved;
+    checked_intact_and_damaged: live_mysql_a_history_with_every_fault_is_proved, live_mariadb_a_history_with_every_fault_is_proved;
 }
 
 /// The complete stream: file → `publish` → SNS (moto) → HTTP → `process --listen` → S3 and MySQL.

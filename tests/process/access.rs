@@ -25,7 +25,7 @@ fn an_endpoint_without_a_topic_does_not_start() {
 
 #[test]
 fn a_topic_of_the_environment_or_an_explicit_any_topic_is_enough() {
-    for (scene, flags, said) in [
+    for (scene, flags, expected) in [
         (ready().with("SNS_TOPIC_ARN", TOPIC), &[][..], TOPIC),
         (ready(), &["--topic", TOPIC], TOPIC),
         (ready().with("SNS_TOPIC_ARN", TOPIC), &["--any-topic"], "any topic in any AWS account"),
@@ -36,7 +36,7 @@ fn a_topic_of_the_environment_or_an_explicit_any_topic_is_enough() {
         std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         let output = child.wait_with_output().unwrap();
         let log = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && log.contains(said), "{flags:?}: {log}");
+        assert!(output.status.success() && log.contains(expected), "{flags:?}: {log}");
     }
 }
 

@@ -68,7 +68,7 @@ fn what_is_no_event_could_not_run() {
         assert!(output.stdout.is_empty());
     }
     ruminate(home.path()).arg("process").assert().code(2);
-    assert!(!home.path().join("lake").exists(), "nothing was begun");
+    assert!(!home.path().join("lake").exists(), "nothing was started");
 }
 
 #[test]

@@ -55,8 +55,8 @@ impl Running {
         let network = Arc::new(Network::default());
         let endpoint = Endpoint::bind("127.0.0.1:0", settings, network.clone()).await.unwrap();
         let (address, cancel) = (endpoint.address(), CancellationToken::default());
-        let wish = cancel.clone();
-        let work = tokio::spawn(async move { endpoint.run(intake, &Progress::Silent, &wish).await });
+        let token = cancel.clone();
+        let work = tokio::spawn(async move { endpoint.run(intake, &Progress::Silent, &token).await });
         Self { address, network, cancel, work }
     }
 

@@ -62,7 +62,7 @@ async fn what_sns_signed_is_stored_once_in_a_directory_and_sqlite() {
 }
 
 #[tokio::test]
-async fn a_subscription_is_confirmed_at_its_address_and_its_end_is_noted() {
+async fn a_subscription_is_confirmed_at_its_address_and_its_end_is_counted() {
     let (_, _, intake) = stores().await;
     let endpoint = Running::start(Settings::of(Topics::Any), intake).await;
     assert_eq!(endpoint.post(SUBSCRIPTION).await, (200, "subscribed".into()));

@@ -34,27 +34,27 @@ impl Clock {
 }
 
 /// Real time between two checks of a history.
-const LOOK: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// Simulated time that passes at a check during which no store was called.
 const STEP: Duration = Duration::from_millis(200);
-/// Number of looks without a call after which a history is stuck.
+/// Number of polls without a call after which a history is stuck.
 const STUCK: u32 = 10_000;
 
 /// Lets time pass while a thread of the program waits for a task: tokio does not advance a paused clock then. Returns if
 /// nothing has happened for 20 real seconds.
 pub async fn pass(calls: impl Fn() -> u64) {
-    let (looks, ended) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (polls, ended) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
     let _end = End(Arc::clone(&ended));
-    let notify = Arc::clone(&looks);
+    let notify = Arc::clone(&polls);
     std::thread::spawn(move || {
         while !ended.load(Ordering::Relaxed) {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
             notify.notify_one();
         }
     });
     let (mut last, mut idle) = (0, 0);
     while idle < STUCK {
-        looks.notified().await;
+        polls.notified().await;
         let now = calls();
         idle = if now == last { idle + 1 } else { 0 };
         last = now;

@@ -32,7 +32,7 @@ impl fmt::Display for Site {
     }
 }
 
-/// How a store rejects a call.
+/// Kind of rejection of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// A reset connection, or a temporary failure of the server.
@@ -43,7 +43,7 @@ pub enum Trouble {
     Expired,
 }
 
-/// What happens at a call.
+/// Fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It fails without an effect.
@@ -66,7 +66,7 @@ pub enum Fault {
     Outage(Duration),
 }
 
-/// What a call does, which determines its possible faults.
+/// Kind of call, which determines its possible faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     Read,

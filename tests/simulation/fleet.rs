@@ -131,7 +131,7 @@ pub async fn audit(world: &World, shards: u32, draw: Draw) -> anyhow::Result<()>
             let (shard_stores, sink) = (shard_stores(&stores), DriftWriter::new(None)?);
             let (progress, cancel) = (&Progress::Silent, &stores.cancel);
             let (_, outcome, sink) = merge_audit(&run, settings, &shard_stores, sink, progress, cancel).await?;
-            Ok(outcome.is_whole().then_some((outcome, sink.finish(&stores.sort)?)))
+            Ok(outcome.is_complete().then_some((outcome, sink.finish(&stores.sort)?)))
         })
         .await?;
     let stores = world.quiet();
@@ -147,7 +147,7 @@ pub async fn audit(world: &World, shards: u32, draw: Draw) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What a lost snapshot, the times and the places of a run change.
+/// Fields that a lost snapshot, the times and the places of a run change.
 const LEFT_OUT: [&str; 10] =
     ["run", "seconds", "cutoff", "options", "snapshots", "limitations", "from_parts", "repairable", "samples", "carry"];
 

@@ -80,7 +80,7 @@ pub struct Step {
     /// Position in the complete history.
     pub number: usize,
     pub command: Command,
-    pub beside: Vec<Message>,
+    pub concurrent: Vec<Message>,
     /// Faults per 1,000 calls.
     pub permille: u64,
 }
@@ -105,14 +105,15 @@ impl History {
             lambdas: if kind.checks_conditions { 1 + draw.with(6).below(3) } else { 1 },
         };
         let permille = |draw: Draw| draw.pick(&[0, 10, 30, 60, 150]);
-        let mut steps = vec![Step { number: 0, command: first, beside: Vec::new(), permille: permille(draw.with(7)) }];
+        let mut steps =
+            vec![Step { number: 0, command: first, concurrent: Vec::new(), permille: permille(draw.with(7)) }];
         for number in 1..=count {
             let draw = draw.with(8).with(number);
             let command = command(draw.with(1), kind);
             let is_shared = kind.checks_conditions && command.can_share_stores() && draw.with(2).permille(350);
-            let beside = if is_shared { messages(draw.with(3), 1 + draw.with(4).below(12)) } else { Vec::new() };
+            let concurrent = if is_shared { messages(draw.with(3), 1 + draw.with(4).below(12)) } else { Vec::new() };
             let number = usize::try_from(number).unwrap_or_default();
-            steps.push(Step { number, command, beside, permille: permille(draw.with(5)) });
+            steps.push(Step { number, command, concurrent, permille: permille(draw.with(5)) });
         }
         Self { seed, kind, steps }
     }
@@ -214,6 +215,10 @@ impl fmt::Display for Command {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>2}. [{:>3} of 1000 calls fail] {}", self.number, self.permille, self.command)?;
-        if self.beside.is_empty() { Ok(()) } else { write!(f, "\n      at the same time: {}", list(&self.beside)) }
+        if self.concurrent.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "\n      at the same time: {}", list(&self.concurrent))
+        }
     }
 }

@@ -31,7 +31,7 @@ pub enum Object {
     Unreadable,
 }
 
-/// What is wrong, as ids by kind.
+/// Faults of both stores, as ids by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
     pub matched: BTreeSet<String>,

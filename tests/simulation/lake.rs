@@ -15,7 +15,7 @@ use pipeline::lake::{
 
 use crate::faults::{Access, Process, Trouble};
 
-/// How the store of a history behaves.
+/// Behaviour of the store of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreKind {
     /// True if its clock has whole seconds, as that of S3.

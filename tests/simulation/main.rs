@@ -61,7 +61,7 @@ fn variable(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn random_histories_with_faults_keep_every_promise() {
+fn random_histories_with_faults_keep_every_guarantee() {
     if let Some(seed) = variable("SIM_SEED") {
         return run_one(seed);
     }

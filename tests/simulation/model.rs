@@ -24,7 +24,7 @@ pub struct Model {
     pub compacted: Option<BTreeMap<String, Bytes>>,
 }
 
-/// What a step may change.
+/// Changes that a step may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowed {
     pub new_objects: bool,

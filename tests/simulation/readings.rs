@@ -89,9 +89,9 @@ impl Readings {
     /// Returns the text of a message.
     pub fn text(&self, message: Message) -> Bytes {
         match message {
-            Message::Reading { number, spelling } => self.spelled(number, spelling).into(),
+            Message::Reading { number, spelling } => self.with_spelling(number, spelling).into(),
             Message::Broken { number } => {
-                let whole = self.spelled(number, 0);
+                let whole = self.with_spelling(number, 0);
                 match number % 4 {
                     0 => whole[..whole.len() / 2].to_owned(),
                     1 => whole.replace("\"id_lote\"", "\"lote\""),
@@ -104,7 +104,7 @@ impl Readings {
     }
 
     /// Returns the JSON of a reading; all spellings are one reading.
-    fn spelled(&self, number: u32, spelling: u8) -> String {
+    fn with_spelling(&self, number: u32, spelling: u8) -> String {
         let Values { texts: [pen, breed, lot, farm], weights: [entry, mean, intake], counts: [head, days], data } =
             self.values(number);
         let quote = if spelling == 0 { "\"" } else { "" };
@@ -119,7 +119,7 @@ impl Readings {
 
     /// Returns the id of a reading.
     pub fn id(&self, number: u32) -> String {
-        let reading = Reading::parse(self.spelled(number, 0).as_bytes()).expect("a reading is valid");
+        let reading = Reading::parse(self.with_spelling(number, 0).as_bytes()).expect("a reading is valid");
         reading_id(&reading).to_string()
     }
 

@@ -11,7 +11,7 @@ use ruminate::parts::PartsMode;
 use ruminate::progress::Progress;
 use ruminate::reconcile::{
     Audit, Counter, DriftKind, DriftWriter, Finding, Outcome, RepairCounter, RepairPlan, RepairTarget, Trust,
-    TruthAsked, WrittenFindings, repair, run,
+    TruthOptions, WrittenFindings, repair, run,
 };
 use ruminate::undo::{UndoCounter, revert};
 
@@ -36,7 +36,7 @@ pub fn audit_of(stores: &Stores, uses_parts: bool, cache: Option<&Path>) -> Audi
         cache: cache.map(Path::to_owned),
         parts: if uses_parts { PartsMode::Auto } else { PartsMode::Never },
         listing: None,
-        truth: TruthAsked::default(),
+        truth: TruthOptions::default(),
         allow_empty: true,
     }
 }
@@ -50,7 +50,7 @@ pub struct Audited {
 /// Runs an audit; `None` if it stopped early.
 pub async fn audited(audit: &Audit, stores: &Stores) -> anyhow::Result<Option<Audited>> {
     let (outcome, sink) = run(audit, DriftWriter::new(None)?, &Progress::Silent, &stores.cancel).await?;
-    if !outcome.is_whole() {
+    if !outcome.is_complete() {
         return Ok(None);
     }
     outcome.check()?;
@@ -144,7 +144,7 @@ pub async fn audit_quietly(world: &World, model: &Model) -> anyhow::Result<()> {
     }
 }
 
-/// What a repair may change.
+/// Options of a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepairOptions {
     pub direction: RepairTarget,

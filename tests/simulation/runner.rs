@@ -94,8 +94,8 @@ impl Runner {
                 Done::Nothing
             }
             command => {
-                let beside = self.deliver_beside(&step.beside, draw.with(1));
-                tokio::try_join!(self.command(command, step, &before, draw.with(2)), beside)?.0
+                let concurrent = self.deliver_concurrently(&step.concurrent, draw.with(1));
+                tokio::try_join!(self.command(command, step, &before, draw.with(2)), concurrent)?.0
             }
         };
         let after = self.world.content().await?;
@@ -105,7 +105,7 @@ impl Runner {
         self.undo(step, (&before, &after), damaged).await
     }
 
-    async fn deliver_beside(&self, messages: &[Message], draw: Draw) -> anyhow::Result<()> {
+    async fn deliver_concurrently(&self, messages: &[Message], draw: Draw) -> anyhow::Result<()> {
         if messages.is_empty() {
             return Ok(());
         }
@@ -116,7 +116,7 @@ impl Runner {
     }
 
     async fn command(&self, command: &Command, step: &Step, before: &Content, draw: Draw) -> anyhow::Result<Done> {
-        let (world, model, is_alone) = (&self.world, &self.model, step.beside.is_empty());
+        let (world, model, is_alone) = (&self.world, &self.model, step.concurrent.is_empty());
         let objects = objects(before, &model.readings);
         let unreadable = objects.values().filter(|object| **object == Object::Unreadable).count() as u64;
         let undo = world.file(&format!("undo-{}", step.number));
@@ -158,7 +158,7 @@ impl Runner {
     }
 
     fn accept(&mut self, step: &Step) {
-        self.model.accept(&step.beside);
+        self.model.accept(&step.concurrent);
         if let Command::Deliver { messages, .. } | Command::Backfill(messages) = &step.command {
             self.model.accept(messages);
         }
@@ -166,7 +166,7 @@ impl Runner {
 
     /// Checks what the step has changed, and its result if no other process changed the stores.
     fn check(&mut self, step: &Step, (before, after): (&Content, &Content), done: Done) -> anyhow::Result<()> {
-        let is_alone = step.beside.is_empty();
+        let is_alone = step.concurrent.is_empty();
         let own = match &step.command {
             Command::Deliver { .. } | Command::Backfill(_) => Allowed::NEW,
             Command::Replay { options, .. } => Allowed { changed_rows: options.overwrites, ..Allowed::NEW_ROWS },

@@ -56,8 +56,8 @@ impl Minimal {
     fn drop_messages(&mut self) -> bool {
         (0..self.history.steps.len()).any(|at| {
             let mut without = self.history.clone();
-            without.steps[at].beside.clear();
-            !self.history.steps[at].beside.is_empty() && self.keep_if_it_fails(without, self.suppressed.clone())
+            without.steps[at].concurrent.clear();
+            !self.history.steps[at].concurrent.is_empty() && self.keep_if_it_fails(without, self.suppressed.clone())
         })
     }
 

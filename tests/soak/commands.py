@@ -291,7 +291,7 @@ class Repair(Command):
                              f"UPDATE {TABLE} SET id_raca = NULL, row_ts = NULL WHERE id_treated_data IN ({chosen(2, 16)})")
         keys = [key for key in stores.saved["full"] if any(record_id in key for record_id in ids[3::16])]
         stores.lake.delete(keys)
-        time.sleep(1.1)  # a row of the same second as an audit's start is not judged without its object
+        time.sleep(1.1)  # a row of the same second as an audit's start is not compared without its object
         stores.save("damaged")
 
     def reset(self):

@@ -157,9 +157,9 @@ def sessions(soak, make):
                 relay = stores.relays[0]
                 relay.delay = 0.25  # each request takes half a second, so that credentials expire during the run
 
-                def heal():
+                def restore():
                     lake.known, relay.delay = known, 0.0
-                ran = disturbed.meet(nothing, heal)
+                ran = disturbed.meet(nothing, restore)
                 disturbed.messages.add(f"{process.calls()} calls of the credential process in {ran.seconds:.0f} s")
                 check(process.calls() > 1, "the credentials did not expire during the run:", ran)
                 if well:

@@ -64,7 +64,7 @@ class Disturbed(kills.Series):
         else:
             super().unkilled()
 
-    def meet(self, fault, heal=lambda: None):
+    def meet(self, fault, restore=lambda: None):
         """Runs the command; `fault` gets the running program and the duration of an undisturbed run. Returns the run."""
         command = self.command
         command.reset()
@@ -73,7 +73,7 @@ class Disturbed(kills.Series):
                 fault(child, self.seconds)
                 ran = child.wait(self.limit)
         finally:
-            heal()
+            restore()
         self.codes[ran.code] = self.codes.get(ran.code, 0) + 1
         self.longest = max(self.longest, ran.seconds)
         self.judge(ran)

@@ -33,7 +33,7 @@ from fleet_stores import build, tree  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Variables that would change what a process does.
-FOREIGN = ("RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SLURM_", "BATCH_", "JOB_COMPLETION", "CLOUD_RUN")
+REMOVED = ("RUMINATE_", "AWS_", "RDS_", "DATABASE_URL", "SLURM_", "BATCH_", "JOB_COMPLETION", "CLOUD_RUN")
 GRACE = 30.0
 
 
@@ -46,7 +46,7 @@ class Program:
 
     def __init__(self, path, home):
         self.path, self.home = path, home
-        self.env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(REMOVED)}
         self.env |= {"HOME": home, "LC_ALL": "C.UTF-8", "AWS_EC2_METADATA_DISABLED": "true"}
 
     def start(self, *args):

@@ -55,7 +55,7 @@ async fn a_run_is_planned_run_and_merged_by_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_have_the_names_that_a_state_machine_knows() {
+async fn failures_have_the_error_names_of_the_state_machine() {
     let scene = tokio::task::spawn_blocking(scene).await.unwrap();
     let function = sandbox(&scene).await;
     let run = scene.path("run").display().to_string();

@@ -40,7 +40,7 @@ async fn live_mysql_a_panic_is_a_failed_message_and_the_process_serves_the_next(
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RUMINATE_TEST_MYSQL"]
-async fn live_mysql_a_warehouse_that_is_gone_for_a_while_costs_only_another_try() {
+async fn live_mysql_an_unavailable_warehouse_costs_only_another_attempt() {
     let stores = Stores::new(MYSQL).await;
     let (sandbox, network) = behind_a_network(&stores, Network::Down).await;
     let (failed, took) = sandbox.api.invoke_within(message(1), Duration::from_secs(3)).await;

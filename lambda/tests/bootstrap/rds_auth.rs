@@ -44,7 +44,7 @@ impl<'a> User<'a> {
 }
 
 #[track_caller]
-fn says(failed: Result<Value, Value>, what: &str) {
+fn shows(failed: Result<Value, Value>, what: &str) {
     let failed = failed.unwrap_err();
     assert!(failed["errorMessage"].as_str().unwrap().contains(what), "{failed}");
 }
@@ -59,7 +59,7 @@ async fn live_mysql_a_changed_password_fails_messages_until_it_is_updated() {
     sandbox.api.invoke(message(1)).await.unwrap();
     user.change_password("nova").await;
     user.disconnect().await;
-    says(sandbox.api.invoke(message(2)).await, "login refused");
+    shows(sandbox.api.invoke(message(2)).await, "login refused");
     assert!(!sandbox.logged().contains("velha"), "{}", sandbox.logged());
     user.change_password("velha").await;
     assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1);
@@ -87,7 +87,7 @@ async fn live_mysql_moto_a_secret_that_changed_is_read_again_and_costs_nothing()
     sandbox.api.invoke(message(1)).await.unwrap();
     user.change_password("nova").await;
     user.disconnect().await;
-    says(sandbox.api.invoke(message(2)).await, "login refused");
+    shows(sandbox.api.invoke(message(2)).await, "login refused");
     secrets.put_secret_value().secret_id(&arn).secret_string(text("nova")).send().await.unwrap();
     assert_eq!(sandbox.api.invoke(message(2)).await.unwrap()["processed"], 1, "in the same process");
     assert_eq!(stores.held().await, (2, 0, 2));
@@ -101,7 +101,7 @@ async fn live_mysql_moto_a_secret_that_changed_is_read_again_and_costs_nothing()
 
     let missing = with(env, &[("RDS_SECRET_ARN", "arn:aws:secretsmanager:us-east-1:123456789012:secret:none")]);
     let sandbox = Sandbox::start(&built("bootstrap"), &missing).await;
-    says(sandbox.api.invoke(message(4)).await, "check RDS_SECRET_ARN");
+    shows(sandbox.api.invoke(message(4)).await, "check RDS_SECRET_ARN");
     user.drop().await;
     stores.database.drop().await;
 }
@@ -117,22 +117,22 @@ async fn tls_is_verified(server: Server) {
     start(&verified).await.api.invoke(message(1)).await.unwrap();
     let by_number = with(verified.clone(), &[("RDS_HOST", "127.0.0.1")]);
     let other_name = start(&by_number).await;
-    says(other_name.api.invoke(message(2)).await, "RDS_CA_FILE");
+    shows(other_name.api.invoke(message(2)).await, "RDS_CA_FILE");
     let whatever_its_name = with(by_number, &[("RDS_SSL_MODE", "VERIFY_CA")]);
     start(&whatever_its_name).await.api.invoke(message(3)).await.unwrap();
     let other_authority =
         with(verified, &[("RDS_CA_FILE", concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/sns/certificate.pem"))]);
-    let stranger = start(&other_authority).await;
-    says(stranger.api.invoke(message(2)).await, "RDS_CA_FILE");
+    let untrusted = start(&other_authority).await;
+    shows(untrusted.api.invoke(message(2)).await, "RDS_CA_FILE");
     // A server on another machine is verified by default; 0.0.0.0 is this machine, but its name does not show it.
     let elsewhere = with(stores.env(), &[("RDS_USER", user.name), ("RDS_PASSWORD", "senha"), ("RDS_HOST", "0.0.0.0")]);
     let by_default = start(&elsewhere).await;
-    says(by_default.api.invoke(message(2)).await, "TLS verification failed");
+    shows(by_default.api.invoke(message(2)).await, "TLS verification failed");
     assert_eq!(stores.held().await, (3, 0, 2), "failed messages are in the lake");
     let less = with(elsewhere, &[("RDS_SSL_MODE", "REQUIRED")]);
     start(&less).await.api.invoke(message(2)).await.unwrap();
     assert_eq!(stores.held().await, (3, 0, 3));
-    for sandbox in [&other_name, &stranger, &by_default] {
+    for sandbox in [&other_name, &untrusted, &by_default] {
         assert!(!sandbox.logged().contains("senha"), "{}", sandbox.logged());
     }
     assert_eq!(of(&stores.env(), "RDS_HOST"), "127.0.0.1");

@@ -136,7 +136,7 @@ async fn live_mysql_a_required_unknown_column_fails_messages_until_it_is_fixed()
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs RUMINATE_TEST_MYSQL"]
-async fn live_mysql_a_full_server_fails_messages_until_it_has_room() {
+async fn live_mysql_a_full_server_fails_messages_until_it_has_space() {
     let stores = Stores::new(MYSQL).await;
     let sandbox = Sandbox::start(&built("bootstrap"), &stores.env()).await;
     refuse(&stores, "TRUE", 1114).await;

@@ -12,7 +12,7 @@ fn env(variables: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_named_in_the_log_and_no_password_is() {
+fn invalid_settings_are_named_in_the_log_and_passwords_are_not() {
     let least = [("RUMINATE_LAKE", "s3://bucket/prefix"), ("RDS_HOST", "db"), ("RDS_PASSWORD", "s3gredo")];
     for (name, value) in [("RUMINATE_LAKE", "lake"), ("RDS_HOST", ""), ("RDS_SECRET_ARN", "arn:x"), ("RDS_PORT", "x")] {
         let mut variables = env(&least);

@@ -79,7 +79,7 @@ class Shape(Role, unittest.TestCase):
 
     # ---- The function
 
-    def test_the_function_is_what_was_packed(self):
+    def test_the_function_is_the_zip(self):
         function = client("lambda").get_function(FunctionName=NAME)
         configuration = function["Configuration"]
         self.assertEqual(configuration["CodeSize"], len(self.stack.code))
@@ -261,7 +261,7 @@ class Shape(Role, unittest.TestCase):
 
     # ---- Alarms and outputs
 
-    def test_alarms_ring_for_what_nobody_would_notice(self):
+    def test_there_are_alarms_for_silent_failures(self):
         age = int(self.parameters.get("AlarmAgeSeconds", 900))
         queue = {one: {"QueueName": self.arn(one).split(":")[-1]} for one in self.stack.of_type("AWS::SQS::Queue")}
         function, own = {"FunctionName": NAME}, {"function": NAME}

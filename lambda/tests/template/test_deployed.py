@@ -108,7 +108,7 @@ class Existing(Shape):
             "EndpointRouteTableIds": cls.network["table"],
         }
 
-    def test_no_topic_is_made(self):
+    def test_no_topic_is_created(self):
         self.assertFalse(self.stack.of_type("AWS::SNS::Topic"))
 
     def test_the_function_reaches_s3_and_its_secret_and_any_database(self):
@@ -254,7 +254,7 @@ class Created(Shape):
         self.assertEqual((sent["EnableIAMDatabaseAuthentication"], sent["EnablePerformanceInsights"]), (True, False))
         self.assertEqual((sent["MaxAllocatedStorage"], sent["EnableCloudwatchLogsExports"]), (1000, ["error"]))
 
-    def test_the_database_is_set_up_for_the_toolkit(self):
+    def test_the_database_is_configured_for_the_toolkit(self):
         rds = client("rds")
         (group,) = rds.describe_db_parameter_groups()["DBParameterGroups"]
         self.assertEqual(group["DBParameterGroupFamily"], "mysql8.4")
@@ -265,7 +265,7 @@ class Created(Shape):
             {"require_secure_transport": "1", "local_infile": "1", "max_allowed_packet": "67108864", "time_zone": "UTC"},
         )
 
-    def test_the_secret_is_generated_and_says_where_the_database_is(self):
+    def test_the_secret_is_generated_and_has_the_databases_address(self):
         value = json.loads(client("secretsmanager").get_secret_value(SecretId=self.secret)["SecretString"])
         endpoint = self.database()["Endpoint"]
         self.assertEqual((value["username"], value["host"], value["port"]), ("ruminate", endpoint["Address"], endpoint["Port"]))

@@ -75,7 +75,7 @@ class Text(unittest.TestCase):
             lint = subprocess.run([*command, written, made, BATCH], capture_output=True, text=True)
         self.assertEqual((lint.returncode, lint.stdout), (0, ""), lint.stderr)
 
-    def test_cloudformation_can_read_it_as_it_stands(self):
+    def test_cloudformation_can_read_it_unchanged(self):
         self.assertFalse([e for e in yaml.parse(TEXT, yaml.SafeLoader) if getattr(e, "anchor", None)])
 
     def test_every_error_of_a_task_leads_to_a_message(self):

@@ -8,9 +8,9 @@ ROLE = "test_the_role_may_do_this_and_no_more"
 DONE = "test_the_role_is_enough_for_the_intake_and_not_for_harm"
 LAKE = "test_the_lake_is_versioned_encrypted_private_and_never_expires"
 BUFFER = "test_the_buffer_hands_over_batches_whose_items_fail_alone"
-FUNCTION = "test_the_function_is_what_was_packed"
-ALARMS = "test_alarms_ring_for_what_nobody_would_notice"
-SENSE = "test_rules.Rules.test_what_makes_sense_passes"
+FUNCTION = "test_the_function_is_the_zip"
+ALARMS = "test_there_are_alarms_for_silent_failures"
+SENSE = "test_rules.Rules.test_valid_parameters_pass"
 VALUES = "test_rules.Rules.test_values_that_cannot_work_are_refused"
 CONTRADICTIONS = "test_rules.Rules.test_what_contradicts_itself_is_refused"
 SOURCE = "ArnEquals: {aws:SourceArn: !If [CreateTopic, !Ref Topic, !Ref ExistingTopicArn]}"
@@ -53,8 +53,8 @@ MUTATIONS = [
     ("test_deployed.ByIam.test_the_function_reads_its_environment", 'RDS_IAM_AUTH: !If [ByIam, "true"', 'RDS_IAM_AUTH: !If [BySecret, "true"'),
     ("test_deployed.ByIam.test_the_two_groups_let_each_other_through", "SourceSecurityGroupId: !Ref FunctionSecurityGroup", "CidrIp: 0.0.0.0/0"),
     ("test_deployed.Created.test_the_database_is_private_encrypted_and_backed_up", "StorageEncrypted: true", "StorageEncrypted: false"),
-    ("test_deployed.Created.test_the_database_is_set_up_for_the_toolkit", 'require_secure_transport: "1"', 'require_secure_transport: "0"'),
-    ("test_deployed.Created.test_the_secret_is_generated_and_says_where_the_database_is", "PasswordLength: 40", "PasswordLength: 42"),
+    ("test_deployed.Created.test_the_database_is_configured_for_the_toolkit", 'require_secure_transport: "1"', 'require_secure_transport: "0"'),
+    ("test_deployed.Created.test_the_secret_is_generated_and_has_the_databases_address", "PasswordLength: 40", "PasswordLength: 42"),
     ("test_deployed.Created.test_the_function_alone_reaches_the_database", "      DestinationSecurityGroupId: !Ref DatabaseSecurityGroup\n", "      CidrIp: 0.0.0.0/0\n"),
     ("test_deployed.Direct.test_queues_refuse_requests_without_tls", 'Resource: !GetAtt FailedMessages.Arn\n            Condition:\n              Bool: {aws:SecureTransport: "false"}', "Resource: !GetAtt FailedMessages.Arn"),
     ("test_deployed.Direct.test_sns_signs_with_sha_256", 'SignatureVersion: "2"', 'SignatureVersion: "1"'),
@@ -68,14 +68,14 @@ MUTATIONS = [
     ("test_deployed.Rotated.test_no_secret_is_rotated_without_a_function_for_it", "SecretId: !Ref IntakeSecret\n      RotationLambdaARN", "SecretId: !Ref DatabaseSecret\n      RotationLambdaARN"),
     ("test_text.Text.test_cfn_lint_finds_nothing", "Runtime: provided.al2023", "Runtime: provided.al2032"),
     ("test_text.Text.test_bundle_finds_its_two_lines", "x86_64 # bundle: architecture", "x86_64"),
-    ("test_text.Text.test_cloudformation_can_read_it_as_it_stands", "Dimensions: [{Name: function", "Dimensions: &own [{Name: function"),
+    ("test_text.Text.test_cloudformation_can_read_it_unchanged", "Dimensions: [{Name: function", "Dimensions: &own [{Name: function"),
     ("test_text.Text.test_every_parameter_is_used_and_shown", "!Ref LogRetentionDays", "90"),
-    ("test_text.Text.test_the_function_is_told_only_what_it_reads", "RDS_CA_FILE: !If", "RDS_CAFILE: !If"),
+    ("test_text.Text.test_the_function_has_only_variables_that_it_reads", "RDS_CA_FILE: !If", "RDS_CAFILE: !If"),
     ("test_text.Text.test_a_message_stays_invisible_for_six_timeouts_and_the_window", "{Visibility: 480}", "{Visibility: 180}"),
     ("test_text.Text.test_what_holds_data_survives_the_stack", "DeletionPolicy: Snapshot", "DeletionPolicy: Delete"),
     ("test_text.Text.test_nothing_is_delivered_before_it_is_allowed", "DependsOn: [BufferPolicy, ", "DependsOn: ["),
-    ("test_text.Text.test_the_limit_on_the_stacks_name_is_said", "at most 64 characters", "at most 128 characters"),
-    ("test_text.Text.test_sam_adds_nothing_of_its_own", "      Role: !GetAtt FunctionRole.Arn\n", ""),
+    ("test_text.Text.test_the_limit_on_the_stacks_name_is_documented", "at most 64 characters", "at most 128 characters"),
+    ("test_text.Text.test_sam_adds_no_resources", "      Role: !GetAtt FunctionRole.Arn\n", ""),
     (CONTRADICTIONS, "!Equals [!Ref DatabaseSslMode, VERIFY_IDENTITY]]", "!Equals [!Ref DatabaseSslMode, REQUIRED]]"),
     (CONTRADICTIONS, "RuleCondition: !Equals [!Ref LakeSse, AES256]", 'RuleCondition: !Equals [!Ref LakeSse, "aws:kms"]'),
     (CONTRADICTIONS, "[!Ref LakePrefix, quarentena]", "[!Ref LakePrefix, quarantine]"),

@@ -24,7 +24,7 @@ def without(parameters, *names):
 
 
 class Rules(unittest.TestCase):
-    def test_what_makes_sense_passes(self):
+    def test_valid_parameters_pass(self):
         for parameters in (
             GIVEN,
             {"DatabaseSecretArn": SECRET.replace("warehouse", "rds!db-11111111-2222-3333-4444-555555555555")},

@@ -62,7 +62,7 @@ class Text(unittest.TestCase):
         self.assertEqual(self.template["Parameters"]["RdsCaFile"]["Default"], "")
         self.assertEqual(self.template["Resources"]["Function"]["Properties"]["CodeUri"], "bootstrap.zip")
 
-    def test_cloudformation_can_read_it_as_it_stands(self):
+    def test_cloudformation_can_read_it_unchanged(self):
         # CloudFormation accepts no YAML aliases, although the tools that upload a template expand them.
         self.assertFalse([e for e in yaml.parse(Template.text, yaml.SafeLoader) if getattr(e, "anchor", None)])
         self.assertLess(len(json.dumps(transformed())), 1_000_000)
@@ -81,7 +81,7 @@ class Text(unittest.TestCase):
                 self.assertIn("Description", parameter)
                 self.assertIn("Default", parameter)
 
-    def test_the_limit_on_the_stacks_name_is_said(self):
+    def test_the_limit_on_the_stacks_name_is_documented(self):
         # A function's name has 64 characters at most, a stack's 128; neither a pattern nor a rule sees the stack's name.
         self.assertIn({"Ref": "AWS::StackName"}, within(self.template["Resources"]["Function"]))
         self.assertIn("at most 64 characters", self.template["Description"])
@@ -91,7 +91,7 @@ class Text(unittest.TestCase):
         for name in self.template["Conditions"]:
             self.assertGreater(whole.count(f'"{name}"'), 1, name)
 
-    def test_the_function_is_told_only_what_it_reads(self):
+    def test_the_function_has_only_variables_that_it_reads(self):
         variables = self.template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
         self.assertEqual(set(variables), VARIABLES)
 
@@ -119,7 +119,7 @@ class Text(unittest.TestCase):
         self.assertLessEqual({"DirectPermission", "UndeliveredMessagesPolicy"}, set(resources["DirectSubscription"]["DependsOn"]))
         self.assertLessEqual({"BufferPolicy", "UndeliveredMessagesPolicy"}, set(resources["BufferSubscription"]["DependsOn"]))
 
-    def test_sam_adds_nothing_of_its_own(self):
+    def test_sam_adds_no_resources(self):
         # There is no role, permission or policy that is not listed here.
         self.assertEqual(set(transformed()["Resources"]), set(self.template["Resources"]))
 

@@ -89,7 +89,7 @@ impl Connector {
         // For name resolution, the connection and TLS together.
         let limit = self.timeout * 2;
         let opened = tokio::time::timeout(limit, self.open()).await;
-        opened.map_err(|_| failed(format!("no answer within {limit:?}").into()))?.map_err(failed)
+        opened.map_err(|_| failed(format!("no response within {limit:?}").into()))?.map_err(failed)
     }
 
     async fn open(&self) -> Result<Connection, Box<dyn std::error::Error + Send + Sync>> {

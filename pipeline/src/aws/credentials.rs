@@ -34,7 +34,7 @@ struct CachedSigner {
     signer: Arc<Signer>,
     /// Expiry time.
     until: SystemTime,
-    /// When their source was last asked.
+    /// When they were last requested from their source.
     requested_at: Instant,
 }
 
@@ -136,7 +136,7 @@ mod tests {
         }
     }
 
-    fn keys(lasting: u64, times: u32) -> (CredentialCache, Arc<AtomicU32>) {
+    fn cache(lasting: u64, times: u32) -> (CredentialCache, Arc<AtomicU32>) {
         let requested = Arc::new(AtomicU32::new(0));
         let source = Source { lasting, times, requests: Arc::clone(&requested) };
         (CredentialCache::new(SharedCredentialsProvider::new(source), "us-east-1", "s3"), requested)
@@ -145,7 +145,7 @@ mod tests {
     #[tokio::test]
     async fn a_source_is_called_once_for_many_requests_even_if_its_credentials_expire_soon() {
         for lasting in [3_600, 60] {
-            let (credentials, requested) = keys(lasting, u32::MAX);
+            let (credentials, requested) = cache(lasting, u32::MAX);
             futures::future::join_all((0..50).map(|_| async { credentials.signer().await.unwrap() })).await;
             assert_eq!(requested.load(Ordering::SeqCst), 1, "{lasting} s");
         }
@@ -153,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn expired_credentials_are_dropped_once_and_a_failing_source_leaves_those_that_hold() {
-        let (credentials, requested) = keys(60, 2);
+        let (credentials, requested) = cache(60, 2);
         let first = credentials.signer().await.unwrap();
         credentials.drop_expired(&first);
         let second = credentials.signer().await.unwrap();

@@ -202,7 +202,7 @@ impl SignedHttpClient {
                 _ if unsent => AttemptError::Unsent,
                 // A response that started and cannot be parsed does not mean a dead connection.
                 e if reused && !e.is_parse() => AttemptError::StaleConnection,
-                e => TransportError::Network(format!("no answer: {}", with_causes(&e))).into(),
+                e => TransportError::Network(format!("no response: {}", with_causes(&e))).into(),
             }
         })?;
         let (answer, at_end) = receive(response, requested.max_body).await?;
@@ -239,7 +239,7 @@ impl SignedHttpClient {
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
-        let impossible = |e| TransportError::Network(format!("no request can be made of this key: {e}"));
+        let impossible = |e| TransportError::Network(format!("cannot create a request for this key: {e}"));
         request.body(Full::new(body.clone())).map_err(impossible)
     }
 

@@ -59,7 +59,7 @@ pub fn is_network(failure: &DispatchFailure) -> bool {
 /// Returns one line about a failed request: the server if no connection was opened, the innermost cause and what to do.
 pub fn explain(e: &(dyn Error + 'static)) -> String {
     let unreachable = chain(e).find_map(|e| e.downcast_ref::<Unreachable>());
-    let place = unreachable.map_or_else(|| "no answer".to_owned(), ToString::to_string);
+    let place = unreachable.map_or_else(|| "no response".to_owned(), ToString::to_string);
     let proxied = unreachable.is_some_and(|e| e.proxy.is_some());
     format!("{place}: {}: {}", innermost(e), advice(e, proxied))
 }
@@ -137,7 +137,7 @@ mod tests {
             explain(&e),
             "cannot connect to minio.example:9000: connection refused: check the network, AWS_ENDPOINT_URL and, if there is a proxy, HTTPS_PROXY"
         );
-        assert!(explain(&io::Error::other("broken")).starts_with("no answer: broken: "));
+        assert!(explain(&io::Error::other("broken")).starts_with("no response: broken: "));
         let full = Unreachable::new(&to, None, io::Error::other(io::Error::from_raw_os_error(24)));
         assert!(
             cfg!(not(unix))

@@ -109,7 +109,7 @@ impl Intake {
     ) -> Result<Self, warehouse::Error> {
         warehouse.check_writable().await?;
         let intake = Self::new(lake, warehouse, rules);
-        intake.table.shape(Utc::now()).await?;
+        intake.table.schema(Utc::now()).await?;
         Ok(intake)
     }
 
@@ -236,11 +236,11 @@ impl Intake {
         now: DateTime<Utc>,
         until: Option<Instant>,
     ) -> Vec<Result<LoadResult, StoreFailure>> {
-        let mut settled = vec![None; records.len()];
+        let mut results = vec![None; records.len()];
         if records.is_empty() {
             return Vec::new();
         }
-        let load = self.table.load(records, now, &mut settled);
+        let load = self.table.load(records, now, &mut results);
         let ended = match until {
             Some(until) => timeout_at(until, load).await,
             None => Ok(load.await),
@@ -248,9 +248,9 @@ impl Intake {
         let left = match ended {
             Ok(Ok(())) => StoreFailure::transient("stored in the lake, but the load returned no result for its row"),
             Ok(Err(e)) => e.into(),
-            Err(_) => StoreFailure::transient("in the lake, but the warehouse did not answer in the time there was"),
+            Err(_) => StoreFailure::transient("in the lake, but the warehouse did not respond before the deadline"),
         };
-        settled
+        results
             .into_iter()
             .map(|row| row.map_or_else(|| Err(left.clone()), |row| row.map_err(StoreFailure::from)))
             .collect()

@@ -33,7 +33,7 @@ impl SchemaCache {
     }
 
     /// Returns the schema, and reads it if it is not cached or the cache has expired.
-    pub async fn shape(&self, now: DateTime<Utc>) -> Result<TableSchema, Error> {
+    pub async fn schema(&self, now: DateTime<Utc>) -> Result<TableSchema, Error> {
         let mut cached = self.cached.lock().await;
         if let Some(known) = &*cached
             && (now - known.at).abs() < TRUSTED
@@ -47,7 +47,7 @@ impl SchemaCache {
 
     /// Loads the records of a batch. `results` receives each result as soon as it is known.
     pub async fn load(&self, records: &[Record], now: DateTime<Utc>, results: &mut LoadResults) -> Result<(), Error> {
-        let schema = self.shape(now).await?;
+        let schema = self.schema(now).await?;
         let ended = load_into(&*self.warehouse, records, &schema, OnConflict::Keep, results).await;
         let lasts = |e: &Error| e.kind() != Kind::Transient;
         let is_unexpected = results.iter().flatten().any(|row| match row {

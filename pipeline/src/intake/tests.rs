@@ -119,7 +119,7 @@ impl Lake for Away {
     async fn put_new(&self, key: &str, body: Bytes) -> Result<PutResult, lake::Error> {
         self.writes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         if self.away.load(std::sync::atomic::Ordering::Relaxed) {
-            return Err(lake::Error::new(lake::Reason::Network, key, "no answer"));
+            return Err(lake::Error::new(lake::Reason::Network, key, "no response"));
         }
         self.inner.put_new(key, body).await
     }
@@ -134,17 +134,17 @@ impl Lake for Away {
 }
 
 #[tokio::test]
-async fn a_lake_that_is_away_gets_no_request_for_every_message_of_a_batch() {
+async fn an_unavailable_lake_gets_fewer_requests_than_a_batch_has_messages() {
     let (lake, rows) = (Arc::new(Away::default()), Rows::default());
     rows.init().await.unwrap();
     let intake = Intake::new(lake.clone(), Arc::new(rows), Rules::default()).with_writes(4);
     let messages: Vec<Bytes> = (1..=500).map(|n| GOOD.replace("\"51\"", &n.to_string()).into()).collect();
     lake.away.store(true, std::sync::atomic::Ordering::Relaxed);
     let verdicts = intake.process(messages.clone(), at("2026-11-22T10:00:00")).await;
-    let transient = |verdict: &Verdict| matches!(verdict, Verdict::Failed(f) if f.kind == Kind::Transient && f.message.contains("no answer"));
+    let transient = |verdict: &Verdict| matches!(verdict, Verdict::Failed(f) if f.kind == Kind::Transient && f.message.contains("no response"));
     assert!(verdicts.len() == 500 && verdicts.iter().all(transient), "{:?}", verdicts.last());
-    let asked = lake.writes.load(std::sync::atomic::Ordering::Relaxed);
-    assert!((4..=12).contains(&asked), "{asked} writes");
+    let writes = lake.writes.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((4..=12).contains(&writes), "{writes} writes");
     lake.away.store(false, std::sync::atomic::Ordering::Relaxed);
     let verdicts = intake.process(messages, at("2026-11-22T10:00:00")).await;
     assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Stored { .. })), "the next batch asks again");

@@ -2,7 +2,7 @@
 
 use crate::error::Kind;
 
-/// Why the lake could not do something.
+/// Reason of an error of the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     /// The object does not exist.

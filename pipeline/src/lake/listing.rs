@@ -16,11 +16,11 @@ pub async fn head(lake: &dyn Lake, key: &str) -> Result<Option<ObjectMeta>, Erro
 /// # Errors
 /// Returns an error if [`Lake::list`] fails.
 pub async fn list_all(lake: &dyn Lake, prefix: &str) -> Result<Vec<ObjectMeta>, Error> {
-    Ok(list_whole(lake, prefix, Depth::Recursive).await?.objects)
+    Ok(list_complete(lake, prefix, Depth::Recursive).await?.objects)
 }
 
 /// Returns all pages of a listing as one page.
-pub async fn list_whole(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<ListPage, Error> {
+pub async fn list_complete(lake: &dyn Lake, prefix: &str, depth: Depth) -> Result<ListPage, Error> {
     let mut whole = ListPage::default();
     let mut after = None;
     loop {

@@ -48,17 +48,17 @@ pub mod memory;
 mod partition;
 pub mod s3;
 mod storage_class;
-mod strays;
+mod unrecognized;
 mod url;
 
 pub use conditional::{ConditionalWrites, Conditions, Unconditional};
 pub use encryption::{Encryption, SseAlgorithm};
 pub use error::{Error, Reason};
 pub use key::Key;
-pub use listing::{head, list_all, list_whole};
+pub use listing::{head, list_all, list_complete};
 pub use partition::{Partition, PartitionScan, Span, scan_partitions};
 pub use storage_class::StorageClass;
-pub use strays::{Strays, is_folder_marker};
+pub use unrecognized::{UnrecognizedNames, is_folder_marker};
 
 /// Location of a lake.
 #[derive(Debug, Clone, PartialEq, Eq)]

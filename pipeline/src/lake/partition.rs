@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::key::{self, LEGACY_CATCH_ALL};
-use super::{Depth, Error, Lake, Strays};
+use super::{Depth, Error, Lake, UnrecognizedNames};
 use crate::record::{PARTS, QUARANTINE, Slug};
 
 /// Maximum number of concurrent listings.
@@ -102,7 +102,7 @@ pub struct PartitionScan {
     /// Partitions in order of day, with farms interleaved.
     pub partitions: Vec<Partition>,
     /// Objects above the level of days, or in folders that are not a farm, year, month or day.
-    pub unrecognized: Strays,
+    pub unrecognized: UnrecognizedNames,
 }
 
 impl PartitionScan {
@@ -129,7 +129,7 @@ struct PathPrefix {
 enum ChildKind {
     Down(PathPrefix),
     Day(Partition),
-    Stray(String),
+    Unrecognized(String),
     Outside,
 }
 
@@ -143,10 +143,10 @@ pub async fn scan_partitions(lake: &dyn Lake, span: &Span) -> Result<PartitionSc
     let mut scan = PartitionScan::default();
     let mut level = vec![PathPrefix::default()];
     while !level.is_empty() {
-        let strays = &Mutex::new(&mut scan.unrecognized);
+        let unrecognized = &Mutex::new(&mut scan.unrecognized);
         let folders: Vec<_> = stream::iter(level)
             .map(|dir| async move {
-                let folders = list_level(lake, &dir.prefix, Depth::OneLevel, span, strays).await?;
+                let folders = list_level(lake, &dir.prefix, Depth::OneLevel, span, unrecognized).await?;
                 Ok::<_, Error>((dir, folders))
             })
             .buffer_unordered(LISTINGS)
@@ -158,8 +158,8 @@ pub async fn scan_partitions(lake: &dyn Lake, span: &Span) -> Result<PartitionSc
                 match step(&folder, name, span) {
                     ChildKind::Down(next) => level.push(next),
                     ChildKind::Day(partition) => scan.partitions.push(partition),
-                    ChildKind::Stray(prefix) => {
-                        list_level(lake, &prefix, Depth::Recursive, span, strays).await?;
+                    ChildKind::Unrecognized(prefix) => {
+                        list_level(lake, &prefix, Depth::Recursive, span, unrecognized).await?;
                     }
                     ChildKind::Outside => {}
                 }
@@ -177,15 +177,18 @@ async fn list_level(
     prefix: &str,
     depth: Depth,
     span: &Span,
-    strays: &Mutex<&mut Strays>,
+    unrecognized: &Mutex<&mut UnrecognizedNames>,
 ) -> Result<Vec<String>, Error> {
     let in_span = |key: &str| span.farms.is_empty() || key.split_once('/').is_some_and(|(farm, _)| span.has_farm(farm));
     let (mut folders, mut after) = (Vec::new(), None);
     loop {
         let page = lake.list(prefix, depth, after.as_deref()).await?;
         folders.extend(page.folders);
-        let mut strays = strays.lock().unwrap_or_else(PoisonError::into_inner);
-        page.objects.into_iter().filter(|object| in_span(&object.key)).for_each(|object| strays.add_object(object));
+        let mut unrecognized = unrecognized.lock().unwrap_or_else(PoisonError::into_inner);
+        page.objects
+            .into_iter()
+            .filter(|object| in_span(&object.key))
+            .for_each(|object| unrecognized.add_object(object));
         match page.next {
             Some(next) => after = Some(next),
             None => return Ok(folders),
@@ -195,7 +198,7 @@ async fn list_level(
 
 fn step(dir: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
     let name = prefix[dir.prefix.len()..].trim_end_matches('/').to_owned();
-    let stray = |prefix| ChildKind::Stray(prefix);
+    let unrecognized = |prefix| ChildKind::Unrecognized(prefix);
     match (dir.year, dir.month) {
         _ if dir.farm.is_empty() => {
             if [QUARANTINE, PARTS].contains(&&*name) || !span.has_farm(&name) {
@@ -203,7 +206,7 @@ fn step(dir: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
             } else if key::is_farm_folder(&name) {
                 ChildKind::Down(PathPrefix { prefix, farm: name, year: None, month: None })
             } else {
-                stray(prefix)
+                unrecognized(prefix)
             }
         }
         (None, _) => match key::number(&name, 4).and_then(|year| i32::try_from(year).ok()) {
@@ -211,20 +214,20 @@ fn step(dir: &PathPrefix, prefix: String, span: &Span) -> ChildKind {
                 ChildKind::Down(PathPrefix { prefix, year: Some(year), ..dir.clone() })
             }
             Some(_) => ChildKind::Outside,
-            None => stray(prefix),
+            None => unrecognized(prefix),
         },
         (Some(year), None) => match key::number(&name, 2).filter(|month| (1..=12).contains(month)) {
             Some(month) if span.may_have(year, Some(month)) => {
                 ChildKind::Down(PathPrefix { prefix, month: Some(month), ..dir.clone() })
             }
             Some(_) => ChildKind::Outside,
-            None => stray(prefix),
+            None => unrecognized(prefix),
         },
         (Some(year), Some(month)) => {
             match key::number(&name, 2).and_then(|day| NaiveDate::from_ymd_opt(year, month, day)) {
                 Some(day) if span.has_day(day) => ChildKind::Day(Partition { day, farm: dir.farm.clone() }),
                 Some(_) => ChildKind::Outside,
-                None => stray(prefix),
+                None => unrecognized(prefix),
             }
         }
     }
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_is_found_by_day_with_strays_apart() {
+    async fn everything_is_found_by_day_and_unrecognized_names_separately() {
         let scan = scan_partitions(&lake().await, &Span::default()).await.unwrap();
         let (partitions, unrecognized) = names(&scan);
         assert_eq!(
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn folder_markers_are_counted_apart() {
+    async fn folder_markers_are_counted_separately() {
         let lake = lake().await;
         let before = scan_partitions(&lake, &Span::default()).await.unwrap();
         // Names that end with a slash are tested with an S3 server: a map of names has no folders.

@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn compressed_content_is_the_content_itself() {
         let text = b"{\"a\":1}";
-        for packed in [text.to_vec(), gzip(text), zstd::encode_all(&text[..], 19).unwrap()] {
-            assert_eq!(&*plain(&packed, 100).unwrap(), text);
+        for compressed in [text.to_vec(), gzip(text), zstd::encode_all(&text[..], 19).unwrap()] {
+            assert_eq!(&*plain(&compressed, 100).unwrap(), text);
         }
         // pzstd starts a file with a frame that has no content.
         let skippable = [b"\x50\x2a\x4d\x18\x02\0\0\0xx".to_vec(), zstd::encode_all(&text[..], 3).unwrap()].concat();
@@ -79,10 +79,10 @@ mod tests {
     #[test]
     fn decompression_stops_at_the_limit() {
         let zeros = vec![0; 10_000_000];
-        for packed in [gzip(&zeros), zstd::encode_all(&zeros[..], 3).unwrap()] {
-            assert!(packed.len() < 20_000);
-            assert_eq!(plain(&packed, 1_000).unwrap_err(), Rejection::ExpandsTooFar { limit: 1_000 });
-            assert_eq!(plain(&packed, zeros.len()).unwrap().len(), zeros.len(), "as much as the limit is allowed");
+        for compressed in [gzip(&zeros), zstd::encode_all(&zeros[..], 3).unwrap()] {
+            assert!(compressed.len() < 20_000);
+            assert_eq!(plain(&compressed, 1_000).unwrap_err(), Rejection::ExpandsTooFar { limit: 1_000 });
+            assert_eq!(plain(&compressed, zeros.len()).unwrap().len(), zeros.len(), "as much as the limit is allowed");
         }
     }
 
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn damaged_data_is_unreadable() {
-        for packed in [gzip(b"{\"a\":1}"), zstd::encode_all(&b"{\"a\":1}"[..], 3).unwrap()] {
-            let cut = plain(&packed[..packed.len() - 3], 100).unwrap_err();
+        for compressed in [gzip(b"{\"a\":1}"), zstd::encode_all(&b"{\"a\":1}"[..], 3).unwrap()] {
+            let cut = plain(&compressed[..compressed.len() - 3], 100).unwrap_err();
             assert!(cut.is_unreadable() && cut.to_string().starts_with("cannot be decompressed: "), "{cut}");
         }
     }

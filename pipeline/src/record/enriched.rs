@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::json::{Fields, MAX_OBJECT_BYTES, Origin, REPAIRED_ID, push_text};
 use super::{Column, Field, FieldType, Reading, RecordId, Rejection, Rules, Source, compressed, reading_id, timestamp};
 
-/// Whether the id of a record is that of its reading.
+/// Result of comparing the id of a record with that of its reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdCheck {
     /// The id of version 8 was computed from this reading.

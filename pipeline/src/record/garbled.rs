@@ -38,8 +38,8 @@ pub(super) fn damage(text: &str) -> Option<&'static str> {
     has_lookalike(text).then_some("some of its letters only look like Latin ones: write it again")
 }
 
-/// Returns true if a part of a text is mojibake: `Ã` and a symbol that is the rest of a small letter, or `Â` and a sign such
-/// as `º`. The remaining text may be correct.
+/// Returns true if a part of a text is mojibake: `Ã` and a symbol that is the rest of a small letter, or `Â` and a
+/// character such as `º`. The remaining text may be correct.
 fn has_mojibake(text: &str) -> bool {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -31,7 +31,7 @@ pub struct InvalidFarmName {
 }
 
 /// Maximum number of farms in a thread's cache. Every record needs its farm's slug, and farms are few.
-const MOST_KNOWN: usize = 1_000;
+const MAX_KNOWN: usize = 1_000;
 
 thread_local! {
     static KNOWN: RefCell<HashMap<String, Slug>> = RefCell::default();
@@ -49,7 +49,7 @@ impl Slug {
                 return Ok(slug.clone());
             }
             let slug = Self::make(cod_cliente)?;
-            if known.len() >= MOST_KNOWN {
+            if known.len() >= MAX_KNOWN {
                 known.clear();
             }
             known.insert(cod_cliente.to_owned(), slug.clone());
@@ -106,11 +106,11 @@ mod tests {
     #[test]
     fn a_farm_has_the_same_folder_after_the_cache_is_full() {
         let first = Slug::of("Fazenda São João").unwrap();
-        for n in 0..=MOST_KNOWN {
+        for n in 0..=MAX_KNOWN {
             assert_eq!(Slug::of(&format!("Fazenda{n}A")).unwrap().as_str(), format!("fazenda{n}_a"));
             assert!(Slug::of("../x").is_err());
         }
-        assert!(KNOWN.with_borrow(HashMap::len) <= MOST_KNOWN);
+        assert!(KNOWN.with_borrow(HashMap::len) <= MAX_KNOWN);
         assert_eq!(Slug::of("Fazenda São João").unwrap(), first);
     }
 

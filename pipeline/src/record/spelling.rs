@@ -137,9 +137,9 @@ fn without_sign(text: &str) -> &str {
 fn is_digitlike(text: &str) -> bool {
     let ends = [text.chars().next(), text.chars().next_back()];
     let has_quote = ends.into_iter().flatten().any(is_quote);
-    let is_foreign = |c: char| !c.is_ascii() && c.is_numeric();
+    let is_other_numeral = |c: char| !c.is_ascii() && c.is_numeric();
     let is_part = |c: char| c.is_numeric() || matches!(c, '.' | ',' | ' ' | '+' | '-') || is_quote(c);
-    (has_quote || text.contains(is_foreign)) && text.contains(char::is_numeric) && text.chars().all(is_part)
+    (has_quote || text.contains(is_other_numeral)) && text.contains(char::is_numeric) && text.chars().all(is_part)
 }
 
 fn is_quote(c: char) -> bool {

@@ -200,7 +200,7 @@ pub trait BulkWarehouse: Warehouse {
     /// Returns an error if replication has stopped, the account lacks the privilege, or the server cannot be reached.
     async fn replica_lag(&self) -> Result<Option<Duration>, Error>;
 
-    /// Returns the obstacles to a swap of this table with another, one line each.
+    /// Returns the blockers of a swap of this table with another, one line each.
     ///
     /// # Errors
     /// Returns an error if the server cannot be reached or rejects a query.
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_changes_have_one_mark() {
+    fn no_two_changes_have_one_token() {
         assert_ne!(IdempotencyToken::unique().id(), IdempotencyToken::unique().id());
         assert_eq!(IdempotencyToken::unique().id().len(), 32);
     }

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_like_ours_has_the_standard_shape() {
+    fn a_table_of_this_program_has_the_standard_schema() {
         assert_eq!(table_schema("t", &standard()).unwrap(), TableSchema::standard());
     }
 

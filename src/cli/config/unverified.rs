@@ -10,7 +10,7 @@ const ADDRESSES: [&str; 2] = ["warehouse", "replica"];
 /// Rejects an address on another machine with a TLS mode that does not verify the server's certificate.
 ///
 /// # Errors
-/// Returns an error that names the key, and how to request such a mode all the same.
+/// Returns an error that names the key, and how to request such a mode anyway.
 pub(super) fn refuse(entry: &ConfigValue) -> Result<(), String> {
     if !ADDRESSES.contains(&&*entry.flag) {
         return Ok(());

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spec_that_cannot_be_meant_is_refused() {
+    fn an_implausible_spec_is_rejected() {
         let message = |text: &str| text.parse::<GenerateSpec>().unwrap_err().to_string();
         assert!(message("farms").contains("not KEY=VALUE"));
         assert!(message("farms=x").contains("farms=x is not a whole number"));

@@ -121,14 +121,14 @@ struct ScheduleFlags {
     /// Variable rate, as stages; the run ends with the last one: ramp:0-5000/s:60s,hold:5000/s:5m
     ///
     /// Stages run in sequence: hold:RATE:TIME, ramp:FROM-TO:TIME, spike:RATE:TIME (then the previous rate for the same time),
-    /// sine:LOW-HIGH:PERIOD:TIME. The run ends after the last stage or the last message; messages of files that are left
-    /// are counted, and the exit code is 3. A last hold:RATE without a time lasts until the input ends:
+    /// sine:LOW-HIGH:PERIOD:TIME. The run ends after the last stage or the last message; if messages are left in files,
+    /// they are counted and the exit code is 3. A last hold:RATE without a time lasts until the input ends:
     /// ramp:0-200/s:5s,hold:200/s.
     #[arg(long, value_name = "STAGES", group = "schedule")]
     stages: Option<Stages>,
     /// With --stages: exit 0, not 3, if the last stage ends before the files do
     ///
-    /// The remaining messages are counted and reported all the same. With --generate this is the default.
+    /// The remaining messages are still counted and reported. With --generate this is the default.
     #[arg(long, requires = "stages")]
     stop_at_schedule_end: bool,
     /// Replay readings by their own timestamps, N times faster than real time: 86400x is a day per second
@@ -236,7 +236,7 @@ fn state_dir() -> Option<PathBuf> {
     }
 }
 
-/// Inspects the files of a source. With `--send-invalid`, their messages are judged one by one.
+/// Inspects the files of a source. With `--send-invalid`, their messages are checked one by one.
 ///
 /// # Errors
 /// Returns an error if a file cannot be read.

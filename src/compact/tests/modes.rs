@@ -40,7 +40,7 @@ async fn random_scene(objects: &[(u32, u32, u32)]) -> Scene {
             1 => object("São João", day, n),
             2 => legacy(day, n),
             _ => (
-                path("fazenda_um", day, &format!("odd {n}")),
+                path("fazenda_um", day, &format!("other {n}")),
                 [&b"{"[..], b"[1]", b"", b"\xff"][n as usize % 4].to_vec(),
             ),
         };

@@ -233,7 +233,7 @@ impl Lake for Away {
 
 /// A part that the store failed to return is unknown: it is neither damaged nor that of another lake.
 #[tokio::test]
-async fn a_part_that_cannot_be_read_is_not_called_damaged_or_foreign() {
+async fn a_part_that_cannot_be_read_is_not_called_damaged_or_of_another_lake() {
     let scene = filled().await;
     let lake: Arc<dyn Lake> = Arc::new(Away(Arc::clone(&scene.lake)));
     let settings = Compaction { lake, verification: Verification::Sample, ..scene.settings() };

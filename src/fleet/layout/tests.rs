@@ -71,7 +71,7 @@ fn a_number_of_shards_is_exact_also_with_fewer_objects() {
 }
 
 #[test]
-fn objects_and_rows_of_a_legacy_lake_are_divided_apart() {
+fn objects_and_rows_of_a_legacy_lake_are_divided_separately() {
     let survey = Survey::of_objects(Vec::new(), (0..30).map(|n| (date(n), 1_000)).collect());
     let shards = divide(&survey, ShardSize::Objects(5_000));
     check(&shards, &survey);

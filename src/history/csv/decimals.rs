@@ -8,7 +8,7 @@ use super::super::decimal_mark::DecimalMark;
 use super::Csv;
 use super::number::{Form, by_stated_mark, is_rounded, shown_mark, with_point, without_mark};
 
-/// What the numbers of a file show.
+/// Evidence of the numbers of a file about its decimal mark.
 #[derive(Debug, Default)]
 pub(super) struct Decimals {
     /// Decimal mark that the user stated; `None` to detect it.

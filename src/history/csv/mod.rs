@@ -149,7 +149,7 @@ impl Rows {
     }
 
     /// Returns the delimiter and the number of columns if lines are rows.
-    pub(super) fn shape(&self) -> Option<(u8, usize)> {
+    pub(super) fn layout(&self) -> Option<(u8, usize)> {
         match (&self.names, self.csv) {
             (Names::Known(header), Some(csv)) => Some((csv.delimiter, header.len())),
             _ => None,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::decimal_mark::DecimalMark;
 
-/// What a number with points or commas shows.
+/// Evidence of a number with points or commas about the decimal mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Form {
     /// This is the decimal mark: `9.5`, `0.123`, `1.234,5`.

@@ -140,7 +140,7 @@ fn is_number(cell: &[u8]) -> bool {
     parts.next().is_some_and(is_digits) && parts.next().is_none_or(is_digits)
 }
 
-/// How the texts of a row are read.
+/// Reading of the texts of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Texts {
     /// A row with an invalid text is no reading.

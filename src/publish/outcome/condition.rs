@@ -1,4 +1,4 @@
-//! The conditions of a run, and whether it met them.
+//! The conditions of a run, and whether it passed them.
 
 use serde::{Deserialize, Serialize};
 

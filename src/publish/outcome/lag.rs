@@ -78,7 +78,7 @@ impl Lag {
     }
 
     /// Returns true if every expected reading was looked up.
-    pub fn is_whole(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.truth.as_ref().is_none_or(|truth| truth.stopped.is_none())
     }
 }

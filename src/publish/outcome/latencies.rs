@@ -100,7 +100,7 @@ impl<C: Counter> Latencies<C> {
 
 impl<C: Counter> Latencies<C> {
     /// Returns the mean, the standard deviation and the buckets.
-    pub(in crate::publish) fn shape(&self) -> HistogramStats {
+    pub(in crate::publish) fn stats(&self) -> HistogramStats {
         HistogramStats {
             mean_ms: self.0.mean() / 1e3,
             std_deviation_ms: self.0.stdev() / 1e3,
@@ -143,7 +143,7 @@ mod tests {
         for n in 1..=20_000_u64 {
             latencies.add(Duration::from_micros(n * n % 7_919 + 40));
         }
-        let text = Distribution { curve: &latencies.curve(), shape: latencies.shape() }.to_string();
+        let text = Distribution { curve: &latencies.curve(), stats: latencies.stats() }.to_string();
         let of = &latencies.0;
         let rows: Vec<Vec<f64>> = text
             .lines()
@@ -183,7 +183,7 @@ mod tests {
         }
         let mut back = Latencies::of(&one.recorded());
         back.merge(&Latencies::of(&other.recorded()));
-        let statistics = |of: &Latencies| (of.percentiles(), of.at(0.999), of.curve(), of.shape(), of.recorded());
+        let statistics = |of: &Latencies| (of.percentiles(), of.at(0.999), of.curve(), of.stats(), of.recorded());
         assert_eq!(statistics(&back), statistics(&all));
     }
 }

@@ -144,7 +144,7 @@ pub struct Outcome {
     pub errors: BTreeMap<String, u64>,
     /// Lag from publish to row; `None` if the warehouse was not watched.
     pub lag: Option<Lag>,
-    /// The conditions of `--fail-if`, and whether they were met.
+    /// The conditions of `--fail-if`, and whether the run passed them.
     pub conditions: Vec<ConditionResult>,
     /// Path of the dead-letter file.
     pub dead_letters: Option<String>,
@@ -262,7 +262,7 @@ impl crate::outcome::CommandOutcome for Outcome {
             if self.conditions.iter().all(|verdict| verdict.passed) { Exit::Clean } else { Exit::Findings }
         } else if self.counts.findings() > 0
             || self.local.as_ref().is_some_and(|local| local.counts.findings() > 0)
-            || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_whole())
+            || self.lag.as_ref().is_some_and(|lag| lag.never_arrived() > 0 || !lag.is_complete())
         {
             Exit::Findings
         } else {

@@ -79,8 +79,8 @@ impl Times {
     pub(in crate::publish) fn measure(&mut self, latency: &Latencies, service: &Latencies) {
         (self.latency_ms, self.latency_p999_ms) = (latency.percentiles(), latency.at(0.999));
         (self.service_ms, self.service_p999_ms) = (service.percentiles(), service.at(0.999));
-        (self.latency_curve, self.latency_stats) = (latency.curve(), latency.shape());
-        (self.service_curve, self.service_stats) = (service.curve(), service.shape());
+        (self.latency_curve, self.latency_stats) = (latency.curve(), latency.stats());
+        (self.service_curve, self.service_stats) = (service.curve(), service.stats());
         self.carry = Carry { latency_us: latency.recorded(), service_us: service.recorded() };
     }
 }

@@ -69,10 +69,10 @@ mod tests {
     #[test]
     fn readings_are_due_by_their_own_times() {
         let speed: Speedup = "60x".parse().unwrap();
-        let mut course = HistoryClock::default();
+        let mut clock = HistoryClock::default();
         let minute = 60_000;
         let due: Vec<_> = [Some(5 * minute), Some(6 * minute), Some(2 * minute), None, Some(65 * minute)]
-            .map(|ms| course.due(speed, ms).as_secs_f64())
+            .map(|ms| clock.due(speed, ms).as_secs_f64())
             .into();
         assert_eq!(due, [0.0, 1.0, 1.0, 1.0, 60.0]);
     }

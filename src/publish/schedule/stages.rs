@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_stage_without_a_time_holds_until_the_messages_end() {
+    fn a_last_stage_without_a_time_lasts_until_the_messages_end() {
         let stages = stages("ramp:0-200/s:5s,hold:200/s");
         assert_eq!((stages.messages(), stages.is_endless()), (u64::MAX, true));
         assert!((due(&stages, 500) - 5.0).abs() < 1e-9);

@@ -30,7 +30,7 @@ mod truth;
 
 use poll_queue::{INTERVAL, PendingId, PollQueue};
 
-/// How long to wait after a failed poll.
+/// Time to wait after a failed poll.
 const AWAY: Duration = Duration::from_secs(1);
 
 /// Options of a delivery watch.
@@ -140,11 +140,11 @@ impl Poller {
             if let Some(why) = why {
                 return (why, waited(ended));
             }
-            let looked_for = self.queue.take(Instant::now());
-            if looked_for.is_empty() {
+            let polled = self.queue.take(Instant::now());
+            if polled.is_empty() {
                 self.wait_for_next_poll(last).await;
             } else {
-                self.poll(looked_for).await;
+                self.poll(polled).await;
             }
         }
     }
@@ -166,14 +166,14 @@ impl Poller {
         }
     }
 
-    async fn poll(&mut self, looked_for: Vec<PendingId>) {
-        let ids: Vec<String> = looked_for.iter().map(|one| one.id.hyphenated().to_string()).collect();
+    async fn poll(&mut self, polled: Vec<PendingId>) {
+        let ids: Vec<String> = polled.iter().map(|one| one.id.hyphenated().to_string()).collect();
         let rows = self.watched.warehouse.fetch(&ids, &self.schema).await;
         let now = Instant::now();
         match rows {
-            Ok(rows) => self.queue.record_rows(looked_for, &rows, now),
+            Ok(rows) => self.queue.record_rows(polled, &rows, now),
             Err(why) => {
-                self.queue.requeue(looked_for, &why);
+                self.queue.requeue(polled, &why);
                 // The loop checks for cancellation either way.
                 let _ = self.cancel.run_until_cancelled(tokio::time::sleep(AWAY)).await;
             }

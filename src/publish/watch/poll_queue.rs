@@ -18,7 +18,7 @@ use pipeline::warehouse::Error;
 /// Minimum interval between two polls for the same reading.
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum number of keys requested from the warehouse per second.
-const KEYS_A_SECOND: f64 = 4_000.0;
+const KEYS_PER_SECOND: f64 = 4_000.0;
 /// Maximum number of keys per poll.
 const TOGETHER: usize = 500;
 /// Maximum number of remembered ids; above it, half of them are dropped.
@@ -103,7 +103,7 @@ impl PollQueue {
 
     /// Returns the interval between two polls for the same reading.
     fn interval(&self) -> Duration {
-        INTERVAL.max(Duration::from_secs_f64(self.waiting.len() as f64 / KEYS_A_SECOND))
+        INTERVAL.max(Duration::from_secs_f64(self.waiting.len() as f64 / KEYS_PER_SECOND))
     }
 
     /// Returns when the next poll is due; `None` if nothing is pending.
@@ -119,11 +119,11 @@ impl PollQueue {
     }
 
     /// Records the rows of a poll: counts arrivals and requeues the rest.
-    pub(super) fn record_rows(&mut self, looked_for: Vec<PendingId>, rows: &[Row], now: Instant) {
+    pub(super) fn record_rows(&mut self, polled: Vec<PendingId>, rows: &[Row], now: Instant) {
         let found: BTreeMap<&str, Option<NaiveDateTime>> =
             rows.iter().map(|row| (row.id(), row.instant(Column::RowTs))).collect();
         let mut text = Uuid::encode_buffer();
-        for mut one in looked_for {
+        for mut one in polled {
             let id: &str = one.id.hyphenated().encode_lower(&mut text);
             match found.get(id) {
                 Some(Some(row_ts)) if *row_ts + CLOCKS_DIFFER < self.started => self.lag.already_present += 1,
@@ -142,12 +142,12 @@ impl PollQueue {
     }
 
     /// Records a failed poll and requeues its readings.
-    pub(super) fn requeue(&mut self, looked_for: Vec<PendingId>, why: &Error) {
+    pub(super) fn requeue(&mut self, polled: Vec<PendingId>, why: &Error) {
         if self.lag.errors.is_empty() {
             tracing::warn!("warehouse poll failed: {why}; publishing and polling continue");
         }
         *self.lag.errors.entry(why.to_string()).or_default() += 1;
-        for one in looked_for.into_iter().rev() {
+        for one in polled.into_iter().rev() {
             self.waiting.push_front(one);
         }
     }
@@ -201,12 +201,12 @@ pub(super) mod tests {
         queue.add(id(0), started + Duration::from_millis(50)); // a repeat
         assert!(queue.take(started).is_empty(), "not yet");
         let later = started + Duration::from_millis(150);
-        let looked_for = queue.take(later);
-        assert_eq!(looked_for.len(), 4);
-        queue.record_rows(looked_for, &rows([0, 2], Utc::now()), later);
+        let polled = queue.take(later);
+        assert_eq!(polled.len(), 4);
+        queue.record_rows(polled, &rows([0, 2], Utc::now()), later);
         let last = started + Duration::from_millis(400);
-        let looked_for = queue.take(last);
-        queue.record_rows(looked_for, &rows([3], Utc::now()), last);
+        let polled = queue.take(last);
+        queue.record_rows(polled, &rows([3], Utc::now()), last);
         let lag = queue.into_lag(Some("enough".into()), Duration::from_secs(1));
         assert_eq!((lag.watched, lag.arrived, lag.missing, lag.already_present), (4, 3, 1, 0));
         assert_eq!(lag.missing_ids, [id(1)]);
@@ -219,9 +219,9 @@ pub(super) mod tests {
         let (mut queue, now) = (queue(), Instant::now());
         (0..2).for_each(|pen| queue.add(id(pen), now));
         let later = now + INTERVAL;
-        let looked_for = queue.take(later);
+        let polled = queue.take(later);
         let old = rows([0], Utc::now() - TimeDelta::hours(1));
-        queue.record_rows(looked_for, &[old, rows([1], Utc::now())].concat(), later);
+        queue.record_rows(polled, &[old, rows([1], Utc::now())].concat(), later);
         let lag = queue.into_lag(None, Duration::ZERO);
         assert_eq!((lag.watched, lag.arrived, lag.already_present, lag.missing), (2, 1, 1, 0));
     }

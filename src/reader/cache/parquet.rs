@@ -49,8 +49,8 @@ pub(super) fn decode(bytes: Vec<u8>, lake: &str, partition: &Partition) -> io::R
     let file = SerializedFileReader::new(Bytes::from(bytes)).map_err(io::Error::other)?;
     let meta = file.metadata().file_metadata();
     for (name, due) in metadata(lake, partition) {
-        let message = meta.key_value_metadata().and_then(|said| said.iter().find(|said| said.key == name));
-        if message.and_then(|said| said.value.as_ref()) != Some(&due) {
+        let message = meta.key_value_metadata().and_then(|entry| entry.iter().find(|entry| entry.key == name));
+        if message.and_then(|entry| entry.value.as_ref()) != Some(&due) {
             return Err(invalid(&format!("it is not of {name} {due}")));
         }
     }

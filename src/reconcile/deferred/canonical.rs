@@ -7,7 +7,7 @@ use pipeline::lake::Key;
 use pipeline::record::row::Row;
 use pipeline::record::{Column, Record, RecordId, Slug};
 
-/// Returns the bytes of an id that a shard may judge: of version 8, in its usual spelling.
+/// Returns the bytes of an id that a shard may compare: of version 8, in its usual spelling.
 pub(in crate::reconcile) fn judgeable_id(id: &OrderedId) -> Option<[u8; 16]> {
     let OrderedId::Uuid(bytes) = id else { return None };
     RecordId::Uuid(*bytes).data_millis().map(|_| *bytes)

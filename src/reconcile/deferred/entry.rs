@@ -25,7 +25,7 @@ impl SortOrder for FindingEntry {
     }
 }
 
-/// Hash of the natural key of an id that a shard judged.
+/// Hash of the natural key of an id that a shard compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::reconcile) struct JudgedKeyEntry {
     pub id: [u8; 16],

@@ -1,25 +1,25 @@
-//! Evidence that a shard of an audit defers to the step that combines all shards, and the ids that the shard judged.
+//! Evidence that a shard of an audit defers to the step that combines all shards, and the ids that the shard compared.
 //!
-//! A shard judges an id only if all its evidence is in the shard: an id of version 8 with a row and exactly one object,
+//! A shard compares an id only if all its evidence is in the shard: an id of version 8 with a row and exactly one object,
 //! whose name is the canonical one. Another shard may still have evidence of such an id, if an object contains another
-//! record than its path shows. The shard therefore also writes the ids that it judged, and the judgement can be
+//! record than its path shows. The shard therefore also writes the ids that it compared, and the result can be
 //! withdrawn.
 //!
 //! | stream | order | entries |
 //! | --- | --- | --- |
-//! | `objects`, `rows` | id | evidence of ids that the shard does not judge |
+//! | `objects`, `rows` | id | evidence of ids that the shard does not compare |
 //! | `rechecked` | id | ids with all evidence that do not simply match, with the state of both sides at the recheck |
 //! | `findings` | kind, id, key | findings about objects without a record |
-//! | `judged` | id | rows of the judged ids; each agrees with its object |
-//! | `naturals` | id | hashes of the natural keys of the judged ids |
-//! | `shared_keys` | hash, id | natural keys that several judged ids of the shard have |
+//! | `judged` | id | rows of the compared ids; each agrees with its object |
+//! | `naturals` | id | hashes of the natural keys of the compared ids |
+//! | `shared_keys` | hash, id | natural keys that several compared ids of the shard have |
 //! | `counts` | | counts of the shard, as one entry in JSON |
 
 use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::entries::{LakeEntry, NaturalKeyEntry, ObjectState, packed};
+use super::entries::{LakeEntry, NaturalKeyEntry, ObjectState, encoded};
 use super::recheck::{Candidate, Observation};
 use super::window::AuditWindow;
 use crate::exchange::ExchangeWriter;
@@ -48,7 +48,7 @@ pub(super) mod stream {
     pub(in crate::reconcile) const COUNTS: &str = "counts";
 }
 
-/// Number of entries that a shard deferred, and of ids that it judged.
+/// Number of entries that a shard deferred, and of ids that it compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftCounts {
     /// Ids that match, and that no other shard is known to have evidence of.
@@ -116,7 +116,7 @@ impl Deferred {
         }
         if let Some(row) = row {
             self.counts.rows += 1;
-            self.write(stream::ROWS, &packed(&row))?;
+            self.write(stream::ROWS, &encoded(&row))?;
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Deferred {
     /// Records that an id matches, with the hash of its natural key. `None` if no value was compared.
     pub(super) fn judged(&mut self, row: &Row, natural: Option<u128>) -> io::Result<()> {
         self.counts.judged += 1;
-        self.write(stream::JUDGED, &packed(row))?;
+        self.write(stream::JUDGED, &encoded(row))?;
         let Some(hash) = natural else { return Ok(()) };
         let id = OrderedId::new(row.id());
         if let (OrderedId::Uuid(bytes), Some(farm)) = (&id, canonical::farm_of(row)) {

@@ -1,7 +1,7 @@
-//! Selection of the judged ids whose natural keys must be compared with those of other ids.
+//! Selection of the compared ids whose natural keys must be compared with those of other ids.
 //!
-//! Ids with one natural key have the same `data`. The `data` of a judged id is the time in the id. Another id can
-//! therefore only have the natural key of judged ids in the shards with its time. Two shards can share a time only if
+//! Ids with one natural key have the same `data`. The `data` of a compared id is the time in the id. Another id can
+//! therefore only have the natural key of compared ids in the shards with its time. Two shards can share a time only if
 //! one millisecond is divided between them.
 
 use std::collections::{BTreeSet, HashSet};
@@ -9,15 +9,15 @@ use std::collections::{BTreeSet, HashSet};
 use crate::job_range::{IdLimits, ids_of};
 use pipeline::record::RecordId;
 
-/// Maximum number of hashes in memory, 16 bytes each; with more, all judged ids of the shards are compared.
+/// Maximum number of hashes in memory, 16 bytes each; with more, all compared ids of the shards are compared.
 const HASHES: usize = 1_000_000;
 
-/// Collects the natural keys that were added, and selects judged ids that may have one of them.
+/// Collects the natural keys that were added, and selects compared ids that may have one of them.
 #[derive(Debug)]
 pub(in crate::reconcile) struct NaturalFilter {
     /// Ids of the shards, in ascending order.
     shards: Vec<IdLimits>,
-    /// Shards with judged ids to compare.
+    /// Shards with compared ids to compare.
     touched: BTreeSet<u32>,
     /// Times that several shards share.
     shared: HashSet<i64>,
@@ -64,12 +64,12 @@ impl NaturalFilter {
         self.touched.extend(of_time.filter(|(_, shard)| !shard.is_empty()).map(|(at, _)| at));
     }
 
-    /// Returns the shards with judged ids that must be compared.
+    /// Returns the shards with compared ids that must be compared.
     pub(in crate::reconcile) fn shards(&self) -> Vec<u32> {
         self.touched.iter().copied().collect()
     }
 
-    /// Returns true if a judged id may have the natural key of another id.
+    /// Returns true if a compared id may have the natural key of another id.
     pub(in crate::reconcile) fn wants(&self, id: [u8; 16], hash: u128) -> bool {
         let is_shared = || RecordId::Uuid(id).data_millis().is_some_and(|millis| self.shared.contains(&millis));
         self.hashes.as_ref().is_none_or(|hashes| hashes.contains(&hash)) || is_shared()

@@ -44,7 +44,7 @@ pub(super) struct FindingCollector {
     sorters: Sorters,
     /// Receives what is not counted here, because only a part of both sides is known.
     deferred: Option<Deferred>,
-    /// Filter with the natural keys that were added, if they do not include those of the shards' judged ids.
+    /// Filter with the natural keys that were added, if they do not include those of the shards' compared ids.
     natural_filter: Option<NaturalFilter>,
 }
 
@@ -76,7 +76,7 @@ impl FindingCollector {
         Self { natural_filter: Some(filter), ..self }
     }
 
-    /// Returns the receiver of evidence that this part cannot judge. `None` if both sides are known completely.
+    /// Returns the receiver of evidence that this part cannot compare. `None` if both sides are known completely.
     pub(super) fn deferred(&mut self) -> Option<&mut Deferred> {
         self.deferred.as_mut()
     }
@@ -134,7 +134,7 @@ impl FindingCollector {
         }
     }
 
-    /// Counts an id that a part judged again, without its natural key.
+    /// Counts an id that a part compared again, without its natural key.
     pub(super) fn count_judged(outcome: &mut Outcome, row: &Row) {
         let place = FindingDay::of_row(row);
         let verdict = if outcome.quick { Counter::Present } else { Counter::Matched };

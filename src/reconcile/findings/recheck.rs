@@ -20,7 +20,7 @@ use pipeline::record::{Column, IdCheck, Record, reading_id};
 /// Number of candidates that are rechecked together.
 const RECHECK: usize = 1_000;
 /// Maximum clock difference between the machines that process records.
-const CLOCKS_APART: TimeDelta = TimeDelta::minutes(15);
+const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(15);
 
 impl FindingCollector {
     /// Rechecks the collected candidates if they are a full batch, or enough to stop the audit.
@@ -241,7 +241,7 @@ impl FindingCollector {
         // Its object may be too new to be read. A row dated further ahead than clocks differ cannot have such an
         // object.
         let cutoff = self.outcome.cutoff.map_or(NaiveDateTime::MAX, |cutoff| cutoff.naive_utc());
-        let latest = (Utc::now() + CLOCKS_APART).naive_utc();
+        let latest = (Utc::now() + MAX_CLOCK_SKEW).naive_utc();
         let too_new = row.instant(Column::RowTs).is_some_and(|at| cutoff <= at && at <= latest);
         if lost || too_new {
             self.outcome[Counter::NotCompared] += 1;

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_of_one_row_is_seen_in_its_month_and_in_the_whole() {
+    fn one_value_of_one_row_changes_the_totals_of_its_month_and_of_all() {
         let mut control = ControlTotals::default();
         for n in 0..10 {
             control.add(&[Store::Lake], &row(n), Some(("a", day(n * 10))));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_is_in_the_whole_only() {
+    fn rows_without_a_farm_or_day_are_in_the_overall_totals_only() {
         let mut control = ControlTotals::default();
         control.add(&BOTH, &Row::nulls(), None);
         assert_eq!((control.months().count(), control.hashes()[1].count), (0, 1));

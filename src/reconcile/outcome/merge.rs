@@ -50,7 +50,7 @@ impl Outcome {
         self.stopped = first(self.stopped.take(), stopped);
         self.halted = first(self.halted.take(), halted);
         merge_some(&mut self.since_baseline, since_baseline, |mine, theirs| mine.merge(&theirs));
-        if self.is_whole() {
+        if self.is_complete() {
             self.find_gaps();
         } else {
             self.gaps.clear();

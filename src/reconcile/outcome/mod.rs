@@ -220,7 +220,7 @@ impl Outcome {
     }
 
     /// Returns true if the audit completed.
-    pub const fn is_whole(&self) -> bool {
+    pub const fn is_complete(&self) -> bool {
         self.stopped.is_none() && self.halted.is_none()
     }
 

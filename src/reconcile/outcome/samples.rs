@@ -19,22 +19,22 @@ pub struct Samples {
     causes: BTreeMap<(DriftKind, String), FirstN<OF_A_CAUSE>>,
 }
 
-/// First `MOST` findings.
+/// First `MAX` findings.
 #[derive(Debug, Clone, Default)]
-struct FirstN<const MOST: usize>(Vec<Drift>);
+struct FirstN<const MAX: usize>(Vec<Drift>);
 
-impl<const MOST: usize> FirstN<MOST> {
+impl<const MAX: usize> FirstN<MAX> {
     fn take(&mut self, drift: &Drift) {
         let at = self.0.partition_point(|other| order(other, drift) == Ordering::Less);
-        if at < MOST {
-            self.0.truncate(MOST - 1);
+        if at < MAX {
+            self.0.truncate(MAX - 1);
             self.0.insert(at, drift.clone());
         }
     }
 
     /// Returns true if this finding would be after the last of a full list.
     fn is_past(&self, drift: &Drift) -> bool {
-        self.0.len() == MOST && self.0.last().is_some_and(|last| order(last, drift) == Ordering::Less)
+        self.0.len() == MAX && self.0.last().is_some_and(|last| order(last, drift) == Ordering::Less)
     }
 }
 

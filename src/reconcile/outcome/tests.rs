@@ -85,7 +85,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn parts_make_the_whole_in_any_order_and_grouping(
+    fn parts_merge_to_the_complete_outcome_in_any_order_and_grouping(
         events in prop::collection::vec((event(), 0..3_usize), 1..120),
     ) {
         let all: Vec<Event> = events.iter().map(|(event, _)| event.clone()).collect();
@@ -159,7 +159,7 @@ fn an_outcome_of_a_newer_version_with_an_unknown_counter_is_rejected_with_its_ve
 }
 
 #[tokio::test]
-async fn an_audit_in_parts_comes_to_what_the_audit_of_the_whole_does() {
+async fn an_audit_in_parts_equals_a_single_audit() {
     let scene = Scene::new().await;
     for n in 0..40 {
         if n % 11 != 3 {

@@ -26,7 +26,7 @@ fn farm(n: u64) -> PatternKind {
 }
 
 #[test]
-fn one_farm_is_plain_from_nine_of_ten_on() {
+fn one_farm_is_significant_from_nine_of_ten_on() {
     let with = |others: u64| found((0..18).map(|n| (3, n % 10)).chain((0..others).map(|n| (n + 4, n * 3))));
     assert_eq!(with(0), [farm(3)]);
     assert_eq!(with(2), [farm(3)], "18 of 20");

@@ -44,7 +44,7 @@ pub enum RepairTarget {
     Warehouse,
     /// Write missing objects from the warehouse
     Lake,
-    /// Both
+    /// Both sides
     Both,
 }
 

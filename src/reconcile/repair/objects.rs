@@ -135,7 +135,7 @@ impl Repairer<'_> {
         }
         new.mark_repaired();
         if Key::parse(key).is_none_or(|path| !path.fits(&new)) || Key::of(&new).is_none() {
-            return Err("its path is made of what differs: it would lie in the wrong place");
+            return Err("its path consists of values that differ: it would be in the wrong place");
         }
         if has_content_id(&new) && !id_matches_data(&new) {
             return Err("its id contains its data, which would no longer match");
@@ -166,7 +166,7 @@ mod tests {
     use testkit::conformance::warehouse::record;
 
     #[test]
-    fn an_id_knows_the_time_of_its_reading() {
+    fn an_id_contains_the_time_of_its_reading() {
         let mut record = record(1);
         assert!(id_matches_data(&record));
         record.reading.data += chrono::TimeDelta::days(1);

@@ -30,14 +30,14 @@ impl Repairer<'_> {
     /// Repairs findings by changing rows; returns one result per finding.
     pub(super) async fn rows(&mut self, batch: &[(Finding, Action)]) -> anyhow::Result<Vec<RepairResult>> {
         let mut repairs = self.prepare(batch).await?;
-        let mut taken_down = RecordedChanges::default();
+        let mut recorded = RecordedChanges::default();
         let due = || repairs.iter().flatten().filter_map(RowRepair::pair);
         if due().next().is_some() {
-            require_undo_entry(self.undo_file.record(due(), &mut taken_down))?;
+            require_undo_entry(self.undo_file.record(due(), &mut recorded))?;
             if !self.apply_all(repairs.iter().flatten()).await? {
                 for repair in &mut repairs {
                     let refused = match repair {
-                        Ok(repair) => self.apply_one(repair, &mut taken_down).await?,
+                        Ok(repair) => self.apply_one(repair, &mut recorded).await?,
                         Err(_) => None,
                     };
                     if let Some(why) = refused {
@@ -121,10 +121,10 @@ impl Repairer<'_> {
     async fn apply_one(
         &self,
         repair: &mut RowRepair,
-        taken_down: &mut RecordedChanges,
+        recorded: &mut RecordedChanges,
     ) -> anyhow::Result<Option<String>> {
         let Some(pair) = repair.pair() else { return Ok(None) };
-        require_undo_entry(self.undo_file.record([pair], taken_down))?;
+        require_undo_entry(self.undo_file.record([pair], recorded))?;
         let (insert, replace) = split_inserts(std::iter::once(&*repair));
         let change = ChangeSet { insert: &insert, replace: &replace, ..ChangeSet::default() };
         match self.audit.warehouse.apply(&change, &self.schema).await {

@@ -46,7 +46,7 @@ impl Shards<'_> {
     }
 }
 
-/// Concludes an audit whose shards are all judged.
+/// Concludes an audit whose shards are all complete.
 ///
 /// # Errors
 /// Returns an error if a store cannot be read, if the entries of a shard are not those that it wrote, or if the disk
@@ -94,7 +94,7 @@ struct Combined<'a> {
 struct Evidence {
     objects: Sorter<LakeEntry>,
     rows: Sorter<WarehouseEntry>,
-    /// Ids whose judgement was withdrawn.
+    /// Ids whose result was withdrawn.
     withdrawn: HashSet<[u8; 16]>,
     votes: PathDateVotes,
 }
@@ -126,7 +126,7 @@ impl Combined<'_> {
         Ok(true)
     }
 
-    /// Joins the evidence that the shards deferred, and that of contested judgements.
+    /// Joins the evidence that the shards deferred, and that of contested ids.
     async fn join(&mut self) -> anyhow::Result<Evidence> {
         let (shards, numbers) = (self.shards, self.shards.numbers());
         let mut contested = Contested::default();
@@ -143,7 +143,7 @@ impl Combined<'_> {
         };
         shards.exchange.read(stream::ROWS, &numbers, &mut row).await?;
         let outcome = &mut self.findings.outcome;
-        let withdrawn = contested.settle(self.audit, &numbers, shards.exchange, outcome).await?;
+        let withdrawn = contested.resolve(self.audit, &numbers, shards.exchange, outcome).await?;
         let Withdrawn { objects: of_lake, rows: of_warehouse, ids, votes } = withdrawn;
         of_lake.into_iter().try_for_each(|entry| objects.push(entry)).context(FULL)?;
         of_warehouse.into_iter().try_for_each(|entry| rows.push(entry)).context(FULL)?;

@@ -1,4 +1,4 @@
-//! Runs a shard of an audit: reads its range of both sides, and judges the ids for which it has all evidence.
+//! Runs a shard of an audit: reads its range of both sides, and compares the ids for which it has all evidence.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::reconcile::warehouse_side::WarehouseScan;
 use crate::reconcile::window::AuditWindow;
 use crate::reconcile::{Audit, Outcome, lake_side};
 
-/// Judges a shard of an audit, and writes its counts and deferred entries to `to`. `None` if it was cancelled.
+/// Runs a shard of an audit, and writes its counts and deferred entries to `to`. `None` if it was cancelled.
 ///
 /// # Errors
 /// Returns an error if a store cannot be read, or if the disk cannot store the entries.

@@ -25,7 +25,7 @@ pub use judge::judge_shard;
 pub struct ShardCounts {
     /// Number of listed objects.
     pub listed: u64,
-    /// Numbers of deferred entries and judged ids.
+    /// Numbers of deferred entries and compared ids.
     pub left: LeftCounts,
 }
 
@@ -45,7 +45,7 @@ pub struct Judged {
 struct Counted {
     /// Objects without a record.
     read: Outcome,
-    /// Ids that the shard judged.
+    /// Ids that the shard compared.
     judged: Outcome,
     /// Date that the paths of legacy names follow.
     votes: PathDateVotes,

@@ -1,4 +1,4 @@
-//! Natural keys of all shards: those of concluded ids, and those of judged ids that may be the same.
+//! Natural keys of all shards: those of concluded ids, and those of compared ids that may be the same.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::reconcile::entries::NaturalKeyEntry;
 use crate::reconcile::findings::FindingCollector;
 use crate::sort::{OrderedId, Sorted};
 
-/// Adds the natural keys of judged ids, except for withdrawn ones, and returns all natural keys in their order.
+/// Adds the natural keys of compared ids, except for withdrawn ones, and returns all natural keys in their order.
 pub(super) async fn with_judged(
     findings: &mut FindingCollector,
     shards: &[u32],

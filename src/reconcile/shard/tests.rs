@@ -113,9 +113,9 @@ async fn clean_stores_leave_nothing_and_need_no_natural_keys_of_undivided_days()
     assert_eq!((exchange.count("judged"), exchange.count("naturals")), (1_000, 1_000));
 }
 
-/// Evidence of one id in two shards, in every way: the judgement of the shard with the id in its range is withdrawn.
+/// Evidence of one id in two shards, in every way: the result of the shard with the id in its range is withdrawn.
 #[tokio::test]
-async fn an_object_in_another_part_withdraws_the_judgement_of_its_id() {
+async fn an_object_in_another_part_withdraws_the_result_of_its_id() {
     let scene = scene().await;
     let elsewhere = |of: &Record, day: &Record| {
         let path = Key { day: day.reading.data.date_naive(), ..Key::of(of).unwrap() };
@@ -148,9 +148,9 @@ fn other_values(record: &Record) -> Record {
     other
 }
 
-/// Extremes of a month belong to an id whose judgement is withdrawn: the other ids have another minimum and maximum.
+/// Extremes of a month belong to an id whose result is withdrawn: the other ids have another minimum and maximum.
 #[tokio::test]
-async fn totals_do_not_keep_the_values_of_a_withdrawn_judgement() {
+async fn totals_do_not_keep_the_values_of_a_withdrawn_result() {
     let scene = scene().await;
     let mut heavy = record(10);
     heavy.reading.peso_medio = 900.0;
@@ -215,7 +215,7 @@ async fn a_window_is_that_of_the_complete_lake() {
 }
 
 #[tokio::test]
-async fn one_sided_ids_spellings_and_strays_are_joined() {
+async fn one_sided_ids_spellings_and_unrecognized_names_are_joined() {
     let scene = scene().await;
     for n in 1_000..1_010 {
         scene.object(&record(n));

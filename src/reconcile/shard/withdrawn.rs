@@ -1,4 +1,4 @@
-//! Withdraws judgements of ids that a shard judged, if another shard has further evidence.
+//! Withdraws results of ids that a shard compared, if another shard has further evidence.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -54,7 +54,7 @@ impl Contested {
     }
 
     /// Adds the counts of all shards to the outcome, except for contested ids, whose evidence is returned.
-    pub(super) async fn settle(
+    pub(super) async fn resolve(
         &self,
         audit: &Audit,
         shards: &[u32],
@@ -94,7 +94,7 @@ impl Contested {
     }
 }
 
-/// Returns the current objects of judged rows, without those that no longer exist.
+/// Returns the current objects of compared rows, without those that no longer exist.
 async fn objects(audit: &Audit, rows: &[WarehouseEntry]) -> anyhow::Result<Vec<LakeEntry>> {
     let keyed = rows.iter().filter_map(|entry| {
         let (place, id) = (FindingDay::of_row(&entry.row.0)?, judgeable_id(&entry.id)?);

@@ -1,4 +1,4 @@
-//! Last step of a truth check: rechecks unresolved ids, and judges them by the ingest path of the history.
+//! Last step of a truth check: rechecks unresolved ids, and classifies them by the ingest path of the history.
 
 use std::collections::HashMap;
 

@@ -113,7 +113,7 @@ impl Lake for Late {
 }
 
 #[tokio::test]
-async fn what_comes_while_it_is_audited_is_not_missing() {
+async fn readings_that_arrive_during_an_audit_are_not_missing() {
     let scene = Scene::new().await;
     scene.object(&record(1));
     scene.row(&record(1));

@@ -17,7 +17,7 @@ pub(super) struct Breakdown {
 #[derive(Debug, Serialize)]
 struct Segment {
     name: &'static str,
-    /// `same`, `drift` or `aside`.
+    /// `same`, `drift` or `skipped`.
     class: &'static str,
     n: u64,
     count: String,

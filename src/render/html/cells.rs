@@ -17,7 +17,7 @@ pub(super) trait CalendarCell: Clone + Default {
     /// Returns the number of problems.
     fn off(&self) -> u64;
     /// Returns the number of objects that are on neither side, as intended.
-    fn aside(&self) -> u64 {
+    fn skipped(&self) -> u64 {
         0
     }
     /// Adds the counts of another day.
@@ -111,9 +111,9 @@ pub(super) fn tip<C: CalendarCell>(name: &str, cell: &C) -> String {
     if cell.is_off() {
         return format!("{name} · {}", cell.details());
     }
-    match (records(cell), cell.aside()) {
+    match (records(cell), cell.skipped()) {
         (0, 0) => name.to_owned(),
-        (0, aside) => format!("{name} · {}", numbers::count(aside)),
+        (0, skipped) => format!("{name} · {}", numbers::count(skipped)),
         (n, _) => format!("{name} · {}", numbers::count(n)),
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn class<C: CalendarCell>(cell: &C, max: u64) -> &'static str {
     let [lake, warehouse] = cell.sides();
     match (lake == warehouse, n.saturating_mul(4).div_ceil(max.max(1))) {
         (false, _) => "u",
-        (true, 0) if cell.aside() > 0 => "s",
+        (true, 0) if cell.skipped() > 0 => "s",
         (true, 0) => "g",
         (true, 1) => "a1",
         (true, 2) => "a2",

@@ -9,7 +9,7 @@
 //! | `sanitize`, `numbers`, `unbroken` | formatting of data |
 //! | `base.html.j2`, `parts.html.j2`, `plot.html.j2`, `style.css` | the frame, the components' markup, the style |
 //!
-//! Nothing here counts or judges: the outcomes do.
+//! Nothing here counts or compares: the outcomes do.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -19,7 +19,7 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use pipeline::atomic_file::temp_file_beside;
+use pipeline::atomic_file::temp_file_next_to;
 use pipeline::printable;
 
 mod breakdown;
@@ -40,7 +40,7 @@ mod unbroken;
 mod year_calendar;
 
 /// Maximum size of a page, acceptable for browsers and mail servers.
-const MOST_BYTES: usize = 2_000_000;
+const MAX_BYTES: usize = 2_000_000;
 /// Limits for the size of findings, tried in this order; most pages fit with the first.
 const FINDINGS_BYTES: [usize; 4] = [1_200_000, 600_000, 200_000, 20_000];
 
@@ -79,7 +79,7 @@ pub fn render<P: Page>(outcome: &P) -> Result<String, minijinja::Error> {
     let mut html = String::new();
     for bytes in FINDINGS_BYTES {
         html = template.render(Serde(outcome.page(bytes)))?;
-        if html.len() < MOST_BYTES {
+        if html.len() < MAX_BYTES {
             break;
         }
     }
@@ -95,7 +95,7 @@ pub fn can_write(path: &Path) -> io::Result<()> {
     if path.exists() && !path.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
     }
-    temp_file_beside(path).map(drop)
+    temp_file_next_to(path).map(drop)
 }
 
 /// Writes the report to a temporary file in the same directory, then renames it.
@@ -104,7 +104,7 @@ pub fn can_write(path: &Path) -> io::Result<()> {
 /// Returns an error if the file cannot be written.
 pub fn write<P: Page>(path: &Path, outcome: &P) -> io::Result<()> {
     let html = render(outcome).map_err(io::Error::other)?;
-    let mut half = temp_file_beside(path)?;
+    let mut half = temp_file_next_to(path)?;
     half.write_all(html.as_bytes())?;
     half.as_file().sync_all()?;
     half.persist(path).map(drop).map_err(|e| e.error)

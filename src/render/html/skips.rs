@@ -6,7 +6,7 @@ use crate::reader::Skip;
 
 /// Returns name and class in the breakdown.
 pub(super) fn part(skip: Skip) -> (&'static str, &'static str) {
-    let class = if skip.hides_a_record() { "drift" } else { "aside" };
+    let class = if skip.hides_a_record() { "drift" } else { "skipped" };
     (if skip == Skip::Unrecognized { "unrecognized" } else { skip.spec().title }, class)
 }
 

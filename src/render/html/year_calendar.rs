@@ -84,11 +84,11 @@ pub(super) fn draw<C: CalendarCell>(
     let mut order: Vec<_> = farms.iter().map(|(name, cells)| (off(cells.values()), *name, cells)).collect();
     order.sort_by_key(|(off, name, _)| (std::cmp::Reverse(*off), *name));
     let many = order.len() > UNFOLDED;
-    let (mut room, mut drawn) = (SQUARES, Vec::new());
+    let (mut budget, mut drawn) = (SQUARES, Vec::new());
     for (at, (off, name, cells)) in order.into_iter().take(FARMS).enumerate() {
         let mut farm = FarmCalendar::of(name, cells, window, links);
-        let Some(left) = room.checked_sub(farm.squares()) else { break };
-        room = left;
+        let Some(left) = budget.checked_sub(farm.squares()) else { break };
+        budget = left;
         farm.open = !many || (at < UNFOLDED && off > 0);
         drawn.push((name, farm));
     }

@@ -114,14 +114,14 @@ impl Outcome {
         let lost = self.lag.as_ref().map_or(0, Lag::never_arrived);
         let mut reasons: Vec<String> = [
             (missing, ["message was not published", "messages were not published"]),
-            (refused, ["message was quarantined or conflicts", "messages were quarantined or conflict"]),
+            (refused, ["message was quarantined or in conflict", "messages were quarantined or in conflict"]),
             (lost, ["reading was not delivered", "readings were not delivered"]),
         ]
         .into_iter()
         .filter(|(n, _)| *n > 0)
         .map(|(n, [one, many])| counted(n, one, many))
         .collect();
-        if self.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
+        if self.lag.as_ref().is_some_and(|lag| !lag.is_complete()) {
             reasons.push("the delivery check is incomplete".to_owned());
         }
         Some(reasons.join("; "))

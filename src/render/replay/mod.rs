@@ -40,7 +40,7 @@ fn lines(outcome: &Outcome) -> Vec<(String, String)> {
 }
 
 /// Writes the loading method, the waits, the recovery point, and how to revert changes.
-fn write_course(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_details(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !outcome.method.is_empty() {
         let transactions = counted(outcome.transactions, "transaction", "transactions");
         writeln!(f, "load method: {}; {transactions}", outcome.method)?;
@@ -140,7 +140,7 @@ impl fmt::Display for Outcome {
             writeln!(f, "nothing was loaded: {}", self.excluded_by())?;
         }
         write!(f, "{}", ProblemLines::of(&self.problems, self.shards.is_some()))?;
-        write_course(self, f)?;
+        write_details(self, f)?;
         if let Some(why) = &self.stopped {
             writeln!(f, "stopped early: {}", one_line(why))?;
             writeln!(f, "to resume, {}", self.resume_hint())?;

@@ -13,15 +13,15 @@ use crate::replay::policy::Policy;
 use crate::replay::tally::Tally;
 use crate::undo::RecordedChanges;
 use pipeline::record::row::{Row, TableSchema};
-use pipeline::warehouse::load::{Classified, Fault, LookOrder, Rows, Sink};
+use pipeline::warehouse::load::{Classified, Fault, LookupOrder, Rows, Sink};
 use pipeline::warehouse::{self, ChangeSet, IdempotencyToken, InsertResult, LoadResult, Reason};
 
 /// Maximum number of entries without row changes (another row exists for the record) that wait for the next
 /// transaction.
 const WAITING: usize = 100;
 
-/// How long the parts of a batch continue before the throttle is checked again.
-const LOOK: Duration = Duration::from_secs(1);
+/// Time between two checks of the throttle within a batch.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// State shared by the parts of a batch.
 pub(super) struct BatchSink<'a> {
@@ -114,11 +114,11 @@ impl Sink for BatchSink<'_> {
     type Entry = ReplayEntry;
     type Error = LoadError;
 
-    fn look(&self) -> LookOrder {
-        LookOrder::First
+    fn lookup_order(&self) -> LookupOrder {
+        LookupOrder::First
     }
 
-    fn shape(&self) -> &TableSchema {
+    fn schema(&self) -> &TableSchema {
         &self.loader.schema
     }
 
@@ -147,7 +147,7 @@ impl Sink for BatchSink<'_> {
     /// Waits for the throttle, and numbers the entries of the part; a retry uses the same numbers.
     async fn begin(&mut self, part: &[ReplayEntry]) -> Result<(), LoadError> {
         self.end_part();
-        if self.passed.is_none_or(|at| at.elapsed() >= LOOK) {
+        if self.passed.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL) {
             // The rows of a batch count once, regardless of the number of parts.
             let rows = if self.passed.is_none() { part.len() } else { 0 };
             self.loader.throttle.acquire(rows, self.loader.unavailable_timeout).await?;

@@ -67,8 +67,8 @@ async fn stopped_midway(scene: Scene, replay: Replay) -> (Scene, Outcome) {
 #[tokio::test]
 async fn objects_that_become_readable_between_two_sessions_are_loaded() {
     let timed: Vec<_> = (0..2).flat_map(|n| day(n, 1_500)).collect();
-    let loose: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
-    for records in [timed, loose] {
+    let unordered: Vec<_> = (0..3).flat_map(|d| (0..1_000).map(move |n| old_style(d, n))).collect();
+    for records in [timed, unordered] {
         let mut by_id: Vec<_> = records.iter().collect();
         by_id.sort_by(|a, b| a.1.id_treated_data.cmp(&b.1.id_treated_data));
         let (key, hidden) = by_id[30].clone();
@@ -95,7 +95,7 @@ async fn objects_that_become_readable_between_two_sessions_are_loaded() {
 
 /// The same number of rows does not prove that they are the same rows.
 #[tokio::test]
-async fn strangers_in_a_range_do_not_stand_for_rows_that_are_lost() {
+async fn other_rows_in_a_range_do_not_hide_lost_rows() {
     let records: Vec<_> = day(0, 3_000);
     let scene = Scene::of(&records).await;
     let replay = scene.replay().await;
@@ -176,7 +176,7 @@ async fn an_unfinished_run_in_another_journal_format_is_an_error_that_names_its_
     let schema = scene.warehouse.table_schema().await.unwrap();
     let lake = scene.lake.identity();
     for (ended, is_error) in [(serde_json::Value::Null, true), (serde_json::json!({"listed": 10}), false)] {
-        let header = serde_json::json!({"lake": lake, "version": "0.0.9", "former": {}, "ended": ended});
+        let header = serde_json::json!({"lake": lake, "version": "0.0.9", "previous": {}, "ended": ended});
         let entry = JournalEntry { run_id: Uuid::now_v7(), seq: 0, text: header.to_string() };
         let change = ChangeSet { journal_writes: &[entry], ..ChangeSet::default() };
         scene.warehouse.open_journal(true).await.unwrap();

@@ -128,7 +128,7 @@ async fn a_failure_around_the_swap_keeps_the_counts_and_names_the_tables() {
 }
 
 #[tokio::test]
-async fn catching_up_is_as_gentle_as_the_run_itself() {
+async fn catching_up_is_throttled_like_the_run() {
     let scene = Scene::of(&day(0, 50)).await;
     let objects = day(1, 50).into_iter().map(|(key, record)| (key, record.object_from_values())).collect();
     let limits = ThrottleLimits { rows_per_second: Some(40), ..ThrottleLimits::default() };

@@ -46,7 +46,7 @@ pub(super) struct BatchClient {
 
 impl fmt::Debug for BatchClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Way").finish_non_exhaustive()
+        f.debug_struct("BatchClient").finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::Utc;
 
 use super::{SERVICE, Sns};
-use crate::topic::{Error, NO_ANSWER, is_throttling};
+use crate::topic::{Error, NO_RESPONSE, is_throttling};
 use pipeline::aws::clock_skew;
 use pipeline::aws::http::{ApiResponse, TransportError};
 use pipeline::aws::no_credentials::why_unusable;
@@ -17,7 +17,7 @@ use pipeline::error::{Kind, chain};
 
 impl Sns {
     pub(super) fn error(&self, kind: Kind, code: &str, message: &str) -> Error {
-        let code = if code.is_empty() { NO_ANSWER } else { code };
+        let code = if code.is_empty() { NO_RESPONSE } else { code };
         Error { kind, code: code.to_owned(), topic: self.arn.to_string(), message: message.replace('\n', " ") }
     }
 
@@ -48,12 +48,12 @@ impl Sns {
     /// Converts a request without a response.
     pub(super) fn broken(&self, broken: &TransportError) -> Error {
         match broken {
-            TransportError::Credentials(message) => self.error(Kind::Permanent, NO_ANSWER, &no_credentials(message)),
+            TransportError::Credentials(message) => self.error(Kind::Permanent, NO_RESPONSE, &no_credentials(message)),
             TransportError::Network(details) => {
-                self.error(Kind::Transient, NO_ANSWER, &with_endpoint_variable(details, SERVICE))
+                self.error(Kind::Transient, NO_RESPONSE, &with_endpoint_variable(details, SERVICE))
             }
             TransportError::TooLarge(bytes) => {
-                self.error(Kind::Transient, NO_ANSWER, &format!("the response has {bytes} bytes"))
+                self.error(Kind::Transient, NO_RESPONSE, &format!("the response has {bytes} bytes"))
             }
         }
     }
@@ -199,7 +199,7 @@ mod tests {
                 body: body.into(),
             };
             let failure = sns("a").refused(&answer);
-            assert_eq!((failure.kind, failure.code.as_str()), (Kind::Transient, NO_ANSWER));
+            assert_eq!((failure.kind, failure.code.as_str()), (Kind::Transient, NO_RESPONSE));
             assert!(failure.message.contains(words), "{}", failure.message);
         }
     }

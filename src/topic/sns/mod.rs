@@ -21,7 +21,7 @@ use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use hyper::StatusCode;
 
-use super::{BatchLimits, EntryError, Error, Message, NO_ANSWER, Topic};
+use super::{BatchLimits, EntryError, Error, Message, NO_RESPONSE, Topic};
 use pipeline::aws::Network;
 use pipeline::error::Kind;
 
@@ -82,17 +82,17 @@ impl Topic for Sns {
 
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), EntryError>>, Error> {
         if batch.iter().any(|message| std::str::from_utf8(&message.body).is_err()) {
-            let said = "a message has bytes that are not UTF-8, which SNS does not take";
-            return Err(self.error(Kind::Permanent, "InvalidParameter", said));
+            let message = "a message has bytes that are not UTF-8, which SNS does not accept";
+            return Err(self.error(Kind::Permanent, "InvalidParameter", message));
         }
         let write = |form: &mut _| form::batch(form, self.arn.as_str(), self.arn.is_fifo(), batch);
         let answer = self.batch_client.send(self, write).await?;
         if answer.status != StatusCode::OK {
             return Err(self.refused(&answer));
         }
-        let said = String::from_utf8_lossy(&answer.body);
-        response::read(batch.len(), &said)
-            .ok_or_else(|| self.error(Kind::Transient, NO_ANSWER, &error::no_sense(answer.status.as_str())))
+        let body = String::from_utf8_lossy(&answer.body);
+        response::read(batch.len(), &body)
+            .ok_or_else(|| self.error(Kind::Transient, NO_RESPONSE, &error::no_sense(answer.status.as_str())))
     }
 
     /// Reads the topic's attributes. An account that may publish but not read them is accepted with a warning.

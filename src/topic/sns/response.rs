@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::topic::{EntryError, NO_ANSWER, is_throttling};
+use crate::topic::{EntryError, NO_RESPONSE, is_throttling};
 use pipeline::aws::xml::text;
 use pipeline::error::Kind;
 
 /// Code of a rejection without one.
 const NO_CODE: &str = "NoCode";
 
-type Answer = Result<(), EntryError>;
+type EntryResult = Result<(), EntryError>;
 
 /// Result of an entry in the response.
 #[derive(Default)]
@@ -23,9 +23,9 @@ struct Member<'a> {
     sender_fault: bool,
 }
 
-/// Returns the answers of a call in the order of its entries; an entry without an answer must be sent again. `None` if
+/// Returns the results of a call in the order of its entries; an entry without a result must be sent again. `None` if
 /// the text is not such a response.
-pub fn read(entries: usize, xml: &str) -> Option<Vec<Answer>> {
+pub fn read(entries: usize, xml: &str) -> Option<Vec<EntryResult>> {
     let mut reader = Reader::from_str(xml);
     let mut answers = None;
     let (mut failed, mut member) = (false, Member::default());
@@ -60,7 +60,7 @@ pub fn read(entries: usize, xml: &str) -> Option<Vec<Answer>> {
 }
 
 impl Member<'_> {
-    fn answer(self, failed: bool) -> Answer {
+    fn answer(self, failed: bool) -> EntryResult {
         if !failed {
             return Ok(());
         }
@@ -73,9 +73,9 @@ impl Member<'_> {
     }
 }
 
-fn unnamed() -> Answer {
+fn unnamed() -> EntryResult {
     let message = "the service reported no result for this entry".into();
-    Err(EntryError { kind: Kind::Transient, code: NO_ANSWER.into(), message })
+    Err(EntryError { kind: Kind::Transient, code: NO_RESPONSE.into(), message })
 }
 
 #[cfg(test)]

@@ -197,13 +197,13 @@ fn a_second_attempt_that_finds_something_else_does_not_replace_the_first() {
 
 /// The lake's clock is an hour ahead of the machine's; and a plan was made by a clock that was ahead.
 #[test]
-fn clocks_that_are_apart_are_named() {
+fn clocks_that_differ_are_named() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     to_s3(&s3, &World::of(&scene, 1, 4, 4).objects());
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["replay"]).expect(0, &[]);
-    let ahead = |minutes: u64| s3.dials().change(|dials| dials.clock_ahead = Duration::from_secs(60 * minutes));
+    let ahead = |minutes: u64| s3.faults().change(|faults| faults.clock_ahead = Duration::from_secs(60 * minutes));
     ahead(60);
     let far = scene.run(&["plan", "reconcile", "--out", "run"]);
     refused(&far, &["this machine's clock is", "behind the service's", "NTP"]);

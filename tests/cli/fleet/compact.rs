@@ -126,11 +126,11 @@ fn a_store_that_ignores_conditions_gets_no_plan_and_no_part() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);
     to_s3(&s3, &world(&scene, Lake::New, (2, 2, 40)).objects());
-    s3.dials().change(|dials| dials.ignore_if_none_match = true);
+    s3.faults().change(|faults| faults.ignore_if_none_match = true);
     let ran = scene.run(&["plan", "compact", "--out", "run"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("does not honour If-None-Match"), "{ran:?}");
     assert!(!scene.path("run/plan.json").exists());
-    s3.dials().change(|dials| dials.ignore_if_none_match = false);
+    s3.faults().change(|faults| faults.ignore_if_none_match = false);
     plan(&scene, "compact", "run", 2, &[]);
     run_all(&scene, "run", 2, Order::Ascending);
     scene.run(&["merge", "run"]).expect(0, &[]);

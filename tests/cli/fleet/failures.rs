@@ -128,8 +128,8 @@ fn slow() -> (S3Server, Scene, u64) {
     scene.run(&["init"]).expect(0, &[]);
     scene.run(&["replay"]).expect(0, &[]);
     plan(&scene, "reconcile", "run", 2, &[]);
-    s3.dials().change(|dials| dials.latency = Duration::from_millis(100));
-    s3.dials().reset_counts();
+    s3.faults().change(|faults| faults.latency = Duration::from_millis(100));
+    s3.faults().reset_counts();
     (s3, scene, world.0.len() as u64)
 }
 
@@ -140,7 +140,7 @@ fn signal(child: &Child, name: &str) {
 }
 
 fn has_read(s3: &S3Server) {
-    wait_for("objects are read", || s3.dials().counts().requests(Op::Get) > 20);
+    wait_for("objects are read", || s3.faults().counts().requests(Op::Get) > 20);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_killed_attempt_is_named_with_its_host_and_its_start() {
     assert!(of_1["unfinished"]["started_at"].is_string() && of_1["unfinished"]["source"] == "command_line", "{of_1}");
     let text = scene.text(&["merge", "run"]).stderr;
     assert!(text.contains("has not ended: it is running, or was killed: `ruminate shard run --shard 1`"), "{text}");
-    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    s3.faults().change(|faults| faults.latency = Duration::ZERO);
     shard(&scene, "run", 1);
     scene.run(&["merge", "run"]).expect(0, &[("matched", all)]);
 }
@@ -181,7 +181,7 @@ fn an_interrupted_shard_ends_with_3_and_is_run_again() {
     assert!(why.contains("--stop-before (1.00 s)") && why.contains("--objects-per-shard"), "{why}");
     let of_1 = missing(&scene)[1].clone();
     assert_eq!((&of_1["attempts"], &of_1["last_error"]["error"]), (&2.into(), &why.into()), "the last error is named");
-    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    s3.faults().change(|faults| faults.latency = Duration::ZERO);
     run_all(&scene, "run", 2, Order::Ascending);
     let merged = scene.run(&["merge", "run"]);
     merged.expect(0, &[("matched", all)]);
@@ -195,7 +195,7 @@ fn a_stopped_attempt_continues_after_another_has_finished_its_shard() {
     let child = scene.start(&SLOW);
     has_read(&s3);
     signal(&child, "-STOP");
-    s3.dials().change(|dials| dials.latency = Duration::ZERO);
+    s3.faults().change(|faults| faults.latency = Duration::ZERO);
     assert_eq!(shard(&scene, "run", 1).json["state"], "written");
     let outcome = fs::read(scene.path("run/shards/000001/outcome.json")).unwrap();
     signal(&child, "-CONT");

@@ -124,7 +124,7 @@ fn file(scene: &Scene, name: &str) -> String {
 }
 
 #[test]
-fn the_commands_for_kubernetes_run_as_they_are() {
+fn the_commands_for_kubernetes_run_unchanged() {
     let scene = with_drift();
     let ran = run(&scene, &block("fleet-kubernetes.md", "kubectl apply"), &[]);
     assert_eq!(ran.code, Some(1), "{ran:#?}");
@@ -132,7 +132,7 @@ fn the_commands_for_kubernetes_run_as_they_are() {
 }
 
 #[test]
-fn the_commands_for_aws_batch_run_as_they_are() {
+fn the_commands_for_aws_batch_run_unchanged() {
     let scene = with_drift();
     let ran = run(&scene, &block("fleet-batch.md", "--depends-on"), &[]);
     assert_eq!((ran.code, &*file(&scene, "merge.code")), (Some(0), "1\n"), "{ran:#?}");
@@ -140,7 +140,7 @@ fn the_commands_for_aws_batch_run_as_they_are() {
 }
 
 #[test]
-fn the_commands_for_slurm_run_as_they_are() {
+fn the_commands_for_slurm_run_unchanged() {
     let scene = with_drift();
     let ran = run(&scene, &block("fleet-slurm.md", "afterok"), &[]);
     assert_eq!((ran.code, &*file(&scene, "merge.code")), (Some(0), "1\n"), "{ran:#?}");

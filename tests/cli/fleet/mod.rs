@@ -8,7 +8,7 @@ use serde_json::Value;
 use testkit::planted_drift::{Case, Damage, World, to_folder, to_sqlite};
 use testkit::{Ran, Scene, moment};
 
-use super::planted_drift::shape;
+use super::planted_drift::schema;
 
 mod bad_input;
 mod compact;
@@ -71,7 +71,7 @@ fn world(scene: &Scene, lake: Lake, (farms, lots, days): (u32, u32, u32)) -> Wor
 pub fn damaged(lake: Lake, size: (u32, u32, u32), times: usize) -> Scene {
     let scene = stores(lake, size);
     let world = world(&scene, lake, size);
-    let damage = Damage::plant(&world, &shape(), &Case::all(), times, 2);
+    let damage = Damage::plant(&world, &schema(), &Case::all(), times, 2);
     to_folder(&scene.path("lake"), &damage.objects);
     to_sqlite(&scene.path("w.db"), &damage.sql);
     scene

@@ -97,7 +97,7 @@ fn windows_names_only_and_tolerances_give_the_same_audit() {
 }
 
 #[test]
-fn clean_stores_are_clean_and_a_finished_shard_costs_no_time() {
+fn clean_stores_have_no_findings_and_a_finished_shard_is_not_repeated() {
     let scene = stores(Lake::New, (2, 12, 20));
     plan(&scene, "reconcile", "run", 4, &[]);
     run_all(&scene, "run", 4, Order::Ascending);
@@ -187,7 +187,7 @@ fn a_merged_audit_repairs_what_a_single_one_would() {
 fn a_run_in_a_bucket_is_merged_as_one_in_a_directory() {
     for (ignores, rejects) in [(false, false), (true, false), (false, true)] {
         let s3 = S3Server::with_bucket(BUCKET);
-        s3.dials().change(|dials| (dials.ignore_if_none_match, dials.reject_conditions) = (ignores, rejects));
+        s3.faults().change(|faults| (faults.ignore_if_none_match, faults.reject_conditions) = (ignores, rejects));
         let scene = Scene::embedded().with_s3(&s3);
         let world = World::of(&scene, 2, 10, 12);
         to_s3(&s3, &world.objects());

@@ -47,7 +47,7 @@ fn cell(text: &str) -> String {
 }
 
 #[test]
-fn the_page_of_commands_is_what_clap_knows() {
+fn the_page_of_commands_matches_clap() {
     expect("commands.md", &commands::page());
 }
 

@@ -19,10 +19,10 @@ use super::{BOTH, note, open, ready, rows};
 
 on_both! {
     killed_in_the_middle: live_mysql_a_session_killed_in_mid_load, live_mariadb_a_session_killed_in_mid_load;
-    a_lost_commit_is_looked_for: live_mysql_a_lost_commit_is_looked_for, live_mariadb_a_lost_commit_is_looked_for;
+    the_result_of_a_lost_commit_is_looked_up: live_mysql_the_result_of_a_lost_commit_is_looked_up, live_mariadb_the_result_of_a_lost_commit_is_looked_up;
     small_accounts: live_mysql_accounts_that_may_not, live_mariadb_accounts_that_may_not;
     tls_of_every_mode: live_mysql_tls_of_every_mode, live_mariadb_tls_of_every_mode;
-    obstacles_are_named: live_mysql_obstacles_are_named, live_mariadb_obstacles_are_named;
+    blockers_are_named: live_mysql_blockers_are_named, live_mariadb_blockers_are_named;
     signals_are_read: live_mysql_signals_are_read, live_mariadb_signals_are_read;
 }
 
@@ -71,7 +71,7 @@ async fn kill_sessions(database: &Database) -> u32 {
 
 /// The connection breaks just before or just after the server receives COMMIT, with each method, with and without a
 /// journal entry.
-async fn a_lost_commit_is_looked_for(server: Server) {
+async fn the_result_of_a_lost_commit_is_looked_up(server: Server) {
     let database = Database::new(server).await;
     let (owner, schema) = ready(&database.url()).await;
     let mut first = 0;
@@ -225,11 +225,11 @@ async fn tls_of_every_mode(server: Server) {
         drop(warehouse);
         gone(&database).await;
     }
-    let stranger = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sns/certificate.pem"));
+    let untrusted = Some(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sns/certificate.pem"));
     for (host, mode, ca) in [
         (ip, "VERIFY_IDENTITY", ca),
-        (ip, "VERIFY_CA", stranger),
-        (name, "VERIFY_IDENTITY", stranger),
+        (ip, "VERIFY_CA", untrusted),
+        (name, "VERIFY_IDENTITY", untrusted),
         (name, "VERIFY_IDENTITY", None),
     ] {
         let e = open(&url(host, mode, ca)).load_strategy().await.unwrap_err();
@@ -255,7 +255,7 @@ async fn gone(database: &Database) {
     }
 }
 
-async fn obstacles_are_named(server: Server) {
+async fn blockers_are_named(server: Server) {
     let database = Database::new(server).await;
     let (warehouse, _) = ready(&database.url()).await;
     assert_eq!(warehouse.swap_blockers().await.unwrap(), Vec::<String>::new());
@@ -297,7 +297,7 @@ async fn signals_are_read(server: Server) {
 
 #[tokio::test]
 #[ignore = "needs RUMINATE_TEST_MARIADB"]
-async fn live_mariadb_without_local_infile_rows_go_in_by_insert() {
+async fn live_mariadb_without_local_infile_rows_are_loaded_by_insert() {
     let own = PrivateMariaDb::start(&["--local-infile=0"]).await;
     let warehouse = open(&own.url());
     conformance::bulk(&warehouse).await;

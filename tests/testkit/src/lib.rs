@@ -52,7 +52,7 @@ pub mod tls;
 
 pub use evidence::assert_same_evidence;
 pub use private_mariadb::PrivateMariaDb;
-pub use samples::{old_lake, real_files, real_readings, with_real};
+pub use samples::{extract_legacy_lake, real_files, real_readings, with_real};
 pub use scene::{BUCKET, PREFIX, Ran, Scene, built, moment, ruminate, wait_for, without_marks};
 pub use servers::{Database, MARIADB, MOTO, MYSQL, Server, server};
 pub use table::{copy_rows, create_table};

@@ -33,7 +33,7 @@ pub fn with_real<'a>(verb: &'a str, files: &'a [String]) -> Vec<&'a str> {
 }
 
 /// Extracts the legacy lake into a directory.
-pub fn old_lake(into: &Path) {
+pub fn extract_legacy_lake(into: &Path) {
     let archive = samples().join("real/old-lake.tar");
     let done = Command::new("tar").arg("xf").arg(archive).arg("-C").arg(into).status().unwrap();
     assert!(done.success());

@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::stat::{FileStat, failure, stat, to_file_stat};
 use super::{Dir, first, open};
-use crate::atomic_file::{folder_of, temp_file_beside};
+use crate::atomic_file::{folder_of, temp_file_next_to};
 use crate::lake::{ChangeResult, Error, ObjectMeta, Reason};
 
 impl Dir {
@@ -58,10 +58,10 @@ impl Dir {
 
 /// Creates a temporary file in the folder of `path`, and the folder if it is missing.
 fn temp_file_for(path: &Path) -> io::Result<NamedTempFile> {
-    match temp_file_beside(path) {
+    match temp_file_next_to(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             fs::create_dir_all(folder_of(path))?;
-            temp_file_beside(path)
+            temp_file_next_to(path)
         }
         other => other,
     }

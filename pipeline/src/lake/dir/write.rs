@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-use crate::atomic_file::{folder_of, temp_file_beside};
+use crate::atomic_file::{folder_of, temp_file_next_to};
 use crate::lake::PutResult;
 
 /// When a write counts as done.
@@ -20,11 +20,11 @@ pub enum Durability {
 /// Writes a file only if its path does not exist. `root` is the folder of the lake, which exists.
 pub(super) fn write_new(root: &Path, path: &Path, body: &[u8], durability: Durability) -> io::Result<PutResult> {
     let mut made_folders = false;
-    let mut file = match temp_file_beside(path) {
+    let mut file = match temp_file_next_to(path) {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             fs::create_dir_all(folder_of(path))?;
             made_folders = true;
-            temp_file_beside(path)?
+            temp_file_next_to(path)?
         }
         other => other?,
     };
@@ -48,7 +48,7 @@ pub(super) fn write_new(root: &Path, path: &Path, body: &[u8], durability: Durab
 /// Replaces a file, or the file that a link leads to.
 pub(super) fn overwrite(path: &Path, body: &[u8], durability: Durability) -> io::Result<()> {
     let path = &fs::canonicalize(path)?;
-    let mut file = temp_file_beside(path)?;
+    let mut file = temp_file_next_to(path)?;
     file.write_all(body)?;
     if durability == Durability::Disk {
         file.as_file().sync_all()?;

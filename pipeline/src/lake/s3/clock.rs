@@ -28,7 +28,7 @@ impl S3 {
                 ),
                 // A HEAD response has no body; a listing's response contains the error.
                 (Some(301 | 400 | 403), None) => match self.list_once("", Depth::OneLevel, None).await {
-                    Err(said) => said,
+                    Err(message) => message,
                     Ok(_) => self.failure("", &e),
                 },
                 _ => self.failure("", &e),

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_random_refusals_takes_no_goodput() {
+    fn random_rejections_do_not_reduce_the_goodput() {
         for share in [0.1, 0.3] {
             let limits = play(300, 256.0, |requested| (requested * (1.0 - share), requested * share));
             let mean = limits.iter().sum::<f64>() / 300.0;
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn it_climbs_back_when_the_store_recovers_and_stays_above_the_floor() {
+    fn it_increases_when_the_store_recovers_and_stays_above_the_minimum() {
         let down = play(60, 256.0, |requested| (0.0, requested));
         assert!(down.iter().all(|limit| *limit >= FLOOR), "{down:?}");
         let recovering = std::cell::Cell::new(0);
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_limit_holds_and_waiting_requests_continue() {
+    async fn the_limit_is_respected_and_waiting_requests_continue() {
         let limiter = std::sync::Arc::new(ConcurrencyLimiter::default());
         let mut control = AdaptiveLimit::new(Instant::now());
         control.limit = Some(FLOOR);

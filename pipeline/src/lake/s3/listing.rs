@@ -79,11 +79,11 @@ impl S3 {
     fn next_token(&self, prefix: &str, listed: &ListObjectsV2Output) -> Result<Option<String>, Error> {
         let token = listed.next_continuation_token().filter(|token| !token.is_empty());
         let entries = listed.contents().len() + listed.common_prefixes().len();
-        let goes_on = goes_on(listed.is_truncated(), entries, listed.max_keys());
+        let continues = continues(listed.is_truncated(), entries, listed.max_keys());
         match (listed.is_truncated(), token) {
             (Some(false), _) => Ok(None),
             (_, Some(token)) => Ok(Some(token.to_owned())),
-            (_, None) if goes_on => Err(self.endless_page(prefix, "ListObjectsV2")),
+            (_, None) if continues => Err(self.endless_page(prefix, "ListObjectsV2")),
             _ => Ok(None),
         }
     }
@@ -113,7 +113,7 @@ impl S3 {
 
     /// Returns an error, which is retried, if the response ended before its XML did.
     pub(super) fn check_end(&self, prefix: &str, end: &ResponseEnd) -> Result<(), Error> {
-        if end.is_whole() {
+        if end.is_complete() {
             return Ok(());
         }
         Err(self.error(prefix, Reason::Network, "the response is truncated"))
@@ -121,7 +121,7 @@ impl S3 {
 }
 
 /// Returns true if a page without a token is not the last one, or may not be.
-pub(super) fn goes_on(is_truncated: Option<bool>, entries: usize, max_entries: Option<i32>) -> bool {
+pub(super) fn continues(is_truncated: Option<bool>, entries: usize, max_entries: Option<i32>) -> bool {
     let max = max_entries.and_then(|max| usize::try_from(max).ok()).filter(|max| *max > 0).unwrap_or(PAGE_ENTRIES);
     is_truncated.unwrap_or(entries >= max)
 }

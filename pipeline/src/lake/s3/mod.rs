@@ -280,12 +280,12 @@ impl Lake for S3 {
             .await?;
         // After a lost response, the conflicting object may be the result of this change.
         if changed == ChangeResult::Conflict && tries > 0 {
-            let as_asked = match (self.get(key).await, &body) {
+            let is_as_requested = match (self.get(key).await, &body) {
                 (Ok(there), Some(body)) => there == *body,
                 (Err(e), None) => e.reason == Reason::NotFound,
                 _ => false,
             };
-            return Ok(if as_asked { ChangeResult::Done } else { ChangeResult::Conflict });
+            return Ok(if is_as_requested { ChangeResult::Done } else { ChangeResult::Conflict });
         }
         Ok(changed)
     }

@@ -14,7 +14,7 @@ pub(super) struct ResponseEnd(Arc<AtomicBool>);
 
 impl ResponseEnd {
     /// Returns true if the last response ended after its root element.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -30,13 +30,13 @@ impl Intercept for ResponseEnd {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.store(context.response().body().bytes().is_none_or(is_whole), Ordering::Relaxed);
+        self.0.store(context.response().body().bytes().is_none_or(is_complete), Ordering::Relaxed);
         Ok(())
     }
 }
 
 /// Returns true if the root element is closed. No other element has its name.
-fn is_whole(xml: &[u8]) -> bool {
+fn is_complete(xml: &[u8]) -> bool {
     let mut tags =
         xml.split(|&byte| byte == b'<').skip(1).filter(|tag| !tag.starts_with(b"?") && !tag.starts_with(b"!"));
     let Some(root) = tags.next() else { return false };
@@ -54,17 +54,21 @@ fn is_whole(xml: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_whole;
+    use super::is_complete;
 
     #[test]
-    fn a_response_is_whole_if_its_root_is_closed() {
+    fn a_response_is_complete_if_its_root_is_closed() {
         let whole = "<?xml version=\"1.0\"?>\n<!-- <x> --><List xmlns=\"a/b\"><Key>List</Key><Is>true</Is></List >\n";
-        assert!(is_whole(whole.replace("<!-- <x> -->", "").as_bytes()));
+        assert!(is_complete(whole.replace("<!-- <x> -->", "").as_bytes()));
         let text = "<?xml version=\"1.0\"?><List xmlns=\"a/b\"><Key>k</Key><ListEnd/></List>";
         for end in 0..=text.len() {
-            assert_eq!(is_whole(&text.as_bytes()[..end]), end == text.len(), "{}", &text[..end]);
+            assert_eq!(is_complete(&text.as_bytes()[..end]), end == text.len(), "{}", &text[..end]);
         }
-        assert!(is_whole(b"<List/>") && is_whole(b"<List xmlns=\"a\" />\n") && is_whole(b"<a:List></a:List><!-- -->"));
-        assert!(!is_whole(b"") && !is_whole(b"text"));
+        assert!(
+            is_complete(b"<List/>")
+                && is_complete(b"<List xmlns=\"a\" />\n")
+                && is_complete(b"<a:List></a:List><!-- -->")
+        );
+        assert!(!is_complete(b"") && !is_complete(b"text"));
     }
 }

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::listing::{ListedNames, PagesSeen, goes_on};
+use super::listing::{ListedNames, PagesSeen, continues};
 use super::response_end::ResponseEnd;
 use super::{GetTarget, S3};
 use crate::lake::{
@@ -105,7 +105,7 @@ fn end_of_second(at: DateTime<Utc>) -> DateTime<Utc> {
 /// Returns the key at which the next page starts; `None` on the last page.
 fn next_key<'a>(s3: &S3, prefix: &str, listed: &'a ListObjectVersionsOutput) -> Result<Option<&'a str>, Error> {
     let entries = listed.versions().len() + listed.delete_markers().len() + listed.common_prefixes().len();
-    if !goes_on(listed.is_truncated(), entries, listed.max_keys()) {
+    if !continues(listed.is_truncated(), entries, listed.max_keys()) {
         return Ok(None);
     }
     let key = listed.next_key_marker().filter(|key| !key.is_empty());
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_s_own_order_decides_within_a_second() {
+    fn the_order_of_the_response_decides_within_a_second() {
         let xml = b"<R><VersionIdMarker/><DeleteMarker><VersionId>1</VersionId></DeleteMarker><Version/><Version></R>";
         assert_eq!(ResponseOrder::of(xml), [false, true]);
         let at = Stamp::from_secs(1_700_000_000);

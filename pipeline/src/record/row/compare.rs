@@ -102,7 +102,7 @@ mod tests {
 
     /// Checks the table of the module docs row by row: column type, stored value, expected result.
     #[test]
-    fn the_comparison_table_holds() {
+    fn the_comparison_table_is_correct() {
         let (record, at) = (record(), |text: &str| Value::DateTime(timestamp::parse(text).unwrap().naive_utc()));
         let single = |decimals| ColumnType::Float { decimals };
         let double = |decimals| ColumnType::Double { decimals };

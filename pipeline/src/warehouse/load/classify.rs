@@ -47,12 +47,12 @@ pub(super) fn classify<S: Sink>(part: &[S::Entry], rows: &Rows, sink: &S) -> Cla
         let repeated = last.take().filter(|(other, _)| *other == id).map(|(_, after)| after);
         let (result, after) = match repeated {
             Some(after) => match after.row(&classified) {
-                Some(row) => (Some(compare(record, row, sink.shape())), after),
+                Some(row) => (Some(compare(record, row, sink.schema())), after),
                 None => insert(record, &mut classified, sink),
             },
             None => match rows.get(id) {
                 Some(row) if sink.may_overwrite(entry) => overwrite(record, row, &mut classified, sink),
-                Some(row) => (Some(compare(record, row, sink.shape())), ResultingRow::Found(row)),
+                Some(row) => (Some(compare(record, row, sink.schema())), ResultingRow::Found(row)),
                 None => insert(record, &mut classified, sink),
             },
         };
@@ -68,7 +68,7 @@ fn insert<'r, S: Sink>(
     classified: &mut Classified,
     sink: &S,
 ) -> (Option<LoadResult>, ResultingRow<'r>) {
-    let row = record.to_row(sink.shape());
+    let row = record.to_row(sink.schema());
     if let Some(why) = sink.refusal(&row) {
         return (Some(LoadResult::Refused(why)), ResultingRow::None);
     }
@@ -83,9 +83,9 @@ fn overwrite<'r, S: Sink>(
     classified: &mut Classified,
     sink: &S,
 ) -> (Option<LoadResult>, ResultingRow<'r>) {
-    match compare(record, row, sink.shape()) {
+    match compare(record, row, sink.schema()) {
         LoadResult::Conflicting(conflict) => {
-            let new = record.to_row(sink.shape());
+            let new = record.to_row(sink.schema());
             if sink.refusal(&new).is_some() {
                 return (Some(LoadResult::Conflicting(conflict)), ResultingRow::Found(row));
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::classified::Classified;
 use super::classify::{classify, compare};
 use super::result::LoadResult;
-use super::sink::{Fault, LookOrder, Rows, Sink};
+use super::sink::{Fault, LookupOrder, Rows, Sink};
 use crate::record::Record;
 use crate::warehouse::{Error, InsertResult, Reason};
 
@@ -30,9 +30,9 @@ const UNKNOWN: usize = 20;
 /// Returns a fault of the sink that is not caused by a single row. Records without a result may then be loaded again.
 pub async fn run<S: Sink>(entries: Vec<S::Entry>, sink: &mut S) -> Result<(), S::Error> {
     let mut load = Loader { queue: VecDeque::new(), unknown: 0 };
-    let parts = match sink.look() {
-        LookOrder::First => vec![entries],
-        LookOrder::WhenTaken => in_batches(entries, BATCH_SIZES[0]),
+    let parts = match sink.lookup_order() {
+        LookupOrder::First => vec![entries],
+        LookupOrder::WhenTaken => in_batches(entries, BATCH_SIZES[0]),
     };
     load.next(parts, 0);
     while let Some(part) = load.queue.pop_front() {
@@ -62,10 +62,10 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
     async fn load<S: Sink<Entry = E>>(&mut self, part: Part<E>, sink: &mut S) -> Result<(), S::Error> {
         let Part { entries, tries, rows } = part;
         sink.begin(&entries).await?;
-        let mut rows = match (rows, sink.look()) {
+        let mut rows = match (rows, sink.lookup_order()) {
             (Some(rows), _) => rows,
-            (None, LookOrder::First) => sink.existing(&entries).await?,
-            (None, LookOrder::WhenTaken) => Rows::new(),
+            (None, LookupOrder::First) => sink.existing(&entries).await?,
+            (None, LookupOrder::WhenTaken) => Rows::new(),
         };
         let mut given: Option<Classified> = None;
         for _ in 0..ATTEMPTS {
@@ -82,9 +82,9 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
                     } else if now == rows && entries.len() > 1 {
                         // The rows of these ids have not changed: another key exists, and the server does not report
                         // which one.
-                        self.split(entries, tries, sink.look());
+                        self.split(entries, tries, sink.lookup_order());
                         return Ok(());
-                    } else if sink.look() == LookOrder::WhenTaken {
+                    } else if sink.lookup_order() == LookupOrder::WhenTaken {
                         self.divide(entries, tries, now);
                         return Ok(());
                     }
@@ -97,7 +97,7 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
             }
         }
         if entries.len() > 1 {
-            self.split(entries, tries, sink.look());
+            self.split(entries, tries, sink.lookup_order());
             return Ok(());
         }
         let message = "its row keeps changing: another process is writing it";
@@ -116,12 +116,12 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
         let is_several = entries.len() > 1;
         match fault {
             Fault::RefusedRow(_) | Fault::Unknown if is_several => {
-                self.split(entries, tries, sink.look());
+                self.split(entries, tries, sink.lookup_order());
                 Ok(())
             }
             // Parts that are not locked go first.
             Fault::Locked if is_several || tries < LOCKED => {
-                let parts = pieces(entries, sink.look()).into_iter();
+                let parts = pieces(entries, sink.lookup_order()).into_iter();
                 self.queue.extend(parts.map(|entries| Part { entries, tries: tries + 1, rows: None }));
                 Ok(())
             }
@@ -135,8 +135,8 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
     }
 
     /// Replaces a part with smaller ones.
-    fn split(&mut self, entries: Vec<E>, tries: u32, look: LookOrder) {
-        self.next(pieces(entries, look), tries);
+    fn split(&mut self, entries: Vec<E>, tries: u32, order: LookupOrder) {
+        self.next(pieces(entries, order), tries);
     }
 
     /// Replaces a part with the records whose rows exist and the other records, so that the others fill complete
@@ -145,7 +145,7 @@ impl<E: AsRef<Record> + Send + Sync> Loader<E> {
         let (found, left): (Vec<E>, Vec<E>) =
             entries.into_iter().partition(|entry| rows.contains_key(&entry.as_ref().id_treated_data));
         if found.is_empty() {
-            return self.split(left, tries, LookOrder::WhenTaken);
+            return self.split(left, tries, LookupOrder::WhenTaken);
         }
         self.next(in_batches(left, BATCH_SIZES[0]), tries);
         self.queue.push_front(Part { entries: found, tries, rows: Some(rows) });
@@ -174,7 +174,7 @@ fn place_taken<S: Sink>(entry: &S::Entry, rows: &Rows, sink: &S) -> Option<Class
         return None;
     }
     let loaded = match rows.values().next() {
-        Some(row) => compare(record, row, sink.shape()),
+        Some(row) => compare(record, row, sink.schema()),
         None => LoadResult::Refused(
             "a row with these values in a unique key is there, but none with this id: has the table another unique \
              index, or was the row deleted in the meantime?"
@@ -185,10 +185,10 @@ fn place_taken<S: Sink>(entry: &S::Entry, rows: &Rows, sink: &S) -> Option<Class
 }
 
 /// Splits a part into smaller ones; a single record is not split.
-fn pieces<E: AsRef<Record>>(entries: Vec<E>, look: LookOrder) -> Vec<Vec<E>> {
-    match look {
-        LookOrder::First => in_halves(entries),
-        LookOrder::WhenTaken => {
+fn pieces<E: AsRef<Record>>(entries: Vec<E>, order: LookupOrder) -> Vec<Vec<E>> {
+    match order {
+        LookupOrder::First => in_halves(entries),
+        LookupOrder::WhenTaken => {
             let max = entries.len() / 10;
             in_batches(entries, max)
         }

@@ -6,7 +6,7 @@ use super::classified::Classified;
 use super::classify::compare;
 use super::engine::{BATCH_SIZES, run};
 use super::result::{LoadResult, OnConflict};
-use super::sink::{Fault, LookOrder, Rows, Sink};
+use super::sink::{Fault, LookupOrder, Rows, Sink};
 use crate::record::Record;
 use crate::record::row::TableSchema;
 use crate::warehouse::{Error, InsertResult, Reason, Warehouse};
@@ -28,11 +28,11 @@ pub async fn load(
     schema: &TableSchema,
     policy: OnConflict,
 ) -> Result<Vec<LoadResult>, Error> {
-    let mut settled = vec![None; records.len()];
-    load_into(warehouse, records, schema, policy, &mut settled).await?;
+    let mut results = vec![None; records.len()];
+    load_into(warehouse, records, schema, policy, &mut results).await?;
     let missed =
         || Err(Error::new(Reason::Other, warehouse.address(), "a load returned no result for one of its rows"));
-    settled.into_iter().map(|one| one.unwrap_or_else(missed)).collect()
+    results.into_iter().map(|one| one.unwrap_or_else(missed)).collect()
 }
 
 /// Loads records and stores each result in `results` as soon as it is known, also for a caller that cancels the load.
@@ -45,7 +45,7 @@ pub async fn load_into(
     records: &[Record],
     schema: &TableSchema,
     policy: OnConflict,
-    settled: &mut LoadResults,
+    results: &mut LoadResults,
 ) -> Result<(), Error> {
     let mut first: HashMap<&str, usize> = HashMap::with_capacity(records.len());
     let (mut firsts, mut repeats) = (Vec::with_capacity(records.len()), Vec::new());
@@ -53,16 +53,16 @@ pub async fn load_into(
         let is_first = *first.entry(&record.id_treated_data).or_insert(at) == at;
         if is_first { &mut firsts } else { &mut repeats }.push(Numbered { at, record });
     }
-    let mut sink = Inserting { warehouse, schema, policy, settled };
+    let mut sink = Inserting { warehouse, schema, policy, results };
     run(firsts, &mut sink).await?;
     for chunk in repeats.chunks(BATCH_SIZES[0]) {
         let rows = sink.existing(chunk).await?;
         for &Numbered { at, record } in chunk {
             let id = record.id_treated_data.as_str();
-            sink.settled[at] = match rows.get(id) {
+            sink.results[at] = match rows.get(id) {
                 Some(row) => Some(Ok(compare(record, row, schema))),
                 // The first record of its id failed, so this one fails in the same way.
-                None => sink.settled[first[id]].clone(),
+                None => sink.results[first[id]].clone(),
             };
         }
     }
@@ -87,18 +87,18 @@ struct Inserting<'a> {
     warehouse: &'a dyn Warehouse,
     schema: &'a TableSchema,
     policy: OnConflict,
-    settled: &'a mut LoadResults,
+    results: &'a mut LoadResults,
 }
 
 impl<'a> Sink for Inserting<'a> {
     type Entry = Numbered<'a>;
     type Error = Error;
 
-    fn look(&self) -> LookOrder {
-        LookOrder::WhenTaken
+    fn lookup_order(&self) -> LookupOrder {
+        LookupOrder::WhenTaken
     }
 
-    fn shape(&self) -> &TableSchema {
+    fn schema(&self) -> &TableSchema {
         self.schema
     }
 
@@ -135,13 +135,13 @@ impl<'a> Sink for Inserting<'a> {
                 }
                 loaded => loaded,
             };
-            self.settled[entry.at] = Some(Ok(loaded));
+            self.results[entry.at] = Some(Ok(loaded));
         }
         Ok(InsertResult::Inserted)
     }
 
     fn fail(&mut self, entry: &Self::Entry, e: Error) -> Result<(), Error> {
-        self.settled[entry.at] = Some(Err(e));
+        self.results[entry.at] = Some(Err(e));
         Ok(())
     }
 }

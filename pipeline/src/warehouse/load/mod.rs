@@ -26,4 +26,4 @@ pub use engine::run;
 pub use existing::existing_rows;
 pub use insert::{LoadResults, load, load_into};
 pub use result::{Conflict, LoadResult, OnConflict};
-pub use sink::{Fault, LookOrder, Rows, Sink};
+pub use sink::{Fault, LookupOrder, Rows, Sink};

@@ -12,7 +12,7 @@ pub type Rows = HashMap<String, Row>;
 
 /// When existing rows are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LookOrder {
+pub enum LookupOrder {
     /// Before a part is written. The part is one transaction of any size; if it is rejected, its halves are tried.
     ///
     /// For loads in which many rows exist, or that record their changes in the same transaction.
@@ -56,10 +56,10 @@ pub trait Sink: Send {
     type Error: From<Error> + Send;
 
     /// Returns when existing rows are read.
-    fn look(&self) -> LookOrder;
+    fn lookup_order(&self) -> LookupOrder;
 
     /// Returns the types of the table's columns.
-    fn shape(&self) -> &TableSchema;
+    fn schema(&self) -> &TableSchema;
 
     /// Returns true if the record may replace a row of its id with other values.
     fn may_overwrite(&self, entry: &Self::Entry) -> bool;

@@ -1,4 +1,4 @@
-//! Tests of the engine with an in-memory warehouse whose statements fail like those of a server, in both look orders.
+//! Tests of the engine with an in-memory warehouse whose statements fail like those of a server, in both lookup orders.
 
 use std::collections::BTreeSet;
 
@@ -33,8 +33,8 @@ fn row(record: &Record) -> Row {
     record.to_row(&TableSchema::standard())
 }
 
-/// Sink that looks first, and applies a part as one change.
-struct LookFirst<'a> {
+/// Sink that reads existing rows first, and applies a part as one change.
+struct LookupFirst<'a> {
     warehouse: &'a Faulty,
     schema: TableSchema,
     policy: OnConflict,
@@ -43,15 +43,15 @@ struct LookFirst<'a> {
     parts: usize,
 }
 
-impl Sink for LookFirst<'_> {
+impl Sink for LookupFirst<'_> {
     type Entry = Entry;
     type Error = Error;
 
-    fn look(&self) -> LookOrder {
-        LookOrder::First
+    fn lookup_order(&self) -> LookupOrder {
+        LookupOrder::First
     }
 
-    fn shape(&self) -> &TableSchema {
+    fn schema(&self) -> &TableSchema {
         &self.schema
     }
 
@@ -99,14 +99,14 @@ impl AsRef<Record> for Entry {
     }
 }
 
-/// Loads with a sink that looks first; returns the results and the number of parts.
-async fn look_first(
+/// Loads with a sink that reads existing rows first; returns the results and the number of parts.
+async fn lookup_first(
     warehouse: &Faulty,
     records: Vec<Record>,
     policy: OnConflict,
 ) -> (Result<Vec<LoadResult>, Error>, usize) {
     let (schema, refused_before) = (TableSchema::standard(), BTreeSet::new());
-    let mut sink = LookFirst { warehouse, schema, policy, refused_before, results: Vec::new(), parts: 0 };
+    let mut sink = LookupFirst { warehouse, schema, policy, refused_before, results: Vec::new(), parts: 0 };
     let ended = run(records.into_iter().map(Entry).collect(), &mut sink).await;
     (ended.map(|()| sink.results), sink.parts)
 }
@@ -132,13 +132,13 @@ async fn new_rows_take_one_statement_per_batch_of_a_fixed_size() {
     let records: Vec<Record> = (0..2_113).map(record).collect();
     assert_eq!(counts(&insert_first(&warehouse, &records).await.unwrap()), [2_113, 0, 0, 0]);
     assert_eq!((warehouse.inserts(), warehouse.fetches()), (vec![1_000, 1_000, 100, 10, 1, 1, 1], vec![]));
-    let (results, parts) = look_first(&warehouse, (2_000..2_200).map(record).collect(), OnConflict::Keep).await;
+    let (results, parts) = lookup_first(&warehouse, (2_000..2_200).map(record).collect(), OnConflict::Keep).await;
     assert_eq!((counts(&results.unwrap()), parts), ([87, 113, 0, 0], 1));
     assert_eq!((warehouse.inserts(), warehouse.fetches()), (vec![87], vec![]), "one change for the whole part");
 }
 
 #[tokio::test]
-async fn of_taken_ids_the_rows_are_compared_and_the_others_fill_whole_batches_again() {
+async fn rows_of_taken_ids_are_compared_and_the_others_fill_complete_batches_again() {
     let warehouse = Faulty::with(Faults::default()).await;
     for n in 0..90 {
         warehouse.rows.overwrite(row(&if n < 80 { record(n) } else { changed(n) }));
@@ -165,14 +165,14 @@ async fn a_refused_row_is_found_by_bisection_and_the_others_are_in() {
     assert_eq!((counts(&results), warehouse.count().await), ([98, 0, 0, 2], 98));
     assert!(matches!(&results[7], LoadResult::Refused(why) if why == "as planned"), "{:?}", results[7]);
     let warehouse = Faulty::with(faults()).await;
-    let (results, _) = look_first(&warehouse, records, OnConflict::Keep).await;
+    let (results, _) = lookup_first(&warehouse, records, OnConflict::Keep).await;
     assert_eq!((counts(&results.unwrap()), warehouse.count().await), ([98, 0, 0, 2], 98));
 }
 
 #[tokio::test]
-async fn what_a_column_is_known_to_refuse_is_not_sent() {
+async fn a_value_that_a_column_would_reject_is_not_sent() {
     let warehouse = Faulty::with(Faults::default()).await;
-    let mut sink = LookFirst {
+    let mut sink = LookupFirst {
         warehouse: &warehouse,
         schema: TableSchema::standard(),
         policy: OnConflict::Overwrite,
@@ -193,9 +193,9 @@ async fn a_locked_row_waits_for_the_others_and_fails_alone_if_it_stays_locked() 
     let warehouse = Faulty::with(locked(3)).await;
     assert_eq!(counts(&insert_first(&warehouse, &records).await.unwrap()), [20, 0, 0, 0]);
     let warehouse = Faulty::with(locked(1_000)).await;
-    let mut settled = vec![None; 20];
-    load_into(&warehouse, &records, &TableSchema::standard(), OnConflict::Keep, &mut settled).await.unwrap();
-    let failed: Vec<usize> = (0..20).filter(|at| matches!(settled[*at], Some(Err(_)))).collect();
+    let mut results = vec![None; 20];
+    load_into(&warehouse, &records, &TableSchema::standard(), OnConflict::Keep, &mut results).await.unwrap();
+    let failed: Vec<usize> = (0..20).filter(|at| matches!(results[*at], Some(Err(_)))).collect();
     assert_eq!((failed, warehouse.count().await), (vec![3], 19));
     assert!(warehouse.inserts().len() < 40, "it is not tried for ever");
 }
@@ -205,9 +205,9 @@ async fn a_failure_of_unknown_reason_is_a_rows_until_too_many_rows_have_it() {
     let unknown = |ids: std::ops::Range<u32>| Faults { unknown: ids.map(id).collect(), ..Faults::default() };
     let records: Vec<Record> = (0..100).map(record).collect();
     let warehouse = Faulty::with(unknown(40..59)).await;
-    let mut settled = vec![None; 100];
-    load_into(&warehouse, &records, &TableSchema::standard(), OnConflict::Keep, &mut settled).await.unwrap();
-    let failed = settled.iter().filter(|one| matches!(one, Some(Err(e)) if e.reason == Reason::Other)).count();
+    let mut results = vec![None; 100];
+    load_into(&warehouse, &records, &TableSchema::standard(), OnConflict::Keep, &mut results).await.unwrap();
+    let failed = results.iter().filter(|one| matches!(one, Some(Err(e)) if e.reason == Reason::Other)).count();
     assert_eq!((failed, warehouse.count().await), (19, 81));
     let warehouse = Faulty::with(unknown(40..60)).await;
     let e = insert_first(&warehouse, &records).await.unwrap_err();
@@ -230,7 +230,7 @@ async fn an_id_that_is_taken_under_another_spelling_is_compared_with_that_row() 
         results[5]
     );
     let warehouse = Faulty::with(faults()).await;
-    let (results, _) = look_first(&warehouse, records, OnConflict::Keep).await;
+    let (results, _) = lookup_first(&warehouse, records, OnConflict::Keep).await;
     assert_eq!((counts(&results.unwrap()), warehouse.count().await), ([18, 0, 1, 1], 18));
 }
 
@@ -243,19 +243,19 @@ async fn records_of_one_id_are_one_row_of_the_first() {
     assert!(matches!(&results[4], LoadResult::Refused(_)), "as the first of its id: {:?}", results[4]);
     let warehouse = Faulty::with(Faults { refused: [id(9)].into(), ..Faults::default() }).await;
     let records = vec![record(0), record(2), record(2), record(2), record(9)];
-    let (results, _) = look_first(&warehouse, records, OnConflict::Keep).await;
+    let (results, _) = lookup_first(&warehouse, records, OnConflict::Keep).await;
     assert_eq!(counts(&results.unwrap()), [2, 2, 0, 1], "they are not torn apart");
 }
 
 #[tokio::test]
 async fn only_the_first_record_of_an_id_overwrites_its_row() {
     let other = Record { consumo_meta: 2.5, ..record(3) };
-    for looks_first in [true, false] {
+    for is_lookup_first in [true, false] {
         let warehouse = Faulty::with(Faults::default()).await;
         warehouse.rows.overwrite(row(&changed(3)));
         let records = vec![record(1), record(3), other.clone()];
-        let results = if looks_first {
-            look_first(&warehouse, records, OnConflict::Overwrite).await.0.unwrap()
+        let results = if is_lookup_first {
+            lookup_first(&warehouse, records, OnConflict::Overwrite).await.0.unwrap()
         } else {
             load(&warehouse, &records, &TableSchema::standard(), OnConflict::Overwrite).await.unwrap()
         };
@@ -267,20 +267,20 @@ async fn only_the_first_record_of_an_id_overwrites_its_row() {
 }
 
 #[tokio::test]
-async fn rows_that_change_at_every_look_end_the_load() {
-    let warehouse = Faulty::with(Faults { is_moving: true, ..Faults::default() }).await;
+async fn rows_that_change_at_every_lookup_end_the_load() {
+    let warehouse = Faulty::with(Faults { is_unstable: true, ..Faults::default() }).await;
     warehouse.rows.overwrite(row(&record(1)));
-    let (ended, _) = look_first(&warehouse, vec![record(0), record(1)], OnConflict::Keep).await;
+    let (ended, _) = lookup_first(&warehouse, vec![record(0), record(1)], OnConflict::Keep).await;
     assert!(ended.is_ok(), "a row with another spelling of the id may exist: {ended:?}");
     // The row can always be found by its id, but the statement still reports that the id is taken.
-    struct Restless<'a>(LookFirst<'a>);
-    impl Sink for Restless<'_> {
+    struct Unstable<'a>(LookupFirst<'a>);
+    impl Sink for Unstable<'_> {
         type Entry = Entry;
         type Error = Error;
-        fn look(&self) -> LookOrder {
-            LookOrder::First
+        fn lookup_order(&self) -> LookupOrder {
+            LookupOrder::First
         }
-        fn shape(&self) -> &TableSchema {
+        fn schema(&self) -> &TableSchema {
             &self.0.schema
         }
         fn may_overwrite(&self, _: &Entry) -> bool {
@@ -297,22 +297,22 @@ async fn rows_that_change_at_every_look_end_the_load() {
             Ok(InsertResult::IdTaken)
         }
     }
-    let (shape, policy) = (TableSchema::standard(), OnConflict::Overwrite);
-    let sink = LookFirst {
+    let (schema, policy) = (TableSchema::standard(), OnConflict::Overwrite);
+    let sink = LookupFirst {
         warehouse: &warehouse,
-        schema: shape,
+        schema,
         policy,
         refused_before: BTreeSet::new(),
         results: vec![],
         parts: 0,
     };
-    let mut sink = Restless(sink);
+    let mut sink = Unstable(sink);
     let e = run(vec![Entry(changed(1))], &mut sink).await.unwrap_err();
     assert!(e.reason == Reason::Locked && e.about == id(1) && sink.0.parts == 4, "{e}");
 }
 
 #[tokio::test]
-async fn rows_are_looked_up_by_range_if_most_of_it_is_the_parts_own() {
+async fn rows_are_read_by_range_if_the_part_has_most_ids_of_it() {
     let warehouse = Faulty::with(Faults::default()).await;
     (0..400).for_each(|n| warehouse.rows.overwrite(row(&record(n))));
     let found = async |records: &[Record]| {

@@ -48,9 +48,9 @@ fn apply(database: &mut Database, name: &str, change: &ChangeSet<'_>) -> Result<
     }
     if !change.insert.is_empty() || !change.replace.is_empty() || !change.remove.is_empty() {
         let table = database.tables.get_mut(name).ok_or_else(no_table)?;
-        let as_said = |(old, _): &(Row, Row)| table.get(old.id()) == Some(old);
+        let is_as_expected = |(old, _): &(Row, Row)| table.get(old.id()) == Some(old);
         let there = |row: &Row| table.get(row.id()) == Some(row);
-        if !change.replace.iter().all(as_said)
+        if !change.replace.iter().all(is_as_expected)
             || !change.remove.iter().all(there)
             || insert(table, change.insert)? == InsertResult::IdTaken
         {

@@ -78,7 +78,7 @@ fn tls_io_error(io: &std::io::Error) -> (Reason, String) {
 }
 
 /// Returns true if the connection was lost, so that a retry can succeed: a server that gives up a slow handshake, or a
-/// proxy without a server, sends bytes that are no TLS. The certificate was not judged.
+/// proxy without a server, sends bytes that are not TLS. The certificate was not verified.
 const fn is_broken(e: &rustls::Error) -> bool {
     use rustls::Error::{DecryptError, InappropriateHandshakeMessage, InappropriateMessage, InvalidMessage};
     matches!(e, InvalidMessage(_) | DecryptError | InappropriateMessage { .. } | InappropriateHandshakeMessage { .. })
@@ -88,11 +88,11 @@ fn broken_tls(e: &rustls::Error) -> (Reason, String) {
     (Reason::Unreachable, format!("connection lost during TLS: check host, port and network: {e}"))
 }
 
-/// What to do about locks of others. A program that was frozen or cut off keeps its locks until its session times out.
+/// Advice about locks of others. A program that was frozen or cut off keeps its locks until its session times out.
 const LOCKED: &str = "another session holds locks on these rows or on the table: end its transaction, or the session \
                       with KILL (SHOW FULL PROCESSLIST, or sys.innodb_lock_waits on MySQL)";
 
-/// What to do about an account with an unsupported login plugin.
+/// Advice about an account with an unsupported login plugin.
 const LOGIN: &str = "use caching_sha2_password or mysql_native_password, such as ALTER USER … IDENTIFIED WITH \
                      caching_sha2_password BY …; IAM and mysql_clear_password need ssl-mode=VERIFY_IDENTITY";
 

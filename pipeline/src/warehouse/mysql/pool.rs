@@ -115,8 +115,8 @@ impl SessionPool {
     pub fn after<T>(&self, mut session: Session, done: Result<T, sqlx::Error>) -> Result<T, Error> {
         let from_server = matches!(&done, Ok(_) | Err(sqlx::Error::Database(_)));
         let done = done.map_err(|e| self.failure(&e));
-        let goes_on = |e: &Error| !matches!(e.reason, Reason::Unreachable | Reason::ReadOnly);
-        session.is_reusable = from_server && done.as_ref().err().is_none_or(goes_on);
+        let is_usable = |e: &Error| !matches!(e.reason, Reason::Unreachable | Reason::ReadOnly);
+        session.is_reusable = from_server && done.as_ref().err().is_none_or(is_usable);
         done
     }
 }

@@ -114,7 +114,7 @@ impl<D: Driver> Sessions<D> {
         let limit = self.0.connect_timeout();
         let silent = |_| {
             let message = format!(
-                "no answer within {} s: check host, port and network, or raise --connect-timeout",
+                "no response within {} s: check host, port and network, or raise --connect-timeout",
                 limit.as_secs_f64()
             );
             Error::new(Reason::Unreachable, "", message)
@@ -142,7 +142,7 @@ impl<D: Driver> managed::Manager for Sessions<D> {
         }
         match timeout(CHECK, self.0.ping(&mut held.connection)).await {
             Ok(alive) => alive.map_err(RecycleError::Backend),
-            Err(_) => Err(RecycleError::message("no answer to a ping")),
+            Err(_) => Err(RecycleError::message("no response to a ping")),
         }
     }
 }

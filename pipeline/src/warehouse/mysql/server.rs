@@ -31,8 +31,8 @@ impl MySql {
     pub(super) async fn server_status(&self) -> Result<ServerStatus, Error> {
         let query = sqlx::query("SELECT CAST(VERSION() AS CHAR), UTC_TIMESTAMP(6) FROM (SELECT ? AS x) one").bind(1);
         let message = self.sessions.rows(query).await?;
-        let said = message.first().ok_or(sqlx::Error::RowNotFound).and_then(<(String, NaiveDateTime)>::from_row);
-        let (version, clock) = said.map_err(|e| self.sessions.failure(&e))?;
+        let reported = message.first().ok_or(sqlx::Error::RowNotFound).and_then(<(String, NaiveDateTime)>::from_row);
+        let (version, clock) = reported.map_err(|e| self.sessions.failure(&e))?;
         let rows = self.number(sqlx::query(AssertSqlSafe(format!("SELECT COUNT(*) FROM `{}`", self.table)))).await;
         let mut settings = BTreeMap::new();
         for name in SETTINGS {

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_found_by_the_text_of_what_its_column_cannot_have() {
+    fn a_row_is_found_by_the_text_of_an_invalid_value() {
         let schema = TableSchema::standard();
         let mut row = Row::nulls();
         row.0[Column::Data.index()] = Value::Invalid("2023-00-00 00:00:00".into());

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials as Keys;
+use aws_credential_types::Credentials as AwsCredentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -43,13 +43,13 @@ impl IamToken {
         Ok(Self { credentials, region, server: format!("{host}:{port}"), user: user.to_owned() })
     }
 
-    fn sign(&self, keys: Keys, at: SystemTime) -> Result<String, String> {
+    fn sign(&self, credentials: AwsCredentials, at: SystemTime) -> Result<String, String> {
         let mut url = Url::parse(&format!("https://{}/", self.server)).map_err(|e| e.to_string())?;
         url.query_pairs_mut().append_pair("Action", "connect").append_pair("DBUser", &self.user);
         let mut settings = SigningSettings::default();
         settings.expires_in = Some(GOOD);
         settings.signature_location = SignatureLocation::QueryParams;
-        let identity = keys.into();
+        let identity = credentials.into();
         let signing = v4::SigningParams::builder().identity(&identity).region(&self.region).name("rds-db").time(at);
         let signing = signing.settings(settings).build().map_err(|e| e.to_string())?.into();
         let request = SignableRequest::new("GET", url.as_str(), std::iter::empty(), SignableBody::Bytes(&[]));
@@ -66,11 +66,11 @@ impl IamToken {
 impl CredentialProvider for IamToken {
     async fn credentials(&self, _: bool) -> Result<Credentials, Error> {
         let failure = |reason, message| Error::new(reason, &self.server, message);
-        let keys = self.credentials.provide_credentials().await;
-        let keys = keys.map_err(|e| {
+        let credentials = self.credentials.provide_credentials().await;
+        let credentials = credentials.map_err(|e| {
             failure(Reason::Denied, format!("no credentials of AWS to sign a token with: {}", why_unusable(&e)))
         })?;
-        let password = self.sign(keys, SystemTime::now());
+        let password = self.sign(credentials, SystemTime::now());
         let password = password.map_err(|e| failure(Reason::Other, format!("the token cannot be signed: {e}")))?;
         Ok(Credentials { user: self.user.clone(), password, host: None, port: None, database: None })
     }
@@ -80,7 +80,7 @@ impl CredentialProvider for IamToken {
 mod tests {
     use super::*;
 
-    /// The expected tokens are those of botocore 1.44.5 (`generate_db_auth_token`) for the same keys and time.
+    /// The expected tokens are those of botocore 1.44.5 (`generate_db_auth_token`) for the same credentials and time.
     #[test]
     fn tokens_are_those_that_awss_own_library_makes() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_341_600); // 2026-11-22T10:00:00Z
@@ -96,7 +96,7 @@ mod tests {
                 "db.example.sa-east-1.rds.amazonaws.com:3306/?Action=connect&DBUser=rumi%2Bnate&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261122%2Fsa-east-1%2Frds-db%2Faws4_request&X-Amz-Date=20261122T100000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Security-Token=tok%2Fen%2B%3D&X-Amz-Signature=ee7b8880faccb761d69d4c14647e9b3a10a440f093a3cb0df78d75e458d7a7e4",
             ),
         ] {
-            let keys = Keys::new(
+            let credentials = AwsCredentials::new(
                 "AKIDEXAMPLE",
                 "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
                 session.map(str::to_owned),
@@ -104,7 +104,7 @@ mod tests {
                 "test",
             );
             let signer = IamToken {
-                credentials: SharedCredentialsProvider::new(keys.clone()),
+                credentials: SharedCredentialsProvider::new(credentials.clone()),
                 region: "sa-east-1".into(),
                 server: "db.example.sa-east-1.rds.amazonaws.com:3306".into(),
                 user: user.into(),
@@ -114,7 +114,7 @@ mod tests {
                 parts.sort();
                 parts
             };
-            assert_eq!(parts(&signer.sign(keys, at).unwrap()), parts(token));
+            assert_eq!(parts(&signer.sign(credentials, at).unwrap()), parts(token));
         }
     }
 }

@@ -41,7 +41,7 @@ pub struct Rds {
     port: Option<u16>,
     user: Option<String>,
     database: Option<String>,
-    proof: AuthMethod,
+    auth_method: AuthMethod,
     ca_file: Option<String>,
     ssl_mode: Option<TlsMode>,
 }
@@ -81,14 +81,14 @@ impl Rds {
             port: port.transpose()?,
             user: variable("RDS_USER"),
             database: variable("RDS_DATABASE"),
-            proof: proof(&variable)?,
+            auth_method: auth_method(&variable)?,
             ca_file: variable("RDS_CA_FILE"),
             ssl_mode: variable("RDS_SSL_MODE")
                 .map(|mode| mode.parse())
                 .transpose()
                 .map_err(|e| format!("RDS_SSL_MODE: {e}"))?,
         };
-        if rds.proof == AuthMethod::Token && rds.ssl_mode.is_some_and(|mode| mode != TlsMode::VerifyIdentity) {
+        if rds.auth_method == AuthMethod::Token && rds.ssl_mode.is_some_and(|mode| mode != TlsMode::VerifyIdentity) {
             return Err(format!(
                 "RDS_IAM_AUTH sends its token in clear text: only RDS_SSL_MODE={} keeps it safe",
                 TlsMode::VerifyIdentity
@@ -100,7 +100,7 @@ impl Rds {
 
     /// Returns true if [`Rds::open`] requires a region and credentials of AWS.
     pub fn needs_aws(&self) -> bool {
-        !matches!(self.proof, AuthMethod::Password(_))
+        !matches!(self.auth_method, AuthMethod::Password(_))
     }
 
     /// Returns the address. Without `RDS_PASSWORD` it contains no password, and placeholders for a host and a user that are
@@ -109,10 +109,10 @@ impl Rds {
     /// # Errors
     /// Returns an error if the host or another part is not valid in an address.
     pub fn address(&self) -> Result<WarehouseUrl, String> {
-        let password = if let AuthMethod::Password(password) = &self.proof { password } else { "" };
+        let password = if let AuthMethod::Password(password) = &self.auth_method { password } else { "" };
         let database = self.database.as_deref().unwrap_or("fazendas");
         let mut url = WarehouseUrl::from_parts(self.host(), self.port(), self.user(), password, database)?;
-        let verified = self.ca_file.is_some() || self.proof == AuthMethod::Token;
+        let verified = self.ca_file.is_some() || self.auth_method == AuthMethod::Token;
         // Also on this machine, where nothing is verified by default.
         let ssl_mode = self.ssl_mode.or(verified.then_some(TlsMode::VerifyIdentity)).map(TlsMode::name);
         if let WarehouseUrl::MySql(url) = &mut url {
@@ -134,7 +134,7 @@ impl Rds {
     }
 
     fn user(&self) -> &str {
-        let default = if matches!(self.proof, AuthMethod::Secret(_)) { "user-in-secret" } else { DEFAULT_USER };
+        let default = if matches!(self.auth_method, AuthMethod::Secret(_)) { "user-in-secret" } else { DEFAULT_USER };
         self.user.as_deref().unwrap_or(default)
     }
 
@@ -149,7 +149,7 @@ impl Rds {
     /// configured.
     pub fn open(&self, aws: &SdkConfig, table: TableName, access: AccessOptions) -> Result<MySql, Error> {
         let bad = |message: String| Error::new(Reason::BadAddress, self.host(), message);
-        let credentials: Option<Arc<dyn CredentialProvider>> = match &self.proof {
+        let credentials: Option<Arc<dyn CredentialProvider>> = match &self.auth_method {
             AuthMethod::Password(_) => None,
             AuthMethod::Secret(arn) => Some(Arc::new(Secret::new(aws, arn, self.known()))),
             AuthMethod::Token => {
@@ -180,7 +180,7 @@ fn check(path: &str) -> Result<(), String> {
     found.then_some(()).ok_or_else(|| "is not a certificate in PEM format".into())
 }
 
-fn proof(variable: &impl Fn(&str) -> Option<String>) -> Result<AuthMethod, String> {
+fn auth_method(variable: &impl Fn(&str) -> Option<String>) -> Result<AuthMethod, String> {
     let token = match variable("RDS_IAM_AUTH").map(|value| value.to_ascii_lowercase()).as_deref() {
         Some("true" | "1") => true,
         None | Some("false" | "0") => false,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_functions_variables_make_an_address() {
+    fn the_legacy_lambdas_variables_make_an_address() {
         assert_eq!(read(&[("RDS_PORT", "1"), ("RDS_HOST", "")]).unwrap(), None);
         assert_eq!(url(&[("RDS_HOST", "db")]), "mysql://root@db:3306/fazendas");
         let all = [("RDS_HOST", "db"), ("RDS_PORT", "3307"), ("RDS_USER", "a@b"), ("RDS_PASSWORD", "p/w")];

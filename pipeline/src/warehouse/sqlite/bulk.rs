@@ -188,7 +188,7 @@ impl BulkWarehouse for Sqlite {
         }
         let rows = self.select_read_only(query).await;
         let rows = rows.map_err(|e| failed(format!("fails: {}", self.failure(&e).message)))?;
-        let answer = rows.first().and_then(number).ok_or_else(|| failed("answers with no number".into()))?;
+        let answer = rows.first().and_then(number).ok_or_else(|| failed("returned no number".into()))?;
         Ok(LoadMetrics { threads_running: None, query_value: Some(answer) })
     }
 

@@ -20,7 +20,7 @@ const TRIES: u32 = 25;
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Maximum wait for a running statement.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Open files, with their pools.
 static OPEN: Mutex<BTreeMap<PathBuf, Vec<SqlitePool>>> = Mutex::new(BTreeMap::new());
@@ -75,7 +75,7 @@ pub fn close_all() {
 
 async fn close(path: &Path, pools: Vec<SqlitePool>) {
     for pool in pools {
-        if tokio::time::timeout(PATIENCE, pool.close()).await.is_err() {
+        if tokio::time::timeout(CLOSE_TIMEOUT, pool.close()).await.is_err() {
             tracing::debug!("{} is busy, and is not closed", path.display());
         }
     }

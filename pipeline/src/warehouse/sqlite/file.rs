@@ -23,7 +23,7 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 /// First bytes of a rollback journal.
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 /// Attempts to check files that do not match, because another process may be changing them.
-const LOOKS: u32 = 20;
+const CHECKS: u32 = 20;
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Size of a database header, in bytes.
@@ -43,7 +43,7 @@ pub(super) enum Missing {
 /// # Errors
 /// Returns the reason and a message with a suggested action if the file cannot be used.
 pub(super) fn check(path: &Path, missing: Missing) -> Result<(), (Reason, String)> {
-    look(path, missing).map_err(|message| (Reason::BadAddress, message))
+    check_file(path, missing).map_err(|message| (Reason::BadAddress, message))
 }
 
 /// Returns the path of the file with that suffix next to it.
@@ -65,7 +65,7 @@ fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-fn look(path: &Path, missing: Missing) -> Result<(), String> {
+fn check_file(path: &Path, missing: Missing) -> Result<(), String> {
     let shown = path.display();
     let unreadable = |e: &io::Error| format!("{shown} cannot be read: {e}: check --warehouse and its permissions");
     match fs::metadata(path) {
@@ -88,7 +88,7 @@ fn look(path: &Path, missing: Missing) -> Result<(), String> {
     if start.len() < HEADER || !start.starts_with(MAGIC) {
         return Err(format!("{shown} is not a SQLite database: check --warehouse"));
     }
-    fits(&real(path)).map_err(|e| unreadable(&e))?.map_or(Ok(()), |stray| Err(foreign(&stray, path)))
+    fits(&real(path)).map_err(|e| unreadable(&e))?.map_or(Ok(()), |unrelated| Err(unrelated_file(&unrelated, path)))
 }
 
 fn absent(path: &Path, missing: Missing) -> Result<(), String> {
@@ -122,11 +122,11 @@ fn alone(path: &Path) -> Result<(), String> {
     }
 }
 
-fn foreign(stray: &Path, path: &Path) -> String {
+fn unrelated_file(unrelated: &Path, path: &Path) -> String {
     format!(
         "{0} does not belong to {1}: it is left of another database, such as the one before a backup was restored, \
          and would be mixed into it: move {0} away",
-        stray.display(),
+        unrelated.display(),
         path.display()
     )
 }
@@ -134,9 +134,9 @@ fn foreign(stray: &Path, path: &Path) -> String {
 /// Returns the file next to the database that belongs to another database. `None` if both belong to it.
 fn fits(path: &Path) -> io::Result<Option<PathBuf>> {
     let (wal, journal) = (with_ending(path, "-wal"), with_ending(path, "-journal"));
-    let mut stray = None;
-    for _ in 0..LOOKS {
-        stray = if !wal_fits(path, &wal)? {
+    let mut unrelated = None;
+    for _ in 0..CHECKS {
+        unrelated = if !wal_fits(path, &wal)? {
             Some(wal.clone())
         } else if !journal_fits(path, &journal)? {
             Some(journal.clone())
@@ -145,7 +145,7 @@ fn fits(path: &Path) -> io::Result<Option<PathBuf>> {
         };
         std::thread::sleep(PAUSE);
     }
-    Ok(stray)
+    Ok(unrelated)
 }
 
 /// Returns the 4-byte number at that offset; 0 beyond the end.
@@ -290,13 +290,13 @@ mod tests {
         }
         fs::copy(&live, &killed).unwrap();
         fs::copy(with_ending(&live, "-journal"), with_ending(&killed, "-journal")).unwrap();
-        assert_eq!(look(&killed, Missing::Refused), Ok(()));
+        assert_eq!(check_file(&killed, Missing::Refused), Ok(()));
 
         let mut small = database(&other, SqliteJournalMode::Delete).await;
         small.execute("INSERT INTO t VALUES (1)").await.unwrap();
         small.close().await.unwrap();
         fs::copy(with_ending(&live, "-journal"), with_ending(&other, "-journal")).unwrap();
-        let e = look(&other, Missing::Made).unwrap_err();
+        let e = check_file(&other, Missing::Made).unwrap_err();
         assert!(e.contains("other-journal does not belong to"), "{e}");
     }
 
@@ -322,31 +322,31 @@ mod tests {
             connection.execute(step).await.unwrap();
             fs::copy(&live, &killed).unwrap();
             fs::copy(with_ending(&live, "-wal"), with_ending(&killed, "-wal")).unwrap();
-            assert_eq!(look(&killed, Missing::Refused), Ok(()), "after {step}");
+            assert_eq!(check_file(&killed, Missing::Refused), Ok(()), "after {step}");
         }
         let other = home.path().join("other");
         let mut closed = database(&other, SqliteJournalMode::Delete).await;
         closed.execute(FILL).await.unwrap();
         closed.close().await.unwrap();
         fs::copy(with_ending(&live, "-wal"), with_ending(&other, "-wal")).unwrap();
-        assert!(look(&other, Missing::Refused).unwrap_err().contains("other-wal does not belong to"));
+        assert!(check_file(&other, Missing::Refused).unwrap_err().contains("other-wal does not belong to"));
     }
 
     #[test]
     fn a_new_database_is_not_created_next_to_the_files_of_another() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("w.db");
-        assert_eq!(look(&path, Missing::Made), Ok(()));
-        assert!(look(&path, Missing::Refused).unwrap_err().contains("there is no file"));
+        assert_eq!(check_file(&path, Missing::Made), Ok(()));
+        assert!(check_file(&path, Missing::Refused).unwrap_err().contains("there is no file"));
         for ending in ["-wal", "-journal"] {
             fs::write(with_ending(&path, ending), "").unwrap();
-            assert_eq!(look(&path, Missing::Made), Ok(()), "nothing is in it");
+            assert_eq!(check_file(&path, Missing::Made), Ok(()), "nothing is in it");
             fs::write(with_ending(&path, ending), "x").unwrap();
             for empty in [false, true] {
                 if empty {
                     fs::write(&path, "").unwrap();
                 }
-                assert!(look(&path, Missing::Made).unwrap_err().contains("without its database"), "{ending}");
+                assert!(check_file(&path, Missing::Made).unwrap_err().contains("without its database"), "{ending}");
             }
             fs::remove_file(&path).unwrap();
             fs::remove_file(with_ending(&path, ending)).unwrap();

@@ -19,7 +19,7 @@ struct SnapshotConnection {
 impl Sqlite {
     /// Starts a snapshot.
     pub(super) async fn reading(&self, schema: &TableSchema) -> Result<Box<dyn Snapshot>, Error> {
-        self.goes_on()?;
+        self.ensure_open()?;
         self.wait_until_free(busy::TIMEOUT).await?;
         let mut connection = self.options.clone().connect().await.map_err(|e| self.failure(&e))?;
         // The snapshot is taken by the first statement that reads.
@@ -29,7 +29,7 @@ impl Sqlite {
     }
 
     /// Returns an error once the process is ending: a running read would prevent closing the file.
-    fn goes_on(&self) -> Result<(), Error> {
+    fn ensure_open(&self) -> Result<(), Error> {
         if closing::is_ending() { Err(Error::new(Reason::Other, &self.address, "the command ends")) } else { Ok(()) }
     }
 }
@@ -45,6 +45,6 @@ impl Snapshot for SnapshotConnection {
         let (of, schema) = (&self.of, &self.schema);
         let rows = query.fetch(&mut self.connection).map(|row| row.and_then(|row| decode(&row, schema)));
         let pages = rows.try_chunks(page).map_err(|e| of.failure(&e.1));
-        pages.and_then(|rows| std::future::ready(of.goes_on().map(|()| rows))).boxed()
+        pages.and_then(|rows| std::future::ready(of.ensure_open().map(|()| rows))).boxed()
     }
 }

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn latencies_far_apart_are_drawn_by_ratio() {
+    fn latencies_that_differ_widely_are_drawn_by_ratio() {
         let near = Scale::latencies(20.0, 90.0);
         assert!(!near.is_logarithmic() && texts(&near)[..2] == ["0", "20 ms"], "{near:?}");
         let far = Scale::latencies(0.8, 1_300.0);

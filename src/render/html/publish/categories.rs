@@ -68,7 +68,7 @@ impl MessageCategory {
         match self {
             Self::Published => Some("same"),
             Self::Failed | Self::Invalid | Self::Dropped => Some("drift"),
-            Self::Unsent | Self::NotReached => Some("aside"),
+            Self::Unsent | Self::NotReached => Some("skipped"),
             Self::Retried | Self::Skipped => None,
         }
     }
@@ -130,7 +130,7 @@ impl MessageCategory {
 }
 
 /// Returns the breakdown of the messages that were read or not reached.
-pub(super) fn account(outcome: &Outcome) -> Breakdown {
+pub(super) fn breakdown(outcome: &Outcome) -> Breakdown {
     let whole = outcome.counts[Counter::Read] + outcome.rest.known();
     let part = |category: MessageCategory| Some((category.name(), category.part()?, category.of(outcome)));
     let parts = MessageCategory::ALL.into_iter().filter_map(part).collect();

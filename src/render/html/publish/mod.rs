@@ -1,6 +1,6 @@
 //! Page of a load test: whether it passed, at what rate, the latencies, and when problems occurred.
 //!
-//! The first screen answers if the system kept up; the plots help to find out why not.
+//! The first screen shows if the system kept up; the plots help to find out why not.
 
 use serde::Serialize;
 
@@ -29,9 +29,9 @@ struct Publish {
     version: &'static str,
     verdict: Headline,
     conditions: Vec<conditions::Condition>,
-    accounts: Vec<Breakdown>,
+    breakdowns: Vec<Breakdown>,
     counts: Vec<CategoryRow>,
-    course: timeline::Timeline,
+    timeline: timeline::Timeline,
     latency: latency::Latency,
     errors: Vec<errors::ErrorCount>,
     problems: ProblemList,
@@ -57,9 +57,9 @@ impl Page for Outcome {
             version: env!("CARGO_PKG_VERSION"),
             verdict: page_head::of(self),
             conditions: conditions::of(self),
-            accounts: std::iter::once(categories::account(self)).chain(categories::deliveries(self)).collect(),
+            breakdowns: std::iter::once(categories::breakdown(self)).chain(categories::deliveries(self)).collect(),
             counts: categories::counts(self),
-            course: timeline::Timeline::of(self),
+            timeline: timeline::Timeline::of(self),
             latency: latency::Latency::of(self),
             errors: errors::of(&self.errors),
             problems: ProblemList::of(&self.problems, |kind| !is_of_intake(kind)),

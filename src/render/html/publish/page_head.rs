@@ -22,7 +22,7 @@ fn broken(outcome: &Outcome) -> u64 {
 const REJECTED: [&str; 2] = ["input file was rejected", "input files were rejected"];
 
 /// Phrases for one and several messages with a finding of the intake.
-const NOT_STORED: [&str; 2] = ["message was quarantined or conflicts", "messages were quarantined or conflict"];
+const NOT_STORED: [&str; 2] = ["message was quarantined or in conflict", "messages were quarantined or in conflict"];
 
 /// Returns the number of messages that were read and are missing from the topic.
 fn missing(outcome: &Outcome) -> u64 {
@@ -63,7 +63,7 @@ fn title(outcome: &Outcome) -> String {
         numbers::of(not_stored(outcome), NOT_STORED[0], NOT_STORED[1])
     } else if not_arrived(outcome) > 0 {
         numbers::of(not_arrived(outcome), "reading was not delivered", "readings were not delivered")
-    } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_whole()) {
+    } else if outcome.lag.as_ref().is_some_and(|lag| !lag.is_complete()) {
         "Delivery check incomplete".into()
     } else if !outcome.reached_all() {
         "Every message that was due was published".into()
@@ -89,10 +89,10 @@ fn left_over(outcome: &Outcome) -> String {
 fn lead(outcome: &Outcome) -> String {
     if let Some(why) = &outcome.end.stopped {
         let so_far = numbers::of(outcome.counts[Count::Published], "message was", "messages were");
-        let go_on =
+        let resume =
             outcome.resume_flag().map_or_else(String::new, |how| format!("; the same command with {how} resumes it"));
         let why = sanitize::shown(why, sanitize::VALUE);
-        return format!("{}. {so_far} published so far{go_on}.{}", sanitize::sentence(&why), left_over(outcome));
+        return format!("{}. {so_far} published so far{resume}.{}", sanitize::sentence(&why), left_over(outcome));
     }
     if outcome.counts[Count::Read] == 0 {
         return match outcome.counts[Count::Skipped] {
@@ -110,7 +110,7 @@ fn lead(outcome: &Outcome) -> String {
     let rate =
         numbers::decimal(outcome.times.rate_per_second, if outcome.times.rate_per_second < 10.0 { 1 } else { 0 });
     let requested = match outcome.pacing.rate {
-        Some(asked) => format!(" of {} requested", numbers::decimal(asked, usize::from(asked < 10.0))),
+        Some(requested) => format!(" of {} requested", numbers::decimal(requested, usize::from(requested < 10.0))),
         None => String::new(),
     };
     let latency = match outcome.counts[Count::Published] {
@@ -139,7 +139,7 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     let rejected = outcome.counts[Count::FilesRejected];
     found.push((rejected, REJECTED[usize::from(rejected != 1)], "errors"));
     let counts = |category: &MessageCategory| *category != MessageCategory::NotReached || outcome.end.stopped.is_some();
-    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "account")));
+    found.extend(MessageCategory::MISSING.into_iter().filter(counts).map(|category| point(category, "breakdown")));
     let refused = not_stored(outcome);
     found.push((refused, NOT_STORED[usize::from(refused != 1)], "intake"));
     let lost = not_arrived(outcome);

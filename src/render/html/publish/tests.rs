@@ -9,7 +9,7 @@ use crate::publish::{
     Times, TruthDelivery,
 };
 use crate::render::html::unbroken::without_marks;
-use crate::render::html::{MOST_BYTES, render, write};
+use crate::render::html::{MAX_BYTES, render, write};
 
 const MS: Percentiles = Percentiles { p50: 12.0, p90: 30.0, p99: 812.0, max: 1_900.0 };
 const CALL: Percentiles = Percentiles { p50: 9.0, p90: 18.0, p99: 46.0, max: 1_010.0 };
@@ -55,7 +55,7 @@ fn passed(intervals: u64) -> Outcome {
 }
 
 /// Returns a completed run with every kind of problem, with `text` in all places for data.
-fn every_fate(text: &str) -> Outcome {
+fn every_category(text: &str) -> Outcome {
     let mut outcome = passed(60);
     (
         outcome.counts[Count::Failed],
@@ -155,13 +155,13 @@ fn without_a_schedule_no_claim_is_made_of_it() {
 }
 
 #[test]
-fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
-    let mut outcome = every_fate("failed > 1%");
+fn conditions_come_before_counts_and_failed_ones_before_passed_ones() {
+    let mut outcome = every_category("failed > 1%");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("1 of 2 checks failed"), "{}", head(&html));
     let at = |text: &str| html.find(text).unwrap_or_else(|| panic!("{text}"));
     assert!(at("row\"><code>p99 &gt; 500ms</code>") < at("row\"><code>failed &gt; 1%</code>"));
-    assert!(at("✗ FAIL") < at("✓ PASS") && at("✓ PASS") < at("id=\"account\""));
+    assert!(at("✗ FAIL") < at("✓ PASS") && at("✓ PASS") < at("id=\"breakdown\""));
     outcome.conditions.iter_mut().for_each(|verdict| verdict.passed = true);
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("Both checks passed") && html.contains("verdict clean"));
@@ -169,19 +169,19 @@ fn conditions_come_before_counts_and_those_not_kept_before_those_kept() {
 }
 
 #[test]
-fn what_went_wrong_is_in_the_account_which_adds_up() {
-    let mut outcome = every_fate("x");
+fn failures_are_in_the_breakdown_which_adds_up() {
+    let mut outcome = every_category("x");
     outcome.conditions.clear();
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("18 messages were not published"), "{}", head(&html));
     for category in MessageCategory::ALL {
         assert!(html.contains(category.words().title), "{category:?}");
     }
-    let account = &html[html.find("<div class=\"account\">").unwrap()..];
-    let account = &account[..account.find("</p>").unwrap()];
+    let breakdown = &html[html.find("<div class=\"breakdown\">").unwrap()..];
+    let breakdown = &breakdown[..breakdown.find("</p>").unwrap()];
     let number = |part: &str| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap();
-    let parts: u64 = account.split("<span class=\"nb\">").skip(1).map(number).sum();
-    assert_eq!(parts, outcome.counts[Count::Read], "{account}");
+    let parts: u64 = breakdown.split("<span class=\"nb\">").skip(1).map(number).sum();
+    assert_eq!(parts, outcome.counts[Count::Read], "{breakdown}");
     let html = without_marks(&html);
     for text in
         ["5 failed, 7 dropped, 8 sent again", "3 s: nothing published", "29,990 (99.9 %) arrived", "The ids of 8"]
@@ -200,7 +200,7 @@ fn readings_that_did_not_arrive_are_no_success() {
 
 #[test]
 fn a_run_that_stopped_claims_nothing() {
-    let mut outcome = every_fate("x");
+    let mut outcome = every_category("x");
     (outcome.end.stopped, outcome.counts[Count::Unsent], outcome.end.resume_skip) =
         (Some("the token has expired".into()), 3, Some(1_234));
     outcome.counts[Count::Read] += 3;
@@ -265,7 +265,7 @@ fn an_empty_run_is_no_success_and_has_no_plots() {
 fn one_interval_and_six_hundred_are_drawn() {
     for intervals in [1, 2, 600] {
         let html = render(&passed(intervals)).unwrap();
-        assert!(html.len() < MOST_BYTES / 2, "{intervals}: {}", html.len());
+        assert!(html.len() < MAX_BYTES / 2, "{intervals}: {}", html.len());
         assert!(!html.contains("NaN") && !html.contains("inf"), "{intervals}");
         let svg = html.matches("<svg").count();
         assert_eq!((svg, html.matches("</svg>").count()), (5, 5));
@@ -278,7 +278,7 @@ fn one_interval_and_six_hundred_are_drawn() {
 
 #[test]
 fn a_gap_is_drawn_where_nothing_was_published() {
-    let html = render(&every_fate("x")).unwrap();
+    let html = render(&every_category("x")).unwrap();
     let line = html.split("<path class=\"p50\" d=\"").nth(1).unwrap().split('"').next().unwrap();
     assert_eq!(line.matches('M').count(), 2, "{line}");
 }
@@ -286,7 +286,7 @@ fn a_gap_is_drawn_where_nothing_was_published() {
 #[test]
 fn hostile_text_is_text() {
     let hostile = "\"'><img src=x onerror=pwned()><script>pwned()</script>\u{202e}\0";
-    let html = render(&every_fate(hostile)).unwrap();
+    let html = render(&every_category(hostile)).unwrap();
     for made in ["<img", "<script", "\u{202e}", "\0", "'><"] {
         assert!(!html.contains(made), "{made:?}");
     }
@@ -295,7 +295,7 @@ fn hostile_text_is_text() {
 
 #[test]
 fn nothing_is_loaded_and_nothing_runs() {
-    let html = render(&every_fate("x")).unwrap();
+    let html = render(&every_category("x")).unwrap();
     for loads in ["http://", "https://", "src=", "url(", "@import", "<link", "<script", "javascript:", " onload"] {
         assert!(!html.contains(loads), "{loads}");
     }
@@ -305,20 +305,20 @@ fn nothing_is_loaded_and_nothing_runs() {
 #[test]
 fn the_worst_fits() {
     let worst = "\"".repeat(100_000);
-    let mut outcome = every_fate(&worst);
+    let mut outcome = every_category(&worst);
     outcome.times.intervals = passed(600).times.intervals;
     for n in 0..10_000 {
         outcome.errors.insert(format!("{n}{worst:.2000}"), n);
         outcome.problems.add("invalid", format!("{n}{worst:.5000}"), format!("{worst:.5000}"));
     }
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
 }
 
 #[test]
 fn the_page_and_the_exit_code_agree() {
     let stopped = Outcome { end: End { stopped: Some("x".into()), ..End::default() }, ..passed(1) };
-    for outcome in [passed(1), every_fate("x"), stopped] {
+    for outcome in [passed(1), every_category("x"), stopped] {
         let code = outcome.exit().code();
         let state = ["clean", "found", "", "stopped"][usize::from(code)];
         let html = render(&outcome).unwrap();
@@ -327,7 +327,7 @@ fn the_page_and_the_exit_code_agree() {
 }
 
 #[test]
-fn a_file_is_whole_or_not_there() {
+fn a_file_is_complete_or_missing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.html");
     write(&path, &passed(3)).unwrap();

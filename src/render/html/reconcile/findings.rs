@@ -29,12 +29,12 @@ impl Findings {
         // Each cause of differences is a separate group, and so are differences without a cause.
         let causes: Vec<(DriftKind, Vec<Option<&str>>)> =
             kinds.into_iter().map(|kind| (kind, causes(outcome, kind))).collect();
-        let mut room = SizeBudget::new(bytes, causes.iter().map(|(_, causes)| causes.len()).sum());
+        let mut budget = SizeBudget::new(bytes, causes.iter().map(|(_, causes)| causes.len()).sum());
         let mut groups = Vec::new();
         for (kind, causes) in causes {
             let words = labels::of(kind);
             if let [None] = causes[..] {
-                groups.push(room.group(kind.name(), &words, outcome.of(kind), outcome.samples.of(kind).map(sample)));
+                groups.push(budget.group(kind.name(), &words, outcome.of(kind), outcome.samples.of(kind).map(sample)));
                 continue;
             }
             let mut group = KindSection::titled(kind.name(), &words, outcome.of(kind));
@@ -44,7 +44,7 @@ impl Findings {
                 let total = cause.and_then(|cause| outcome.causes.get(cause)).copied().unwrap_or(left);
                 left = left.saturating_sub(total);
                 let title = cause.unwrap_or("no plain cause");
-                group.part(room.part(sanitize::shown(title, VALUE), total, of_cause));
+                group.part(budget.part(sanitize::shown(title, VALUE), total, of_cause));
             }
             groups.push(group);
         }

@@ -30,7 +30,7 @@ struct Audit {
     version: &'static str,
     verdict: Headline,
     counts: Vec<CategoryRow>,
-    accounts: Vec<Breakdown>,
+    breakdowns: Vec<Breakdown>,
     calendar: Calendar,
     totals: totals::Totals,
     gaps: gaps::Gaps,
@@ -44,7 +44,7 @@ struct Audit {
     about: run_details::RunDetails,
     /// Shards of a merged audit.
     shards: Option<shards::Shards>,
-    aside: ProblemList,
+    skipped: ProblemList,
     repair: repair::Repair,
     repeat: ReproduceCommand,
     /// Candidates that were resolved on a recheck; empty if none.
@@ -59,7 +59,7 @@ impl Page for Outcome {
             version: env!("CARGO_PKG_VERSION"),
             verdict: page_head::of(self),
             counts: page_head::counts(self),
-            accounts: page_head::accounts(self),
+            breakdowns: page_head::breakdowns(self),
             calendar: calendar::calendar(self),
             totals: totals::Totals::of(self),
             gaps: gaps::Gaps::of(self),
@@ -70,7 +70,7 @@ impl Page for Outcome {
             limitations: self.limitations().iter().map(|message| sanitize::shown(message, sanitize::VALUE)).collect(),
             about: run_details::RunDetails::of(self),
             shards: shards::Shards::of(self),
-            aside: ProblemList::of(&self.problems, |_| true).merged(!self.run.shards.is_empty()),
+            skipped: ProblemList::of(&self.problems, |_| true).merged(!self.run.shards.is_empty()),
             repair: repair::Repair::of(self),
             repeat: ReproduceCommand::of(&self.options.command),
             resolved: match self[Counter::ResolvedOnRecheck] {

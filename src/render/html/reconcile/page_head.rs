@@ -48,7 +48,7 @@ fn lead(outcome: &Outcome) -> String {
         let why = sanitize::shown(why, sanitize::VALUE);
         let (done, again) = match outcome.run.shards.is_empty() {
             true => ("had been read", "run it again"),
-            false => ("had been judged by the shards or joined", "merge again"),
+            false => ("had been compared by the shards or joined", "merge again"),
         };
         return format!(
             "{}. {records} of the lake and {rows} of the warehouse {done}; {again} for a verdict.",
@@ -147,7 +147,7 @@ pub(super) fn counts(outcome: &Outcome) -> Vec<CategoryRow> {
 }
 
 /// Returns the breakdowns of both sides; empty if the audit stopped early, because the sums may then differ.
-pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
+pub(super) fn breakdowns(outcome: &Outcome) -> Vec<Breakdown> {
     if outcome.stopped.is_some() {
         return Vec::new();
     }
@@ -167,9 +167,9 @@ pub(super) fn accounts(outcome: &Outcome) -> Vec<Breakdown> {
 fn parts(outcome: &Outcome, sides: &[Side]) -> Vec<(&'static str, &'static str, u64)> {
     let class = |counter: Counter| match counter {
         Counter::Matched => "same",
-        Counter::Archived => "aside",
+        Counter::Archived => "skipped",
         _ if counter.spec().role.is_finding() => "drift",
-        _ => "aside",
+        _ => "skipped",
     };
     let counts = outcome.counts.iter().filter(|(counter, _)| sides.contains(&counter.side()));
     let name = |counter: Counter| match counter {

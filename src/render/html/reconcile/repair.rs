@@ -65,7 +65,7 @@ impl Repair {
         let is_planned = repaired.is_planned();
         let (state, lines) = if outcome.carry.repair_asked {
             (if is_planned { "planned" } else { "done" }, done(repaired, is_planned))
-        } else if !outcome.is_whole() {
+        } else if !outcome.is_complete() {
             ("incomplete", Vec::new())
         } else if flags.is_empty() {
             ("none", Vec::new())

@@ -91,7 +91,7 @@ mod tests {
     use crate::render::html::unbroken::without_marks;
 
     #[test]
-    fn a_merged_audit_has_a_strip_of_its_shards_and_a_single_one_none() {
+    fn a_merged_audit_shows_its_shards_and_a_single_one_none() {
         let mut outcome = clean();
         outcome.run.started_at = DateTime::from_timestamp(1_700_000_100, 0);
         let single = render(&outcome).unwrap();

@@ -9,7 +9,7 @@ use crate::reconcile::{
 };
 use crate::reconcile::{Drift, DriftKind, Pattern, PatternKind};
 use crate::render::html::unbroken::without_marks;
-use crate::render::html::{MOST_BYTES, render, write};
+use crate::render::html::{MAX_BYTES, render, write};
 use pipeline::record::row::TableSchema;
 
 const ID: &str = "0185a5f5-2000-8d49-8f0c-5f3c5a6a7b8c";
@@ -105,7 +105,7 @@ fn an_audit_that_stopped_claims_nothing() {
     outcome.stopped = Some("interrupted".into());
     let html = render(&outcome).unwrap();
     assert!(html.contains("Stopped early") && html.contains("run it again for a verdict"));
-    assert!(!html.contains("Lake and warehouse agree") && !html.contains("class=\"account\""));
+    assert!(!html.contains("Lake and warehouse agree") && !html.contains("class=\"breakdown\""));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_thousand_samples_with_long_keys_fit() {
         outcome.count(&drift, None);
     }
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     assert!(html.contains("4,000 further findings"), "all that were kept are shown");
 }
 
@@ -193,7 +193,7 @@ fn the_worst_text_still_fits_and_no_kind_hides_another() {
         }
     }
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     for kind in DriftKind::ALL {
         assert!(html.contains(&format!("<section id=\"{}\"", kind.name())), "{}", kind.name());
     }
@@ -210,7 +210,7 @@ fn ten_farms_and_three_years_fit_as_do_a_thousand_farms() {
             }
         }
         let html = render(&outcome).unwrap();
-        assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
+        assert!(html.len() < MAX_BYTES, "{farms} farms: {}", html.len());
         assert!(html.contains("class=\"months by-") && html.contains("class=\"squares"));
         assert_eq!(html.contains("more are not."), farms > 10);
     }
@@ -226,7 +226,7 @@ fn a_day_of_another_century_does_not_draw_the_century() {
 }
 
 #[test]
-fn a_file_is_whole_or_not_there() {
+fn a_file_is_complete_or_missing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.html");
     write(&path, &clean()).unwrap();
@@ -275,7 +275,7 @@ fn a_large_audit_with_ten_thousand_differences_fits() {
     }
     outcome.finalize();
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     for part in ["3,333</span> rounded to 1 decimal", "3,334</span> no plain cause", "class=\"squares"] {
         assert!(html.contains(part), "{part}");
     }
@@ -296,7 +296,7 @@ fn hash_totals_are_side_by_side_with_the_months_that_differ() {
 }
 
 #[test]
-fn what_was_asked_and_of_whom_is_at_hand() {
+fn options_and_stores_of_the_run_are_listed() {
     let mut outcome = clean();
     outcome.run = RunInfo::begin();
     outcome.options.settings = AuditSettings::default().with("meta-rate", 0.0176);

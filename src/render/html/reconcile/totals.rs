@@ -58,7 +58,7 @@ impl Hashes {
                 numbers::of(distance, "differs", "differ")
             ),
         };
-        let apart_months = outcome.control.months().filter(|(.., totals)| totals.hashes()[0] != totals.hashes()[1]);
+        let differing_months = outcome.control.months().filter(|(.., totals)| totals.hashes()[0] != totals.hashes()[1]);
         let month = |(farm, month, totals): (&str, String, &Sums)| Month {
             farm: sanitize::shown(farm, sanitize::NAME),
             month,
@@ -69,7 +69,7 @@ impl Hashes {
             same: whole[0] == whole[1],
             whole: shown(whole),
             lead,
-            months: apart_months.take(MONTHS).map(month).collect(),
+            months: differing_months.take(MONTHS).map(month).collect(),
             more: if more > 0 { numbers::count(more) } else { String::new() },
         }
     }

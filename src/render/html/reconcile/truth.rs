@@ -13,7 +13,7 @@ pub(super) struct TruthSection {
     passed: bool,
     /// Result in one sentence.
     lead: String,
-    accounts: Vec<Breakdown>,
+    breakdowns: Vec<Breakdown>,
     facts: Vec<Fact>,
     /// Faults applied to the history, and their number.
     faults: Vec<[String; 2]>,
@@ -25,7 +25,7 @@ impl TruthSection {
         outcome.truth.as_ref().map(|truth| Self {
             passed: truth.passed,
             lead: lead(truth),
-            accounts: accounts(truth),
+            breakdowns: breakdowns(truth),
             facts: facts(truth),
             faults: truth
                 .faults
@@ -57,11 +57,11 @@ pub(super) fn lead(truth: &TruthResult) -> String {
     lead
 }
 
-fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
+fn breakdowns(truth: &TruthResult) -> Vec<Breakdown> {
     let lacking =
         |lacking: u64| vec![("found", "same", truth[TruthCounter::Expected] - lacking), ("missing", "drift", lacking)];
     let expected = || numbers::of(truth[TruthCounter::Expected], "id expected", "ids expected");
-    let mut accounts = vec![
+    let mut breakdowns = vec![
         Breakdown::of("Lake", expected(), lacking(truth[TruthCounter::MissingInLake])),
         Breakdown::of("Warehouse", expected(), lacking(truth[TruthCounter::MissingInWarehouse])),
     ];
@@ -69,12 +69,12 @@ fn accounts(truth: &TruthResult) -> Vec<Breakdown> {
         let parts = vec![
             ("found", "same", truth[TruthCounter::QuarantinedFound]),
             ("missing", "drift", truth[TruthCounter::QuarantinedMissing]),
-            ("withheld", "aside", truth[TruthCounter::QuarantinedWithheld]),
+            ("withheld", "skipped", truth[TruthCounter::QuarantinedWithheld]),
         ];
         let whole = numbers::of(truth[TruthCounter::QuarantinedExpected], "malformed message", "malformed messages");
-        accounts.push(Breakdown::of("Quarantine", whole, parts));
+        breakdowns.push(Breakdown::of("Quarantine", whole, parts));
     }
-    accounts
+    breakdowns
 }
 
 fn facts(truth: &TruthResult) -> Vec<Fact> {

@@ -67,7 +67,7 @@ impl CalendarCell for DayCounts {
         self.missing()
     }
 
-    fn aside(&self) -> u64 {
+    fn skipped(&self) -> u64 {
         self.skipped
     }
 

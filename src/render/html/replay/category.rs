@@ -101,7 +101,7 @@ impl ObjectCategory {
         let class = match role {
             Role::Part | Role::Detail => "same",
             _ if self.is_missing() => "drift",
-            _ => "aside",
+            _ => "skipped",
         };
         Some((name, class))
     }
@@ -245,7 +245,7 @@ const fn words(counter: Counter) -> Option<Texts> {
 }
 
 /// Returns the breakdown of all listed objects; its parts add up.
-pub(super) fn account(outcome: &Outcome) -> Breakdown {
+pub(super) fn breakdown(outcome: &Outcome) -> Breakdown {
     let parts = ObjectCategory::all().into_iter().filter_map(|category| {
         let (name, class) = category.part()?;
         Some((name, class, category.of(outcome)))

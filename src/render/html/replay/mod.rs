@@ -1,6 +1,6 @@
 //! Page of a replay: what was recovered, what was not, and what to do about it.
 //!
-//! The first screen answers if the data was recovered; the rest is for the engineer on call.
+//! The first screen shows if the data was recovered; the rest is for the engineer on call.
 
 use serde::Serialize;
 
@@ -30,13 +30,13 @@ struct Replay {
     version: &'static str,
     verdict: Headline,
     calendar: Calendar,
-    accounts: Vec<Breakdown>,
+    breakdowns: Vec<Breakdown>,
     counts: Vec<CategoryRow>,
     missing: Vec<KindSection>,
     changed: Vec<KindSection>,
-    aside: ProblemList,
+    skipped: ProblemList,
     recovery: recovery::Recovery,
-    course: timing::Timing,
+    timing: timing::Timing,
     swap: Option<recovery::TableSwapSection>,
     undo: Vec<UndoFile>,
     stopped: bool,
@@ -74,13 +74,13 @@ impl Page for Outcome {
             version: env!("CARGO_PKG_VERSION"),
             verdict: page_head::of(self),
             calendar: calendar::calendar(self),
-            accounts: vec![category::account(self)],
+            breakdowns: vec![category::breakdown(self)],
             counts: category::counts(self),
             missing,
             changed,
-            aside: not_recovered::aside(self),
+            skipped: not_recovered::skipped(self),
             recovery: recovery::Recovery::of(self),
-            course: timing::Timing::of(self),
+            timing: timing::Timing::of(self),
             swap: self.table_swap.as_ref().map(recovery::TableSwapSection::of),
             undo: UndoFile::list(self),
             stopped: self.stopped.is_some(),

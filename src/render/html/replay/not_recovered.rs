@@ -14,10 +14,10 @@ pub(super) fn groups(outcome: &Outcome, bytes: usize) -> (Vec<KindSection>, Vec<
     let occurred = |category: &ObjectCategory| category.of(outcome) > 0;
     let missing: Vec<_> = ObjectCategory::missing().into_iter().filter(occurred).collect();
     let changed: Vec<_> = [OVERWRITTEN].into_iter().filter(occurred).collect();
-    let mut room = SizeBudget::new(bytes, missing.len() + changed.len());
+    let mut budget = SizeBudget::new(bytes, missing.len() + changed.len());
     let mut group = |category: ObjectCategory| {
         let problems = outcome.problems.items().iter().filter(|problem| problem.kind == category.name());
-        room.group(category.name(), &category.words_in(outcome), category.of(outcome), problems.map(sample))
+        budget.group(category.name(), &category.words_in(outcome), category.of(outcome), problems.map(sample))
     };
     let missing = missing.into_iter().map(&mut group).collect();
     (missing, changed.into_iter().map(group).collect())
@@ -29,7 +29,7 @@ fn sample(problem: &Problem) -> Sample {
 }
 
 /// Returns the skipped objects, and other notes.
-pub(super) fn aside(outcome: &Outcome) -> ProblemList {
+pub(super) fn skipped(outcome: &Outcome) -> ProblemList {
     let sections: Vec<_> =
         ObjectCategory::missing().into_iter().chain([OVERWRITTEN]).map(ObjectCategory::name).collect();
     let grouped = |kind: &str| sections.contains(&kind);

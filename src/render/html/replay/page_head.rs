@@ -77,7 +77,7 @@ fn lead(outcome: &Outcome) -> String {
             outcome.counts[Skip::Unrecognized],
         ) {
             (0, _) => "The lake has no object in this window: check the address, the prefix and the window.".into(),
-            (n, foreign) if n == foreign => "No object has a recognized name: check the prefix.".into(),
+            (n, unrecognized) if n == unrecognized => "No object has a recognized name: check the prefix.".into(),
             _ if outcome.excludes_everything() => format!("{}.", sanitize::sentence(&outcome.excluded_by())),
             (n, _) => {
                 format!("All of {} were skipped: check the options.", numbers::of(n, "object", "objects"))
@@ -109,7 +109,7 @@ fn points(outcome: &Outcome) -> Vec<Highlight> {
     let overwritten = ObjectCategory::Own(Counter::Overwritten);
     let mut found: Vec<_> = ObjectCategory::missing().into_iter().map(|one| point(one, one.name())).collect();
     found.push(point(overwritten, overwritten.name()));
-    found.push(point(ObjectCategory::Skip(Skip::Unrecognized), "aside"));
+    found.push(point(ObjectCategory::Skip(Skip::Unrecognized), "skipped"));
     Highlight::list(found)
 }
 

@@ -6,7 +6,7 @@ use super::category::ObjectCategory;
 use crate::outcome::{CommandOutcome as _, Counter as _, ShardTimes};
 use crate::reader::Skip;
 use crate::render::html::unbroken::without_marks;
-use crate::render::html::{MOST_BYTES, render, write};
+use crate::render::html::{MAX_BYTES, render, write};
 use crate::replay::{Counter, DayCounts, ObjectCounts, Outcome, Pause, ReplayOptions, TableSwap};
 
 fn day(text: &str) -> NaiveDate {
@@ -57,7 +57,7 @@ fn back() -> Outcome {
 }
 
 /// Returns an outcome with five objects of every result, with `text` in all places for data.
-fn every_fate(text: &str) -> Outcome {
+fn every_category(text: &str) -> Outcome {
     let mut outcome = back();
     outcome.counts[Counter::Conflicting] = 10;
     (
@@ -127,7 +127,7 @@ fn a_requested_part_is_not_shown_as_the_whole() {
 
 #[test]
 fn every_category_is_in_the_breakdown_and_missing_records_have_a_section() {
-    let outcome = every_fate("fazenda_dois/2026/11/20/x.json");
+    let outcome = every_category("fazenda_dois/2026/11/20/x.json");
     let html = render(&outcome).unwrap();
     assert!(head(&html).contains("30 records not recovered"), "{}", head(&html));
     for category in ObjectCategory::all() {
@@ -144,18 +144,18 @@ fn every_category_is_in_the_breakdown_and_missing_records_have_a_section() {
 }
 
 #[test]
-fn the_account_adds_up_on_the_page() {
-    let outcome = every_fate("x");
+fn the_breakdown_adds_up_on_the_page() {
+    let outcome = every_category("x");
     let html = render(&outcome).unwrap();
-    let account = &html[html.find("<div class=\"account\">").unwrap()..];
-    let account = &account[..account.find("</p>").unwrap()];
-    let parts: u64 = account
+    let breakdown = &html[html.find("<div class=\"breakdown\">").unwrap()..];
+    let breakdown = &breakdown[..breakdown.find("</p>").unwrap()];
+    let parts: u64 = breakdown
         .split("<span class=\"nb\">")
         .skip(1)
         .map(|part| part.split(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap())
         .sum();
-    assert_eq!(parts, outcome.counts[Counter::Listed], "{account}");
-    assert!(account.contains("99,824 objects ="), "{account}");
+    assert_eq!(parts, outcome.counts[Counter::Listed], "{breakdown}");
+    assert!(breakdown.contains("99,824 objects ="), "{breakdown}");
 }
 
 #[test]
@@ -225,15 +225,16 @@ fn a_merged_replay_shows_its_shards_and_what_a_merge_can_do() {
 }
 
 #[test]
-fn nothing_that_came_back_is_no_success() {
+fn a_replay_that_recovered_nothing_is_not_a_success() {
     let html = render(&Outcome::default()).unwrap();
     assert!(head(&html).contains("Nothing recovered") && head(&html).contains("check the address"));
     assert!(!html.contains("verdict clean") && html.contains("there is no recovery point"));
-    let mut foreign = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
-    foreign.counts[Skip::Unrecognized] = 3;
-    assert!(render(&foreign).unwrap().contains("No object has a recognized name: check the prefix"));
-    let aside = Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::ProcessedLater, 3)]), ..Outcome::default() };
-    let html = without_marks(&render(&aside).unwrap());
+    let mut unrecognized = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
+    unrecognized.counts[Skip::Unrecognized] = 3;
+    assert!(render(&unrecognized).unwrap().contains("No object has a recognized name: check the prefix"));
+    let skipped =
+        Outcome { counts: counts(&[(Counter::Listed, 3), (Counter::ProcessedLater, 3)]), ..Outcome::default() };
+    let html = without_marks(&render(&skipped).unwrap());
     assert!(html.contains("The filters exclude 3 records processed after --processed-until"));
     let mut late = Outcome { counts: counts(&[(Counter::Listed, 3)]), ..Outcome::default() };
     late.counts[Skip::AfterCutoff] = 3;
@@ -267,7 +268,7 @@ fn a_requested_farm_without_data_is_named() {
 #[test]
 fn hostile_text_stays_text() {
     let hostile = "\"'><script>alert(1)</script>&lt;{{ 7*7 }}{% raw %}\u{202e}\0\n</style><!--`";
-    let mut outcome = every_fate(hostile);
+    let mut outcome = every_category(hostile);
     (outcome.lake, outcome.warehouse, outcome.run_id) = (hostile.into(), hostile.into(), hostile.into());
     (outcome.method, outcome.command) = (hostile.into(), hostile.into());
     outcome.options.farms = vec![hostile.into(), format!("{hostile}2")];
@@ -289,7 +290,7 @@ fn hostile_text_stays_text() {
 
 #[test]
 fn nothing_is_loaded_and_nothing_runs() {
-    let html = render(&every_fate("x")).unwrap();
+    let html = render(&every_category("x")).unwrap();
     for loads in ["<script", "src=", "<link", "@import", "url(", "http:", "https:", "onclick", "javascript:"] {
         assert!(!html.contains(loads), "{loads}");
     }
@@ -298,7 +299,7 @@ fn nothing_is_loaded_and_nothing_runs() {
 
 #[test]
 fn ten_thousand_problems_fit_and_no_kind_hides_another() {
-    let mut outcome = every_fate("x");
+    let mut outcome = every_category("x");
     outcome.problems = crate::outcome::Problems::default();
     let worst = "\"".repeat(1_024);
     for category in ObjectCategory::missing().into_iter().chain([OVERWRITTEN]) {
@@ -310,7 +311,7 @@ fn ten_thousand_problems_fit_and_no_kind_hides_another() {
         (10_000, outcome.counts[Counter::Listed] + 9_995);
     outcome.check().unwrap();
     let html = render(&outcome).unwrap();
-    assert!(html.len() < MOST_BYTES, "{}", html.len());
+    assert!(html.len() < MAX_BYTES, "{}", html.len());
     for category in ObjectCategory::missing() {
         assert!(html.contains(&format!("<code class=\"key\">{} 0 ", category.name())), "{}", category.name());
     }
@@ -335,19 +336,19 @@ fn many_farms_and_days_fit() {
             }
         }
         let html = render(&outcome).unwrap();
-        assert!(html.len() < MOST_BYTES, "{farms} farms: {}", html.len());
+        assert!(html.len() < MAX_BYTES, "{farms} farms: {}", html.len());
         assert!(html.contains("class=\"months by-") && html.contains("Incomplete days, as a list"));
     }
 }
 
 #[test]
 fn the_page_and_the_exit_code_agree() {
-    let html = render(&every_fate("x")).unwrap();
-    assert!(html.contains(&format!("exit code {}", every_fate("x").exit().code())));
+    let html = render(&every_category("x")).unwrap();
+    assert!(html.contains(&format!("exit code {}", every_category("x").exit().code())));
 }
 
 #[test]
-fn a_file_is_whole_or_not_there() {
+fn a_file_is_complete_or_missing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("r.html");
     write(&path, &back()).unwrap();
@@ -358,7 +359,7 @@ fn a_file_is_whole_or_not_there() {
 
 #[test]
 fn the_terminal_shows_the_same_as_the_page() {
-    let text = every_fate("x").to_string();
+    let text = every_category("x").to_string();
     for line in [
         "  after --processed-until",
         "paused 3 times, 4.50 s in total, for x",

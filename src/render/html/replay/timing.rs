@@ -26,7 +26,7 @@ struct Line {
     time: String,
     /// Percentage of the complete run's time; at most 100.
     share: u32,
-    /// Class of the bar: `same` for work, `aside` for waiting.
+    /// Class of the bar: `same` for work, `skipped` for waiting.
     class: &'static str,
     detail: String,
 }
@@ -75,7 +75,7 @@ impl Timing {
         pauses.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
         lines.extend(pauses.into_iter().take(PAUSES).map(|pause| {
             let times = numbers::of(pause.count, "time", "times");
-            line(&format!("Waiting: {}", pause.reason), pause.seconds, "aside", times)
+            line(&format!("Waiting: {}", pause.reason), pause.seconds, "skipped", times)
         }));
         let is_merged = outcome.shards.is_some();
         let note = if is_merged {

@@ -11,8 +11,8 @@ use testkit::sns::{ACCESS_KEY, Config, Keep, Login, SECRET_KEY, Settings, SnsStu
 /// It prints its endpoint and runs until Ctrl-C. Messages are counted and delivered only to the endpoints of --subscribe:
 /// without it, nothing reaches a lake or a warehouse.
 ///
-/// While it runs, GET /stats returns the counts and DELETE /stats resets them; GET /dials returns the faults as JSON, and PUT
-/// /dials changes those that are named; GET /messages returns the stored messages (--keep bodies).
+/// While it runs, GET /stats returns the counts and DELETE /stats resets them; GET /faults returns the faults as JSON, and PUT
+/// /faults changes those that are named; GET /messages returns the stored messages (--keep bodies).
 #[derive(Debug, Parser)]
 #[command(name = "ruminate-test-sns", after_help = format!(
     "Environment for clients:\n  AWS_ENDPOINT_URL=<the printed endpoint>\n  AWS_ACCESS_KEY_ID={ACCESS_KEY}\n  \

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
-use pipeline::lake::{ChangeResult, Depth, Lake, PutResult, Reason, head, list_all, list_whole};
+use pipeline::lake::{ChangeResult, Depth, Lake, PutResult, Reason, head, list_all, list_complete};
 
 /// Keys that S3 clients often handle incorrectly: space, colon, plus, percent, accents, an invalid escape.
 pub const STRANGE_KEYS: [&str; 7] = [
@@ -24,7 +24,7 @@ pub async fn check(lake: &dyn Lake) {
     strange_keys_survive(lake).await;
     listings_page_and_fold(lake).await;
     one_of_many_writers_wins(lake).await;
-    only_the_object_that_is_meant_is_changed(lake).await;
+    only_the_given_object_is_changed(lake).await;
     a_range_of_a_listed_object_is_read(lake).await;
     a_file_is_written_once_and_replaced_under_its_token(lake).await;
     the_sibling_folder_is_outside(lake).await;
@@ -80,10 +80,10 @@ async fn listings_page_and_fold(lake: &dyn Lake) {
     let listed: Vec<String> = list_all(lake, "many/").await.unwrap().into_iter().map(|o| o.key).collect();
     assert_eq!(listed.len(), keys.len() + 1);
     assert!(listed.is_sorted(), "in key order");
-    let folded = list_whole(lake, "many/", Depth::OneLevel).await.unwrap();
+    let folded = list_complete(lake, "many/", Depth::OneLevel).await.unwrap();
     assert_eq!(folded.folders, ["many/00/", "many/01/", "many/02/"]);
     assert_eq!(folded.objects.iter().map(|o| o.key.as_str()).collect::<Vec<_>>(), ["many/top.json"]);
-    assert!(list_whole(lake, "", Depth::OneLevel).await.unwrap().folders.contains(&"many/".to_owned()));
+    assert!(list_complete(lake, "", Depth::OneLevel).await.unwrap().folders.contains(&"many/".to_owned()));
 }
 
 async fn one_of_many_writers_wins(lake: &dyn Lake) {
@@ -93,7 +93,7 @@ async fn one_of_many_writers_wins(lake: &dyn Lake) {
     assert_eq!(created, 1);
 }
 
-async fn only_the_object_that_is_meant_is_changed(lake: &dyn Lake) {
+async fn only_the_given_object_is_changed(lake: &dyn Lake) {
     let key = "changed/são joão 1:2.json";
     lake.put_new(key, Bytes::from_static(b"one")).await.unwrap();
     let token = async || head(lake, key).await.unwrap().unwrap().etag;

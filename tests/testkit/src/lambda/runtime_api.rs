@@ -63,7 +63,7 @@ impl RuntimeApi {
     }
 
     /// Waits until the sandbox requests its first event.
-    pub async fn asked(&self) {
+    pub async fn polled(&self) {
         self.inner.requests.notified().await;
     }
 

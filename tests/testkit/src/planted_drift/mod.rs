@@ -52,13 +52,13 @@ impl Damage {
         let file = tempfile::NamedTempFile::new().unwrap();
         let args = [&["reconcile", "--drift", file.path().to_str().unwrap()], more].concat();
         let audit = scene.run(&args);
-        self.is_said_by(&audit, &found_in(file.path()), world, &format!("{more:?}"));
+        self.is_reported_by(&audit, &found_in(file.path()), world, &format!("{more:?}"));
         audit
     }
 
     /// Asserts that an audit has reported this damage.
     #[track_caller]
-    pub fn is_said_by(&self, audit: &Ran, found: &Findings, world: &World, what: &str) {
+    pub fn is_reported_by(&self, audit: &Ran, found: &Findings, world: &World, what: &str) {
         assert_same(found, &self.findings, what);
         audit.expect(i32::from(!self.findings.is_empty()), &[]);
         assert_eq!(audit.json["gaps"], Value::from(self.gaps.clone()), "{what}");

@@ -19,7 +19,7 @@ use pipeline::hex::hex;
 use s3s::Body;
 use sha2::{Digest as _, Sha256};
 
-use crate::s3::fault_control::Dials;
+use crate::s3::fault_control::FaultControl;
 use crate::s3::object::{Restore, StorageClass};
 use crate::s3::store::Store;
 use crate::s3::wire_types::content_type;
@@ -33,16 +33,16 @@ const CONDITIONS: [HeaderName; 4] = [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE,
 
 /// Fast path for plain GETs.
 #[derive(Debug)]
-pub(crate) struct Quick {
+pub(crate) struct FastGet {
     store: Store,
-    dials: Dials,
+    faults: FaultControl,
     /// A day and its signing key.
     key: RwLock<Option<(String, Hmac<Sha256>)>>,
 }
 
-impl Quick {
-    pub fn new(store: Store, dials: Dials) -> Self {
-        Quick { store, dials, key: RwLock::default() }
+impl FastGet {
+    pub fn new(store: Store, faults: FaultControl) -> Self {
+        FastGet { store, faults, key: RwLock::default() }
     }
 
     /// Returns the response if neither the request nor the object needs special handling.
@@ -60,8 +60,8 @@ impl Quick {
         let found = self.store.object(bucket, key)?;
         if found.storage_class != StorageClass::Standard
             || found.restore != Restore::None
-            || self.dials.settings().vanish.contains(key)
-            || self.dials.settings().forbid_get.contains(key)
+            || self.faults.settings().vanish.contains(key)
+            || self.faults.settings().forbid_get.contains(key)
         {
             return None;
         }

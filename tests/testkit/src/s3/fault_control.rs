@@ -10,7 +10,7 @@ use crate::s3::stats::{Counts, Injected, Tally};
 
 /// Handle to the fault settings and counters of a running server; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Dials {
+pub struct FaultControl {
     shared: Arc<Shared>,
 }
 
@@ -31,7 +31,7 @@ struct Progress {
     in_second: u32,
 }
 
-impl Dials {
+impl FaultControl {
     /// Changes the settings for later requests. Resets the attempts and the outage count.
     pub fn change(&self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.shared.settings.write().unwrap_or_else(PoisonError::into_inner);
@@ -107,13 +107,13 @@ mod tests {
     use crate::s3::fault_settings::Fault;
     use crate::s3::stats::Op;
 
-    fn drawn(dials: &Dials, keys: impl Iterator<Item = usize>) -> Vec<(usize, Option<Injected>)> {
-        let settings = dials.settings();
+    fn drawn(faults: &FaultControl, keys: impl Iterator<Item = usize>) -> Vec<(usize, Option<Injected>)> {
+        let settings = faults.settings();
         let mut all: Vec<_> = keys
             .map(|n| {
                 let path = format!("lake/{n}");
                 let request = Request { op: Op::Get, path: &path, query: "" };
-                (n, dials.draw(&request, &settings, Duration::ZERO))
+                (n, faults.draw(&request, &settings, Duration::ZERO))
             })
             .collect();
         all.sort_by_key(|(n, _)| *n);
@@ -121,37 +121,37 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_arrival_does_not_choose_the_victims() {
-        let dials = Dials::default();
-        dials.change(|d| (d.seed, d.slow_down, d.reset) = (7, Fault::rate(0.1), Fault::rate(0.05)));
-        let forward = drawn(&dials, 0..5_000);
-        dials.change(|_| ());
-        assert_eq!(forward, drawn(&dials, (0..5_000).rev()));
+    fn the_order_of_arrival_does_not_choose_the_failing_requests() {
+        let faults = FaultControl::default();
+        faults.change(|d| (d.seed, d.slow_down, d.reset) = (7, Fault::rate(0.1), Fault::rate(0.05)));
+        let forward = drawn(&faults, 0..5_000);
+        faults.change(|_| ());
+        assert_eq!(forward, drawn(&faults, (0..5_000).rev()));
         let slowed = forward.iter().filter(|(_, kind)| *kind == Some(Injected::SlowDown)).count();
         assert!((400..600).contains(&slowed), "{slowed} of 5,000");
-        assert_ne!(forward, drawn(&dials, 0..5_000), "a retry is drawn again");
+        assert_ne!(forward, drawn(&faults, 0..5_000), "a retry is drawn again");
     }
 
     #[test]
-    fn a_fault_keeps_to_its_operations_paths_and_tries() {
-        let dials = Dials::default();
-        dials.change(|d| d.reset = Fault::first(2).on(&[Op::Get]).under("lake/4"));
+    fn a_fault_is_limited_to_its_operations_paths_and_attempts() {
+        let faults = FaultControl::default();
+        faults.change(|d| d.reset = Fault::first(2).on(&[Op::Get]).under("lake/4"));
         for expected in [Some(Injected::Reset), Some(Injected::Reset), None] {
-            assert_eq!(drawn(&dials, 4..6), [(4, expected), (5, None)]);
+            assert_eq!(drawn(&faults, 4..6), [(4, expected), (5, None)]);
         }
-        dials.change(|d| d.reset = Fault::always().on(&[Op::Put, Op::List]));
-        assert_eq!(drawn(&dials, 4..5), [(4, None)]);
+        faults.change(|d| d.reset = Fault::always().on(&[Op::Put, Op::List]));
+        assert_eq!(drawn(&faults, 4..5), [(4, None)]);
     }
 
     #[test]
     fn an_outage_begins_after_n_requests_and_a_rate_limit_restarts_each_second() {
-        let dials = Dials::default();
-        dials.change(|d| d.outage_after = Some(3));
-        assert_eq!(drawn(&dials, 0..5).iter().filter(|(_, kind)| *kind == Some(Injected::Outage)).count(), 2);
-        dials.change(|d| (d.outage_after, d.max_per_second) = (None, Some(2)));
-        let settings = dials.settings();
+        let faults = FaultControl::default();
+        faults.change(|d| d.outage_after = Some(3));
+        assert_eq!(drawn(&faults, 0..5).iter().filter(|(_, kind)| *kind == Some(Injected::Outage)).count(), 2);
+        faults.change(|d| (d.outage_after, d.max_per_second) = (None, Some(2)));
+        let settings = faults.settings();
         let request = Request { op: Op::Get, path: "lake/1", query: "" };
-        let at = |seconds| dials.draw(&request, &settings, Duration::from_secs(seconds));
+        let at = |seconds| faults.draw(&request, &settings, Duration::from_secs(seconds));
         assert_eq!([at(1), at(1), at(1), at(2)], [None, None, Some(Injected::OverRate), None]);
     }
 }

@@ -1,4 +1,4 @@
-//! Settings of the faults (dials), and the choice of the requests that they hit.
+//! Settings of the faults, and the choice of the requests that they hit.
 //!
 //! A fault is drawn from the seed, the kind of fault, the request (method, path, query) and the number of earlier
 //! attempts of that request; the order of arrival does not matter. So the same requests have the same faults with any

@@ -1,4 +1,4 @@
-//! Listings as faulty stores and proxies send them. `service` asks which parameters are ignored, `middleware` edits the XML.
+//! Listings as faulty stores and proxies send them. `service` checks which parameters are ignored, `middleware` edits the XML.
 
 use bytes::Bytes;
 use hyper::Response;

@@ -20,22 +20,22 @@ use s3s::service::S3Service;
 
 use crate::listener::{Clock, Dropped, Resetter, Respond};
 use crate::s3::REGION;
-use crate::s3::fast_get::Quick;
-use crate::s3::fault_control::Dials;
+use crate::s3::fast_get::FastGet;
+use crate::s3::fault_control::FaultControl;
 use crate::s3::fault_settings;
 use crate::s3::stats::{Injected, Op, Tally};
 
 /// The whole service, faults included.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct Middleware {
     clock: Clock,
-    quick: Quick,
+    fast_get: FastGet,
     s3: S3Service,
-    dials: Dials,
+    faults: FaultControl,
     requests: AtomicU64,
 }
 
-impl Respond for Front {
+impl Respond for Middleware {
     type Body = Body;
 
     async fn respond(&self, request: Request<Incoming>, resetter: Resetter) -> Result<Response<Body>, Dropped> {
@@ -43,7 +43,7 @@ impl Respond for Front {
         let op = classify(&request);
         let waits = request.headers().contains_key(EXPECT);
         let is_listing = op == Op::List || request.uri().query().is_some_and(|query| query.contains("versions"));
-        let _open = Open::enter(self.dials.tally(), op);
+        let _open = Open::enter(self.faults.tally(), op);
         let mut fault = self.meet(&request, op).await;
         let mut response = match fault {
             None | Some(Injected::Truncated | Injected::LostAnswer) => match self.rejected(&request, op, &id) {
@@ -59,13 +59,13 @@ impl Respond for Front {
             Some(kind) => failed(kind, &id),
         };
         if is_listing {
-            self.dials.settings().listing.apply(&mut response).await?;
+            self.faults.settings().listing.apply(&mut response).await?;
         }
         if fault == Some(Injected::Truncated) && !cut_in_half(&mut response).await? {
             fault = None;
         }
         if let Some(kind) = fault {
-            self.dials.tally().inject(kind);
+            self.faults.tally().inject(kind);
         }
         match fault {
             Some(Injected::Reset | Injected::LostAnswer) => {
@@ -81,7 +81,7 @@ impl Respond for Front {
         if closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let settings = self.dials.settings();
+        let settings = self.faults.settings();
         let (ahead, behind) = (settings.clock_ahead, settings.clock_behind);
         if ahead != behind {
             let date = httpdate::fmt_http_date(SystemTime::now() + ahead - behind);
@@ -93,26 +93,26 @@ impl Respond for Front {
     }
 }
 
-impl Front {
-    pub fn new(quick: Quick, s3: S3Service, dials: Dials) -> Self {
-        Front { clock: Clock::default(), quick, s3, dials, requests: AtomicU64::new(0) }
+impl Middleware {
+    pub fn new(fast_get: FastGet, s3: S3Service, faults: FaultControl) -> Self {
+        Middleware { clock: Clock::default(), fast_get, s3, faults, requests: AtomicU64::new(0) }
     }
 
     async fn meet(&self, request: &Request<Incoming>, op: Op) -> Option<Injected> {
-        let settings = self.dials.settings();
+        let settings = self.faults.settings();
         if !settings.latency.is_zero() {
             self.clock.wait(settings.latency).await;
         }
         let path = percent_decode_str(request.uri().path().trim_start_matches('/')).decode_utf8_lossy();
         let seen = fault_settings::Request { op, path: &path, query: request.uri().query().unwrap_or_default() };
         let clock = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        self.dials.draw(&seen, &settings, clock)
+        self.faults.draw(&seen, &settings, clock)
     }
 
     /// Returns the rejection by the bucket's policy, if there is one; a response to HEAD has no body.
     fn rejected(&self, request: &Request<Incoming>, op: Op, id: &str) -> Option<Response<Body>> {
-        let settings = self.dials.settings();
-        let gets = self.dials.counts().requests(Op::Get);
+        let settings = self.faults.settings();
+        let gets = self.faults.counts().requests(Op::Get);
         let (status, code, message) = settings.policy.reject(request, op, gets)?;
         let mut response = error(status, code, message, "", id);
         if request.method() == Method::HEAD {
@@ -125,7 +125,7 @@ impl Front {
         if let Some(region) = signed_region(request.headers()).filter(|region| *region != REGION) {
             return Ok(wrong_region(region, id));
         }
-        if let Some(answer) = self.quick.answer(&request) {
+        if let Some(answer) = self.fast_get.answer(&request) {
             return Ok(answer);
         }
         // s3s fails only if it could not write a response.

@@ -8,15 +8,15 @@
 //!
 //! let s3 = S3Server::with_bucket("lake");
 //! s3.store().put("lake", "a/1.json", "{}");
-//! s3.dials().change(|d| d.slow_down = Fault::rate(0.1).on(&[Op::Get]));
+//! s3.faults().change(|d| d.slow_down = Fault::rate(0.1).on(&[Op::Get]));
 //! // … drive the client at s3.endpoint(), with ACCESS_KEY, SECRET_KEY and REGION …
-//! assert_eq!(s3.dials().counts().requests(Op::Get), 0);
+//! assert_eq!(s3.faults().counts().requests(Op::Get), 0);
 //! ```
 //!
 //! Modules: [`S3Server`] listens; `middleware` counts requests and injects faults; `fast_get` answers plain reads, `s3s` all
 //! other requests; `service` implements the operations, with `wire_types` for the types of the protocol; `listing` orders keys
 //! into pages, `versions` stores the versions of a key; [`Store`] contains the objects, which tests can read and write
-//! directly; [`Dials`] are the fault settings that a test can change while the server runs.
+//! directly; [`FaultControl`] changes the fault settings while the server runs.
 //!
 //! Not supported: multipart uploads, ACLs, ListObjects version 1, virtual-hosted addresses, TLS.
 
@@ -35,7 +35,7 @@ mod store;
 mod versions;
 mod wire_types;
 
-pub use fault_control::Dials;
+pub use fault_control::FaultControl;
 pub use fault_settings::{Fault, Settings};
 pub use listing::{Page, Query, url_encode};
 pub use listing_fault::ListingFault;

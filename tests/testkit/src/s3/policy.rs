@@ -24,7 +24,7 @@ pub struct Policy {
     pub skewed: bool,
 }
 
-/// How a session ends.
+/// End of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionEnd {
     /// 400 ExpiredToken.

@@ -8,10 +8,10 @@ use s3s::service::S3ServiceBuilder;
 use s3s::{S3Result, s3_error};
 
 use crate::listener::{Listener, Port, aws_env};
-use crate::s3::fast_get::Quick;
-use crate::s3::fault_control::Dials;
+use crate::s3::fast_get::FastGet;
+use crate::s3::fault_control::FaultControl;
 use crate::s3::fault_settings::Settings;
-use crate::s3::middleware::Front;
+use crate::s3::middleware::Middleware;
 use crate::s3::service::Service;
 use crate::s3::store::Store;
 use crate::s3::{ACCESS_KEY, REGION, SECRET_KEY};
@@ -38,7 +38,7 @@ pub struct Config {
 pub struct S3Server {
     listener: Listener,
     store: Store,
-    dials: Dials,
+    faults: FaultControl,
 }
 
 impl S3Server {
@@ -58,11 +58,11 @@ impl S3Server {
         buckets.iter().for_each(|bucket| {
             store.create_bucket(bucket);
         });
-        let dials = Dials::default();
-        dials.change(|d| *d = settings);
-        let front = Arc::new(front(&store, &dials));
-        let listener = Port::bind(port)?.serve(threads, "test-s3", front)?;
-        Ok(S3Server { listener, store, dials })
+        let faults = FaultControl::default();
+        faults.change(|d| *d = settings);
+        let middleware = Arc::new(new_middleware(&store, &faults));
+        let listener = Port::bind(port)?.serve(threads, "test-s3", middleware)?;
+        Ok(S3Server { listener, store, faults })
     }
 
     /// Returns `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL`; buckets are in the path.
@@ -81,8 +81,8 @@ impl S3Server {
     }
 
     /// Returns the fault settings and counters.
-    pub fn dials(&self) -> &Dials {
-        &self.dials
+    pub fn faults(&self) -> &FaultControl {
+        &self.faults
     }
 
     /// Returns the environment with which a child process reaches only this server.
@@ -104,8 +104,8 @@ impl S3Auth for OneKey {
     }
 }
 
-fn front(store: &Store, dials: &Dials) -> Front {
-    let mut builder = S3ServiceBuilder::new(Service::new(store.clone(), dials.clone()));
+fn new_middleware(store: &Store, faults: &FaultControl) -> Middleware {
+    let mut builder = S3ServiceBuilder::new(Service::new(store.clone(), faults.clone()));
     builder.set_auth(OneKey);
-    Front::new(Quick::new(store.clone(), dials.clone()), builder.build(), dials.clone())
+    Middleware::new(FastGet::new(store.clone(), faults.clone()), builder.build(), faults.clone())
 }

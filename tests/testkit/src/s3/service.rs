@@ -7,7 +7,7 @@ use s3s::dto::*;
 use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 
 use crate::s3::REGION;
-use crate::s3::fault_control::Dials;
+use crate::s3::fault_control::FaultControl;
 use crate::s3::listing::{self, MAX_KEYS, Query};
 use crate::s3::listing_fault::ListingFault;
 use crate::s3::object::{Object as Stored, Restore};
@@ -15,8 +15,8 @@ use crate::s3::stats::Injected;
 use crate::s3::store::Store;
 use crate::s3::versions::{self, NULL, Version, Versioning};
 use crate::s3::wire_types::{
-    Times, asked_class, content_type, demand_match, demand_readable, described, listed, listed_versions, may_write,
-    no_such_bucket, no_such_key, receive, restore_header, storage_class, timestamp,
+    Times, content_type, demand_match, demand_readable, described, listed, listed_versions, may_write, no_such_bucket,
+    no_such_key, receive, requested_class, restore_header, storage_class, timestamp,
 };
 
 type Answer<T> = S3Result<S3Response<T>>;
@@ -24,12 +24,12 @@ type Answer<T> = S3Result<S3Response<T>>;
 #[derive(Debug)]
 pub(crate) struct Service {
     store: Store,
-    dials: Dials,
+    faults: FaultControl,
 }
 
 impl Service {
-    pub fn new(store: Store, dials: Dials) -> Self {
-        Service { store, dials }
+    pub fn new(store: Store, faults: FaultControl) -> Self {
+        Service { store, faults }
     }
 
     fn demand_bucket(&self, bucket: &str) -> S3Result<()> {
@@ -40,8 +40,8 @@ impl Service {
     fn find(&self, bucket: &str, key: &str) -> S3Result<Stored> {
         self.demand_bucket(bucket)?;
         let found = self.store.object(bucket, key);
-        if found.is_some() && self.dials.settings().vanish.contains(key) {
-            self.dials.tally().inject(Injected::Vanished);
+        if found.is_some() && self.faults.settings().vanish.contains(key) {
+            self.faults.tally().inject(Injected::Vanished);
             return Err(no_such_key());
         }
         found.ok_or_else(no_such_key)
@@ -91,7 +91,7 @@ impl S3 for Service {
     }
 
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> Answer<ListObjectsV2Output> {
-        let (mut input, settings) = (req.input, self.dials.settings());
+        let (mut input, settings) = (req.input, self.faults.settings());
         let fault = settings.listing;
         input.encoding_type = input.encoding_type.filter(|_| fault != ListingFault::NotEncoded);
         let max_keys = match usize::try_from(input.max_keys.unwrap_or(MAX_KEYS as i32)) {
@@ -155,15 +155,15 @@ impl S3 for Service {
     }
 
     async fn list_object_versions(&self, req: S3Request<ListObjectVersionsInput>) -> Answer<ListObjectVersionsOutput> {
-        let (mut input, settings) = (req.input, self.dials.settings());
+        let (mut input, settings) = (req.input, self.faults.settings());
         let fault = settings.listing;
         input.encoding_type = input.encoding_type.filter(|_| fault != ListingFault::NotEncoded);
-        let goes_on = fault != ListingFault::IgnoredToken;
+        let continues = fault != ListingFault::IgnoredToken;
         let query = versions::Query {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty()),
-            key_marker: input.key_marker.as_deref().filter(|marker| goes_on && !marker.is_empty()),
-            version_marker: input.version_id_marker.as_deref().filter(|marker| goes_on && !marker.is_empty()),
+            key_marker: input.key_marker.as_deref().filter(|marker| continues && !marker.is_empty()),
+            version_marker: input.version_id_marker.as_deref().filter(|marker| continues && !marker.is_empty()),
             max_keys: input
                 .max_keys
                 .and_then(|requested| usize::try_from(requested).ok())
@@ -182,7 +182,7 @@ impl S3 for Service {
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> Answer<GetObjectOutput> {
         let input = req.input;
         let found = self.find_version(&input.bucket, &input.key, input.version_id.as_deref())?;
-        if self.dials.settings().forbid_get.contains(&input.key) {
+        if self.faults.settings().forbid_get.contains(&input.key) {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         demand_readable(&found)?;
@@ -215,7 +215,7 @@ impl S3 for Service {
 
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> Answer<HeadObjectOutput> {
         let input = req.input;
-        if self.dials.settings().forbid_head {
+        if self.faults.settings().forbid_head {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         let found = self.find(&input.bucket, &input.key)?;
@@ -241,15 +241,15 @@ impl S3 for Service {
         if input.content_md5.is_some_and(|sent| sent != base64_simd::STANDARD.encode_to_string(object.md5)) {
             return Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received."));
         }
-        object.storage_class = asked_class(input.storage_class.as_ref())?;
+        object.storage_class = requested_class(input.storage_class.as_ref())?;
         object.described = described(input.content_type, input.metadata);
         let etag = object.etag();
-        let dials = self.dials.settings();
-        if dials.reject_conditions && (input.if_match.is_some() || input.if_none_match.is_some()) {
+        let faults = self.faults.settings();
+        if faults.reject_conditions && (input.if_match.is_some() || input.if_none_match.is_some()) {
             return Err(no_conditions());
         }
-        let if_none_match = input.if_none_match.filter(|_| !dials.ignore_if_none_match);
-        let if_match = input.if_match.filter(|_| !dials.ignore_if_match);
+        let if_none_match = input.if_none_match.filter(|_| !faults.ignore_if_none_match);
+        let if_match = input.if_match.filter(|_| !faults.ignore_if_match);
         let written = self.store.put_if(&input.bucket, &input.key, object, |existing| {
             may_write(existing, if_match.as_ref(), if_none_match.as_ref())
         });
@@ -268,7 +268,7 @@ impl S3 for Service {
         let replace = input.metadata_directive.is_some_and(|it| it.as_str() == MetadataDirective::REPLACE);
         let copy = Stored {
             last_modified: SystemTime::now(),
-            storage_class: asked_class(input.storage_class.as_ref())?,
+            storage_class: requested_class(input.storage_class.as_ref())?,
             restore: Restore::None,
             described: if replace { described(input.content_type, input.metadata) } else { source.described },
             ..source
@@ -284,11 +284,11 @@ impl S3 for Service {
 
     async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> Answer<DeleteObjectOutput> {
         self.demand_bucket(&req.input.bucket)?;
-        let dials = self.dials.settings();
-        if dials.reject_conditions && req.input.if_match.is_some() {
+        let faults = self.faults.settings();
+        if faults.reject_conditions && req.input.if_match.is_some() {
             return Err(no_conditions());
         }
-        if let Some(condition) = req.input.if_match.as_ref().filter(|_| !dials.ignore_if_match) {
+        if let Some(condition) = req.input.if_match.as_ref().filter(|_| !faults.ignore_if_match) {
             let found = self.store.object(&req.input.bucket, &req.input.key).ok_or_else(no_such_key)?;
             demand_match(&found, Some(condition), None)?;
         }

@@ -64,7 +64,7 @@ pub(crate) struct Tally {
     requests: [AtomicU64; Op::ALL.len()],
     injected: [AtomicU64; KINDS],
     open: AtomicU64,
-    most_open: AtomicU64,
+    max_open: AtomicU64,
 }
 
 impl Tally {
@@ -72,7 +72,7 @@ impl Tally {
     pub fn arrive(&self, op: Op) {
         self.requests[op as usize].fetch_add(1, Relaxed);
         let open = self.open.fetch_add(1, Relaxed) + 1;
-        self.most_open.fetch_max(open, Relaxed);
+        self.max_open.fetch_max(open, Relaxed);
     }
 
     pub fn leave(&self) {
@@ -87,14 +87,14 @@ impl Tally {
         Counts {
             requests: self.requests.each_ref().map(|n| n.load(Relaxed)),
             injected: self.injected.each_ref().map(|n| n.load(Relaxed)),
-            most_open: self.most_open.load(Relaxed),
+            max_open: self.max_open.load(Relaxed),
         }
     }
 
     /// Resets the counters, except for open requests.
     pub fn reset(&self) {
         self.requests.iter().chain(&self.injected).for_each(|n| n.store(0, Relaxed));
-        self.most_open.store(self.open.load(Relaxed), Relaxed);
+        self.max_open.store(self.open.load(Relaxed), Relaxed);
     }
 }
 
@@ -103,7 +103,7 @@ impl Tally {
 pub struct Counts {
     requests: [u64; Op::ALL.len()],
     injected: [u64; KINDS],
-    most_open: u64,
+    max_open: u64,
 }
 
 impl Counts {
@@ -123,7 +123,7 @@ impl Counts {
     }
 
     /// Returns the maximum number of open requests: the client's real concurrency.
-    pub fn most_open(&self) -> u64 {
-        self.most_open
+    pub fn max_open(&self) -> u64 {
+        self.max_open
     }
 }

@@ -112,7 +112,7 @@ pub(crate) struct Query<'a> {
 
 /// A version on a page.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct ListedVersion {
     pub key: String,
     pub version: Version,
     pub is_latest: bool,
@@ -121,7 +121,7 @@ pub(crate) struct Shown {
 /// A page of versions.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
-    pub versions: Vec<Shown>,
+    pub versions: Vec<ListedVersion>,
     pub prefixes: Vec<String>,
     /// The key, and within a key its version, after which the next page continues.
     pub next: Option<(String, Option<String>)>,
@@ -168,7 +168,7 @@ pub(crate) fn page(objects: &Objects, history: &History, query: &Query<'_>) -> P
                 return page;
             }
             last = Some((key.clone(), Some(version.id.clone())));
-            page.versions.push(Shown { key: key.clone(), version, is_latest: age == 0 });
+            page.versions.push(ListedVersion { key: key.clone(), version, is_latest: age == 0 });
         }
     }
     page

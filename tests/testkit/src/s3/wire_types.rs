@@ -15,7 +15,7 @@ use s3s::{Body, S3Error, S3Result, s3_error};
 
 use crate::s3::listing::{Page, url_encode};
 use crate::s3::object::{self, Described, Object as Stored, Restore};
-use crate::s3::versions::{self, Shown};
+use crate::s3::versions::{self, ListedVersion};
 
 /// Converts a page to the response of ListObjectsV2.
 pub(crate) fn listed(input: ListObjectsV2Input, max_keys: usize, page: Page, times: Times) -> ListObjectsV2Output {
@@ -52,7 +52,7 @@ pub(crate) fn listed_versions(
     let attributes = input.optional_object_attributes.as_deref().unwrap_or_default();
     let with_restore = attributes.iter().any(|it| it.as_str() == OptionalObjectAttributes::RESTORE_STATUS);
     let (mut objects, mut markers) = (Vec::new(), Vec::new());
-    for Shown { key, version, is_latest } in page.versions {
+    for ListedVersion { key, version, is_latest } in page.versions {
         let (key, at) = (Some(text(key)), Some(times.listed(version.at)));
         match version.object {
             Some(stored) => objects.push(ObjectVersion {
@@ -139,11 +139,11 @@ pub(crate) fn storage_class(stored: &Stored) -> Option<StorageClass> {
 }
 
 /// Returns the requested storage class of a write.
-pub(crate) fn asked_class(requested: Option<&StorageClass>) -> S3Result<object::StorageClass> {
-    let Some(asked) = requested else {
+pub(crate) fn requested_class(requested: Option<&StorageClass>) -> S3Result<object::StorageClass> {
+    let Some(requested) = requested else {
         return Ok(object::StorageClass::Standard);
     };
-    object::StorageClass::parse(asked.as_str())
+    object::StorageClass::parse(requested.as_str())
         .ok_or_else(|| s3_error!(InvalidStorageClass, "The storage class you specified is not valid"))
 }
 

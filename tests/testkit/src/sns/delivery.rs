@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, mpsc};
 use url::Url;
 
 use crate::sns::request::Entry;
-use crate::sns::stats::Account;
+use crate::sns::stats::Counters;
 
 /// Number of deliveries in progress to a subscriber.
 const WORKERS: usize = 16;
@@ -35,7 +35,7 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Timeout of a subscriber, as that of SNS.
-const PATIENCE: Duration = Duration::from_secs(15);
+const POST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A message to a subscriber.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub(crate) struct Delivery {
 
 /// Queue of the deliveries to a subscriber.
 #[derive(Debug, Clone)]
-pub(crate) struct Door(mpsc::Sender<Delivery>);
+pub(crate) struct DeliveryQueue(mpsc::Sender<Delivery>);
 
 /// Parsed address of a subscriber.
 #[derive(Debug)]
@@ -60,9 +60,9 @@ struct Subscriber {
     subscription_arn: String,
 }
 
-impl Door {
+impl DeliveryQueue {
     /// Opens a queue to `http://HOST:PORT/PATH`; must be called inside the runtime.
-    pub fn open(url: &Url, topic_arn: &str, subscription_arn: &str, account: &Account) -> Self {
+    pub fn open(url: &Url, topic_arn: &str, subscription_arn: &str, counters: &Counters) -> Self {
         let (send, receive) = mpsc::channel(WAITING);
         let receive = Arc::new(Mutex::new(receive));
         let host = url.host_str().unwrap_or_default();
@@ -73,7 +73,7 @@ impl Door {
             subscription_arn: subscription_arn.to_owned(),
         });
         for _ in 0..WORKERS {
-            tokio::spawn(work(Arc::clone(&receive), Arc::clone(&subscriber), account.clone()));
+            tokio::spawn(work(Arc::clone(&receive), Arc::clone(&subscriber), counters.clone()));
         }
         Self(send)
     }
@@ -84,7 +84,7 @@ impl Door {
     }
 }
 
-async fn work(deliveries: Arc<Mutex<mpsc::Receiver<Delivery>>>, subscriber: Arc<Subscriber>, account: Account) {
+async fn work(deliveries: Arc<Mutex<mpsc::Receiver<Delivery>>>, subscriber: Arc<Subscriber>, counters: Counters) {
     let mut connection = None;
     loop {
         let Some(delivery) = deliveries.lock().await.recv().await else { return };
@@ -94,14 +94,15 @@ async fn work(deliveries: Arc<Mutex<mpsc::Receiver<Delivery>>>, subscriber: Arc<
                 tokio::time::sleep(PAUSE).await;
             }
             let post = subscriber.post(&mut connection, &delivery);
-            taken = tokio::time::timeout(PATIENCE, post).await.is_ok_and(|done| done.is_some_and(|s| s.is_success()));
+            taken =
+                tokio::time::timeout(POST_TIMEOUT, post).await.is_ok_and(|done| done.is_some_and(|s| s.is_success()));
             if taken {
                 break;
             }
             connection = None;
         }
         if delivery.kind == "Notification" {
-            account.count(|stats| if taken { stats.delivered += 1 } else { stats.undelivered += 1 });
+            counters.count(|stats| if taken { stats.delivered += 1 } else { stats.undelivered += 1 });
         }
     }
 }

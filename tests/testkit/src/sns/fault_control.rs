@@ -41,22 +41,22 @@ pub(crate) enum Drawn {
 
 /// Handle to the fault settings of a running stub; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Dials(Arc<Shared>);
+pub struct FaultControl(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    settings: RwLock<Arc<Turned>>,
+    settings: RwLock<Arc<CurrentSettings>>,
     past: Mutex<Past>,
 }
 
 /// Settings, and the time of their last change.
 #[derive(Debug)]
-pub(crate) struct Turned {
+pub(crate) struct CurrentSettings {
     pub settings: Settings,
     pub since: Instant,
 }
 
-impl Default for Turned {
+impl Default for CurrentSettings {
     fn default() -> Self {
         Self { settings: Settings::default(), since: Instant::now() }
     }
@@ -73,7 +73,7 @@ struct Past {
     expired: HashSet<u64>,
 }
 
-impl Dials {
+impl FaultControl {
     /// Changes the settings for later calls. Periods of stalls start now, and the attempts are reset.
     ///
     /// # Panics
@@ -81,14 +81,14 @@ impl Dials {
     pub fn change(&self, change: impl FnOnce(&mut Settings)) {
         let mut settings = self.settings();
         change(&mut settings);
-        self.try_set(settings).expect("positions of the dials");
+        self.try_set(settings).expect("valid fault settings");
     }
 
     /// Replaces all settings.
     pub(crate) fn try_set(&self, settings: Settings) -> Result<(), String> {
         settings.check()?;
-        let turned = Turned { settings, since: Instant::now() };
-        *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(turned);
+        let current = CurrentSettings { settings, since: Instant::now() };
+        *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(current);
         let mut past = self.past();
         (past.bucket, past.served) = (None, 0);
         past.tries.clear();
@@ -97,7 +97,7 @@ impl Dials {
 
     /// Returns the current settings.
     pub fn settings(&self) -> Settings {
-        self.turned().settings.clone()
+        self.current().settings.clone()
     }
 
     /// Plans the faults of the next publishing calls, in order.
@@ -105,7 +105,7 @@ impl Dials {
         self.past().script.extend(faults);
     }
 
-    pub(crate) fn turned(&self) -> Arc<Turned> {
+    pub(crate) fn current(&self) -> Arc<CurrentSettings> {
         Arc::clone(&self.0.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -152,7 +152,7 @@ impl Dials {
     }
 }
 
-impl Turned {
+impl CurrentSettings {
     /// Returns true if a fault with this fraction applies to this attempt of a content.
     pub fn strikes(&self, fraction: f64, drawn: Drawn, content: u64, tries: u32) -> bool {
         fraction > 0.0 && self.unit(drawn, content, tries) < fraction
@@ -195,34 +195,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_and_tries_choose_the_victims_and_not_the_order() {
-        let dials = Dials::default();
-        dials.change(|d| (d.seed, d.fail_entries) = (7, 0.1));
-        let turned = dials.turned();
-        let hit = |n: u64, tries| turned.strikes(0.1, Drawn::Entry, hash(&n), tries);
+    fn content_and_attempts_choose_the_failing_requests_and_not_the_order() {
+        let faults = FaultControl::default();
+        faults.change(|d| (d.seed, d.fail_entries) = (7, 0.1));
+        let current = faults.current();
+        let hit = |n: u64, tries| current.strikes(0.1, Drawn::Entry, hash(&n), tries);
         let struck = (0..5_000).filter(|&n| hit(n, 0)).count();
         assert!((400..600).contains(&struck), "{struck} of 5,000");
         let both = (0..5_000).filter(|&n| hit(n, 0) && hit(n, 1)).count();
         assert!(both < 100, "a retry is drawn again: {both}");
-        assert_eq!([dials.tries(1), dials.tries(1), dials.tries(2)], [0, 1, 0]);
+        assert_eq!([faults.tries(1), faults.tries(1), faults.tries(2)], [0, 1, 0]);
     }
 
     #[test]
     fn a_throttle_has_a_second_of_messages_and_fills_up_again() {
-        let dials = Dials::default();
-        let admitted = (0..100).filter(|_| dials.admits(10, 100)).count();
+        let faults = FaultControl::default();
+        let admitted = (0..100).filter(|_| faults.admits(10, 100)).count();
         assert!((10..=11).contains(&admitted), "{admitted}");
         std::thread::sleep(Duration::from_millis(220));
-        let admitted = (0..100).filter(|_| dials.admits(10, 100)).count();
+        let admitted = (0..100).filter(|_| faults.admits(10, 100)).count();
         assert!((2..=4).contains(&admitted), "{admitted}");
-        dials.change(|_| ());
-        assert!(dials.admits(10, 3), "a batch fits in any case");
+        faults.change(|_| ());
+        assert!(faults.admits(10, 3), "a batch fits in any case");
     }
 
     #[test]
     fn credentials_expire_after_n_requests_and_others_do_not() {
-        let dials = Dials::default();
-        let of = |credentials| dials.has_expired(credentials, 2);
+        let faults = FaultControl::default();
+        let of = |credentials| faults.has_expired(credentials, 2);
         assert_eq!([of(1), of(1), of(1), of(2), of(1), of(2)], [false, false, true, false, true, false]);
     }
 }

@@ -1,4 +1,4 @@
-//! Settings of the faults (dials), as tests set them and as `PUT /dials` accepts them in JSON. `fault_control` chooses the requests.
+//! Settings of the faults, as tests set them and as `PUT /faults` accepts them in JSON. `fault_control` chooses the requests.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub struct Settings {
     /// Number of requests after which all credentials seen so far expire; others are valid.
     pub expire_after: Option<u64>,
     /// The account may publish to topics but not read their attributes.
-    pub may_not_look: bool,
+    pub may_not_read_attributes: bool,
     /// Time for which repeats on a FIFO topic are dropped, in seconds.
     pub dedup_seconds: f64,
     /// Fraction of deliveries to subscribers that are made twice.
@@ -53,10 +53,10 @@ pub struct Settings {
     /// What is stored of accepted messages.
     pub keep: Keep,
     /// Maximum number of stored messages; later ones are only counted.
-    pub keep_most: usize,
+    pub keep_max: usize,
 }
 
-/// What is stored of accepted messages in addition to their count.
+/// Data of accepted messages that is stored in addition to their count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keep {
@@ -88,11 +88,11 @@ impl Default for Settings {
             stall_every_seconds: 0.0,
             expired: false,
             expire_after: None,
-            may_not_look: false,
+            may_not_read_attributes: false,
             dedup_seconds: 300.0,
             deliver_twice: 0.0,
             keep: Keep::Counts,
-            keep_most: 10_000_000,
+            keep_max: 10_000_000,
         }
     }
 }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_that_cannot_be_meant_are_refused() {
+    fn invalid_fault_settings_are_rejected() {
         let bad = [
             Settings { reset: 1.5, ..Settings::default() },
             Settings { latency_ms: -1.0, ..Settings::default() },

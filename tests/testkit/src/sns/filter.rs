@@ -42,7 +42,7 @@ impl Policy {
         let mut policy = BTreeMap::new();
         for (name, values) in all {
             let conditions: Option<Vec<_>> = values.into_iter().map(condition).collect();
-            policy.insert(name, conditions.ok_or_else(|| bad("this operator is not known to the stub"))?);
+            policy.insert(name, conditions.ok_or_else(|| bad("the stub does not support this operator"))?);
         }
         Ok(Self(policy))
     }

@@ -83,12 +83,12 @@ pub(crate) fn batch(call: &Call<'_>, kind: Kind) -> Result<(), Refused> {
     }
     let mut ids = HashSet::with_capacity(entries.len());
     if !entries.iter().all(|entry| ids.insert(&*entry.id)) {
-        let said = "Two or more batch entries in the request have the same Id.";
-        return Err(Refused::sender("BatchEntryIdsNotDistinct", said));
+        let message = "Two or more batch entries in the request have the same Id.";
+        return Err(Refused::sender("BatchEntryIdsNotDistinct", message));
     }
     if entries.iter().map(Entry::size_bytes).sum::<usize>() > BYTES {
-        let said = "The length of all the batch messages put together is more than the limit.";
-        return Err(Refused::sender("BatchRequestTooLong", said));
+        let message = "The length of all the batch messages put together is more than the limit.";
+        return Err(Refused::sender("BatchRequestTooLong", message));
     }
     entries.iter().try_for_each(|entry| message(entry, kind))
 }
@@ -191,7 +191,7 @@ mod tests {
     const STANDARD: Kind = Kind { fifo: false, content_based: false };
     const FIFO: Kind = Kind { fifo: true, content_based: false };
 
-    fn said(body: &str, kind: Kind) -> String {
+    fn response(body: &str, kind: Kind) -> String {
         let call = Call::read(body.as_bytes()).unwrap();
         match batch(&call, kind) {
             Ok(()) => "good".into(),
@@ -213,7 +213,7 @@ mod tests {
         let m = "&@.Message=m";
         let many: Vec<String> = (0..11).map(|n| n.to_string()).collect();
         let all: Vec<_> = many.iter().map(|id| (id.as_str(), m)).collect();
-        assert_eq!(said(&entries(&all[..10]), STANDARD), "good");
+        assert_eq!(response(&entries(&all[..10]), STANDARD), "good");
         let long = "i".repeat(81);
         let cases = [
             (entries(&all), "TooManyEntriesInBatchRequest"),
@@ -224,7 +224,7 @@ mod tests {
             (entries(&[("a", "&@.Message=")]), "InvalidParameter: Invalid parameter: Empty message"),
         ];
         for (body, code) in cases {
-            assert!(said(&body, STANDARD).starts_with(code), "{body}: {}", said(&body, STANDARD));
+            assert!(response(&body, STANDARD).starts_with(code), "{body}: {}", response(&body, STANDARD));
         }
     }
 
@@ -233,24 +233,24 @@ mod tests {
         let attribute = "&@.MessageAttributes.entry.1.Name=cod_cliente&@.MessageAttributes.entry.1.Value.DataType=String\
                          &@.MessageAttributes.entry.1.Value.StringValue=x";
         let with = |bytes: usize| format!("&@.Message={}{attribute}", "m".repeat(bytes));
-        let room = BYTES - "cod_clienteStringx".len();
-        assert_eq!(said(&entries(&[("a", &with(room))]), STANDARD), "good");
-        assert!(said(&entries(&[("a", &with(room + 1))]), STANDARD).starts_with("BatchRequestTooLong"));
+        let max = BYTES - "cod_clienteStringx".len();
+        assert_eq!(response(&entries(&[("a", &with(max))]), STANDARD), "good");
+        assert!(response(&entries(&[("a", &with(max + 1))]), STANDARD).starts_with("BatchRequestTooLong"));
         let half = with(BYTES / 2);
-        assert!(said(&entries(&[("a", &half), ("b", &half)]), STANDARD).starts_with("BatchRequestTooLong"));
+        assert!(response(&entries(&[("a", &half), ("b", &half)]), STANDARD).starts_with("BatchRequestTooLong"));
     }
 
     #[test]
-    fn a_fifo_topic_wants_a_group_and_an_id_and_others_refuse_an_id() {
+    fn a_fifo_topic_requires_a_group_and_an_id_and_others_reject_an_id() {
         let full = "&@.Message=m&@.MessageGroupId=g&@.MessageDeduplicationId=d";
-        assert_eq!(said(&entries(&[("a", full)]), FIFO), "good");
-        assert!(said(&entries(&[("a", "&@.Message=m")]), FIFO).contains("MessageGroupId parameter is required"));
+        assert_eq!(response(&entries(&[("a", full)]), FIFO), "good");
+        assert!(response(&entries(&[("a", "&@.Message=m")]), FIFO).contains("MessageGroupId parameter is required"));
         assert!(
-            said(&entries(&[("a", "&@.Message=m&@.MessageGroupId=g")]), FIFO).contains("ContentBasedDeduplication")
+            response(&entries(&[("a", "&@.Message=m&@.MessageGroupId=g")]), FIFO).contains("ContentBasedDeduplication")
         );
-        assert!(said(&entries(&[("a", full)]), STANDARD).contains("not valid for this topic type"));
+        assert!(response(&entries(&[("a", full)]), STANDARD).contains("not valid for this topic type"));
         let long = format!("&@.Message=m&@.MessageGroupId={}&@.MessageDeduplicationId=d", "g".repeat(129));
-        assert!(said(&entries(&[("a", &long)]), FIFO).contains("MessageGroupId"));
+        assert!(response(&entries(&[("a", &long)]), FIFO).contains("MessageGroupId"));
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
                  &@.MessageAttributes.entry.1.Value.StringValue={value}"
             )
         };
-        let output = |name, of, value| said(&entries(&[("a", &with(name, of, value))]), STANDARD);
+        let output = |name, of, value| response(&entries(&[("a", &with(name, of, value))]), STANDARD);
         assert_eq!([output("n", "Number", "1.5"), output("a.b", "String.mine", "x")], ["good", "good"]);
         for bad in [
             output("AWS.x", "String", "x"),

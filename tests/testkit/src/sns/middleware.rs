@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 use crate::listener::{Clock, Dropped, Resetter, Respond};
 use crate::sns::delivery;
-use crate::sns::fault_control::{Dials, Drawn, Fault, Turned, hash};
+use crate::sns::fault_control::{CurrentSettings, Drawn, Fault, FaultControl, hash};
 use crate::sns::limits;
 use crate::sns::request::{Call, Entry};
-use crate::sns::response::{self, Failed, Refused, Taken};
+use crate::sns::response::{self, Accepted, Failed, Refused};
 use crate::sns::server::Login;
 use crate::sns::signature::{Checker, Claim};
-use crate::sns::stats::Account;
+use crate::sns::stats::Counters;
 use crate::sns::topics::{Place, Topic, Topics};
 
 /// Maximum size of a request: the largest batch with every byte escaped, and its parameters.
@@ -30,10 +30,10 @@ const BODY: usize = 1 << 20;
 
 /// The whole service, faults included.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(crate) struct Middleware {
     pub topics: Topics,
-    pub account: Account,
-    pub dials: Dials,
+    pub counters: Counters,
+    pub faults: FaultControl,
     pub endpoint: String,
     pub login: Login,
     pub checker: Checker,
@@ -63,16 +63,16 @@ struct Sent<'a> {
     id: Uuid,
     batch: bool,
     topic: Arc<Topic>,
-    turned: &'a Turned,
+    current: &'a CurrentSettings,
     content: u64,
     tries: u32,
 }
 
-impl Respond for Front {
+impl Respond for Middleware {
     type Body = Full<Bytes>;
 
     fn connected(&self) {
-        self.account.count(|stats| stats.connections += 1);
+        self.counters.count(|stats| stats.connections += 1);
     }
 
     async fn respond(&self, request: Request<Incoming>, resetter: Resetter) -> Result<Response<Full<Bytes>>, Dropped> {
@@ -81,7 +81,7 @@ impl Respond for Front {
         if head.uri.path() != "/" {
             return Ok(self.administer(&head, &body));
         }
-        let _open = self.account.arrive();
+        let _open = self.counters.arrive();
         // A subscriber opens confirmation links with GET.
         let requested =
             if head.method == Method::GET { head.uri.query().unwrap_or_default().as_bytes() } else { &body[..] };
@@ -89,7 +89,7 @@ impl Respond for Front {
         let (status, xml) = match self.serve(&head, requested, id).await {
             Ok(xml) => (StatusCode::OK, xml),
             Err(No::Refused(refused)) => {
-                self.account.count(|stats| *stats.refused.entry(refused.code.to_string()).or_default() += 1);
+                self.counters.count(|stats| *stats.refused.entry(refused.code.to_string()).or_default() += 1);
                 (StatusCode::from_u16(refused.status).unwrap_or_default(), refused.xml(id))
             }
             Err(No::Reset) => {
@@ -108,24 +108,24 @@ impl Respond for Front {
     }
 }
 
-impl Front {
+impl Middleware {
     async fn serve(&self, head: &Parts, requested: &[u8], id: Uuid) -> Result<String, No> {
-        let turned = self.dials.turned();
-        let (content, tries) = if turned.may_strike() { self.known(requested) } else { (0, 0) };
-        if turned.strikes(turned.settings.reset, Drawn::Reset, content, tries) {
+        let current = self.faults.current();
+        let (content, tries) = if current.may_strike() { self.known(requested) } else { (0, 0) };
+        if current.strikes(current.settings.reset, Drawn::Reset, content, tries) {
             return Err(self.reset());
         }
-        if turned.strikes(turned.settings.close, Drawn::Close, content, tries) {
-            self.account.count(|stats| stats.closes += 1);
+        if current.strikes(current.settings.close, Drawn::Close, content, tries) {
+            self.counters.count(|stats| stats.closes += 1);
             return Err(No::Close);
         }
-        self.wait(&turned).await;
+        self.wait(&current).await;
         let malformed =
             |_| Refused::sender("MalformedInput", "the form cannot be read: UTF-8 is needed, and entries from 1");
         let call = Call::read(requested).map_err(malformed)?;
         let claim = Claim::of(&head.headers);
-        self.admit(head, requested, &call, claim.as_ref(), &turned)?;
-        self.account.count(|stats| match stats.calls.get_mut(&*call.action) {
+        self.admit(head, requested, &call, claim.as_ref(), &current)?;
+        self.counters.count(|stats| match stats.calls.get_mut(&*call.action) {
             Some(count) => *count += 1,
             None => _ = stats.calls.insert(call.action.to_string(), 1),
         });
@@ -133,13 +133,13 @@ impl Front {
         let batch = &*call.action == "PublishBatch";
         if batch || &*call.action == "Publish" {
             let topic = self.topics.find(call.topic_arn.as_deref(), region)?;
-            return self.publish(Sent { call: &call, id, batch, topic, turned: &turned, content, tries }).await;
+            return self.publish(Sent { call: &call, id, batch, topic, current: &current, content, tries }).await;
         }
-        if turned.settings.may_not_look && &*call.action == "GetTopicAttributes" {
+        if current.settings.may_not_read_attributes && &*call.action == "GetTopicAttributes" {
             let output = "User: stub is not authorized to perform: SNS:GetTopicAttributes";
             return Err(Refused::new(403, "AuthorizationError", output).into());
         }
-        let place = Place { region, endpoint: &self.endpoint, account: &self.account };
+        let place = Place { region, endpoint: &self.endpoint, counters: &self.counters };
         let message = self.topics.act(&call, &place).await?;
         Ok(response::answer(&call.action, message.as_deref(), id))
     }
@@ -147,30 +147,30 @@ impl Front {
     /// Returns the hash of a content, and how often it arrived before.
     fn known(&self, content: &[u8]) -> (u64, u32) {
         let content = hash(content);
-        (content, self.dials.tries(content))
+        (content, self.faults.tries(content))
     }
 
     fn reset(&self) -> No {
-        self.account.count(|stats| stats.resets += 1);
+        self.counters.count(|stats| stats.resets += 1);
         No::Reset
     }
 
     /// Waits for the latency and for the end of a stall, during which there are no responses.
-    async fn wait(&self, turned: &Turned) {
-        let latency = turned.latency(self.requests.fetch_add(1, Relaxed));
-        let arrived = self.stalled(turned).await;
+    async fn wait(&self, current: &CurrentSettings) {
+        let latency = current.latency(self.requests.fetch_add(1, Relaxed));
+        let arrived = self.stalled(current).await;
         if latency > Duration::ZERO {
             self.clock.wait(latency).await;
-            if self.stalled(turned).await || arrived {
-                self.account.count(|stats| stats.stalled += 1);
+            if self.stalled(current).await || arrived {
+                self.counters.count(|stats| stats.stalled += 1);
             }
         } else if arrived {
-            self.account.count(|stats| stats.stalled += 1);
+            self.counters.count(|stats| stats.stalled += 1);
         }
     }
 
-    async fn stalled(&self, turned: &Turned) -> bool {
-        let Some(left) = turned.stall_left() else { return false };
+    async fn stalled(&self, current: &CurrentSettings) -> bool {
+        let Some(left) = current.stall_left() else { return false };
         self.clock.wait(left).await;
         true
     }
@@ -182,7 +182,7 @@ impl Front {
         body: &[u8],
         call: &Call<'_>,
         claim: Option<&Claim<'_>>,
-        turned: &Turned,
+        current: &CurrentSettings,
     ) -> Result<(), Refused> {
         if &*call.action == "ConfirmSubscription" {
             return Ok(()); // its token is sufficient
@@ -194,8 +194,8 @@ impl Front {
             (Login::Known, Some(claim)) => self.checker.check(head, body, claim)?,
             (Login::Any, _) => {}
         }
-        let expires = |after| claim.is_some_and(|claim| self.dials.has_expired(hash(&claim.credentials()), after));
-        if turned.settings.expired || turned.settings.expire_after.is_some_and(expires) {
+        let expires = |after| claim.is_some_and(|claim| self.faults.has_expired(hash(&claim.credentials()), after));
+        if current.settings.expired || current.settings.expire_after.is_some_and(expires) {
             let output = "The security token included in the request is expired";
             return Err(Refused::new(403, "ExpiredToken", output));
         }
@@ -203,38 +203,38 @@ impl Front {
     }
 
     async fn publish(&self, sent: Sent<'_>) -> Result<String, No> {
-        let Sent { call, batch, turned, content, tries, .. } = sent;
+        let Sent { call, batch, current, content, tries, .. } = sent;
         let messages = call.entries.len();
-        self.account.count(|stats| stats.offered += messages as u64);
+        self.counters.count(|stats| stats.offered += messages as u64);
         if batch {
             limits::batch(call, sent.topic.kind)?;
         } else {
             let nothing = Entry::default();
             limits::message(call.entries.first().unwrap_or(&nothing), sent.topic.kind)?;
         }
-        if let Some(per_second) = turned.settings.throttle_per_second
-            && !self.dials.admits(messages, per_second)
+        if let Some(per_second) = current.settings.throttle_per_second
+            && !self.faults.admits(messages, per_second)
         {
-            self.account.count(|stats| {
+            self.counters.count(|stats| {
                 stats.throttled_calls += 1;
                 stats.throttled_messages += messages as u64;
             });
-            return Err(Refused::new(400, turned.settings.throttle_code.clone(), "Rate exceeded").into());
+            return Err(Refused::new(400, current.settings.throttle_code.clone(), "Rate exceeded").into());
         }
-        let planned = self.dials.planned();
+        let planned = self.faults.planned();
         match planned {
             Some(Fault::Call(status, code)) => return Err(Refused::new(status, code, "as planned").into()),
             Some(Fault::Reset) => return Err(self.reset()),
             _ => {}
         }
-        if turned.strikes(turned.settings.internal_error, Drawn::InternalError, content, tries) {
+        if current.strikes(current.settings.internal_error, Drawn::InternalError, content, tries) {
             return Err(Refused::new(500, "InternalFailure", "injected by a test").into());
         }
         let outcomes = self.take(&sent, planned);
         self.deliver(&sent, &outcomes).await;
-        let lost = turned.strikes(turned.settings.lost_answer, Drawn::LostAnswer, content, tries);
+        let lost = current.strikes(current.settings.lost_answer, Drawn::LostAnswer, content, tries);
         if lost || planned == Some(Fault::LostAnswer) {
-            self.account.count(|stats| stats.lost_answers += 1);
+            self.counters.count(|stats| stats.lost_answers += 1);
             return Err(No::Reset);
         }
         let output = match outcomes.into_iter().map(|outcome| outcome.map(|(taken, _)| taken)).collect::<Vec<_>>() {
@@ -249,8 +249,8 @@ impl Front {
     }
 
     /// Result of each entry: accepted, and whether it was new; or failed.
-    fn take(&self, sent: &Sent<'_>, planned: Option<Fault>) -> Vec<Result<(Taken, bool), Failed>> {
-        let settings = &sent.turned.settings;
+    fn take(&self, sent: &Sent<'_>, planned: Option<Fault>) -> Vec<Result<(Accepted, bool), Failed>> {
+        let settings = &sent.current.settings;
         let one = |(at, entry): (usize, &Entry<'_>)| {
             if let Some(Fault::Entry(place, code, sender)) = planned
                 && place == at
@@ -259,12 +259,12 @@ impl Front {
             }
             if settings.fail_entries > 0.0 {
                 let (content, tries) = self.known(entry.message.as_deref().unwrap_or_default().as_bytes());
-                if sent.turned.strikes(settings.fail_entries, Drawn::Entry, content, tries) {
+                if sent.current.strikes(settings.fail_entries, Drawn::Entry, content, tries) {
                     let (code, sender) = (settings.fail_code.clone(), settings.fail_sender);
                     return Err(Failed { code, sender, message: "injected by a test".into() });
                 }
             }
-            let new = Taken { message_id: self.topics.id(), sequence: None };
+            let new = Accepted { message_id: self.topics.id(), sequence: None };
             if !sent.topic.kind.fifo {
                 return Ok((new, true));
             }
@@ -283,11 +283,11 @@ impl Front {
         let outcomes: Vec<_> = sent.call.entries.iter().enumerate().map(one).collect();
         let both = || sent.call.entries.iter().zip(&outcomes);
         let accepted = both().filter(|(_, outcome)| matches!(outcome, Ok((_, true)))).map(|(entry, _)| entry);
-        self.account.accept(&sent.topic.arn, accepted, settings);
+        self.counters.accept(&sent.topic.arn, accepted, settings);
         let failed = outcomes.iter().filter(|result| result.is_err()).count() as u64;
         let known = outcomes.iter().filter(|result| matches!(result, Ok((_, false)))).count() as u64;
         if failed + known > 0 {
-            self.account.count(|stats| {
+            self.counters.count(|stats| {
                 stats.failed_entries += failed;
                 stats.deduplicated += known;
             });
@@ -296,7 +296,7 @@ impl Front {
     }
 
     /// Queues accepted messages for the subscribers; waits while their queues are full.
-    async fn deliver(&self, sent: &Sent<'_>, outcomes: &[Result<(Taken, bool), Failed>]) {
+    async fn deliver(&self, sent: &Sent<'_>, outcomes: &[Result<(Accepted, bool), Failed>]) {
         let subscriptions = sent.topic.subscriptions.read().unwrap_or_else(PoisonError::into_inner).clone();
         for subscription in subscriptions.iter().filter(|one| one.is_confirmed()) {
             for (entry, outcome) in sent.call.entries.iter().zip(outcomes) {
@@ -306,11 +306,11 @@ impl Front {
                 }
                 let id = taken.message_id.to_string();
                 let delivery = delivery::notification(&sent.topic.arn, &id, entry, subscription.raw);
-                if sent.turned.strikes(sent.turned.settings.deliver_twice, Drawn::Twice, hash(&id), 0) {
-                    self.account.count(|stats| stats.delivered_twice += 1);
-                    subscription.door.send(delivery.clone()).await;
+                if sent.current.strikes(sent.current.settings.deliver_twice, Drawn::Twice, hash(&id), 0) {
+                    self.counters.count(|stats| stats.delivered_twice += 1);
+                    subscription.deliveries.send(delivery.clone()).await;
                 }
-                subscription.door.send(delivery).await;
+                subscription.deliveries.send(delivery).await;
             }
         }
     }
@@ -318,18 +318,20 @@ impl Front {
     /// Handles requests outside of the SNS API: the fault settings and the counters, for clients with HTTP only.
     fn administer(&self, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
         let output = match (&head.method, head.uri.path()) {
-            (&Method::GET, "/stats") => serde_json::to_string_pretty(&self.account.read()).map_err(|e| e.to_string()),
+            (&Method::GET, "/stats") => serde_json::to_string_pretty(&self.counters.read()).map_err(|e| e.to_string()),
             (&Method::DELETE, "/stats") => {
-                self.account.reset();
+                self.counters.reset();
                 Ok("{}".into())
             }
-            (&Method::GET, "/dials") => serde_json::to_string_pretty(&self.dials.settings()).map_err(|e| e.to_string()),
-            (&Method::PUT, "/dials") => self.turn(body),
+            (&Method::GET, "/faults") => {
+                serde_json::to_string_pretty(&self.faults.settings()).map_err(|e| e.to_string())
+            }
+            (&Method::PUT, "/faults") => self.set_faults(body),
             (&Method::GET, "/messages") => {
-                let bodies: Vec<_> = self.account.messages().into_iter().map(|kept| kept.body).collect();
+                let bodies: Vec<_> = self.counters.messages().into_iter().map(|kept| kept.body).collect();
                 serde_json::to_string(&bodies).map_err(|e| e.to_string())
             }
-            _ => Err("there are GET and DELETE /stats, GET and PUT /dials, GET /messages; SNS is at /".into()),
+            _ => Err("there are GET and DELETE /stats, GET and PUT /faults, GET /messages; SNS is at /".into()),
         };
         let (status, mut text) = match output {
             Ok(text) => (StatusCode::OK, text),
@@ -342,15 +344,15 @@ impl Front {
     }
 
     /// Changes the given settings, and keeps the others.
-    fn turn(&self, body: &[u8]) -> Result<String, String> {
-        let turned: serde_json::Map<String, serde_json::Value> =
+    fn set_faults(&self, body: &[u8]) -> Result<String, String> {
+        let given: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(body).map_err(|e| e.to_string())?;
-        let mut all = serde_json::to_value(self.dials.settings()).map_err(|e| e.to_string())?;
-        for (name, value) in turned {
+        let mut all = serde_json::to_value(self.faults.settings()).map_err(|e| e.to_string())?;
+        for (name, value) in given {
             all[name] = value;
         }
         let text = all.to_string();
-        self.dials.try_set(serde_json::from_value(all).map_err(|e| e.to_string())?)?;
+        self.faults.try_set(serde_json::from_value(all).map_err(|e| e.to_string())?)?;
         Ok(text)
     }
 }

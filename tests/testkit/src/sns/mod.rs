@@ -7,18 +7,18 @@
 //! use testkit::sns::{SnsStub, TOPIC};
 //!
 //! let sns = SnsStub::with_topic(TOPIC);
-//! sns.dials().change(|d| d.fail_entries = 0.01);
+//! sns.faults().change(|d| d.fail_entries = 0.01);
 //! // … publish to TOPIC at sns.endpoint(), with ACCESS_KEY and SECRET_KEY …
 //! assert_eq!(sns.stats().accepted, 0);
 //! ```
 //!
-//! `cargo run -p ruminate-testkit --bin ruminate-test-sns` runs it as a program: `PUT /dials` sets the faults, `GET /stats`
+//! `cargo run -p ruminate-testkit --bin ruminate-test-sns` runs it as a program: `PUT /faults` sets the faults, `GET /stats`
 //! returns the counts.
 //!
 //! Modules: [`SnsStub`] listens; `middleware` counts requests, authenticates them and injects faults; `form` and `request` parse
 //! the query protocol, `limits` validates, `topics` implements the actions (with `fifo`), `response` writes XML; `stats` counts
-//! and stores messages; `delivery` sends to HTTP subscribers, chosen by `filter`; [`Dials`] are the fault settings that a test
-//! can change while the stub runs.
+//! and stores messages; `delivery` sends to HTTP subscribers, chosen by `filter`; [`FaultControl`] changes the fault settings
+//! while the stub runs.
 //!
 //! Not supported: queues, Lambda, mail and SMS as subscribers, tags, policies, TLS.
 
@@ -37,11 +37,11 @@ mod signature;
 mod stats;
 mod topics;
 
-pub use fault_control::{Dials, Fault};
+pub use fault_control::{Fault, FaultControl};
 pub use fault_settings::{Keep, Settings};
 pub use request::Attribute;
 pub use server::{Config, Login, SnsStub};
-pub use stats::{Kept, Stats};
+pub use stats::{Stats, StoredMessage};
 
 /// The only access key that the stub accepts, unless it accepts any.
 pub const ACCESS_KEY: &str = "AKIARUMINATETEST0000";

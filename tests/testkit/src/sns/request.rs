@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::sns::form;
 
 /// Entries and attributes above this number are too many in any case.
-const MOST: usize = 100;
+const MAX: usize = 100;
 
 /// Prefix of every entry of a batch.
 const ENTRIES: &str = "PublishBatchRequestEntries.member.";
@@ -128,7 +128,7 @@ fn is_of_a_message(name: &str) -> bool {
 fn numbered(rest: &str) -> Result<(usize, &str), Malformed> {
     let (number, field) = rest.split_once('.').ok_or(Malformed)?;
     let number: usize = number.parse().map_err(|_| Malformed)?;
-    if (1..=MOST).contains(&number) { Ok((number - 1, field)) } else { Err(Malformed) }
+    if (1..=MAX).contains(&number) { Ok((number - 1, field)) } else { Err(Malformed) }
 }
 
 fn slot<T: Default>(all: &mut Vec<T>, at: usize) -> &mut T {

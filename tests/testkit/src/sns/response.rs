@@ -60,7 +60,7 @@ impl Refused {
 
 /// An accepted message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct Accepted {
     pub message_id: Uuid,
     /// Its sequence number on a FIFO topic.
     pub sequence: Option<u64>,
@@ -86,22 +86,22 @@ pub(crate) fn answer(action: &str, output: Option<&str>, request: Uuid) -> Strin
 }
 
 /// Returns the result of `Publish`.
-pub(crate) fn published(taken: &Taken) -> String {
+pub(crate) fn published(accepted: &Accepted) -> String {
     let mut xml = String::with_capacity(128);
-    write_taken(&mut xml, taken);
+    write_accepted(&mut xml, accepted);
     xml
 }
 
 /// Returns the result of `PublishBatch`: the ids of the entries with their results.
-pub(crate) fn batch<'a>(entries: impl Iterator<Item = (&'a str, Result<Taken, Failed>)>) -> String {
+pub(crate) fn batch<'a>(entries: impl Iterator<Item = (&'a str, Result<Accepted, Failed>)>) -> String {
     let (mut good, mut bad) = (String::with_capacity(1_024), String::new());
     for (id, outcome) in entries {
         match outcome {
-            Ok(taken) => {
+            Ok(accepted) => {
                 good.push_str("<member><Id>");
                 good.push_str(id);
                 good.push_str("</Id>");
-                write_taken(&mut good, &taken);
+                write_accepted(&mut good, &accepted);
                 good.push_str("</member>");
             }
             Err(Failed { code, sender, message }) => {
@@ -114,12 +114,12 @@ pub(crate) fn batch<'a>(entries: impl Iterator<Item = (&'a str, Result<Taken, Fa
     format!("<Failed>{bad}</Failed><Successful>{good}</Successful>")
 }
 
-fn write_taken(xml: &mut String, taken: &Taken) {
+fn write_accepted(xml: &mut String, accepted: &Accepted) {
     let mut buffer = Uuid::encode_buffer();
     xml.push_str("<MessageId>");
-    xml.push_str(taken.message_id.hyphenated().encode_lower(&mut buffer));
+    xml.push_str(accepted.message_id.hyphenated().encode_lower(&mut buffer));
     xml.push_str("</MessageId>");
-    if let Some(sequence) = taken.sequence {
+    if let Some(sequence) = accepted.sequence {
         let _ = write!(xml, "<SequenceNumber>{sequence:020}</SequenceNumber>");
     }
 }

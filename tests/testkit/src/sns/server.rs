@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicU64;
 use tokio::runtime::Runtime;
 
 use crate::listener::{Clock, Listener, Port, aws_env};
-use crate::sns::fault_control::Dials;
+use crate::sns::fault_control::FaultControl;
 use crate::sns::fault_settings::Settings;
-use crate::sns::middleware::Front;
+use crate::sns::middleware::Middleware;
 use crate::sns::signature::Checker;
-use crate::sns::stats::{Account, Kept, Stats};
+use crate::sns::stats::{Counters, Stats, StoredMessage};
 use crate::sns::topics::{self, Topics};
 use crate::sns::{ACCESS_KEY, FIFO_TOPIC, SECRET_KEY, TOPIC};
 
@@ -47,7 +47,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct SnsStub {
     listener: Listener,
-    front: Arc<Front>,
+    middleware: Arc<Middleware>,
 }
 
 impl SnsStub {
@@ -65,12 +65,12 @@ impl SnsStub {
     pub fn try_start(config: Config) -> io::Result<Self> {
         let Config { port, threads, topics, login, settings } = config;
         let port = Port::bind(port)?;
-        let dials = Dials::default();
-        dials.try_set(settings).map_err(io::Error::other)?;
-        let front = Arc::new(Front {
+        let faults = FaultControl::default();
+        faults.try_set(settings).map_err(io::Error::other)?;
+        let middleware = Arc::new(Middleware {
             topics: Topics::default(),
-            account: Account::default(),
-            dials,
+            counters: Counters::default(),
+            faults,
             endpoint: port.endpoint(),
             login,
             checker: Checker::default(),
@@ -78,16 +78,16 @@ impl SnsStub {
             requests: AtomicU64::new(0),
         });
         for arn in &topics {
-            let created = front.topics.create(arn, BTreeMap::new());
+            let created = middleware.topics.create(arn, BTreeMap::new());
             created.map_err(|e| io::Error::other(format!("topic {arn}: {}", e.message)))?;
         }
-        let listener = port.serve(threads, "test-sns", Arc::clone(&front))?;
-        Ok(Self { listener, front })
+        let listener = port.serve(threads, "test-sns", Arc::clone(&middleware))?;
+        Ok(Self { listener, middleware })
     }
 
     /// Returns `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> String {
-        self.front.endpoint.clone()
+        self.middleware.endpoint.clone()
     }
 
     /// Returns the port number.
@@ -96,23 +96,23 @@ impl SnsStub {
     }
 
     /// Returns the fault settings.
-    pub fn dials(&self) -> &Dials {
-        &self.front.dials
+    pub fn faults(&self) -> &FaultControl {
+        &self.middleware.faults
     }
 
     /// Returns the current counters.
     pub fn stats(&self) -> Stats {
-        self.front.account.read()
+        self.middleware.counters.read()
     }
 
     /// Resets the counters and the stored messages.
     pub fn reset_stats(&self) {
-        self.front.account.reset();
+        self.middleware.counters.reset();
     }
 
     /// Returns the stored messages in order of arrival; stored only if [`Settings::keep`] is set.
-    pub fn messages(&self) -> Vec<Kept> {
-        self.front.account.messages()
+    pub fn messages(&self) -> Vec<StoredMessage> {
+        self.middleware.counters.messages()
     }
 
     /// Returns the bodies of the stored messages.
@@ -125,12 +125,12 @@ impl SnsStub {
     /// # Errors
     /// Returns an error if this is not the ARN of a topic.
     pub fn create_topic(&self, arn: &str) -> Result<(), String> {
-        self.front.topics.create(arn, BTreeMap::new()).map_err(|refused| refused.message)
+        self.middleware.topics.create(arn, BTreeMap::new()).map_err(|refused| refused.message)
     }
 
     /// Deletes a topic, also while messages are sent to it.
     pub fn delete_topic(&self, arn: &str) {
-        self.front.topics.delete(arn);
+        self.middleware.topics.delete(arn);
     }
 
     /// Delivers a topic's messages to an HTTP endpoint from now on, without confirmation.
@@ -140,9 +140,9 @@ impl SnsStub {
     pub fn subscribe(&self, topic_arn: &str, url: &str, attributes: &[(&str, &str)]) -> Result<(), String> {
         let subscribe = || {
             let _inside = self.listener.runtime().map(Runtime::enter);
-            let topic = self.front.topics.find(Some(topic_arn), None)?;
+            let topic = self.middleware.topics.find(Some(topic_arn), None)?;
             let attributes = attributes.iter().copied().collect();
-            self.front.topics.subscribe(&topic, url, &attributes, &self.front.account)
+            self.middleware.topics.subscribe(&topic, url, &attributes, &self.middleware.counters)
         };
         let subscription = subscribe().map_err(|refused| refused.message)?;
         topics::confirmed(&subscription);

@@ -23,7 +23,7 @@ pub struct Stats {
     /// Requests, regardless of their result.
     pub requests: u64,
     /// Maximum number of concurrent requests.
-    pub most_open_requests: u64,
+    pub max_open_requests: u64,
     /// Calls by action.
     pub calls: BTreeMap<String, u64>,
     /// Messages in the publishing calls that could be read.
@@ -72,7 +72,7 @@ pub struct Stats {
 
 /// An accepted message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredMessage {
     /// The topic's ARN.
     pub topic: String,
     /// The sender's id in its batch; empty outside of one.
@@ -87,7 +87,7 @@ pub struct Kept {
     pub dedup: Option<String>,
 }
 
-impl Kept {
+impl StoredMessage {
     /// Returns the value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.value.as_str())
@@ -96,7 +96,7 @@ impl Kept {
 
 /// The counters; clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Account(Arc<Mutex<State>>);
+pub(crate) struct Counters(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -104,10 +104,10 @@ struct State {
     started: Instant,
     open: u64,
     digests: HashSet<[u8; 16]>,
-    messages: Vec<Kept>,
+    messages: Vec<StoredMessage>,
 }
 
-impl Default for Account {
+impl Default for Counters {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(State::new())))
     }
@@ -120,7 +120,7 @@ impl State {
     }
 }
 
-impl Account {
+impl Counters {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +138,7 @@ impl Account {
         *state = State { open, ..State::new() };
     }
 
-    pub fn messages(&self) -> Vec<Kept> {
+    pub fn messages(&self) -> Vec<StoredMessage> {
         self.state().messages.clone()
     }
 
@@ -152,7 +152,7 @@ impl Account {
         let mut state = self.state();
         state.open += 1;
         state.stats.requests += 1;
-        state.stats.most_open_requests = state.stats.most_open_requests.max(state.open);
+        state.stats.max_open_requests = state.stats.max_open_requests.max(state.open);
         Open(self)
     }
 
@@ -174,14 +174,14 @@ impl Account {
             let Some(digest) = digest else { continue };
             if state.digests.contains(digest) {
                 state.stats.repeats += 1;
-            } else if state.digests.len() < settings.keep_most {
+            } else if state.digests.len() < settings.keep_max {
                 state.digests.insert(*digest);
             } else {
                 state.stats.kept_is_cut = true;
             }
             if settings.keep == Keep::Bodies {
-                if state.messages.len() < settings.keep_most {
-                    state.messages.push(kept(topic, entry));
+                if state.messages.len() < settings.keep_max {
+                    state.messages.push(stored(topic, entry));
                 } else {
                     state.stats.kept_is_cut = true;
                 }
@@ -200,8 +200,8 @@ impl Account {
     }
 }
 
-fn kept(topic: &str, entry: &Entry<'_>) -> Kept {
-    Kept {
+fn stored(topic: &str, entry: &Entry<'_>) -> StoredMessage {
+    StoredMessage {
         topic: topic.to_owned(),
         id: entry.id.to_string(),
         body: entry.message.as_deref().unwrap_or_default().to_owned(),
@@ -212,7 +212,7 @@ fn kept(topic: &str, entry: &Entry<'_>) -> Kept {
 }
 
 /// Removes a request from the count of open ones when it ends, also if the client disconnected.
-pub(crate) struct Open<'a>(&'a Account);
+pub(crate) struct Open<'a>(&'a Counters);
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
@@ -230,24 +230,24 @@ mod tests {
     }
 
     #[test]
-    fn repeats_are_known_where_digests_are_kept_and_memory_is_bounded() {
-        let account = Account::default();
-        let settings = Settings { keep: Keep::Digests, keep_most: 2, ..Settings::default() };
-        account.accept("t", [entry("a"), entry("b"), entry("a"), entry("c")].iter(), &settings);
-        let stats = account.read();
+    fn repeats_are_detected_if_digests_are_stored_and_memory_is_bounded() {
+        let counters = Counters::default();
+        let settings = Settings { keep: Keep::Digests, keep_max: 2, ..Settings::default() };
+        counters.accept("t", [entry("a"), entry("b"), entry("a"), entry("c")].iter(), &settings);
+        let stats = counters.read();
         assert_eq!((stats.accepted, stats.repeats, stats.kept, stats.kept_is_cut), (4, 1, 2, true));
         assert_eq!((stats.accepted_bytes, stats.accepted_per_second.iter().sum::<u64>()), (4, 4));
-        account.reset();
-        account.accept("t", [entry("a")].iter(), &Settings { keep: Keep::Bodies, ..Settings::default() });
-        assert_eq!((account.read().accepted, account.messages()[0].body.as_str()), (1, "a"));
+        counters.reset();
+        counters.accept("t", [entry("a")].iter(), &Settings { keep: Keep::Bodies, ..Settings::default() });
+        assert_eq!((counters.read().accepted, counters.messages()[0].body.as_str()), (1, "a"));
     }
 
     #[test]
-    fn requests_under_way_are_counted_at_their_most() {
-        let account = Account::default();
-        let (one, two) = (account.arrive(), account.arrive());
+    fn the_maximum_of_open_requests_is_counted() {
+        let counters = Counters::default();
+        let (one, two) = (counters.arrive(), counters.arrive());
         drop((one, two));
-        drop(account.arrive());
-        assert_eq!((account.read().requests, account.read().most_open_requests), (3, 2));
+        drop(counters.arrive());
+        assert_eq!((counters.read().requests, counters.read().max_open_requests), (3, 2));
     }
 }

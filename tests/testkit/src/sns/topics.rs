@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use url::Url;
 use uuid::Uuid;
 
-use crate::sns::delivery::{self, Door};
+use crate::sns::delivery::{self, DeliveryQueue};
 use crate::sns::fifo::Fifo;
 use crate::sns::filter::Policy;
 use crate::sns::limits::{self, Kind};
 use crate::sns::request::Call;
 use crate::sns::response::{self, Refused};
-use crate::sns::stats::Account;
+use crate::sns::stats::Counters;
 use crate::sns::{ACCOUNT, TOPIC};
 
 /// Number of topics on a page of `ListTopics`.
@@ -38,7 +38,7 @@ pub(crate) struct Subscription {
     confirmed: AtomicBool,
     pub raw: bool,
     pub filter: Policy,
-    pub door: Door,
+    pub deliveries: DeliveryQueue,
 }
 
 impl Subscription {
@@ -67,9 +67,9 @@ impl Topics {
     /// Creates the topic with an ARN, unless it exists.
     pub fn create(&self, arn: &str, attributes: BTreeMap<String, String>) -> Result<(), Refused> {
         let named = limits::arn(arn)?;
-        let says = |name: &str| attributes.get(name).is_some_and(|value| value == "true");
+        let is_true = |name: &str| attributes.get(name).is_some_and(|value| value == "true");
         limits::name(named.name, named.name.ends_with(".fifo"))?;
-        let kind = Kind { fifo: named.name.ends_with(".fifo"), content_based: says("ContentBasedDeduplication") };
+        let kind = Kind { fifo: named.name.ends_with(".fifo"), content_based: is_true("ContentBasedDeduplication") };
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.entry(arn.to_owned()).or_insert_with(|| {
             Arc::new(Topic {
@@ -105,7 +105,7 @@ impl Topics {
         topic: &Topic,
         endpoint: &str,
         attributes: &BTreeMap<&str, &str>,
-        account: &Account,
+        counters: &Counters,
     ) -> Result<Arc<Subscription>, Refused> {
         let url = Url::parse(endpoint).ok().filter(|url| url.scheme() == "http" && url.has_host());
         let url =
@@ -120,7 +120,7 @@ impl Topics {
         }
         let arn = format!("{}:{}", topic.arn, self.id());
         let subscription = Arc::new(Subscription {
-            door: Door::open(&url, &topic.arn, &arn, account),
+            deliveries: DeliveryQueue::open(&url, &topic.arn, &arn, counters),
             arn,
             endpoint: endpoint.to_owned(),
             token: self.id().simple().to_string(),
@@ -199,7 +199,7 @@ impl Topics {
             return Err(Refused::invalid("Protocol: the stub delivers over http only"));
         }
         let endpoint = call.field("Endpoint").unwrap_or_default();
-        let subscription = self.subscribe(topic, endpoint, &call.attributes(), place.account)?;
+        let subscription = self.subscribe(topic, endpoint, &call.attributes(), place.counters)?;
         let arn = if subscription.is_confirmed() {
             &subscription.arn
         } else {
@@ -208,7 +208,7 @@ impl Topics {
                 place.endpoint, topic.arn, subscription.token
             );
             let asks = delivery::confirmation(&topic.arn, &self.id().to_string(), &subscription.token, &url);
-            subscription.door.send(asks).await;
+            subscription.deliveries.send(asks).await;
             "pending confirmation"
         };
         Ok(format!("<SubscriptionArn>{arn}</SubscriptionArn>"))
@@ -229,7 +229,7 @@ pub(crate) struct Place<'a> {
     pub region: Option<&'a str>,
     /// Address of the stub.
     pub endpoint: &'a str,
-    pub account: &'a Account,
+    pub counters: &'a Counters,
 }
 
 /// Marks a subscription as confirmed.

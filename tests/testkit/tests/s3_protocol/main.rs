@@ -91,7 +91,7 @@ fn a_conditional_put_wins_once_unless_the_fault_is_set() -> io::Result<()> {
     assert_eq!(server.store().get("lake", "a").as_deref(), Some(b"first".as_slice()));
     let wrong = client.send("PUT", "lake/a", &[], &[("if-match", "\"0\"")], "third")?;
     assert_eq!(wrong.error(), (412, "PreconditionFailed"));
-    server.dials().change(|d| d.ignore_if_none_match = true);
+    server.faults().change(|d| d.ignore_if_none_match = true);
     assert_eq!(client.put_new("lake/a", "fourth")?.status, 200);
     assert_eq!(server.store().get("lake", "a").as_deref(), Some(b"fourth".as_slice()));
     Ok(())
@@ -102,18 +102,18 @@ fn conditions_are_ignored_or_answered_with_501_according_to_the_settings() -> io
     let (server, client) = lake();
     client.put("lake/a", "first")?;
     let other = [("if-match", "\"0\"")];
-    server.dials().change(|d| d.reject_conditions = true);
+    server.faults().change(|d| d.reject_conditions = true);
     assert_eq!(client.put_new("lake/b", "x")?.error(), (501, "NotImplemented"));
     for method in ["PUT", "DELETE"] {
         assert_eq!(client.send(method, "lake/a", &[], &other, "x")?.error(), (501, "NotImplemented"));
     }
     assert_eq!(server.store().dump("lake", "").len(), 1);
-    server.dials().change(|d| (d.reject_conditions, d.ignore_if_match) = (false, true));
+    server.faults().change(|d| (d.reject_conditions, d.ignore_if_match) = (false, true));
     assert_eq!(client.send("PUT", "lake/a", &[], &other, "second")?.status, 200);
     assert_eq!(server.store().get("lake", "a").as_deref(), Some(b"second".as_slice()));
     assert_eq!(client.send("DELETE", "lake/a", &[], &other, "")?.status, 204);
     server.store().put("lake", "a", "third");
-    server.dials().change(|d| d.forbid_head = true);
+    server.faults().change(|d| d.forbid_head = true);
     assert_eq!(client.send("HEAD", "lake/a", &[], &[], "")?.status, 403);
     Ok(())
 }

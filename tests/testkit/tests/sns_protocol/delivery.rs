@@ -21,7 +21,7 @@ async fn endpoint(refuses: usize) -> (String, Arc<Mutex<Vec<String>>>) {
             tokio::spawn(async move {
                 let (mut all, mut buffer) = (String::new(), [0; 8_192]);
                 loop {
-                    while !is_whole(&all) {
+                    while !is_complete(&all) {
                         match stream.read(&mut buffer).await {
                             Ok(length) if length > 0 => all += std::str::from_utf8(&buffer[..length]).unwrap(),
                             _ => return,
@@ -42,7 +42,7 @@ async fn endpoint(refuses: usize) -> (String, Arc<Mutex<Vec<String>>>) {
     (url, got)
 }
 
-fn is_whole(request: &str) -> bool {
+fn is_complete(request: &str) -> bool {
     let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     body.len() >= length.map_or(0, |length| length.parse().unwrap())
@@ -98,7 +98,7 @@ async fn deliveries_can_come_twice_raw_filtered_and_are_tried_again() {
     let (sns, (url, got), (other, none)) = (sns(&stub), endpoint(1).await, endpoint(0).await);
     stub.subscribe(TOPIC, &url, &[("RawMessageDelivery", "true")]).unwrap();
     stub.subscribe(TOPIC, &other, &[("FilterPolicy", r#"{"cod_cliente":["FazendaDois"]}"#)]).unwrap();
-    stub.dials().change(|d| d.deliver_twice = 1.0);
+    stub.faults().change(|d| d.deliver_twice = 1.0);
     sns.publish_batch().topic_arn(TOPIC).publish_batch_request_entries(entry("a", "raw")).send().await.unwrap();
     until(|| stub.stats().delivered == 2).await;
     assert_eq!((stub.stats().delivered_twice, stub.stats().undelivered), (1, 0));

@@ -22,7 +22,7 @@ async fn batch(stub: &SnsStub, sns: &aws_sdk_sns::Client, from: usize) -> (usize
 #[tokio::test]
 async fn entries_fail_under_a_200_and_not_all_on_the_next_try() {
     let stub = SnsStub::with_topic(TOPIC);
-    stub.dials().change(|d| (d.fail_entries, d.fail_code, d.fail_sender) = (0.3, "Odd".into(), true));
+    stub.faults().change(|d| (d.fail_entries, d.fail_code, d.fail_sender) = (0.3, "Odd".into(), true));
     let sns = sns(&stub);
     let (mut good, mut bad) = (0, 0);
     for n in 0..50 {
@@ -35,12 +35,12 @@ async fn entries_fail_under_a_200_and_not_all_on_the_next_try() {
 }
 
 #[tokio::test]
-async fn what_was_taken_and_not_answered_is_in_the_account() {
+async fn messages_accepted_without_a_response_are_counted() {
     let stub = SnsStub::with_topic(TOPIC);
-    stub.dials().change(|d| (d.lost_answer, d.keep) = (1.0, Keep::Digests));
+    stub.faults().change(|d| (d.lost_answer, d.keep) = (1.0, Keep::Digests));
     let sns = sns(&stub);
     assert_eq!(batch(&stub, &sns, 0).await.2, "no answer");
-    stub.dials().change(|d| d.lost_answer = 0.0);
+    stub.faults().change(|d| d.lost_answer = 0.0);
     assert_eq!(batch(&stub, &sns, 0).await.0, 10);
     let stats = stub.stats();
     assert_eq!((stats.accepted, stats.repeats, stats.kept, stats.lost_answers), (20, 10, 10, 1));
@@ -50,13 +50,13 @@ async fn what_was_taken_and_not_answered_is_in_the_account() {
 async fn a_reset_or_a_close_does_nothing_and_a_throttle_lets_a_second_of_messages_through() {
     let stub = SnsStub::with_topic(TOPIC);
     let sns = sns(&stub);
-    stub.dials().change(|d| d.reset = 1.0);
+    stub.faults().change(|d| d.reset = 1.0);
     assert_eq!(batch(&stub, &sns, 0).await.2, "no answer");
     assert_eq!((stub.stats().accepted, stub.stats().resets), (0, 1));
-    stub.dials().change(|d| (d.reset, d.close) = (0.0, 1.0));
+    stub.faults().change(|d| (d.reset, d.close) = (0.0, 1.0));
     assert_eq!(batch(&stub, &sns, 0).await.2, "no answer");
     assert_eq!((stub.stats().accepted, stub.stats().closes), (0, 1));
-    stub.dials().change(|d| (d.close, d.throttle_per_second) = (0.0, Some(20)));
+    stub.faults().change(|d| (d.close, d.throttle_per_second) = (0.0, Some(20)));
     let mut output = Vec::new();
     for n in 0..3 {
         output.push(batch(&stub, &sns, n).await.2);
@@ -70,7 +70,7 @@ async fn a_stall_freezes_everything_until_its_end() {
     let stub = SnsStub::with_topic(TOPIC);
     let sns = sns(&stub);
     batch(&stub, &sns, 0).await;
-    stub.dials().change(|d| (d.stall_seconds, d.stall_every_seconds) = (0.3, 0.6));
+    stub.faults().change(|d| (d.stall_seconds, d.stall_every_seconds) = (0.3, 0.6));
     let started = Instant::now();
     let mut slow = 0;
     while started.elapsed() < Duration::from_millis(1_150) {
@@ -86,7 +86,7 @@ async fn latency_is_waited_for() {
     let stub = SnsStub::with_topic(TOPIC);
     let sns = sns(&stub);
     batch(&stub, &sns, 0).await;
-    stub.dials().change(|d| (d.latency_ms, d.jitter_ms) = (50.0, 20.0));
+    stub.faults().change(|d| (d.latency_ms, d.jitter_ms) = (50.0, 20.0));
     let requested_at = Instant::now();
     batch(&stub, &sns, 0).await;
     let took = requested_at.elapsed();
@@ -97,13 +97,13 @@ async fn latency_is_waited_for() {
 async fn credentials_expire_in_the_middle_and_others_are_good() {
     let stub = SnsStub::with_topic(TOPIC);
     let with = |token| login(&stub, testkit::sns::ACCESS_KEY, testkit::sns::SECRET_KEY, Some(token));
-    stub.dials().change(|d| d.expire_after = Some(2));
+    stub.faults().change(|d| d.expire_after = Some(2));
     let mut output = Vec::new();
     for token in ["one", "one", "one", "two", "one"] {
         output.push(batch(&stub, &with(token), 0).await.2);
     }
     assert_eq!(output, ["good", "good", "ExpiredToken", "good", "ExpiredToken"]);
-    stub.dials().change(|d| d.expired = true);
+    stub.faults().change(|d| d.expired = true);
     assert_eq!(batch(&stub, &with("two"), 0).await.2, "ExpiredToken");
 }
 
@@ -111,7 +111,7 @@ async fn credentials_expire_in_the_middle_and_others_are_good() {
 async fn what_is_planned_comes_once_and_in_order() {
     let stub = SnsStub::with_topic(TOPIC);
     let sns = sns(&stub);
-    stub.dials().plan([
+    stub.faults().plan([
         Fault::Call(503, "ServiceUnavailable"),
         Fault::Entry(3, "InvalidParameter", true),
         Fault::LostAnswer,
@@ -128,7 +128,7 @@ async fn what_is_planned_comes_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn dials_are_turned_and_the_account_is_read_over_http() {
+async fn faults_are_set_and_stats_are_read_over_http() {
     let stub = SnsStub::with_topic(TOPIC);
     let ask = async |method: &str, path: &str, body: &str| {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -142,10 +142,10 @@ async fn dials_are_turned_and_the_account_is_read_over_http() {
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     };
-    assert!(ask("PUT", "/dials", r#"{"fail_entries":0.5,"keep":"digests"}"#).await.starts_with("HTTP/1.1 200"));
-    assert_eq!(stub.dials().settings(), Settings { fail_entries: 0.5, keep: Keep::Digests, ..Settings::default() });
-    assert!(ask("PUT", "/dials", r#"{"fail_entris":0.5}"#).await.contains("unknown field"));
-    assert!(ask("PUT", "/dials", r#"{"fail_entries":5}"#).await.starts_with("HTTP/1.1 400"));
+    assert!(ask("PUT", "/faults", r#"{"fail_entries":0.5,"keep":"digests"}"#).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(stub.faults().settings(), Settings { fail_entries: 0.5, keep: Keep::Digests, ..Settings::default() });
+    assert!(ask("PUT", "/faults", r#"{"fail_entris":0.5}"#).await.contains("unknown field"));
+    assert!(ask("PUT", "/faults", r#"{"fail_entries":5}"#).await.starts_with("HTTP/1.1 400"));
     assert!(ask("GET", "/stats", "").await.contains("\"accepted\": 0"));
     assert!(ask("GET", "/", "").await.contains("MissingAuthenticationToken"));
 }

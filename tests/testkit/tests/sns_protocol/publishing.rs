@@ -7,7 +7,7 @@ use crate::client::{code, entry, login, sns};
 #[tokio::test]
 async fn a_batch_arrives_as_it_was_sent() {
     let stub = SnsStub::with_topic(TOPIC);
-    stub.dials().change(|d| d.keep = Keep::Bodies);
+    stub.faults().change(|d| d.keep = Keep::Bodies);
     let text = "{\"a\": \"é & <b> %41+\\n\"}";
     let sent = sns(&stub).publish_batch().topic_arn(TOPIC);
     let sent = sent.publish_batch_request_entries(entry("one", text)).publish_batch_request_entries(entry("t-2_", "b"));
@@ -61,7 +61,7 @@ async fn a_fifo_topic_numbers_its_messages_and_drops_repeats() {
     assert!(send("b").await.1 > first.1);
     assert_eq!((stub.stats().accepted, stub.stats().deduplicated), (2, 1));
     assert_eq!(code(sns.publish().topic_arn(FIFO_TOPIC).message("m").send().await), "InvalidParameter");
-    stub.dials().change(|d| d.dedup_seconds = 0.0);
+    stub.faults().change(|d| d.dedup_seconds = 0.0);
     assert_ne!(send("a").await, first, "five minutes later");
 }
 
@@ -83,12 +83,12 @@ async fn topics_can_be_created_described_listed_and_deleted() {
     assert_eq!(code(sns.create_topic().name("a.fifo").send().await), "InvalidParameter");
     sns.delete_topic().topic_arn(&made).send().await.unwrap();
     assert_eq!(code(sns.get_topic_attributes().topic_arn(&made).send().await), "NotFound");
-    stub.dials().change(|d| d.may_not_look = true);
+    stub.faults().change(|d| d.may_not_read_attributes = true);
     assert_eq!(code(sns.get_topic_attributes().topic_arn(TOPIC).send().await), "AuthorizationError");
 }
 
 #[tokio::test]
-async fn only_who_signs_with_the_key_is_answered() {
+async fn only_requests_signed_with_the_key_are_accepted() {
     let stub = SnsStub::with_topic(TOPIC);
     let send = async |key, secret, token| {
         code(login(&stub, key, secret, token).publish().topic_arn(TOPIC).message("m").send().await)

@@ -21,7 +21,7 @@ pub(super) struct Faults {
     /// Ids used by a row with another spelling. The value is the row that the server finds for the id, if any.
     pub folded: BTreeMap<String, Option<Row>>,
     /// If true, other writers change the rows at every statement.
-    pub is_moving: bool,
+    pub is_unstable: bool,
 }
 
 /// Warehouse with faults that records the number of rows of each statement.
@@ -60,7 +60,7 @@ impl Faulty {
         if any(&faults.unknown) {
             return fail(Reason::Other);
         }
-        let is_taken = faults.is_moving || rows.iter().any(|row| faults.folded.contains_key(row.id()));
+        let is_taken = faults.is_unstable || rows.iter().any(|row| faults.folded.contains_key(row.id()));
         Ok(if is_taken { InsertResult::IdTaken } else { InsertResult::Inserted })
     }
 

@@ -37,7 +37,7 @@ impl MySql {
             }
         };
         let number = rows.first().and_then(|row| text(row, 0)).and_then(|text| text.trim().parse().ok());
-        number.ok_or_else(|| failed(Reason::Other, "answers with no number in the first column".into()))
+        number.ok_or_else(|| failed(Reason::Other, "returned no number in the first column".into()))
     }
 
     pub(super) async fn lag(&self) -> Result<Option<Duration>, Error> {

@@ -1,4 +1,4 @@
-//! Swaps a new table for another, and finds the obstacles to a swap.
+//! Swaps a new table for another, and finds the blockers of a swap.
 
 use std::time::Duration;
 

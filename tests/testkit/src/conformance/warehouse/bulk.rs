@@ -16,19 +16,19 @@ pub async fn bulk(warehouse: &dyn BulkWarehouse) {
     warehouse.init().await.unwrap();
     let schema = warehouse.table_schema().await.unwrap();
     assert!(!warehouse.load_strategy().await.unwrap().reason.is_empty());
-    without_a_journal_nothing_is_noted(warehouse, &schema).await;
+    without_a_journal_no_entry_is_written(warehouse, &schema).await;
     assert!(warehouse.open_journal(true).await.unwrap());
     assert!(warehouse.open_journal(true).await.unwrap(), "creating it again is not an error");
-    rows_and_notes_go_in_together(warehouse, &schema).await;
-    notes_are_written_over_and_forgotten(warehouse, &schema).await;
-    a_taken_id_undoes_everything(warehouse, &schema).await;
+    rows_and_journal_entries_are_committed_together(warehouse, &schema).await;
+    entries_are_overwritten_and_deleted(warehouse, &schema).await;
+    a_taken_id_rolls_back_the_batch(warehouse, &schema).await;
     replacements_are_guarded(warehouse, &schema).await;
-    only_the_row_that_is_meant_goes(warehouse, &schema).await;
-    a_bad_row_undoes_everything(warehouse, &schema).await;
+    only_the_given_row_is_deleted(warehouse, &schema).await;
+    a_rejected_row_rolls_back_the_batch(warehouse, &schema).await;
     any_text_survives(warehouse, &schema).await;
-    two_loaders_do_not_disturb_each_other(warehouse, &schema).await;
-    signals_name_the_query_that_fails(warehouse).await;
-    a_shadow_takes_the_place(warehouse, &schema).await;
+    two_loaders_do_not_interfere(warehouse, &schema).await;
+    load_metrics_name_the_query_that_fails(warehouse).await;
+    a_shadow_table_is_swapped_in(warehouse, &schema).await;
 }
 
 /// Returns rows in the order of their ids.
@@ -42,7 +42,7 @@ fn note(run: u128, seq: u64, text: &str) -> JournalEntry {
     JournalEntry { run_id: Uuid::from_u128(run), seq, text: text.into() }
 }
 
-async fn without_a_journal_nothing_is_noted(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+async fn without_a_journal_no_entry_is_written(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     assert!(!warehouse.open_journal(false).await.unwrap());
     assert_eq!(warehouse.run_headers().await.unwrap(), []);
     assert_eq!(warehouse.run_entries(Uuid::from_u128(1)).await.unwrap(), []);
@@ -54,7 +54,7 @@ async fn without_a_journal_nothing_is_noted(warehouse: &dyn BulkWarehouse, schem
     assert_eq!(warehouse.count(ALL[0], ALL[1]).await.unwrap(), 0, "all or nothing");
 }
 
-async fn rows_and_notes_go_in_together(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+async fn rows_and_journal_entries_are_committed_together(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let rows = rows(0..5_003, schema);
     let (first, rest) = rows.split_at(2_777);
     for (insert, entries) in [(first, [note(1, 1, "a")]), (rest, [note(1, 2, "b")]), (&[], [note(1, 0, "head")])] {
@@ -76,7 +76,7 @@ async fn rows_and_notes_go_in_together(warehouse: &dyn BulkWarehouse, schema: &T
     assert_eq!(warehouse.run_entries(Uuid::from_u128(2)).await.unwrap(), []);
 }
 
-async fn notes_are_written_over_and_forgotten(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+async fn entries_are_overwritten_and_deleted(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let write = async |entries: &[JournalEntry], forget: &[(Uuid, u64)]| {
         let change = ChangeSet { journal_writes: entries, journal_deletes: forget, ..ChangeSet::default() };
         assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
@@ -97,7 +97,7 @@ async fn notes_are_written_over_and_forgotten(warehouse: &dyn BulkWarehouse, sch
     );
 }
 
-async fn a_taken_id_undoes_everything(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+async fn a_taken_id_rolls_back_the_batch(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let before =
         (warehouse.count(ALL[0], ALL[1]).await.unwrap(), warehouse.run_entries(Uuid::from_u128(1)).await.unwrap());
     let rows = rows((9_000..9_400).chain([17]), schema);
@@ -144,7 +144,7 @@ async fn replacements_are_guarded(warehouse: &dyn BulkWarehouse, schema: &TableS
 }
 
 /// Loads a value that is too long. SQLite accepts text of any length, so the value is stored there.
-async fn only_the_row_that_is_meant_goes(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+async fn only_the_given_row_is_deleted(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let there = rows(60_000..60_004, schema);
     let insert = ChangeSet { insert: &there, ..ChangeSet::default() };
     assert_eq!(warehouse.apply(&insert, schema).await.unwrap(), InsertResult::Inserted);
@@ -167,7 +167,7 @@ async fn only_the_row_that_is_meant_goes(warehouse: &dyn BulkWarehouse, schema: 
     assert_eq!(warehouse.apply(&change, schema).await.unwrap(), InsertResult::Inserted);
 }
 
-async fn a_bad_row_undoes_everything(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+async fn a_rejected_row_rolls_back_the_batch(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let mut rows = rows(9_600..9_700, schema);
     rows[70].0[Column::IdLote.index()] = Value::Text("x".repeat(MAX_TEXT_CHARS + 1));
     let change = ChangeSet { insert: &rows, journal_writes: &[note(4, 1, "bad")], ..ChangeSet::default() };
@@ -218,7 +218,7 @@ async fn any_text_survives(warehouse: &dyn BulkWarehouse, schema: &TableSchema) 
     }
 }
 
-async fn two_loaders_do_not_disturb_each_other(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+async fn two_loaders_do_not_interfere(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let (left, right) = (rows((20_000..22_000).step_by(2), schema), rows((20_001..22_000).step_by(2), schema));
     let (left_note, right_note) = ([note(5, 1, "left")], [note(5, 2, "right")]);
     let one = ChangeSet { insert: &left, journal_writes: &left_note, ..ChangeSet::default() };
@@ -237,14 +237,14 @@ async fn two_loaders_do_not_disturb_each_other(warehouse: &dyn BulkWarehouse, sc
     assert_eq!(warehouse.fetch(&ids, schema).await.unwrap().len(), same.len());
 }
 
-async fn signals_name_the_query_that_fails(warehouse: &dyn BulkWarehouse) {
+async fn load_metrics_name_the_query_that_fails(warehouse: &dyn BulkWarehouse) {
     assert_eq!(warehouse.load_metrics(None).await.unwrap().query_value, None);
     let e = warehouse.load_metrics(Some("SELECT nothing_known")).await.unwrap_err();
     assert!(e.message.contains("SELECT nothing_known"), "{e}");
     assert_eq!(warehouse.replica_lag().await.unwrap(), None);
 }
 
-async fn a_shadow_takes_the_place(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
+async fn a_shadow_table_is_swapped_in(warehouse: &dyn BulkWarehouse, schema: &TableSchema) {
     let address = warehouse.address();
     let name = |suffix: &str| format!("{}{suffix}", TableName::default()).parse::<TableName>().unwrap();
     let (shadow, old, older) = (name("_new"), name("_old"), name("_older"));

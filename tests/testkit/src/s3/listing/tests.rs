@@ -62,7 +62,7 @@ const FARMS: &[&str] = &[
 ];
 
 #[test]
-fn every_combination_of_dials_pages_to_what_a_scan_finds() {
+fn every_combination_of_settings_pages_to_what_a_scan_finds() {
     let objects = store(FARMS);
     for prefix in ["", "a", "a/", "a/2024/", "b/", "b/\u{10ffff}", "zzz", "\u{10ffff}"] {
         for delimiter in [None, Some("/"), Some("2024/"), Some("\u{10ffff}"), Some("")] {

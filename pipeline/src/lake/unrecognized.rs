@@ -7,7 +7,7 @@ use super::ObjectMeta;
 
 /// Objects at unexpected places of a lake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Strays {
+pub struct UnrecognizedNames {
     count: u64,
     folder_markers: u64,
     first: BTreeSet<String>,
@@ -25,7 +25,7 @@ pub fn is_folder_marker(object: &ObjectMeta) -> bool {
         || name.starts_with("._")
 }
 
-impl Strays {
+impl UnrecognizedNames {
     /// Maximum number of keys that are kept.
     pub const KEPT: usize = 1_000;
 
@@ -54,12 +54,12 @@ impl Strays {
         self.count
     }
 
-    /// Returns the number of folder markers, which are not in [`Strays::count`].
+    /// Returns the number of folder markers, which are not in [`UnrecognizedNames::count`].
     pub fn folder_markers(&self) -> u64 {
         self.folder_markers
     }
 
-    /// Returns the first keys in their order, at most [`Strays::KEPT`].
+    /// Returns the first keys in their order, at most [`UnrecognizedNames::KEPT`].
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.first.iter().map(String::as_str)
     }
@@ -78,10 +78,10 @@ mod tests {
     fn all_are_counted_and_the_first_are_kept_in_any_order() {
         let orders: [fn(u32) -> u32; 3] = [|n| n, |n| 9_999 - n, |n| n * 7_919 % 10_000];
         for order in orders {
-            let mut strays = Strays::default();
-            (0..10_000).for_each(|n| strays.add(format!("{:05}", order(n))));
-            assert_eq!((strays.count(), strays.unnamed()), (10_000, 9_000));
-            let keys: Vec<&str> = strays.keys().collect();
+            let mut unrecognized = UnrecognizedNames::default();
+            (0..10_000).for_each(|n| unrecognized.add(format!("{:05}", order(n))));
+            assert_eq!((unrecognized.count(), unrecognized.unnamed()), (10_000, 9_000));
+            let keys: Vec<&str> = unrecognized.keys().collect();
             assert_eq!((keys.len(), keys[0], keys[999]), (1_000, "00000", "00999"));
         }
     }
