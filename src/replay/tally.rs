@@ -160,6 +160,7 @@ impl Tally {
         (outcome.newest_row_ts, outcome.newest_data) = (newest_row_ts, newest_data);
         outcome.days = cells.0.into_iter().map(|(partition, cell)| ((partition.farm, partition.day), cell)).collect();
         outcome.problems = problems;
+        outcome.problems.sort();
     }
 }
 

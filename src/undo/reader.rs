@@ -112,7 +112,7 @@ impl<'a> ChangeReader<'a> {
         let line: Json = match serde_json::from_slice(line) {
             Ok(line) => line,
             Err(e) if e.is_eof() && line.trim_ascii_start().first() == Some(&b'{') => return Ok(Line::Truncated),
-            Err(e) => return Err(format!("is damaged, or not of an undo file, so nothing is reverted: {e}")),
+            Err(e) => return Err(format!("is damaged, or this is not an undo file; nothing is reverted: {e}")),
         };
         reject_unknown_fields(&line)?;
         let line = match serde_json::from_value(line).map_err(|e| e.to_string())? {
