@@ -41,6 +41,7 @@ fn every_start_of_a_line_is_truncated_and_not_damaged() {
     let scene = Scene::new();
     scene.write(&[(row(1.0), row(2.5)), (row(-2.5e-7), row(3.0))]);
     let text = std::fs::read(&scene.path).unwrap();
+    let schema = TableSchema::standard();
     let start = text.iter().position(|byte| *byte == b'\n').unwrap() + 1;
     for (end, zeros) in (start + 1..text.len() - 1).flat_map(|end| [(end, 0), (end, 9)]) {
         let mut cut = text[..end].to_vec();
@@ -48,7 +49,7 @@ fn every_start_of_a_line_is_truncated_and_not_damaged() {
         cut.extend_from_slice(b"\n");
         cut.extend_from_slice(&text[..start]);
         std::fs::write(&scene.path, &cut).unwrap();
-        let changes = ChangeReader::open(&scene.path, "t", None, &TableSchema::standard()).unwrap();
+        let changes = ChangeReader::open(&scene.path, "t", None, &schema).unwrap();
         assert_eq!((changes.count(), &*changes.broken), (2, &[2][..]), "{end} {zeros}");
     }
 }
