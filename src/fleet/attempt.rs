@@ -122,7 +122,7 @@ fn outcome_name(shard: u32) -> String {
 /// Returns the outcome of a shard. `None` if no attempt was completed.
 ///
 /// # Errors
-/// Returns an error if it cannot be read, or belongs to another plan.
+/// Returns an error if it cannot be read, belongs to another plan, or was changed after it was written.
 pub async fn read(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOutcome>> {
     let name = outcome_name(shard);
     let Some(content) = run.store.read(&name).await? else { return Ok(None) };
