@@ -224,3 +224,20 @@ fn explain(conflict: &Conflict) -> String {
     });
     differs.collect::<Vec<_>>().join("; ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Objects are read concurrently, so the order in which problems occur differs between runs.
+    #[test]
+    fn problems_are_sorted_in_the_outcome() {
+        let (mut tally, mut outcome) = (Tally::default(), Outcome::default());
+        for (kind, key) in [("unreadable", "a"), ("rejected", "c"), ("rejected", "b")] {
+            tally.problems.add(kind, key, "why");
+        }
+        tally.close(&PendingRecords::default(), &mut outcome);
+        let places: Vec<&str> = outcome.problems.items().iter().map(|problem| &*problem.place).collect();
+        assert_eq!(places, ["b", "c", "a"]);
+    }
+}
