@@ -14,7 +14,7 @@ use super::exchange::{ExchangeFile, shard_folder};
 use super::index::Source;
 use super::missing_shards::{AttemptsSeen, OUTCOME};
 use super::place::Place;
-use super::plan::{FORMAT, Run};
+use super::plan::{FORMAT, Run, sha256};
 use crate::outcome::read_back;
 use pipeline::lake::ThrottleStats;
 
@@ -34,6 +34,8 @@ pub struct ShardOutcome {
     pub result: ShardResult,
     /// The attempt that wrote it.
     pub attempt: Attempt,
+    /// SHA-256 of the other fields, as JSON with sorted names and no white space. It is set when the outcome is written.
+    pub sha256: String,
 }
 
 /// Result of a shard: the same for every attempt on the same stores.
@@ -120,16 +122,16 @@ fn outcome_name(shard: u32) -> String {
 /// Returns the outcome of a shard. `None` if no attempt was completed.
 ///
 /// # Errors
-/// Returns an error if it cannot be read, or belongs to another plan.
+/// Returns an error if it cannot be read, belongs to another plan, or was changed after it was written.
 pub async fn read(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOutcome>> {
     let name = outcome_name(shard);
     let Some(content) = run.store.read(&name).await? else { return Ok(None) };
     let address = run.store.address();
-    let again =
-        || format!("remove the folder {} of the run, then run `{}`", shard_folder(shard), run.shard_command(shard));
+    let again = || run.repeat_shard(shard);
     let context = || format!("{name} of the run {address} is not the outcome of a shard: {}", again());
     // The version comes first, because another one may have other fields.
-    let format = serde_json::from_slice::<Value>(&content).with_context(context)?.get("format").and_then(Value::as_u64);
+    let value = serde_json::from_slice::<Value>(&content).with_context(context)?;
+    let format = value.get("format").and_then(Value::as_u64);
     ensure!(
         format.is_none_or(|format| format == u64::from(FORMAT)),
         "{name} of the run {address} has another format than {FORMAT}, so another version of ruminate wrote it: {}",
@@ -141,16 +143,57 @@ pub async fn read(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOutcome>>
         "{name} of the run {address} belongs to another plan or shard: {}",
         again()
     );
+    ensure!(
+        outcome.sha256 == checksum(value)?,
+        "{name} of the run {address} was changed after it was written: {}",
+        again()
+    );
+    if let Some(what) = miscounted(&outcome.result) {
+        bail!("{name} of the run {address} {what}: {}", again());
+    }
     Ok(Some(outcome))
 }
 
+/// Returns the SHA-256 of an outcome without the field for it.
+fn checksum(mut outcome: Value) -> anyhow::Result<String> {
+    if let Some(fields) = outcome.as_object_mut() {
+        fields.remove("sha256");
+    }
+    Ok(sha256(&serde_json::to_vec(&outcome)?))
+}
+
+/// Compares the numbers of deferred entries with those of the listed files. Returns the first difference.
+fn miscounted(result: &ShardResult) -> Option<String> {
+    let left = result.counts.get("left")?.as_object()?;
+    left.iter().find_map(|(stream, counted)| {
+        let files = result.files.iter().filter(|file| file.stream == *stream);
+        let listed = files.fold(0_u64, |sum, file| sum.saturating_add(file.entries));
+        (counted.as_u64() != Some(listed)).then(|| format!("lists {listed} of {counted} entries of `{stream}`"))
+    })
+}
+
 /// Returns the outcome of a shard if all of its files exist, which one listing shows.
+///
+/// # Errors
+/// Returns an error for the reasons of [`read`], or if a file has another size: files are never replaced, so another attempt
+/// does not help.
 pub(super) async fn read_complete(run: &Run, shard: u32) -> anyhow::Result<Option<ShardOutcome>> {
     let Some(outcome) = read(run, shard).await? else { return Ok(None) };
     let listed: BTreeMap<String, u64> = run.store.list(&shard_folder(shard)).await?.into_iter().collect();
-    let missing = outcome.result.files.iter().find(|file| listed.get(&file.name(shard)) != Some(&file.bytes));
-    if let Some(file) = missing {
-        tracing::warn!("{} is missing or truncated: running shard {shard} again", file.name(shard));
+    let files = &outcome.result.files;
+    for file in files {
+        let size = listed.get(&file.name(shard)).copied().unwrap_or(file.bytes);
+        ensure!(
+            size == file.bytes,
+            "{} of the run {} is not the file that shard {shard} wrote ({size} of {} bytes): {}",
+            file.name(shard),
+            run.store.address(),
+            file.bytes,
+            run.repeat_shard(shard)
+        );
+    }
+    if let Some(file) = files.iter().find(|file| !listed.contains_key(&file.name(shard))) {
+        tracing::warn!("{} is missing: running shard {shard} again", file.name(shard));
         return Ok(None);
     }
     Ok(Some(outcome))
@@ -158,6 +201,7 @@ pub(super) async fn read_complete(run: &Run, shard: u32) -> anyhow::Result<Optio
 
 /// Writes an outcome, unless there is one; in that case, compares both.
 pub(super) async fn write(run: &Run, outcome: &ShardOutcome) -> anyhow::Result<Written> {
+    let outcome = &ShardOutcome { sha256: checksum(serde_json::to_value(outcome)?)?, ..outcome.clone() };
     let mut content = serde_json::to_vec(outcome)?;
     content.push(b'\n');
     let is_first = run.store.create(&outcome_name(outcome.shard), content.into()).await?;

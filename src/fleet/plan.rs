@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::exchange::shard_folder;
 use super::job::JobSettings;
 use super::shards::{self, Shard};
 use super::store::RunStore;
@@ -199,6 +200,11 @@ impl Run {
     pub fn shard_command(&self, shard: u32) -> String {
         let words = ["ruminate", "shard", &self.store.address(), "--shard", &shard.to_string()];
         shlex::try_join(words).unwrap_or_else(|_| words.join(" "))
+    }
+
+    /// Returns what to do to repeat a shard with damaged files, as the end of a message.
+    pub(super) fn repeat_shard(&self, shard: u32) -> String {
+        format!("remove the folder {} of the run, then run `{}`", shard_folder(shard), self.shard_command(shard))
     }
 }
 

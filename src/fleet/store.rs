@@ -27,6 +27,11 @@ impl RunStore {
         self.files.address()
     }
 
+    /// Returns the identity of the directory or prefix.
+    pub(super) fn identity(&self) -> String {
+        self.files.identity()
+    }
+
     /// Returns a file's content. `None` if it does not exist.
     ///
     /// # Errors
@@ -53,12 +58,18 @@ impl RunStore {
         }
     }
 
-    /// Creates a file whose name contains the hash of its content; an existing file of that name has the same content.
+    /// Creates a file whose name contains the hash of its content; an existing file of that name must have the same content.
     ///
     /// # Errors
-    /// Returns an error for the reasons of [`create`](Self::create).
+    /// Returns an error for the reasons of [`create`](Self::create), or if the existing file is damaged.
     pub async fn create_by_content(&self, name: &str, content: Bytes) -> anyhow::Result<()> {
-        self.create(name, content).await.map(drop)
+        if !self.create(name, content.clone()).await? && self.read(name).await?.is_none_or(|found| found != content) {
+            bail!(
+                "{name} of the run {} was truncated or changed after it was written: remove it, then run this again",
+                self.address()
+            );
+        }
+        Ok(())
     }
 
     /// Returns the names and sizes of all files whose names start with `prefix`.
@@ -95,5 +106,24 @@ const fn remedy(reason: Reason) -> &'static str {
         Reason::NoSpace => " (free space there, then run this again: what is complete is kept)",
         Reason::Denied | Reason::ReadOnly => " (make the run writable for this account, then run this again)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::lake::memory::Memory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_damaged_file_is_not_taken_for_one_with_the_content_of_its_name() {
+        let files = Memory::default();
+        let store = RunStore::new(Arc::new(files.clone()));
+        for _ in 0..2 {
+            store.create_by_content("rows-1.zst", Bytes::from_static(b"whole")).await.unwrap();
+        }
+        files.overwrite("rows-1.zst", "whol");
+        let e = store.create_by_content("rows-1.zst", Bytes::from_static(b"whole")).await.unwrap_err().to_string();
+        assert!(e.contains("rows-1.zst") && e.contains("remove it"), "{e}");
     }
 }

@@ -160,6 +160,7 @@ impl Tally {
         (outcome.newest_row_ts, outcome.newest_data) = (newest_row_ts, newest_data);
         outcome.days = cells.0.into_iter().map(|(partition, cell)| ((partition.farm, partition.day), cell)).collect();
         outcome.problems = problems;
+        outcome.problems.sort();
     }
 }
 
@@ -222,4 +223,21 @@ fn explain(conflict: &Conflict) -> String {
         format!("{} lake {} warehouse {}", d.column, show(&d.lake), show(&d.warehouse))
     });
     differs.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Objects are read concurrently, so the order in which problems occur differs between runs.
+    #[test]
+    fn problems_are_sorted_in_the_outcome() {
+        let (mut tally, mut outcome) = (Tally::default(), Outcome::default());
+        for (kind, key) in [("unreadable", "a"), ("rejected", "c"), ("rejected", "b")] {
+            tally.problems.add(kind, key, "why");
+        }
+        tally.close(&PendingRecords::default(), &mut outcome);
+        let places: Vec<&str> = outcome.problems.items().iter().map(|problem| &*problem.place).collect();
+        assert_eq!(places, ["b", "c", "a"]);
+    }
 }

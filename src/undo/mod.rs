@@ -3,7 +3,7 @@
 //! A line is on disk before its change is made. Reverting compares the current values with those after the change. If
 //! the change was never made, or its row or object has changed since, nothing happens. A line truncated by a full disk
 //! or a kill belongs to a change that was not made. It is reported and skipped, and the next line starts after a line
-//! feed.
+//! feed. Any other damage is an error before the first change, because the change of the line may have been made.
 //!
 //! | line | reverted by |
 //! | --- | --- |
@@ -27,6 +27,7 @@ use pipeline::record::row::{INVALID, Row, Value};
 mod outcome;
 mod reader;
 mod revert;
+mod simulated;
 
 pub use outcome::{Outcome, UndoCounter};
 pub use reader::{Change, ChangeReader};

@@ -17,6 +17,23 @@ const PIECE_BYTES: u64 = 8 << 20;
 /// The fields of all kinds of lines.
 const FIELDS: [&str; 6] = ["table", "lake", "key", "before", "after", "supersedes"];
 
+/// Byte order mark, which some editors add.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Content of a line.
+enum Line {
+    /// No line of an undo file, such as the last one after a line feed.
+    Blank,
+    /// The start of a line, whose change was not made.
+    Truncated,
+    /// A change.
+    Change {
+        change: Change,
+        /// True if it replaces the change in the previous line of its id.
+        supersedes: bool,
+    },
+}
+
 /// The change in a line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
@@ -46,7 +63,8 @@ impl<'a> ChangeReader<'a> {
     /// Opens a file and checks every line.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, has no line of an undo file, or has a line for another table or lake.
+    /// Returns an error if the file cannot be read, has no line of an undo file, or has a damaged line or one for another table
+    /// or lake.
     pub fn open(path: &Path, table: &'a str, lake: Option<String>, schema: &'a TableSchema) -> io::Result<Self> {
         let file = BufReader::new(File::open(path)?);
         let (count, not_made) = (0, HashSet::new());
@@ -60,11 +78,12 @@ impl<'a> ChangeReader<'a> {
             }
             (number, at) = (number + 1, at + length as u64);
             match changes.parse(&text).map_err(|why| invalid(&format!("line {number}: {why}")))? {
-                Some((_, supersedes)) => {
+                Line::Change { supersedes, .. } => {
                     changes.count += u64::from(!supersedes);
                     has_change = true;
                 }
-                None => changes.broken.push(number),
+                Line::Truncated => changes.broken.push(number),
+                Line::Blank => {}
             }
             lines += 1;
             if lines == PIECE || at - changes.marks.last().copied().unwrap_or_default() >= PIECE_BYTES {
@@ -82,23 +101,37 @@ impl<'a> ChangeReader<'a> {
         Ok(changes)
     }
 
-    /// Parses a line. Returns the change and whether it replaces an older line, or `None` for a truncated line.
-    fn parse(&self, line: &[u8]) -> Result<Option<(Change, bool)>, String> {
-        let Ok(line) = serde_json::from_slice::<Json>(line) else { return Ok(None) };
+    /// Parses a line. Only one that ends too early is truncated; any other damage is an error.
+    fn parse(&self, line: &[u8]) -> Result<Line, String> {
+        let line = line.strip_prefix(BOM).unwrap_or(line);
+        // After a power failure, the end of a file that was being written can have zeros.
+        let Some(end) = line.iter().rposition(|byte| !matches!(byte, b'\0' | b'\r' | b'\n' | b' ' | b'\t')) else {
+            return Ok(if line.contains(&b'\0') { Line::Truncated } else { Line::Blank });
+        };
+        let line = &line[..=end];
+        let line: Json = match serde_json::from_slice(line) {
+            Ok(line) => line,
+            Err(e) if e.is_eof() && line.trim_ascii_start().first() == Some(&b'{') => return Ok(Line::Truncated),
+            Err(e) => return Err(format!("is damaged, or this is not an undo file; nothing is reverted: {e}")),
+        };
         reject_unknown_fields(&line)?;
         let line = match serde_json::from_value(line).map_err(|e| e.to_string())? {
             UndoEntry::Row(line) => line,
             UndoEntry::Object(line) if self.lake.as_ref() != Some(&line.lake) => {
                 return Err(format!("it was written for the lake {}: check --lake", line.lake));
             }
-            UndoEntry::Object(line) => return Ok(Some((Change::Object(line), false))),
+            UndoEntry::Object(line) if !line.lake.starts_with("s3://") && !is_safe(&line.key) => {
+                return Err(format!("has the key {:?}, which no object can have: nothing is reverted", line.key));
+            }
+            UndoEntry::Object(line) => return Ok(Line::Change { change: Change::Object(line), supersedes: false }),
         };
         if line.table != self.table {
             return Err(format!("it was written for the table {}, not {}: check --table", line.table, self.table));
         }
         let row = |members| Row::from_json(members, self.schema);
         let before = line.before.as_ref().map(row).transpose()?;
-        Ok(Some((Change::Row(Box::new((before, row(&line.after)?))), line.supersedes)))
+        let change = Change::Row(Box::new((before, row(&line.after)?)));
+        Ok(Line::Change { change, supersedes: line.supersedes })
     }
 
     /// Returns the number of changes. It is exact when all were read: until then, a line that replaces one that is not in the
@@ -120,7 +153,7 @@ impl<'a> ChangeReader<'a> {
         self.file.read_exact(&mut text)?;
         let mut piece = Vec::new();
         for line in text.split(|&b| b == b'\n').rev() {
-            let Some((change, supersedes)) = self.parse(line).map_err(|why| invalid(&why))? else { continue };
+            let Line::Change { change, supersedes } = self.parse(line).map_err(|why| invalid(&why))? else { continue };
             let made = match &change {
                 Change::Row(row) => {
                     let (_, after) = &**row;
@@ -149,4 +182,9 @@ fn reject_unknown_fields(line: &Json) -> Result<(), String> {
             "has the unknown field `{name}`: it is not an undo file, or one of another version of ruminate"
         )),
     }
+}
+
+/// Returns true if a key is safe as a file name below a directory. Buckets accept any key.
+fn is_safe(key: &str) -> bool {
+    !key.contains('\0') && key.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

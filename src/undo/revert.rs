@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::ObjectEntry;
 use super::outcome::{Outcome, UndoCounter};
 use super::reader::{Change, ChangeReader};
+use super::simulated::Simulated;
 use crate::cancellation::CancellationToken;
 use pipeline::lake::{ChangeResult, Lake, Reason, head};
 use pipeline::record::row::{Row, TableSchema};
@@ -40,7 +41,12 @@ pub async fn revert(
     let mut undone = Outcome { dry_run, ..Outcome::default() };
     undone[UndoCounter::Changes] = changes.count();
     undone[UndoCounter::TruncatedLines] = changes.broken.len() as u64;
-    let mut work = Reverter { warehouse, lake, schema: &schema, undone };
+    let simulated = if dry_run {
+        Simulated::of(path, table, lake.map(Lake::identity), &schema).with_context(about)?
+    } else {
+        Simulated::default()
+    };
+    let mut work = Reverter { warehouse, lake, schema: &schema, undone, simulated };
     for number in std::mem::take(&mut changes.broken) {
         let why = "truncated before its change was made: skipped";
         work.undone.problems.add("truncated", format!("line {number}"), why);
@@ -80,6 +86,8 @@ struct Reverter<'a> {
     lake: Option<&'a dyn Lake>,
     schema: &'a TableSchema,
     undone: Outcome,
+    /// Values that a dry run would have written.
+    simulated: Simulated,
 }
 
 /// Planned writes of rows: replacements and deletions.
@@ -157,6 +165,7 @@ impl Reverter<'_> {
         let ids: Vec<String> = ids.flatten().collect();
         let rows = self.warehouse.fetch(&ids, self.schema).await?;
         let mut rows: HashMap<String, Row> = rows.into_iter().map(|row| (row.id().to_owned(), row)).collect();
+        self.simulated.replace_rows(&ids, &mut rows);
         let mut due = PlannedWrites::default();
         for change @ (before, after) in changes {
             let now = rows.remove(after.id()).or_else(|| rows.remove(&other(change)?));
@@ -165,10 +174,13 @@ impl Reverter<'_> {
                 continue;
             }
             match (now, before) {
-                (Some(now), before) if after.is_stored_as(&now, self.schema) => match before {
-                    Some(before) => due.replace.push((now, before.clone())),
-                    None => due.remove.push(now),
-                },
+                (Some(now), before) if after.is_stored_as(&now, self.schema) => {
+                    self.simulated.revert_row(&now, before.as_ref());
+                    match before {
+                        Some(before) => due.replace.push((now, before.clone())),
+                        None => due.remove.push(now),
+                    }
+                }
                 (now, _) => self.changed(after.id(), now.is_some()),
             }
         }
@@ -213,16 +225,21 @@ impl Reverter<'_> {
             Err(e) if e.reason == Reason::NotFound => None,
             Err(e) => return Err(e.into()),
         };
+        let (etag, now) = match self.simulated.object(key) {
+            Some(simulated) => (simulated.is_some().then(String::new), simulated),
+            None => (listed.map(|meta| meta.etag), now),
+        };
         if now.as_deref() == before.as_deref().map(str::as_bytes) {
             self.undone[UndoCounter::AlreadyRestored] += 1;
             return Ok(());
         }
         // The change token was listed before the body was read, so the conditional write detects any change in between.
-        if let (Some(meta), Some(now)) = (&listed, &now)
+        if let (Some(etag), Some(now)) = (&etag, &now)
             && now == after.as_bytes()
         {
             let body = before.as_ref().map(|before| Bytes::from(before.clone()));
-            if self.undone.dry_run || lake.change_if_match(key, &meta.etag, body).await? == ChangeResult::Done {
+            if self.undone.dry_run || lake.change_if_match(key, etag, body).await? == ChangeResult::Done {
+                self.simulated.revert_object(key, before.as_deref());
                 self.undone.conditional_writes = (!self.undone.dry_run).then(|| lake.conditions().change);
                 self.count(
                     match before {

@@ -10,6 +10,8 @@ use pipeline::lake::memory::Memory as MemoryLake;
 use pipeline::lake::{Depth, Error, Lake, ListPage, PutResult, Reason};
 use pipeline::record::row::{ColumnType, TableSchema, Value};
 
+mod damage;
+
 fn row(weight: f32) -> Row {
     let mut row = Row::nulls();
     row.0[Column::IdTreatedData.index()] = Value::Text("a\nb".into());

@@ -34,7 +34,7 @@ impl RunExchange {
         each: &mut EachEntry<'_>,
     ) -> anyhow::Result<()> {
         let (address, name) = (self.run.store.address(), file.name(shard));
-        let again = || self.again(shard);
+        let again = || self.run.repeat_shard(shard);
         let Some(content) = content else {
             bail!("{name} of the run {address} is missing, but the outcome of shard {shard} lists it: {}", again());
         };
@@ -61,15 +61,6 @@ impl RunExchange {
             again()
         );
         Ok(())
-    }
-
-    /// Returns what to do to repeat a shard, as the end of a message.
-    fn again(&self, shard: u32) -> String {
-        format!(
-            "remove the folder {} of the run, then run `{}`",
-            super::shard_folder(shard),
-            self.run.shard_command(shard)
-        )
     }
 }
 

@@ -20,6 +20,8 @@ counters! {
             "Replaced objects that matched their id, while their rows did not.";
         Verified: "verified", "verified", Detail, "Changes that were read back and found right.";
         Failed: "failed", "failed", Detail, "Findings that should have been repaired and could not be.";
+        AlreadyEqual: "already_equal", "already equal", Detail,
+            "Findings that were gone when the repair read both sides again; nothing was changed for them.";
         AlsoResolved: "also_resolved", "also resolved", Detail,
             "Further findings about replaced objects that are gone with their new values.";
         NotRepaired: "not_repaired", "not repaired", Detail, "Findings that were not repaired.";

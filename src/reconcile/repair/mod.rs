@@ -233,8 +233,17 @@ struct Repairer<'a> {
     stage: Stage,
 }
 
-/// Result of the repair of a finding: done, or the reason why not.
-type RepairResult = Result<(), String>;
+/// State of a finding after its repair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repaired {
+    /// A side was changed, and both agree.
+    Changed,
+    /// Both sides agreed already, so nothing was changed.
+    AlreadyEqual,
+}
+
+/// Result of the repair of a finding, or the reason why it failed.
+type RepairResult = Result<Repaired, String>;
 
 impl Repairer<'_> {
     async fn all(
@@ -285,9 +294,14 @@ impl Repairer<'_> {
         self.stage.add(1);
         let resolved = if action == Action::ReplaceObject { finding.resolves.as_slice() } else { &[] };
         match outcome {
-            Ok(()) => {
-                self.repaired.add_change(action, finding.intact);
-                self.repaired[RepairCounter::Verified] += 1;
+            Ok(done) => {
+                match done {
+                    Repaired::Changed => {
+                        self.repaired.add_change(action, finding.intact);
+                        self.repaired[RepairCounter::Verified] += 1;
+                    }
+                    Repaired::AlreadyEqual => self.repaired[RepairCounter::AlreadyEqual] += 1,
+                }
                 self.repaired[RepairCounter::AlsoResolved] += resolved.len() as u64;
             }
             Err(why) => {

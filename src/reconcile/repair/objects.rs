@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 use bytes::Bytes;
 
-use super::{RepairResult, Repairer, require_undo_entry};
+use super::{RepairResult, Repaired, Repairer, require_undo_entry};
 use crate::reconcile::finding::Finding;
 use crate::reconcile::intact::with_row_values;
 use crate::undo::ObjectChange;
@@ -34,7 +34,7 @@ impl Repairer<'_> {
         }
         let written = self.audit.lake.get_within(&key, MAX_OBJECT_BYTES).await?;
         Ok(match Record::parse(&written) {
-            Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(()),
+            Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(Repaired::Changed),
             _ => Err(format!("{key} reads back with other values")),
         })
     }
@@ -85,7 +85,7 @@ impl Repairer<'_> {
         let Some(row) = self.row(finding).await? else { return Ok(Err("the row no longer exists".into())) };
         let (new, columns) = match self.with_values_of(finding, &record, &row, key) {
             Ok(Some(new)) => new,
-            Ok(None) => return Ok(Ok(())),
+            Ok(None) => return Ok(Ok(Repaired::AlreadyEqual)),
             Err(why) => return Ok(Err(why.into())),
         };
         let new = new.object_with_columns(&body, &columns).context("an object that was parsed is JSON")?;
@@ -104,7 +104,7 @@ impl Repairer<'_> {
         }
         let written = self.audit.lake.get_within(key, MAX_OBJECT_BYTES).await?;
         Ok(match Record::parse(&written) {
-            Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(()),
+            Ok(written) if written.differences(&row, &self.schema).is_empty() => Ok(Repaired::Changed),
             _ => Err("verification failed: another process is writing".into()),
         })
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::stream::{self, StreamExt};
 
-use super::{RepairResult, Repairer, require_undo_entry};
+use super::{RepairResult, Repaired, Repairer, require_undo_entry};
 use crate::reconcile::action::Action;
 use crate::reconcile::finding::Finding;
 use crate::undo::{RecordedChanges, RowChange};
@@ -139,8 +139,10 @@ impl Repairer<'_> {
     async fn verify(&self, repairs: Vec<Result<RowRepair, String>>) -> anyhow::Result<Vec<RepairResult>> {
         let ids: Vec<String> = repairs.iter().flatten().map(|repair| repair.record.id_treated_data.clone()).collect();
         let rows = self.by_id(&ids).await?;
-        let judge = |RowRepair { record, .. }: RowRepair| match rows.get(&record.id_treated_data) {
-            Some(row) if record.differences(row, &self.schema).is_empty() => Ok(()),
+        let judge = |RowRepair { record, change }: RowRepair| match rows.get(&record.id_treated_data) {
+            Some(row) if record.differences(row, &self.schema).is_empty() => {
+                Ok(if change.is_some() { Repaired::Changed } else { Repaired::AlreadyEqual })
+            }
             Some(_) => Err("verification failed: another process is writing; audit again".to_owned()),
             None => Err("verification failed: another process deletes rows; audit again".to_owned()),
         };
@@ -158,4 +160,39 @@ fn split_inserts<'a>(repairs: impl Iterator<Item = &'a RowRepair>) -> (Vec<Row>,
         }
     }
     (insert, replace)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cancellation::CancellationToken;
+    use crate::progress::Progress;
+    use crate::reconcile::tests::{Scene, record};
+    use crate::reconcile::{DriftWriter, RepairCounter, RepairPlan, RepairTarget, Trust, repair, run};
+
+    /// The row was repaired between the audit and its repair, as by a merge that runs twice.
+    #[tokio::test]
+    async fn a_finding_that_is_gone_is_no_change() {
+        let scene = Scene::new().await;
+        let mut other = record(1);
+        other.reading.dia_confinamento += 1;
+        scene.object(&record(1));
+        scene.row(&other);
+        let (audit, progress, cancel) = (scene.audit(), Progress::Silent, CancellationToken::default());
+        let (_, sink) = run(&audit, DriftWriter::new(None).unwrap(), &progress, &cancel).await.unwrap();
+        let findings = sink.finish(&audit.sort).unwrap();
+        scene.row(&record(1));
+        let home = tempfile::tempdir().unwrap();
+        let plan = RepairPlan {
+            direction: RepairTarget::Both,
+            trust: Trust::Lake,
+            dry_run: false,
+            unidentified: 0,
+            max_changes: None,
+            ids: 1,
+            undo: (home.path().join("undo.ndjson"), "t".into()),
+        };
+        let repaired = repair(&audit, &findings, &plan, &progress, &cancel).await.unwrap();
+        let counts = [RepairCounter::AlreadyEqual, RepairCounter::Updated, RepairCounter::Verified];
+        assert_eq!((counts.map(|counter| repaired[counter]), repaired.undo_file), ([1, 0, 0], None));
+    }
 }

@@ -19,6 +19,7 @@ use crate::reconcile::entries::{LakeEntry, ObjectState, SpooledRow, WarehouseEnt
 use crate::reconcile::finding_file::DriftWriter;
 use crate::reconcile::findings::{FindingCollector, FindingDay};
 use crate::reconcile::outcome::{RunInfo, StoreInfo};
+use crate::reconcile::recheck::agrees;
 use crate::reconcile::run::{end, natural_keys};
 use crate::reconcile::sorters::{FULL, Sorters};
 use crate::reconcile::truth::Corrected;
@@ -152,14 +153,15 @@ impl Combined<'_> {
         Ok(evidence)
     }
 
-    /// Counts the ids that a shard rechecked. The evidence of contested ids is joined with that of other shards.
+    /// Counts the ids that agreed when a shard rechecked them. The evidence of all others is joined, so that they are compared
+    /// and rechecked now: contested ids with that of other shards, and differences because they may have been repaired since.
     async fn rechecked(&mut self, contested: &Contested, evidence: &mut Evidence) -> anyhow::Result<()> {
         let (audit, schema, findings) = (self.audit, &self.schema, &mut self.findings);
         let Evidence { objects, rows, .. } = evidence;
         let mut each = |shard: u32, entry: &[u8]| {
             let RecheckedEntry { candidate, observation } = decode(entry)?;
             let id = OrderedId::new(&candidate.id);
-            if !contested.has(shard, &id) {
+            if !contested.has(shard, &id) && agrees(audit, schema, &observation) {
                 return findings.resolve_candidate(audit, schema, &candidate, observation);
             }
             let mut record = candidate.record;

@@ -52,6 +52,9 @@ impl RepairText<'_> {
             lines.push(("verified", of(RepairCounter::Verified)));
             lines.push(("failed", of(RepairCounter::Failed)));
         }
+        if self.repaired[RepairCounter::AlreadyEqual] > 0 {
+            lines.push(("already equal", of(RepairCounter::AlreadyEqual)));
+        }
         if self.repaired[RepairCounter::AlsoResolved] > 0 {
             lines.push(("also resolved", of(RepairCounter::AlsoResolved)));
         }

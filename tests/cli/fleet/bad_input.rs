@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use testkit::planted_drift::{World, to_s3};
 use testkit::s3::S3Server;
 use testkit::{BUCKET, Ran, Scene};
@@ -103,6 +104,9 @@ fn a_shard_file_that_is_cut_changed_missing_or_of_another_run_is_named() {
         if is_needed {
             refused(&merged, &[stream, "is not the file that shard 1 wrote", "ruminate shard run --shard 1"]);
         }
+        // Another attempt cannot replace it.
+        let what_to_do = [stream, "is not the file that shard 1 wrote", "remove the folder shards/000001/"];
+        refused(&scene.run(&["shard", "run", "--shard", "1"]), &what_to_do);
         fs::remove_file(&path).unwrap();
         let merged = scene.run(&["merge", "run"]);
         if is_needed {
@@ -152,10 +156,56 @@ fn a_shard_file_of_another_plan_is_not_merged_even_if_an_outcome_lists_it() {
     }
     let outcome = scene.path("run").join(folder).join("outcome.json");
     let forged = fs::read_to_string(&outcome).unwrap().replace(&plan_id("other"), &plan_id("run"));
-    fs::write(&outcome, forged).unwrap();
+    fs::write(&outcome, seal(&forged)).unwrap();
     let merged = scene.run(&["merge", "run", "--drift", "drift.ndjson"]);
     refused(&merged, &["belongs to another plan, shard or version", "remove the folder", "--shard 1"]);
     assert!(!scene.path("drift.ndjson").exists());
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Completes an outcome with its checksum, as if another program wrote it.
+fn seal(outcome: &str) -> String {
+    let mut outcome: Value = serde_json::from_str(outcome).unwrap();
+    outcome.as_object_mut().unwrap().remove("sha256");
+    outcome["sha256"] = sha256(outcome.to_string().as_bytes()).into();
+    outcome.to_string()
+}
+
+/// An outcome that does not list the entries of a stream: the merge would not find what they contain.
+#[test]
+fn an_outcome_that_was_edited_is_not_merged() {
+    let scene = finished();
+    let outcome = scene.path("run/shards/000001/outcome.json");
+    let whole = fs::read_to_string(&outcome).unwrap();
+    let mut shortened: Value = serde_json::from_str(&whole).unwrap();
+    let files = shortened["result"]["files"].as_array_mut().unwrap();
+    let before = files.len();
+    files.retain(|file| file["stream"] != "objects");
+    assert!(files.len() < before, "{whole}");
+    let shortened = shortened.to_string();
+    fs::write(&outcome, &shortened).unwrap();
+    for args in [&["merge", "run"][..], &["shard", "run", "--shard", "1"]] {
+        let words =
+            ["outcome.json", "was changed after it was written", "remove the folder shards/000001/", "--shard 1`"];
+        refused(&scene.run(args), &words);
+    }
+    fs::write(&outcome, seal(&shortened)).unwrap();
+    let words = ["outcome.json", "lists 0 of", "entries of `objects`", "remove the folder shards/000001/"];
+    refused(&scene.run(&["merge", "run"]), &words);
+    fs::write(&outcome, seal(&whole)).unwrap();
+    scene.run(&["merge", "run"]).expect(1, &[]);
+}
+
+#[test]
+fn a_run_inside_the_lake_is_not_planned() {
+    let scene = finished();
+    for out in ["lake", "lake/run"] {
+        refused(&scene.run(&["plan", "reconcile", "--out", out]), &["--out", "is inside the lake", "another --out"]);
+        assert!(!scene.path(out).join("plan.json").exists());
+    }
 }
 
 #[test]

@@ -177,6 +177,14 @@ fn a_merged_audit_repairs_what_a_single_one_would() {
     let audits =
         [&single, &merged].map(|scene| scene.run(&["reconcile", "--drift", "after.ndjson"]).json["samples"].clone());
     assert_eq!(audits[0], audits[1]);
+    // A second merge finds what an audit finds now, and not what the first one repaired.
+    let again = merged.run(&["merge", "run", "--repair", "both", "--undo-file", "again.ndjson"]);
+    let now = merged.run(&["reconcile"]);
+    assert_eq!(again.json["differing"], now.json["differing"], "{again:#?}");
+    assert!(in_shards.json["differing"].as_u64() > now.json["differing"].as_u64(), "{in_shards:#?}");
+    for name in ["inserted", "updated", "verified"] {
+        assert_eq!(again.json["repaired"][name], 0, "{name}: {again:#?}");
+    }
     let undo = in_shards.json["repaired"]["undo_command"].as_str().unwrap();
     let words = undo.strip_prefix("ruminate ").unwrap();
     merged.run(&words.split(' ').collect::<Vec<_>>()).expect(0, &[]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Connection, Executor, Row as _, Sqlite as Db, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row as _, Sqlite as Db, Transaction};
 use uuid::Uuid;
 
 use super::{JOURNAL, STEPS, Sqlite, bind, columns, decode, insert_sql, remove_sql, replace_sql};
@@ -20,6 +20,9 @@ use crate::warehouse::{Error, InsertResult, Reason, Snapshot, TableName, throttl
 
 /// Rows per statement; SQLite accepts 32,766 values.
 const ROWS: usize = 1_000;
+
+/// Instructions of SQLite between two checks whether a query is still wanted.
+const OPS: i32 = 10_000;
 
 impl Sqlite {
     /// Executes the statements of a change within a transaction, which the caller ends.
@@ -61,12 +64,17 @@ impl Sqlite {
         Ok(InsertResult::Inserted)
     }
 
-    /// Runs one SELECT on a connection that cannot write.
+    /// Runs one SELECT on a separate connection that cannot write. If the call is cancelled, the query stops, and no connection
+    /// of the pool remains read-only.
     async fn select_read_only(&self, query: &str) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.options.clone().connect().await?;
+        let wanted = Arc::new(());
+        let is_wanted = Arc::downgrade(&wanted);
+        connection.lock_handle().await?.set_progress_handler(OPS, move || is_wanted.strong_count() > 0);
         connection.execute("PRAGMA query_only = ON").await?;
-        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut *connection).await;
-        connection.execute("PRAGMA query_only = OFF").await?;
+        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut connection).await;
+        let _ = connection.close().await;
+        drop(wanted);
         rows
     }
 
@@ -280,5 +288,26 @@ impl BulkWarehouse for Sqlite {
 
     fn with_table(&self, table: TableName) -> Arc<dyn BulkWarehouse> {
         Arc::new(Self::at(self.options.clone(), self.pool.clone(), table))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warehouse::Warehouse as _;
+
+    #[tokio::test]
+    async fn a_cancelled_query_leaves_no_read_only_connection() {
+        let home = tempfile::tempdir().unwrap();
+        let table = Sqlite::create(&home.path().join("w.db"), TableName::default()).unwrap();
+        table.init().await.unwrap();
+        let endless = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT COUNT(*) FROM n";
+        let cancelled = tokio::time::timeout(Duration::from_millis(200), table.select_read_only(endless)).await;
+        assert!(cancelled.is_err());
+        let rows = table.select_read_only("SELECT 7").await.unwrap();
+        assert_eq!(rows.first().and_then(number), Some(7.0));
+        assert!(table.select_read_only("CREATE TABLE x (y)").await.is_err());
+        table.pool.execute("CREATE TABLE x (y)").await.unwrap();
+        table.close().await;
     }
 }

@@ -163,6 +163,9 @@ fn done(repaired: &RepairOutcome, is_planned: bool) -> Vec<(&'static str, String
         lines.push(("Verified", numbers::count(repaired[RepairCounter::Verified])));
         lines.push(("Failed", numbers::count(repaired[RepairCounter::Failed])));
     }
+    if repaired[RepairCounter::AlreadyEqual] > 0 {
+        lines.push(("Already equal", numbers::count(repaired[RepairCounter::AlreadyEqual])));
+    }
     if repaired[RepairCounter::AlsoResolved] > 0 {
         lines.push(("Also resolved", numbers::count(repaired[RepairCounter::AlsoResolved])));
     }
