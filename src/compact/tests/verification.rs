@@ -24,7 +24,7 @@ async fn a_damaged_part_is_written_again_and_one_of_another_lake_stays() {
     }
     // A flipped byte in a row group is detected when it is read.
     let mut flipped = whole.to_vec();
-    flipped[1_000] ^= 1;
+    flipped[104] ^= 1;
     scene.store.overwrite(key, flipped.clone());
     let (read, stats) = scene.read(PartsMode::Auto).await;
     assert!(read == scene.read(PartsMode::Never).await.0);
@@ -197,7 +197,7 @@ async fn a_damaged_part_without_all_of_its_objects_is_held_back() {
         ("fazenda=fazenda_um/mes=2023-02/parte.parquet", "partes/fazenda=fazenda_um/mes=2023-02/parte.parquet");
     let whole = scene.files()[file].clone();
     let mut flipped = whole.to_vec();
-    flipped[1_000] ^= 1;
+    flipped[104] ^= 1;
     // Its footer is gone, or its rows are: 59 of 60 objects exist, and then none.
     scene.delete(&object("FazendaUm", day(2, 1), 5).0);
     for (n, damaged) in [(59, Bytes::from(flipped.clone())), (0, flipped.into()), (0, whole.slice(..whole.len() - 1))] {
@@ -233,7 +233,7 @@ async fn a_part_whose_rows_are_damaged_is_written_again() {
         ("fazenda=fazenda_um/mes=2023-02/parte.parquet", "partes/fazenda=fazenda_um/mes=2023-02/parte.parquet");
     let whole = scene.files()[file].clone();
     let mut flipped = whole.to_vec();
-    flipped[1_000] ^= 1;
+    flipped[104] ^= 1;
     scene.store.overwrite(key, flipped);
     let lean = Compaction { bodies: Bodies::ExtraFields, ..scene.settings() };
     let again = scene.compact(lean).await;
