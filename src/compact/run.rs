@@ -216,3 +216,17 @@ impl Run<'_> {
         Ok(outcome)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::lake::memory::Memory;
+
+    #[test]
+    fn a_store_of_parts_that_refuses_a_write_gets_advice() {
+        let denied = || Error::new(Reason::Denied, "fazenda=x/mes=2023-01/parte.parquet", "Permission denied");
+        let text = |e| format!("{:#}", error(e, &Memory::default()));
+        assert!(text(WriteError::Parts(denied())).contains("the parts cannot be written"));
+        assert!(!text(WriteError::Lake(denied())).contains("the parts cannot be written"), "it is an object");
+    }
+}

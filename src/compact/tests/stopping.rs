@@ -119,3 +119,19 @@ async fn a_store_without_etags_gets_no_parts() {
     assert!(format!("{failed:#}").contains("lists no ETags"), "{failed:#}");
     assert!(!scene.files().keys().any(|key| key.ends_with(".parquet")));
 }
+
+/// Several days of one part are read at the same time.
+#[tokio::test]
+async fn a_part_that_is_not_trusted_is_counted_once() {
+    let scene = filled().await;
+    scene.compact(scene.settings()).await;
+    let file = "fazenda=fazenda_um/mes=2023-01/parte.parquet";
+    let mut flipped = scene.files()[file].to_vec();
+    flipped[104] ^= 1;
+    scene.store.overwrite(&format!("partes/{file}"), flipped);
+    let parts = Parts::open(&*scene.lake, PartsMode::Auto).await.unwrap().unwrap();
+    let days = [1, 2, 31].map(|d| pipeline::lake::Partition { farm: "fazenda_um".into(), day: day(1, d) });
+    let read = futures::future::join_all(days.iter().map(|place| parts.day(place))).await;
+    assert!(read.iter().all(Option::is_none));
+    assert_eq!((parts.stats().not_trusted, parts.stats().reasons.len()), (1, 1));
+}
