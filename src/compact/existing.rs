@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::verify::verify;
 use super::{Bodies, Compaction, Counter, Outcome, Verification};
-use crate::parts::{Distrust, Part, PartName};
+use crate::parts::{Distrust, Footer, Part, PartName, Wanted};
 use pipeline::lake::{Lake, ObjectMeta};
 
 /// The part that an earlier run wrote.
@@ -14,10 +14,10 @@ pub(super) struct Existing {
     pub meta: Option<ObjectMeta>,
     /// Part with its rows; `None` if it cannot be trusted.
     pub part: Option<Arc<Part>>,
-    /// Whether another part may be written in its place.
-    pub is_replaceable: bool,
-    /// Failure of the store, because of which nothing is known about it.
-    pub failure: Option<String>,
+    /// Reason why it cannot be trusted.
+    pub distrust: Option<Distrust>,
+    /// Its footer, if that can be trusted and its rows cannot.
+    pub footer: Option<Footer>,
 }
 
 impl Existing {
@@ -28,27 +28,48 @@ impl Existing {
         (name, meta): (&PartName, Option<ObjectMeta>),
         tally: &mut Outcome,
     ) -> Self {
-        let Some(meta) = meta else { return Self { is_replaceable: true, ..Self::default() } };
+        let Some(meta) = meta else { return Self::default() };
         let opened = Part::open(Arc::clone(parts), meta.clone(), name, &settings.lake.location()).await;
-        let checked = match opened.map(Arc::new) {
-            Ok(part) if settings.verification != Verification::None && !settings.dry_run => {
-                match verify(settings, &part, tally).await {
-                    Ok(true) => Ok(part),
-                    Ok(false) => Err(Distrust::Damaged("rows differ from their objects".into())),
-                    Err(why) => Err(why),
-                }
-            }
-            other => other,
+        let mut existing = Self { meta: Some(meta), ..Self::default() };
+        let part = match opened {
+            Ok(part) => Arc::new(part),
+            Err(why) => return existing.distrusted(name, why, tally),
         };
-        match checked {
-            Ok(part) => Self { meta: Some(meta), part: Some(part), is_replaceable: true, failure: None },
-            Err(why) => {
-                tally[Counter::NotTrusted] += 1;
-                tally.problems.add("not_trusted", name.key(), why.to_string());
-                let failure = why.is_failure().then(|| why.to_string());
-                Self { meta: Some(meta), part: None, is_replaceable: why.is_replaceable(), failure }
-            }
+        existing.part = Some(Arc::clone(&part));
+        if settings.verification == Verification::None || settings.dry_run {
+            return existing;
         }
+        match verify(settings, &part, tally).await {
+            Ok(true) => existing,
+            Ok(false) => existing.distrusted(name, Distrust::Damaged("rows differ from their objects".into()), tally),
+            Err(why) => existing.distrusted(name, why, tally),
+        }
+    }
+
+    /// Returns it without its rows, which cannot be trusted.
+    pub(super) fn distrusted(self, name: &PartName, why: Distrust, tally: &mut Outcome) -> Self {
+        tally[Counter::NotTrusted] += 1;
+        tally.problems.add("not_trusted", name.key(), why.to_string());
+        let footer = self.part.map(|part| part.footer().clone());
+        Self { meta: self.meta, part: None, distrust: Some(why), footer }
+    }
+
+    /// Fetches the rows that can be used for a new part.
+    pub(super) async fn load(&self, settings: &Compaction) -> Result<(), Distrust> {
+        match self.usable(settings) {
+            Some(part) => part.load(part.all_rows(), Wanted::Everything).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Returns why no part may be written in its place.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        let why = self.distrust.as_ref().filter(|why| !why.is_replaceable())?;
+        Some(match why {
+            Distrust::NewerFormat(_) | Distrust::NoEtag => why.to_string(),
+            _ if why.is_failure() => format!("{why}: run this again"),
+            _ => "a file that is not of this lake is in its place: move it away".to_owned(),
+        })
     }
 
     /// Returns its part if its rows can be used for a new part with these settings.

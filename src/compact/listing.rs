@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use super::{Counter, Outcome};
 use crate::parts::PartName;
 use crate::reader::{MAX_BODY_BYTES, ObjectContent, Reader, Skip};
-use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition};
+use pipeline::lake::{Depth, Error, Key, Lake, ObjectMeta, Partition, Reason};
 
 /// Maximum number of objects of a piece.
 const PIECE: usize = 1_000;
@@ -80,6 +80,10 @@ impl<'a> PartListing<'a> {
             let name = self.name;
             // The scan counts other objects below the prefix.
             let piece: Vec<_> = self.page.by_ref().filter(|meta| day_of(name, meta).is_some()).take(PIECE).collect();
+            if let Some(meta) = piece.iter().find(|meta| meta.etag.is_empty()) {
+                let why = "the store lists no ETags, so parts could not show which objects changed: use the lake without parts";
+                return Err(Error::new(Reason::Settings, &*meta.key, why));
+            }
             if !piece.is_empty() || self.is_over {
                 return Ok(piece);
             }

@@ -8,7 +8,8 @@
 //! after a race or a kill there is one complete part. Objects are never changed.
 //!
 //! Parts are a copy of the objects, so rows are not dropped silently: a part that has rows of objects that no longer exist
-//! is left as it is, unless [`OnDeleted::Drop`] was requested.
+//! is left as it is, unless [`OnDeleted::Drop`] was requested. The same applies to a damaged part whose days are not exactly
+//! those of the listed objects, because it may have such rows.
 //!
 //! # Files
 //!

@@ -25,8 +25,10 @@ counters! {
         Carried: "carried", "rows carried over", Detail, "Rows that came from the previous part.";
         Written: "written", "parts written", Detail, "Parts that were created or replaced.";
         Unchanged: "unchanged", "parts unchanged", Detail, "Parts that were up to date.";
+        PartsHeld: "held", "parts held back", DetailFinding,
+            "Parts that were left as they are, because rows of deleted objects would be lost.";
         Removed: "removed", "parts removed", Detail, "Parts that were removed: replaced by one part per day, or without rows.";
-        NotTrusted: "not_trusted", "parts not trusted", Detail, "Parts that were not trusted: all their objects were read.";
+        NotTrusted: "not_trusted", "parts not trusted", Detail, "Parts that were not trusted: all their objects were read, or the part is `held`.";
         Deleted: "deleted", "rows of deleted objects", DetailFinding,
             "Rows of objects that no longer exist, in parts that were left as they are.";
         Dropped: "dropped", "rows dropped", Detail, "Rows of objects that no longer exist, which were dropped (`--drop-deleted`).";

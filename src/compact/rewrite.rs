@@ -58,7 +58,7 @@ impl Rewrite<'_> {
             file: file.prefix("ruminate-").suffix(".parquet").tempfile_in(&self.settings.temp_dir)?,
         };
         let encoding = tokio::task::spawn_blocking(move || encoder.run(received));
-        let mut source = Source::open(self.settings, self.reader, name, before).await;
+        let mut source = Source::open(self.settings, self.reader, name, before);
         let sent = self.send(name, &mut source, rows).await;
         let encoded = encoding.await.map_err(|e| failed(&e))?;
         sent?;

@@ -34,11 +34,18 @@ const STOPPED: &str = "interrupted: run the same command again, complete parts s
 pub async fn run(settings: &Compaction, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let lake = &settings.lake;
-    let cutoff = match &settings.shard {
-        Some(shard) => Cutoff::at(lake.clock().await?).resumed(shard.cutoff),
-        None => Cutoff::of(&**lake).await?,
+    let prepared = cancel.run_until_cancelled(async {
+        let cutoff = match &settings.shard {
+            Some(shard) => Cutoff::at(lake.clock().await?).resumed(shard.cutoff),
+            None => Cutoff::of(&**lake).await?,
+        };
+        anyhow::Ok((cutoff, Prepared::new(settings).await?))
+    });
+    let Some((cutoff, Prepared { parts, location, plan })) = prepared.await.transpose()? else {
+        let (lake, parts) = (lake.address(), lake.sibling(PARTS).address());
+        let stopped = Some(STOPPED.into());
+        return Ok(Outcome { lake, parts, dry_run: settings.dry_run, stopped, ..Outcome::default() });
     };
-    let Prepared { parts, location, plan } = Prepared::new(settings).await?;
     let reader = Reader::new(Arc::clone(lake), ReadSettings { concurrency: settings.reads, cutoff });
     let stage = progress.stage("compact", "objects", None);
     let rewrite = Rewrite {
@@ -53,15 +60,17 @@ pub async fn run(settings: &Compaction, progress: &Progress, cancel: &Cancellati
         Outcome { lake: lake.address(), parts: parts.address(), dry_run: settings.dry_run, ..Outcome::default() };
     outcome.count_unrecognized(&plan.unrecognized);
     let mut months = stream::iter(&plan.months).map(|month| run.month(month)).buffer_unordered(PARTS_AT_ONCE);
-    while let Some(done) = months.next().await {
+    loop {
+        // A store that hangs must not delay the stop. A part that is being written is complete or unchanged.
+        let Some(done) = cancel.run_until_cancelled(months.next()).await else {
+            outcome.stopped = Some(STOPPED.into());
+            break;
+        };
+        let Some(done) = done else { break };
         match done {
             Ok(done) => outcome.merge(done),
             Err(WriteError::Cancelled) => outcome.stopped = Some(STOPPED.into()),
             Err(e) => return Err(error(e, &*parts)),
-        }
-        if cancel.is_cancelled() {
-            outcome.stopped = Some(STOPPED.into());
-            break;
         }
     }
     drop(months);
@@ -140,10 +149,8 @@ fn not_writable(parts: &dyn Lake) -> String {
 fn error(e: WriteError, parts: &dyn Lake) -> anyhow::Error {
     let denied = |e: &Error| matches!(e.reason, Reason::Denied | Reason::NoSpace | Reason::ReadOnly);
     match e {
-        WriteError::Lake(e) if denied(&e) && e.about.contains(PARTS) => {
-            anyhow::Error::new(e).context(not_writable(parts))
-        }
-        WriteError::Lake(e) => e.into(),
+        WriteError::Parts(e) if denied(&e) => anyhow::Error::new(e).context(not_writable(parts)),
+        WriteError::Lake(e) | WriteError::Parts(e) => e.into(),
         WriteError::Io(e) => {
             anyhow::Error::new(e).context("a part cannot be written to a temporary file: check TMPDIR")
         }
@@ -171,7 +178,7 @@ impl Run<'_> {
         match self.unit(&month.name).await {
             Err(WriteError::TooManyRows) => {
                 let PartName { farm, month: of, .. } = &month.name;
-                Catalog::split(&**self.parts, self.location, farm, *of).await?;
+                Catalog::split(&**self.parts, self.location, farm, *of).await.map_err(WriteError::Parts)?;
                 self.days(month).await
             }
             other => other,
@@ -196,13 +203,30 @@ impl Run<'_> {
             }
             outcome.merge(self.unit(&PartName { day: Some(*day), ..month.name.clone() }).await?);
         }
-        let old = self.existing.get(&month.name).filter(|_| !self.rewrite.settings.dry_run);
-        if let Some(old) = old
-            && self.part(&month.name).is_dispensable(self.parts).await?
-            && self.parts.change_if_match(&old.key, &old.etag, None).await? == ChangeResult::Done
-        {
-            outcome[Counter::Removed] += 1;
+        let Some(old) = self.existing.get(&month.name) else { return Ok(outcome) };
+        if let Some(held) = self.part(&month.name).retained().await? {
+            outcome.merge(held);
+            return Ok(outcome);
         }
+        let is_removed = self.rewrite.settings.dry_run || {
+            let removed = self.parts.change_if_match(&old.key, &old.etag, None).await;
+            removed.map_err(WriteError::Parts)? == ChangeResult::Done
+        };
+        outcome[Counter::Removed] += u64::from(is_removed);
         Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipeline::lake::memory::Memory;
+
+    #[test]
+    fn a_store_of_parts_that_refuses_a_write_gets_advice() {
+        let denied = || Error::new(Reason::Denied, "fazenda=x/mes=2023-01/parte.parquet", "Permission denied");
+        let text = |e| format!("{:#}", error(e, &Memory::default()));
+        assert!(text(WriteError::Parts(denied())).contains("the parts cannot be written"));
+        assert!(!text(WriteError::Lake(denied())).contains("the parts cannot be written"), "it is an object");
     }
 }

@@ -37,23 +37,18 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) async fn open(
+    /// Opens the source of a part. The rows of the previous part must be loaded.
+    pub(super) fn open(
         settings: &'a Compaction,
         reader: &'a Reader,
         name: &'a PartName,
         before: Option<&Arc<Part>>,
     ) -> Self {
-        let mut matching = None;
-        if let Some(part) = before {
-            match part.load(part.all_rows(), Wanted::Everything).await {
-                Ok(()) => {
-                    let windows = Arc::new(WindowCache::default());
-                    let rows = PartRows::new(Arc::clone(part), windows, part.all_rows(), Wanted::Everything);
-                    matching = Some(Matching::new(CompleteRows(rows)));
-                }
-                Err(why) => tracing::warn!("part {name} is not trusted, its objects are read again: {why}"),
-            }
-        }
+        let matching = before.map(|part| {
+            let windows = Arc::new(WindowCache::default());
+            let rows = PartRows::new(Arc::clone(part), windows, part.all_rows(), Wanted::Everything);
+            Matching::new(CompleteRows(rows))
+        });
         Self {
             listing: PartListing::new(&*settings.lake, name),
             name,

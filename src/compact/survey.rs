@@ -12,7 +12,9 @@ use super::listing::{ObjectCategory, PartListing, day_of};
 use super::write_error::failed;
 use super::{Compaction, Counter, Outcome};
 use crate::multiset_hash::MultisetHash;
-use crate::parts::{Matching, Part, PartName, PartRows, Versions, Wanted, WindowCache, hash_of_object};
+use crate::parts::{
+    Distrust, Footer, Matching, Part, PartName, PartRows, Versions, Wanted, WindowCache, hash_of_object,
+};
 use crate::reader::Reader;
 use pipeline::lake::{Error, ObjectMeta};
 
@@ -23,12 +25,28 @@ pub(super) struct Survey {
     pub tally: Outcome,
     /// Number of rows whose objects no longer exist.
     pub deleted: u64,
+    /// Reason why the rows of the part could not be compared. The survey is then one without a part.
+    pub distrust: Option<Distrust>,
+    /// Hashes of the listed objects that have a row; empty if the rows were compared one by one.
+    days: BTreeMap<NaiveDate, MultisetHash>,
 }
 
 impl Survey {
     /// Returns true if the part has exactly the objects that can be read.
     pub(super) fn is_unchanged(&self) -> bool {
         self.deleted == 0 && self.tally[Counter::Pending] == 0
+    }
+
+    /// Returns true if the objects that can be read now are exactly those of a part with that footer.
+    pub(super) fn has_objects_of(&self, footer: &Footer) -> bool {
+        let of_part = footer.days.iter().map(|facts| (facts.day, facts.objects));
+        of_part.eq(self.days.iter().map(|(day, objects)| (*day, *objects)))
+    }
+
+    /// Returns true if no listed object can have a row.
+    pub(super) fn is_without_rows(&self) -> bool {
+        let counters = [Counter::Pending, Counter::InParts, Counter::Rejected];
+        counters.into_iter().all(|counter| self.tally[counter] == 0)
     }
 }
 
@@ -39,26 +57,25 @@ pub(super) async fn survey(
     name: &PartName,
     part: Option<&Arc<Part>>,
 ) -> Result<Survey, Error> {
-    let (survey, days) = count(settings, reader, name).await?;
+    let counted = count(settings, reader, name).await?;
     match part {
-        Some(part) if is_same(part, &days) => Ok(confirmed(survey, part)),
-        Some(part) => compare(settings, reader, name, part).await,
-        None => Ok(survey),
+        Some(part) if counted.has_objects_of(part.footer()) => Ok(confirmed(counted, part)),
+        Some(part) => match compare(settings, reader, name, part).await? {
+            Ok(compared) => Ok(compared),
+            Err(why) => Ok(Survey { distrust: Some(why), ..counted }),
+        },
+        None => Ok(counted),
     }
 }
 
 /// Counts the listed objects, and hashes those of each day that have a row.
-async fn count(
-    settings: &Compaction,
-    reader: &Reader,
-    name: &PartName,
-) -> Result<(Survey, BTreeMap<NaiveDate, MultisetHash>), Error> {
-    let (mut survey, mut days) = (Survey::default(), BTreeMap::<_, MultisetHash>::new());
+async fn count(settings: &Compaction, reader: &Reader, name: &PartName) -> Result<Survey, Error> {
+    let mut survey = Survey::default();
     let mut listing = PartListing::new(&*settings.lake, name);
     loop {
         let piece = listing.next().await?;
         if piece.is_empty() {
-            return Ok((survey, days));
+            return Ok(survey);
         }
         for meta in &piece {
             survey.tally[Counter::Listed] += 1;
@@ -67,17 +84,10 @@ async fn count(
             if let (ObjectCategory::Row, Some(day)) = (category, day_of(name, meta)) {
                 survey.tally[Counter::Pending] += 1;
                 survey.tally.object_bytes += meta.size;
-                days.entry(day).or_default().insert_hash(hash_of_object(&meta.key, &meta.etag, meta.size));
+                survey.days.entry(day).or_default().insert_hash(hash_of_object(&meta.key, &meta.etag, meta.size));
             }
         }
     }
-}
-
-/// Returns true if the hashes of all days are those of a part.
-fn is_same(part: &Part, days: &BTreeMap<NaiveDate, MultisetHash>) -> bool {
-    let footer = part.footer();
-    let of_part = footer.days.iter().map(|facts| (facts.day, facts.objects));
-    of_part.eq(days.iter().map(|(day, objects)| (*day, *objects)))
 }
 
 /// Returns the survey of a part that has exactly the listed objects.
@@ -89,12 +99,16 @@ fn confirmed(mut survey: Survey, part: &Part) -> Survey {
     survey
 }
 
-/// Compares the listed objects with the rows of a part one by one.
-async fn compare(settings: &Compaction, reader: &Reader, name: &PartName, part: &Arc<Part>) -> Result<Survey, Error> {
+/// Compares the listed objects with the rows of a part one by one. Returns the reason if the rows cannot be read.
+async fn compare(
+    settings: &Compaction,
+    reader: &Reader,
+    name: &PartName,
+    part: &Arc<Part>,
+) -> Result<Result<Survey, Distrust>, Error> {
     let mut survey = Survey::default();
     if let Err(why) = part.load(part.all_rows(), Wanted::Data).await {
-        tracing::warn!("part {name} is not trusted, its objects are read again: {why}");
-        return count(settings, reader, name).await.map(|(survey, _)| survey);
+        return Ok(Err(why));
     }
     let rows = PartRows::new(Arc::clone(part), Arc::new(WindowCache::default()), part.all_rows(), Wanted::Data);
     let mut matching = Matching::new(Versions(rows));
@@ -116,7 +130,7 @@ async fn compare(settings: &Compaction, reader: &Reader, name: &PartName, part: 
     }
     let end = tokio::task::spawn_blocking(move || matching.finish()).await.map_err(|e| failed(&e))?;
     survey.deleted = end.0;
-    Ok(survey)
+    Ok(part.failure().map_or(Ok(survey), Err))
 }
 
 fn compare_object(reader: &Reader, meta: &ObjectMeta, matching: &mut Matching<Versions>, tally: &mut Outcome) {

@@ -21,6 +21,7 @@ use testkit::conformance::warehouse::record;
 mod accounting;
 mod modes;
 mod restoring;
+mod stopping;
 mod verification;
 
 /// A lake in memory with its folders.

@@ -13,6 +13,8 @@ pub(super) enum WriteError {
     Cancelled,
     /// The lake failed.
     Lake(Error),
+    /// The store of the parts failed.
+    Parts(Error),
     /// The temporary file could not be written, or the lake lists its keys out of order.
     Io(std::io::Error),
 }

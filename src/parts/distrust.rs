@@ -23,6 +23,12 @@ pub enum Distrust {
     /// It has another version of the format.
     #[error("it has format {0}, which this version does not read: `ruminate compact` writes it again")]
     OtherFormat(u32),
+    /// It has the format of a newer version, which this one cannot write.
+    #[error("it has format {0} of a newer version: use that version")]
+    NewerFormat(u32),
+    /// The store lists no ETag for it, so it cannot be noticed that it was replaced.
+    #[error("the store lists no ETag for it")]
+    NoEtag,
     /// It has the columns of another version.
     #[error("it was written by a version with other columns: `ruminate compact` writes it again")]
     OtherColumns,
@@ -37,9 +43,10 @@ impl Distrust {
         matches!(self, Self::Unreadable(_))
     }
 
-    /// Returns true if the part belongs to this lake and place, so that a compaction may replace it.
+    /// Returns true if the part belongs to this lake and place, and to no newer version, so that a compaction may replace it.
     pub const fn is_replaceable(&self) -> bool {
-        !matches!(self, Self::OtherLake(_) | Self::OtherSpan(_) | Self::Unreadable(_))
+        let stays = matches!(self, Self::OtherLake(_) | Self::OtherSpan(_) | Self::NewerFormat(_) | Self::NoEtag);
+        !stays && !self.is_failure()
     }
 }
 

@@ -164,6 +164,9 @@ impl Footer {
             format: u32,
         }
         let Version { format } = serde_json::from_str(text).map_err(|e| Distrust::Damaged(e.to_string()))?;
+        if format > FORMAT {
+            return Err(Distrust::NewerFormat(format));
+        }
         if format != FORMAT {
             return Err(Distrust::OtherFormat(format));
         }

@@ -12,9 +12,9 @@ pub(crate) struct ObjectVersion<'a> {
 }
 
 impl ObjectVersion<'_> {
-    /// Returns true if a listed object is this version.
+    /// Returns true if a listed object is this version. Without an ETag that is unknown.
     pub(super) fn is(&self, meta: &ObjectMeta) -> bool {
-        self.key == meta.key && self.etag == meta.etag && self.size == meta.size
+        !meta.etag.is_empty() && self.key == meta.key && self.etag == meta.etag && self.size == meta.size
     }
 }
 

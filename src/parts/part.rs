@@ -65,6 +65,9 @@ impl Part {
     /// Returns the reason if it cannot be trusted.
     pub async fn open(parts: Arc<dyn Lake>, meta: ObjectMeta, name: &PartName, lake: &str) -> Result<Self, Distrust> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        if meta.etag.is_empty() {
+            return Err(Distrust::NoEtag);
+        }
         let metadata = read_metadata(&*parts, &meta).await?;
         let footer = Footer::open(&metadata, lake, name)?;
         let within = |chunk: &Chunk| chunk.start >= 4 && chunk.end() <= meta.size;

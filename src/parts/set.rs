@@ -128,7 +128,6 @@ impl Parts {
                 Err(Distrust::Replaced) if attempt == 0 => self.refresh(&name).await,
                 Err(why) => {
                     self.distrust(&name, &why);
-                    self.forget(&name);
                     return None;
                 }
             }
@@ -191,12 +190,11 @@ impl Parts {
         open.order.retain(|known| known != name);
     }
 
-    /// Stops using a part.
-    fn forget(&self, name: &PartName) {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-    }
-
+    /// Stops using a part, and counts it once: several of its days can be read at the same time.
     fn distrust(&self, name: &PartName, why: &Distrust) {
+        if self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(name).is_none() {
+            return;
+        }
         tracing::warn!("part {name} is not trusted, reading its objects: {why}");
         let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         stats.distrust(name.key(), why.to_string());

@@ -260,6 +260,7 @@ async fn parts_of_another_lake_place_format_or_with_a_forged_footer_are_not_trus
         let file = replaced(&replaced(&file, &mine, &changed), &hash(&mine), &hash(&changed));
         let why = opened(file).await.unwrap_err();
         assert!(why.to_string().contains(expected), "{why}");
+        assert_eq!(why.is_replaceable(), expected != "format 9", "a newer version's part is never replaced");
     }
 }
 

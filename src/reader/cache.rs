@@ -11,7 +11,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -99,8 +99,17 @@ impl Cache {
         self.counts.misses.fetch_add(read as u64, Ordering::Relaxed);
     }
 
-    /// Returns true if an object is old enough to be cached.
+    /// Returns true if an object is old enough to be cached, and has an ETag that shows whether it changed.
     pub(super) fn is_cacheable(&self, meta: &ObjectMeta) -> bool {
+        static WARNED: Once = Once::new();
+        if meta.etag.is_empty() {
+            WARNED.call_once(|| {
+                tracing::warn!(
+                    "the store lists no ETags, so objects are read again by every run: --cache has no effect"
+                );
+            });
+            return false;
+        }
         meta.last_modified < self.cutoff && meta.version.is_none()
     }
 
@@ -336,6 +345,8 @@ mod tests {
         let cache = Scene::new().cache();
         assert!(cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::minutes(1), ..meta(1) }));
         assert!(!cache.is_cacheable(&ObjectMeta { last_modified: now - TimeDelta::seconds(1), ..meta(1) }));
+        let old = ObjectMeta { last_modified: now - TimeDelta::minutes(1), ..meta(1) };
+        assert!(!cache.is_cacheable(&ObjectMeta { etag: String::new(), ..old }), "a change could not be noticed");
         assert_eq!(to_cache(&meta(1), &ObjectContent::Unreadable("no response".into())), None);
         assert_eq!(to_cache(&meta(1), &ObjectContent::Archived), None);
     }

@@ -115,6 +115,22 @@ impl RecordSelection {
         self.objects.contains(key) || id.is_some_and(|id| self.ids.contains(&xxh3_128(id.as_bytes())))
     }
 
+    /// Removes the objects of partitions that a function does not accept. Keys that are not a path of a lake stay, and
+    /// records that are selected by their id.
+    pub(crate) fn retain_partitions(&mut self, is_wanted: impl Fn(&Partition) -> bool) {
+        self.objects.0.retain(|place, _| place.as_ref().is_none_or(&is_wanted));
+    }
+
+    /// Removes what selects an object: its key, and the id of its record.
+    pub(crate) fn remove(&mut self, key: &str, id: Option<&str>) {
+        if let Some(keys) = self.objects.0.get_mut(&Partition::of_key(key)) {
+            keys.remove(&xxh3_128(key.as_bytes()));
+        }
+        if let Some(id) = id {
+            self.ids.remove(&xxh3_128(id.as_bytes()));
+        }
+    }
+
     /// Returns the number of objects and records.
     pub fn len(&self) -> u64 {
         self.objects.len() + self.ids.len() as u64

@@ -13,11 +13,11 @@ counters! {
         Differing: "differing", "existing with other bytes", Finding, "Objects that exist with other bytes, and were left as they are.";
         NoBody: "no_body", "without a body", Finding, "Rows without the original object (`compact --without-bodies`).";
         Failed: "failed", "not written", Finding, "Objects that could not be written.";
-        Left: "skipped_not_reached", "not reached", Skipped, "Rows that were not reached because the run stopped.";
+        Left: "skipped_not_reached", "not reached", Skipped, "Rows that were not reached or not completed because the run stopped.";
         Parts: "parts", "parts read", Detail, "Parts that were read.";
         NotTrusted: "not_trusted", "parts not trusted", DetailFinding, "Parts that were not trusted: nothing was restored from them.";
         Proved: "proved", "proved by MD5", Detail, "Restored objects whose MD5 is the ETag of the original.";
-        NotFound: "not_found", "not in any part", DetailFinding, "Findings of the drift file whose object is in no part.";
+        NotFound: "not_found", "not in any part", DetailFinding, "Findings of the drift file whose object is in no part of the selected farms and months.";
     }
 }
 
@@ -47,6 +47,12 @@ pub struct Outcome {
 counters! { impl Outcome { counts: Counter } }
 
 impl Outcome {
+    /// Records an early stop: selected rows without a result are left.
+    pub(super) fn stop(&mut self) {
+        self.stopped = Some("interrupted: run the same command again to restore the rest".into());
+        self[Counter::Left] += self[Counter::Rows] - self.counts.parts();
+    }
+
     /// Checks that every selected row is accounted for.
     ///
     /// # Errors

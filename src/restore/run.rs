@@ -1,16 +1,19 @@
 //! Runs a restore: one part after the other, its objects concurrently.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::bail;
 use futures::stream::{self, StreamExt};
 use md5::{Digest as _, Md5};
 
 use super::target::{Restored, TargetListing, put};
 use super::{Counter, Outcome, Restore};
 use crate::cancellation::CancellationToken;
-use crate::parts::{CompleteRows, Content, Part, PartName, PartRow, PartRows, Wanted, WindowCache};
+use crate::parts::{CompleteRows, Content, Distrust, Month, Part, PartName, PartRow, PartRows, Wanted, WindowCache};
 use crate::progress::{Progress, Stage};
+use crate::reader::RecordSelection;
 use pipeline::lake::{Error, Lake, ObjectMeta, Reason, list_all};
 use pipeline::record::PARTS;
 
@@ -20,33 +23,35 @@ const PIECE: usize = 1_000;
 /// Restores objects from the parts of a lake.
 ///
 /// # Errors
-/// Returns an error if the parts cannot be listed, or if the target cannot be reached or written.
+/// Returns an error if the parts cannot be listed, if there is none to restore from, or if the target cannot be reached or
+/// written.
 pub async fn run(restore: &Restore, progress: &Progress, cancel: &CancellationToken) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let parts = restore.lake.sibling(PARTS);
-    let wanted = |name: &PartName| {
-        (restore.farms.is_empty() || restore.farms.iter().any(|farm| farm.as_str() == name.farm))
-            && (restore.months.is_empty() || restore.months.contains(&name.month))
-    };
-    let listed = list_all(&*parts, "").await?.into_iter();
-    let listed = listed.filter_map(|meta| PartName::parse(&meta.key).filter(wanted).map(|name| (name, meta)));
     let mut outcome = Outcome {
         lake: restore.lake.address(),
         to: restore.to.address(),
         dry_run: restore.dry_run,
         ..Outcome::default()
     };
+    let Some(listed) = cancel.run_until_cancelled(selected_parts(restore, &*parts)).await.transpose()? else {
+        outcome.stop();
+        return Ok(outcome);
+    };
     let stage = progress.stage("restore", "objects", None);
-    for (name, meta) in listed.collect::<Vec<_>>() {
+    let mut missing = restore.only.clone().unwrap_or_default();
+    missing.retain_partitions(|place| is_wanted(restore, &place.farm, Month::of(place.day)));
+    let job = Job { restore, parts: &parts, stage: &stage, cancel };
+    for (name, meta) in listed {
         if cancel.is_cancelled() {
-            outcome.stopped = Some("interrupted: run the same command again to restore the rest".into());
+            outcome.stop();
             break;
         }
-        outcome.merge(restore_part(restore, &parts, (name, meta), (&stage, cancel)).await?);
+        outcome.merge(job.restore_part((name, meta), &mut missing).await?);
     }
     stage.finish();
-    if let (Some(only), None) = (&restore.only, &outcome.stopped) {
-        outcome[Counter::NotFound] = only.len().saturating_sub(outcome[Counter::Rows]);
+    if outcome.stopped.is_none() {
+        outcome[Counter::NotFound] = missing.len();
     }
     outcome.seconds = started.elapsed().as_secs_f64();
     outcome.problems.sort();
@@ -54,48 +59,108 @@ pub async fn run(restore: &Restore, progress: &Progress, cancel: &CancellationTo
     Ok(outcome)
 }
 
-async fn restore_part(
-    restore: &Restore,
-    parts: &Arc<dyn Lake>,
-    (name, meta): (PartName, ObjectMeta),
-    (stage, cancel): (&Stage, &CancellationToken),
-) -> Result<Outcome, Error> {
-    let mut tally = Outcome::default();
-    let opened = Part::open(Arc::clone(parts), meta, &name, &restore.lake.location()).await.map(Arc::new);
-    let loaded = match opened {
-        Ok(part) => part.load(part.all_rows(), Wanted::Everything).await.map(|()| part),
-        Err(why) => Err(why),
-    };
-    let part = match loaded {
-        Ok(part) => part,
-        Err(why) => {
-            tally[Counter::NotTrusted] += 1;
-            tally.problems.add("not_trusted", name.key(), why.to_string());
-            return Ok(tally);
-        }
-    };
-    tally[Counter::Parts] += 1;
-    let windows = Arc::new(WindowCache::default());
-    let mut rows = CompleteRows(PartRows::new(Arc::clone(&part), windows, part.all_rows(), Wanted::Everything));
-    let mut target = TargetListing::new(&*restore.to, name.prefix());
-    while !cancel.is_cancelled() {
-        let read = tokio::task::spawn_blocking(move || (rows.by_ref().take(PIECE).collect::<Vec<_>>(), rows));
-        let failed = |e| Error::new(Reason::Other, "restore", format!("a task failed: {e}"));
-        let (piece, rest) = read.await.map_err(failed)?;
-        rows = rest;
-        if piece.is_empty() {
-            break;
-        }
-        restore_rows(restore, piece, &mut target, &mut tally).await?;
-        stage.add(PIECE as u64);
-    }
-    if let Some(why) = part.failure() {
-        tally[Counter::NotTrusted] += 1;
-        tally.problems.add("not_trusted", name.key(), why.to_string());
-    }
-    Ok(tally)
+/// Returns true if the restore includes a farm's month.
+fn is_wanted(restore: &Restore, farm: &str, month: Month) -> bool {
+    (restore.farms.is_empty() || restore.farms.iter().any(|wanted| wanted.as_str() == farm))
+        && (restore.months.is_empty() || restore.months.contains(&month))
 }
 
+/// Returns the parts of the selected farms and months.
+async fn selected_parts(restore: &Restore, parts: &dyn Lake) -> anyhow::Result<Vec<(PartName, ObjectMeta)>> {
+    let listed = list_all(parts, "").await?.into_iter();
+    let all: Vec<_> = listed.filter_map(|meta| Some((PartName::parse(&meta.key)?, meta))).collect();
+    let of = |(name, _): &&(PartName, ObjectMeta)| is_wanted(restore, &name.farm, name.month);
+    let selected: Vec<_> = all.iter().filter(of).cloned().collect();
+    if !selected.is_empty() {
+        return Ok(selected);
+    }
+    let (farms, months): (BTreeSet<_>, BTreeSet<_>) =
+        all.iter().map(|(name, _)| (name.farm.as_str(), name.month)).unzip();
+    match (months.first(), months.last()) {
+        (Some(first), Some(last)) => bail!(
+            "{} has no part of the selected farms and months: it has parts of {}, from {first} to {last}",
+            parts.address(),
+            farms.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+        _ => bail!(
+            "{} has no parts: `ruminate compact` writes them, --lake names the lake next to them",
+            parts.address()
+        ),
+    }
+}
+
+/// Inputs of all parts of a restore.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    restore: &'a Restore,
+    parts: &'a Arc<dyn Lake>,
+    stage: &'a Stage,
+    cancel: &'a CancellationToken,
+}
+
+impl Job<'_> {
+    /// Restores the selected objects of a part, and removes them from those that are missing.
+    async fn restore_part(
+        &self,
+        (name, meta): (PartName, ObjectMeta),
+        missing: &mut RecordSelection,
+    ) -> Result<Outcome, Error> {
+        let Self { restore, cancel, .. } = *self;
+        let mut tally = Outcome::default();
+        let Some(loaded) = cancel.run_until_cancelled(self.load(&name, meta)).await else {
+            tally.stop();
+            return Ok(tally);
+        };
+        let part = match loaded {
+            Ok(part) => part,
+            Err(why) => {
+                tally[Counter::NotTrusted] += 1;
+                tally.problems.add("not_trusted", name.key(), why.to_string());
+                return Ok(tally);
+            }
+        };
+        tally[Counter::Parts] += 1;
+        let windows = Arc::new(WindowCache::default());
+        let mut rows = CompleteRows(PartRows::new(Arc::clone(&part), windows, part.all_rows(), Wanted::Everything));
+        let mut target = TargetListing::new(&*restore.to, name.prefix());
+        loop {
+            let read = tokio::task::spawn_blocking(move || (rows.by_ref().take(PIECE).collect::<Vec<_>>(), rows));
+            let failed = |e| Error::new(Reason::Other, "restore", format!("a task failed: {e}"));
+            let (piece, rest) = read.await.map_err(failed)?;
+            rows = rest;
+            if piece.is_empty() {
+                break;
+            }
+            let selected: Vec<PartRow> = piece.into_iter().filter(|row| is_selected(restore, row)).collect();
+            tally[Counter::Rows] += selected.len() as u64;
+            selected.iter().for_each(|row| missing.remove(&row.key, id_of(row)));
+            // Rows are left also if this is the last part, and if the store of the target hangs.
+            match cancel.run_until_cancelled(restore_rows(restore, selected, &mut target, &mut tally)).await {
+                Some(done) => done?,
+                None => {
+                    tally.stop();
+                    break;
+                }
+            }
+            self.stage.add(PIECE as u64);
+        }
+        if let Some(why) = part.failure() {
+            tally[Counter::NotTrusted] += 1;
+            tally.problems.add("not_trusted", name.key(), why.to_string());
+        }
+        Ok(tally)
+    }
+
+    /// Opens a part and fetches its rows.
+    async fn load(&self, name: &PartName, meta: ObjectMeta) -> Result<Arc<Part>, Distrust> {
+        let lake = self.restore.lake.location();
+        let part = Part::open(Arc::clone(self.parts), meta, name, &lake).await.map(Arc::new)?;
+        part.load(part.all_rows(), Wanted::Everything).await?;
+        Ok(part)
+    }
+}
+
+/// Writes the objects of selected rows.
 async fn restore_rows(
     restore: &Restore,
     rows: Vec<PartRow>,
@@ -103,8 +168,7 @@ async fn restore_rows(
     tally: &mut Outcome,
 ) -> Result<(), Error> {
     let mut wanted = Vec::with_capacity(rows.len());
-    for row in rows.into_iter().filter(|row| is_selected(restore, row)) {
-        tally[Counter::Rows] += 1;
+    for row in rows {
         let there = target.find(&row.key).await?;
         match row.body.clone() {
             Some(body) => wanted.push((row, body, there)),
@@ -142,10 +206,14 @@ async fn restore_rows(
     Ok(())
 }
 
-fn is_selected(restore: &Restore, row: &PartRow) -> bool {
-    let id = match &row.content {
+/// Returns the id of a row's record; `None` if it holds none.
+fn id_of(row: &PartRow) -> Option<&str> {
+    match &row.content {
         Content::Record(record) => Some(&*record.id_treated_data),
         _ => None,
-    };
-    restore.only.as_ref().is_none_or(|only| only.has(&row.key, id))
+    }
+}
+
+fn is_selected(restore: &Restore, row: &PartRow) -> bool {
+    restore.only.as_ref().is_none_or(|only| only.has(&row.key, id_of(row)))
 }

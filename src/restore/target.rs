@@ -62,7 +62,7 @@ pub(super) async fn put(
     dry_run: bool,
 ) -> Result<Restored, Error> {
     if let Some(there) = there {
-        let same = there.size == row.size && there.etag == row.etag;
+        let same = there.size == row.size && there.etag == row.etag && !row.etag.is_empty();
         return if same { Ok(Restored::Identical) } else { compare(lake, row, &body, there.size).await };
     }
     if dry_run {

@@ -242,6 +242,18 @@ fn a_restored_directory_has_its_bytes_and_is_read_again() {
 }
 
 #[test]
+fn a_directory_in_place_of_a_part_is_named() {
+    let (scene, _, count) = lake_in_a_directory(1, 2, 5);
+    scene.run(&["compact"]).expect(0, &[("in_parts", count)]);
+    let part = files(&scene.path("partes")).into_keys().find(|path| path.ends_with("parte.parquet")).unwrap();
+    std::fs::remove_file(&part).unwrap();
+    std::fs::create_dir(&part).unwrap();
+    let ran = scene.run(&["compact"]);
+    ran.expect(1, &[("skipped_not_written", count)]);
+    assert!(ran.json["problems"]["items"][0]["reason"].as_str().unwrap().contains("move it away"), "{ran:?}");
+}
+
+#[test]
 fn a_compaction_while_the_lake_is_written_and_two_at_once_leave_complete_parts() {
     let s3 = S3Server::with_bucket(BUCKET);
     let scene = Scene::embedded().with_s3(&s3);

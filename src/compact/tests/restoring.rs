@@ -48,6 +48,45 @@ async fn objects_are_restored_byte_for_byte_and_never_over_others() {
 }
 
 #[tokio::test]
+async fn a_restore_counts_what_no_part_has_and_needs_a_part() {
+    let scene = filled().await;
+    scene.compact(scene.settings()).await;
+    let lake = Arc::clone(&scene.lake);
+    let february: BTreeSet<Month> = ["2023-02".parse().unwrap()].into();
+    let lines = |keys: &[&str]| {
+        let text: String = keys.iter().map(|key| format!("{}\n", serde_json::json!({ "key": key }))).collect();
+        RecordSelection::read(text.as_bytes()).ok()
+    };
+    // Selected twice, by key and by id, does not hide another that is missing.
+    let (key, body) = object("FazendaUm", day(2, 1), 7);
+    let id = serde_json::from_slice::<serde_json::Value>(&body).unwrap()["id_treated_data"].clone();
+    scene.put(&path("fazenda_um", day(2, 1), "copy"), body).await;
+    scene.compact(scene.settings()).await;
+    let text = format!("{}\n{}\n", serde_json::json!({ "id": id }), serde_json::json!({ "id": "nowhere" }));
+    let only = RecordSelection::read(text.as_bytes()).ok();
+    let by_id = scene.restore(&lake, |restore| Restore { only, ..restore }).await;
+    assert_eq!((by_id[RestoreCounter::Rows], by_id[RestoreCounter::NotFound]), (2, 1));
+    let january = object("FazendaUm", day(1, 1), 7).0;
+    let only = lines(&[&key, &january]);
+    let month = scene.restore(&lake, |restore| Restore { only, months: february, ..restore }).await;
+    assert_eq!((month[RestoreCounter::Rows], month[RestoreCounter::NotFound]), (1, 0), "January was not selected");
+
+    let months: BTreeSet<Month> = ["2024-01".parse().unwrap()].into();
+    let nothing = Restore {
+        lake: Arc::clone(&lake),
+        to: lake,
+        farms: BTreeSet::new(),
+        months,
+        only: None,
+        writes: 4,
+        dry_run: false,
+    };
+    let failed =
+        crate::restore::run(&nothing, &Progress::Silent, &CancellationToken::default()).await.unwrap_err().to_string();
+    assert!(failed.contains("fazenda_dois, fazenda_um, from 2023-01 to 2023-02"), "{failed}");
+}
+
+#[tokio::test]
 async fn parts_without_bodies_serve_readers_and_are_replaced_by_parts_with_them() {
     let scene = filled().await;
     let with = scene.compact(scene.settings()).await;
