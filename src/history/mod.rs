@@ -13,6 +13,7 @@
 //! | `settings.rs` | [`InputSettings`], what the content does not show |
 //! | `inspection.rs` | [`Inputs`], the files of a run, checked |
 //! | `tally.rs` | messages that are invalid for the same reason |
+//! | `runs.rs` | consecutive unreadable messages of a joined file |
 //! | `hint.rs` | what to do about messages in other forms |
 //! | `file.rs` | [`InputFile`], one open file |
 //! | `file_state.rs` | whether a file has changed |
@@ -59,6 +60,7 @@ mod parquet;
 #[cfg(test)]
 mod property_tests;
 mod report;
+mod runs;
 mod settings;
 mod tally;
 #[cfg(test)]

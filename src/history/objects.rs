@@ -84,6 +84,12 @@ fn begins_a_member(rest: &[u8]) -> bool {
     matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}'))
 }
 
+/// Returns true if a line starts with the name of a member, so that the line before starts its object.
+pub(super) fn is_member(line: &[u8]) -> bool {
+    let text = skip_space(line);
+    end_of_string(text).is_some_and(|end| skip_space(&text[end..]).starts_with(b":"))
+}
+
 /// Returns the name of the first member of an object whose value is a list of objects, if no member before it is a field
 /// of a reading: the object is a wrapper of readings. `None` if there is no such member in the text.
 pub(super) fn wrapper(text: &[u8]) -> Option<String> {
