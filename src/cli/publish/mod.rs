@@ -11,7 +11,7 @@ use chrono::Utc;
 use super::flags::{ndjson_path, output_path};
 use super::topic::TopicFlags;
 use super::{Context, input_files};
-use crate::history::{Inputs, OnUniform};
+use crate::history::{InputSettings, Inputs, OnUniform};
 use crate::open_files;
 use crate::publish::Outcome;
 use crate::publish::{
