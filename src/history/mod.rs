@@ -55,6 +55,8 @@ mod inspection;
 mod lines;
 mod messages;
 mod objects;
+#[cfg(test)]
+mod objects_tests;
 mod other_text;
 mod parquet;
 #[cfg(test)]
