@@ -226,7 +226,8 @@ fn a_joined_file_of_another_layout_rejects_the_file() {
     CompressionFormat::Gzip.compress(json(2).as_bytes(), &mut gzip).unwrap();
     let mut zstd = Vec::new();
     CompressionFormat::Zstd.compress(json(2).as_bytes(), &mut zstd).unwrap();
-    let lines = format!("{}\n{}\n", json(1), json(2));
+    // Compressed data in the first 512 bytes is rejected as binary data.
+    let lines = format!("{}{}\n{}\n", json(1), " ".repeat(512), json(2));
     let header = crate::herd::COLUMNS.join(",");
     let pretty = json(3).replace(",\"", ",\n  \"").replace("{\"", "{\n  \"").replace("\"}", "\"\n}");
     for (content, expected) in [
