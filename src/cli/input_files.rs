@@ -63,6 +63,7 @@ impl InputFlags {
             date_order: self.date_order,
             decimal_mark: self.decimal_mark,
             max_expansion: MaxExpansion(self.max_decompression_ratio),
+            is_live: false,
         }
     }
 }

@@ -94,6 +94,21 @@ impl Unsupported {
     }
 }
 
+/// Returns the compression of a file that was joined to a text without being decompressed: its first bytes are in a line,
+/// where text has no such bytes.
+pub(super) fn joined_compressed(line: &[u8]) -> Option<&'static str> {
+    let has = |magic: &[u8]| memchr::memmem::find(line, magic).is_some();
+    if line.is_ascii() {
+        None
+    } else if has(b"\x1f\x8b\x08") {
+        Some("gzip")
+    } else if has(b"\x28\xb5\x2f\xfd") {
+        Some("zstd")
+    } else {
+        None
+    }
+}
+
 /// Returns true for zlib data: its header of two bytes could also start a text, which has no control characters after it.
 fn is_zlib(head: &[u8]) -> bool {
     let is_control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r' | b'\x1a' | b'\x1e');
@@ -138,9 +153,15 @@ fn is_cut_chunk(chunk: &[u8], length: usize) -> bool {
     length > chunk.len() && length >= CHUNK_BYTES && chunk.first().is_some_and(|byte| !byte.is_ascii_digit())
 }
 
+/// Returns true if a NUL is among the first bytes, except those that fill a field: before a delimiter, a quote or the end of
+/// its line.
 fn is_binary(head: &[u8]) -> bool {
     let begin = &head[..head.len().min(TEXT_BYTES)];
-    begin.contains(&0) && begin.iter().any(|&byte| byte != 0) && super::utf16::detect(head).is_none()
+    let ends_field = |byte: &u8| matches!(byte, b'"' | b'\r' | b'\n') || super::csv::DELIMITERS.contains(byte);
+    let is_fill = |at: usize| head[at..].iter().find(|byte| **byte != 0).is_some_and(ends_field);
+    memchr::memchr_iter(0, begin).any(|at| !is_fill(at))
+        && begin.iter().any(|&byte| byte != 0)
+        && super::utf16::detect(head).is_none()
 }
 
 impl fmt::Display for Unsupported {
@@ -238,6 +259,7 @@ mod tests {
             b"\xef\xbb\xbf{",
             b"<\n",
             b"\0\0\0",
+            b"id_curral,id_raca\n1\0\0,\"2\0\"\n3,4\0\0\0\r\n",
             b"BZ",
             b"x^2,y\r\n1,2",
         ] {

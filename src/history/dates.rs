@@ -60,10 +60,19 @@ pub(super) fn rewrite(message: &Bytes, order: Option<DateOrder>, line: u64) -> R
     Ok(Some(Rewritten { message, by_order: is_by_order }))
 }
 
-/// Returns true if the first `data` of a message begins with a date as farms publish it, which most messages have. A cheap
+/// Returns true if the only `data` of a message begins with a date as farms publish it, which most messages have. A cheap
 /// check before the message is parsed.
 fn is_usual(message: &[u8]) -> bool {
-    let Some(at) = memchr::memmem::find(message, b"\"data\"") else { return true };
+    let has = |text: &[u8]| memchr::memmem::find(message, text).is_some();
+    // Escaped letters (`\u0061`) may be in a name, which is then `data` too.
+    if memchr::memchr(b'\\', message).is_some() && (has(b"\\u006") || has(b"\\u007")) {
+        return false;
+    }
+    let mut found = memchr::memmem::find_iter(message, b"\"data\"");
+    let Some(at) = found.next() else { return true };
+    if found.next().is_some() {
+        return false;
+    }
     let value = message[at + 6..].trim_ascii_start();
     let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii_start();
     let is_part = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
@@ -130,6 +139,20 @@ mod tests {
         assert_eq!(rewritten(message, DateOrder::DayFirst).unwrap().unwrap(), expected);
         for other in [r#"{"data":"2023-03-05"}"#, r#"{"data":7}"#, r#"{"a":1}"#, "what?", r#"{"data":"x"}"#] {
             assert_eq!(rewritten(other, DateOrder::DayFirst), Ok(None), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_date_of_another_object_or_an_escaped_name_does_not_hide_the_date() {
+        for (message, expected) in [
+            (r#"{"m":{"data":"2024-01-01"},"data":20230101}"#, r#"{"m":{"data":"2024-01-01"},"data":"2023-01-01"}"#),
+            (r#"{"d\u0061ta":20230101}"#, r#"{"d\u0061ta":"2023-01-01"}"#),
+            (
+                r#"{"m":{"data":"2024-01-01"},"\u0064ata":20230101}"#,
+                r#"{"m":{"data":"2024-01-01"},"\u0064ata":"2023-01-01"}"#,
+            ),
+        ] {
+            assert_eq!(rewritten(message, None), Ok(Some(expected.to_owned())), "{message}");
         }
     }
 

@@ -249,7 +249,7 @@ fn open_text(
     report: &mut InputReport,
     is_file: bool,
 ) -> Result<Messages<Input>, Cause> {
-    let wait = if is_file { Wait::All } else { Wait::Line };
+    let wait = if is_file || !settings.is_live { Wait::All } else { Wait::Line };
     let mut input: Input = Box::new(Peeked::read(input, wait).map_err(unreadable)?);
     let head = input.fill_buf().map_err(unreadable)?;
     let is_compressed = report.container != Some(Container::Plain);

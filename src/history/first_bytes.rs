@@ -23,9 +23,9 @@ pub(super) struct Peeked<R> {
 /// Number of bytes of an input to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// A complete head: the input is a file, and reads never wait.
+    /// A complete head: the input is a file, or nothing needs its messages before it ends.
     All,
-    /// Enough to detect the format, that is a complete line: a pipe may wait for its writer.
+    /// Enough to detect the format, that is a complete line of JSON, or the header and a row: a pipe may wait for its writer.
     Line,
     /// Enough to detect the container.
     Magic,
@@ -63,11 +63,17 @@ fn is_enough(head: &[u8], wait: Wait) -> bool {
     match wait {
         Wait::All => false,
         Wait::Magic => head.len() >= MAGIC_BYTES,
-        Wait::Line => {
-            let line = memchr::memrchr(b'\n', head).map_or(&[][..], |end| &head[..end]);
-            head.len() >= MAGIC_BYTES && line.iter().any(u8::is_ascii_graphic)
-        }
+        Wait::Line => head.len() >= MAGIC_BYTES && has_lines(head),
     }
+}
+
+/// Returns true for a complete line of JSON, or two of any other text.
+fn has_lines(head: &[u8]) -> bool {
+    let Some(end) = memchr::memrchr(b'\n', head) else { return false };
+    let lines = head[..end].split(|byte| *byte == b'\n').filter(|line| line.iter().any(u8::is_ascii_graphic));
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let is_json = matches!(text.first(), Some(b'{' | b'[' | b'\x1e'));
+    lines.take(2).count() >= if is_json { 1 } else { 2 }
 }
 
 impl<R: BufRead> io::Read for Peeked<R> {
@@ -139,7 +145,12 @@ mod tests {
     fn a_slow_input_is_read_until_its_format_can_be_detected() {
         assert_eq!(head(b"\x1f\x8b\x08\0\0\0", Wait::Magic), b"\x1f\x8b\x08\0");
         assert_eq!(head(b"{\n \"a\": 1\n}", Wait::Line), b"{\n \"");
-        assert_eq!(head(b"\n\n\n\na,b\n1,2\n", Wait::Line), b"\n\n\n\na,b\n");
+        assert_eq!(head(b"\n\n{\"a\":1}\n{\"b\":2}\n", Wait::Line), b"\n\n{\"a\":1}\n");
+        assert_eq!(
+            head(b"\n\n\n\na,b\n\n1,2\n3,4\n", Wait::Line),
+            b"\n\n\n\na,b\n\n1,2\n",
+            "a header shows no dialect"
+        );
         assert_eq!(head(b"ab", Wait::Line), b"ab");
         assert_eq!(head(b"a\nb\nc", Wait::All), b"a\nb\nc");
         assert_eq!(head(b"", Wait::All), b"");

@@ -42,6 +42,8 @@ pub(super) struct Lines<R> {
     ended: bool,
     /// Whether the last line that was read ends with the file, without a line feed.
     is_unterminated: bool,
+    /// Whether the last line that was read is longer than its text in memory.
+    is_cut: bool,
 }
 
 /// Character with which DOS programs end a file, or fill its last block.
@@ -49,7 +51,7 @@ const DOS_END: u8 = 0x1a;
 
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R, decoder: LineDecoder) -> Self {
-        Self { input, decoder, number: 0, ahead: VecDeque::new(), ended: false, is_unterminated: false }
+        Self { input, decoder, number: 0, ahead: VecDeque::new(), ended: false, is_unterminated: false, is_cut: false }
     }
 
     /// Returns the encoding of the file as far as it was read.
@@ -65,6 +67,24 @@ impl<R: BufRead> Lines<R> {
     /// Returns true if the last line of the file has no line feed. If it is followed by others, it has one.
     pub(super) fn is_unterminated(&self) -> bool {
         self.is_unterminated && self.ahead.is_empty()
+    }
+
+    /// Returns true if the line that was returned last is longer than its text in memory.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut && self.ahead.is_empty()
+    }
+
+    /// Returns the line after the one that was returned last, which stays the next one.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be read.
+    pub(super) fn peek(&mut self) -> Result<Option<&Line>, Cause> {
+        if self.ahead.is_empty()
+            && let Some(next) = self.next()
+        {
+            self.ahead.push_back(next?);
+        }
+        Ok(self.ahead.front())
     }
 
     /// Returns the next line that is not blank; `None` after an error.
@@ -90,6 +110,7 @@ impl<R: BufRead> Lines<R> {
         let read = read_line(&mut self.input).map_err(|why| Cause::Broken { line: self.number, why })?;
         let Some((mut text, is_terminated)) = read else { return Ok(None) };
         self.number += 1;
+        self.is_cut = text.len() == MAX_LINE_BYTES;
         self.is_unterminated = !is_terminated;
         self.ended = !is_terminated; // bytes that are appended later belong to this line
         if !is_terminated && text.last() == Some(&DOS_END) {

@@ -10,11 +10,12 @@ use pipeline::intake::envelope::Envelope;
 use pipeline::record::DateOrder;
 
 use super::cause::Cause;
+use super::container::joined_compressed;
 use super::csv::Rows;
 use super::dates;
 use super::dead_letter;
 use super::dialect::Layout;
-use super::lines::{Line, Lines};
+use super::lines::{Line, Lines, MAX_LINE_BYTES};
 use super::objects::{self, Objects};
 use super::report::{Format, InputReport};
 use super::text::{LineDecoder, reject_other_text};
@@ -132,7 +133,7 @@ impl<R: BufRead> Messages<R> {
     /// Returns the next message as it is in the file; a CSV row as JSON.
     fn line(&mut self) -> Option<Result<Line, Cause>> {
         let (lines, rows) = match &mut self.body {
-            Body::Objects(objects) => return objects.next(),
+            Body::Objects(objects) => return objects.next().map(|found| found.and_then(not_a_header)),
             Body::Lines(lines, rows) => (lines, rows),
         };
         loop {
@@ -145,10 +146,11 @@ impl<R: BufRead> Messages<R> {
                 if objects::is_open_array(&line.text) {
                     self.open_array = Some(line.number);
                 }
-                let parts = objects::split(&line.text);
-                let part = |text: &[u8]| Line { number: line.number, text: text.to_vec() };
-                self.ready.extend(parts.into_iter().map(part));
-                return Some(Ok(self.ready.pop_front().unwrap_or(line)));
+                match messages_of(line, lines) {
+                    Ok(messages) => self.ready.extend(messages),
+                    Err(e) => return Some(Err(e)),
+                }
+                return self.ready.pop_front().map(Ok);
             }
             match rows.take_header(&line.text, line.number) {
                 Ok(true) => continue,
@@ -170,6 +172,12 @@ impl<R: BufRead> Messages<R> {
 
     fn message(&mut self, line: Line) -> Result<InputMessage, Cause> {
         let Line { number, text } = line;
+        if let Some(kind) = joined_compressed(&text) {
+            return Err(Cause::Rejected(format!(
+                "line {number} is compressed with {kind}, and the lines before it are not: decompress each file before they \
+                 are joined"
+            )));
+        }
         if self.expects_utf8 {
             reject_other_text(&text, number)?;
         }
@@ -186,4 +194,44 @@ impl<R: BufRead> Messages<R> {
         }
         Ok(InputMessage { file: Arc::clone(&self.file), line: number, body })
     }
+}
+
+/// Returns the messages of a line of JSON.
+///
+/// # Errors
+/// Returns an error if the line is a part of an object, or so long that messages of it are not in memory.
+fn messages_of<R: BufRead>(line: Line, lines: &mut Lines<R>) -> Result<Vec<Line>, Cause> {
+    let number = line.number;
+    if line.text.trim_ascii() == b"{" && lines.peek()?.is_some_and(|next| objects::is_member(&next.text)) {
+        return Err(Cause::Rejected(format!(
+            "line {number} starts a JSON object on several lines, and the lines before it are of another layout: split the \
+             file there"
+        )));
+    }
+    let parts = objects::split(&line.text);
+    if lines.is_cut() && parts.len() > 1 {
+        return Err(Cause::Rejected(format!(
+            "line {number} has several readings and more than {} MiB: write one reading per line, or the line to a file of \
+             its own",
+            MAX_LINE_BYTES >> 20
+        )));
+    }
+    if parts.is_empty() {
+        return Ok(vec![line]);
+    }
+    Ok(parts.into_iter().map(|text| Line { number, text }).collect())
+}
+
+/// Checks content between JSON objects.
+///
+/// # Errors
+/// Returns an error if it is a header of CSV: its rows are not read here.
+fn not_a_header(line: Line) -> Result<Line, Cause> {
+    if line.text.starts_with(b"{") || matches!(Rows::none().take_header(&line.text, line.number), Ok(false)) {
+        return Ok(line);
+    }
+    let number = line.number;
+    Err(Cause::Rejected(format!(
+        "line {number} is a header of CSV after JSON that is not in lines: split the file there"
+    )))
 }

@@ -13,6 +13,7 @@
 //! | `settings.rs` | [`InputSettings`], what the content does not show |
 //! | `inspection.rs` | [`Inputs`], the files of a run, checked |
 //! | `tally.rs` | messages that are invalid for the same reason |
+//! | `runs.rs` | consecutive unreadable messages of a joined file |
 //! | `hint.rs` | what to do about messages in other forms |
 //! | `file.rs` | [`InputFile`], one open file |
 //! | `file_state.rs` | whether a file has changed |
@@ -54,11 +55,14 @@ mod inspection;
 mod lines;
 mod messages;
 mod objects;
+#[cfg(test)]
+mod objects_tests;
 mod other_text;
 mod parquet;
 #[cfg(test)]
 mod property_tests;
 mod report;
+mod runs;
 mod settings;
 mod tally;
 #[cfg(test)]

@@ -30,8 +30,8 @@ impl Scan {
             match byte {
                 _ if self.escaped => self.escaped = false,
                 b'\\' => self.escaped = true,
-                // JSON strings cannot contain a line feed: the closing quote is missing.
-                b'"' | b'\n' => self.in_text = false,
+                // JSON strings cannot contain a line end: the closing quote is missing.
+                b'"' | b'\n' | b'\r' => self.in_text = false,
                 _ => {}
             }
             return false;
@@ -84,6 +84,12 @@ fn begins_a_member(rest: &[u8]) -> bool {
     matches!(rest.trim_ascii_start().first(), Some(b'"' | b'}'))
 }
 
+/// Returns true if a line starts with the name of a member, so that the line before starts its object.
+pub(super) fn is_member(line: &[u8]) -> bool {
+    let text = skip_space(line);
+    end_of_string(text).is_some_and(|end| skip_space(&text[end..]).starts_with(b":"))
+}
+
 /// Returns the name of the first member of an object whose value is a list of objects, if no member before it is a field
 /// of a reading: the object is a wrapper of readings. `None` if there is no such member in the text.
 pub(super) fn wrapper(text: &[u8]) -> Option<String> {
@@ -130,32 +136,20 @@ fn first_of(text: &[u8]) -> Option<u8> {
     text.iter().copied().find(|byte| !byte.is_ascii_whitespace() && *byte != b',')
 }
 
-/// Returns the objects of a line with several, or with a comma after the only one; empty if the line is a single message of
-/// any kind.
-pub(super) fn split(line: &[u8]) -> Vec<&[u8]> {
+/// Returns the parts of a line with several objects, or with a comma after the only one: its objects, and other content
+/// between them. Empty if the line is a single message of any kind.
+pub(super) fn split(line: &[u8]) -> Vec<Vec<u8>> {
     let is_one = line.starts_with(b"{") && memchr::memchr(b'}', line) == Some(line.len() - 1);
     if is_one {
         return Vec::new(); // the usual line, found without a scan of every byte
     }
-    let (mut found, mut rest) = (Vec::new(), line);
+    let mut objects = Objects::new(line, LineDecoder::default());
+    // An array without its end is an error of the file and not of its objects.
+    let parts: Vec<_> = std::iter::from_fn(|| objects.read().ok().flatten()).map(|Line { text, .. }| text).collect();
     let is_array = line.trim_ascii_start().starts_with(b"[");
-    if is_array {
-        rest = line.trim_ascii().strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(rest);
-    }
-    loop {
-        let from = rest.iter().position(|byte| !is_between(*byte)).unwrap_or(rest.len());
-        rest = &rest[from..];
-        if rest.is_empty() {
-            let has_comma = line.trim_ascii_end().ends_with(b",");
-            return if found.len() > 1 || is_array || has_comma { found } else { Vec::new() };
-        }
-        let mut scan = Scan::default();
-        let end =
-            rest.first().filter(|byte| **byte == b'{').and_then(|_| rest.iter().position(|&byte| scan.ends_with(byte)));
-        let Some(end) = end else { return Vec::new() };
-        found.push(&rest[..=end]);
-        rest = &rest[end + 1..];
-    }
+    let has_comma = line.trim_ascii_end().ends_with(b",");
+    let found = parts.iter().filter(|part| part.starts_with(b"{")).count();
+    if found > 1 || is_array || has_comma && parts.len() == 1 { parts } else { Vec::new() }
 }
 
 /// Returns true if a line starts an array of objects and does not end it: the rest of the array is missing.
@@ -174,6 +168,14 @@ fn is_between(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, b',' | b'\xef' | b'\xbb' | b'\xbf' | b'\x1a' | RECORD_SEPARATOR)
 }
 
+/// Returns where an object begins whose first characters end a text: a brace, a quote, and the first character of a name.
+fn begin_of_object(text: &[u8]) -> Option<usize> {
+    let (last, rest) = text.split_last()?;
+    let is_name = last.is_ascii_alphanumeric() || *last == b'_' || !last.is_ascii();
+    let rest = rest.strip_suffix(b"\"").filter(|_| is_name)?.trim_ascii_end();
+    rest.ends_with(b"{").then(|| rest.len() - 1)
+}
+
 /// Objects of an input, read one by one in bounded memory.
 #[derive(Debug)]
 pub(super) struct Objects<R> {
@@ -181,17 +183,21 @@ pub(super) struct Objects<R> {
     decoder: LineDecoder,
     /// Current line, from 1.
     line: u64,
+    /// Whether the last byte was a carriage return, which ends a line alone or with a line feed.
+    after_return: bool,
     ended: bool,
     /// Arrays that were opened and not closed.
     open: u64,
+    /// First characters of the next object, which were read with the content before it.
+    begun: Vec<u8>,
 }
 
 impl<R: BufRead> Objects<R> {
     pub(super) fn new(input: R, decoder: LineDecoder) -> Self {
-        Self { input, decoder, line: 1, ended: false, open: 0 }
+        Self { input, decoder, line: 1, after_return: false, ended: false, open: 0, begun: Vec::new() }
     }
 
-    /// Returns the next object, or other content up to the end of its line; `None` after an error.
+    /// Returns the next object, or other content before or after it; `None` after an error.
     pub(super) fn next(&mut self) -> Option<Result<Line, Cause>> {
         if self.ended {
             return None;
@@ -213,26 +219,60 @@ impl<R: BufRead> Objects<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<Line>> {
-        let Some(first) = self.skip_between()? else {
-            return if self.open == 0 { Ok(None) } else { Err(open_array()) };
-        };
-        let (number, is_object) = (self.line, first == b'{');
-        let (mut text, mut scan, mut line_begins) = (Vec::new(), Scan::default(), false);
+        let is_object = !self.begun.is_empty()
+            || match self.skip_between()? {
+                Some(first) => first == b'{',
+                None if self.open == 0 => return Ok(None),
+                None => return Err(open_array()),
+            };
+        let number = self.line;
+        let text = if is_object { self.object()? } else { self.other()? };
+        Ok(Some(Line { number, text: text.trim_ascii_end().to_vec() }))
+    }
+
+    /// Reads an object. A truncated one ends before the next one.
+    fn object(&mut self) -> io::Result<Vec<u8>> {
+        let (mut text, mut scan, mut line_begins) = (std::mem::take(&mut self.begun), Scan::default(), false);
+        text.iter().for_each(|byte| _ = scan.ends_with(*byte));
         while let Some(byte) = self.peek()? {
-            if (line_begins && byte == b'{') || byte == RECORD_SEPARATOR || (!is_object && byte == b'\n') {
-                break; // a truncated object before the next one, or a line that is not an object
+            if (line_begins && byte == b'{') || byte == RECORD_SEPARATOR {
+                break;
             }
-            line_begins = byte == b'\n';
-            self.line += u64::from(line_begins);
-            self.input.consume(1);
+            line_begins = matches!(byte, b'\n' | b'\r');
+            self.advance(byte);
             if text.len() < MAX_LINE_BYTES {
                 text.push(byte); // a text that is too long is rejected later
             }
-            if is_object && scan.ends_with(byte) {
+            if scan.ends_with(byte) {
                 break;
             }
         }
-        Ok(Some(Line { number, text: text.trim_ascii_end().to_vec() }))
+        Ok(text)
+    }
+
+    /// Reads content that is not an object: a value of an array, or text up to the end of its line or the next object.
+    fn other(&mut self) -> io::Result<Vec<u8>> {
+        let (mut text, mut in_text, mut escaped) = (Vec::new(), false, false);
+        while let Some(byte) = self.peek()? {
+            match byte {
+                b'\n' | b'\r' | RECORD_SEPARATOR => break,
+                b',' | b']' if self.open > 0 && !in_text => break,
+                _ => {}
+            }
+            in_text ^= byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            self.advance(byte);
+            if text.len() >= MAX_LINE_BYTES {
+                continue;
+            }
+            text.push(byte);
+            // Also within a text, because a quote may be missing. Quotes of JSON in a text are escaped.
+            if let Some(at) = begin_of_object(&text) {
+                self.begun = text.split_off(at);
+                break;
+            }
+        }
+        Ok(text)
     }
 
     /// Skips the bytes between objects, and returns the byte that follows.
@@ -244,10 +284,16 @@ impl<R: BufRead> Objects<R> {
                 _ if is_between(byte) => {}
                 _ => return Ok(Some(byte)),
             }
-            self.line += u64::from(byte == b'\n');
-            self.input.consume(1);
+            self.advance(byte);
         }
         Ok(None)
+    }
+
+    /// Continues after the next byte.
+    fn advance(&mut self, byte: u8) {
+        self.line += u64::from(byte == b'\r' || byte == b'\n' && !self.after_return);
+        self.after_return = byte == b'\r';
+        self.input.consume(1);
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
@@ -257,94 +303,6 @@ impl<R: BufRead> Objects<R> {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn all(text: &str) -> Vec<(u64, String)> {
-        let mut objects = Objects::new(text.as_bytes(), LineDecoder::default());
-        std::iter::from_fn(|| objects.next())
-            .map(|found| found.unwrap())
-            .map(|line| (line.number, String::from_utf8(line.text).unwrap()))
-            .collect()
-    }
-
-    #[test]
-    fn objects_are_found_in_arrays_over_lines_and_behind_one_another() {
-        let expected = [r#"{"a":"}{,"}"#, r#"{"b":[1,{"c":2}]}"#];
-        let [a, b] = expected;
-        for text in [
-            format!("[{a},{b}]"),
-            format!("{a}{b}"),
-            format!("[\n{a},\n{b}\n]\n"),
-            format!("\u{feff}{a}\u{feff}{b}"),
-            format!(",\n{a},\n{b}\n]\n"),
-            format!("\x1e{a}\n\x1e{b}\n"),
-        ] {
-            assert_eq!(all(&text).into_iter().map(|(_, text)| text).collect::<Vec<_>>(), expected, "{text}");
-        }
-        assert_eq!(
-            all("{\n  \"a\": 1\n}\n{\n  \"b\": 2\n}"),
-            [(1, "{\n  \"a\": 1\n}".into()), (4, "{\n  \"b\": 2\n}".into())]
-        );
-    }
-
-    #[test]
-    fn an_array_without_its_end_is_an_error_after_its_objects() {
-        let read = |text: &str| {
-            let mut objects = Objects::new(text.as_bytes(), LineDecoder::default());
-            let found: Vec<_> = std::iter::from_fn(|| objects.next()).collect();
-            (found.iter().filter(|found| found.is_ok()).count(), found.last().is_some_and(Result::is_err))
-        };
-        for (text, cut) in [
-            ("[{\"a\":1},\n{\"b\":2},\n", true),
-            ("[{\"a\":1},{\"b\":2}", true),
-            ("[{\"a\":1}]\n[{\"b\":2}", true),
-            ("[{\"a\":1}]\n[{\"b\":2}]", false),
-            ("[{\"a\":1},{\"b\":[2]}]\x1a", false),
-            ("{\"a\":1}]{\"b\":2}", false),
-        ] {
-            assert_eq!(read(text), (2, cut), "{text}");
-        }
-        assert_eq!(read("["), (0, true));
-        assert!(is_open_array(b" [{\"a\":1}, ") && !is_open_array(b"[{}] ") && !is_open_array(b"{\"a\":[1"));
-    }
-
-    #[test]
-    fn a_truncated_object_does_not_affect_others() {
-        let found = all("{\"a\":1,\"b\":\"x\n{\"c\":2}\nwhat?\n{\"d\":3}");
-        let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(texts, ["{\"a\":1,\"b\":\"x", "{\"c\":2}", "what?", "{\"d\":3}"]);
-        let found = all("\x1e{\"a\":\x1e{\"c\":2}\nwhat?\x1e{\"d\":3}");
-        let texts: Vec<&str> = found.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(texts, ["{\"a\":", "{\"c\":2}", "what?", "{\"d\":3}"]);
-    }
-
-    #[test]
-    fn layouts_beyond_a_line_are_distinguished_from_lines() {
-        for text in ["{\"a\":1}{\"b\":2}\n", "{\"a\":1}, {\"b\":2}", "{\n\"a\":1}", "{\"a\":\n1}"] {
-            assert_eq!(goes_beyond_a_line(text.as_bytes()), text != "{\"a\":\n1}", "{text}");
-        }
-        for text in
-            ["{\"a\":1}\n{\"b\":2}\n", "{\"a\":\"}{\"}\n", "{\"a\":1\n{\"b\":2}", "{\"a\":1}", "{\"a\":1}\n,,,\na,b"]
-        {
-            assert!(!goes_beyond_a_line(text.as_bytes()), "{text}");
-        }
-        for text in ["{\"a\":1},\n{\"b\":2}", "{\"a\":1}\n, {\"b\":2}", "{\"a\":1}\n]\n", "{\"a\":1},\n", "{\"a\":1}]"]
-        {
-            assert!(goes_beyond_a_line(text.as_bytes()), "{text}");
-        }
-        for (text, expected) in [(",\n{", true), ("\x1e\x1e{", true), (",,{", false), ("{", false), ("\x1e", false)] {
-            assert_eq!(follows_separator(text.as_bytes()), expected, "{text:?}");
-        }
-        assert_eq!(split(b"{\"a\":1},"), [b"{\"a\":1}"]);
-        assert_eq!(split(b"{\"a\":1} ,{\"b\":\"}{\"}").len(), 2);
-        for one in [&b"{\"a\":1}"[..], b"{\"a\":1}x{", b"{\"a\":1", b""] {
-            assert!(split(one).is_empty());
         }
     }
 }

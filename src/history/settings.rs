@@ -23,6 +23,9 @@ pub struct InputSettings {
     pub decimal_mark: Option<DecimalMark>,
     /// Limit on the size of decompressed content.
     pub max_expansion: MaxExpansion,
+    /// Whether the messages of a pipe are needed as they arrive. Otherwise its first 64 KiB, or all of it, are read before
+    /// its format is detected, as of a file.
+    pub is_live: bool,
 }
 
 impl InputSettings {

@@ -7,6 +7,7 @@ use pipeline::record::{Column, Reading, Rejection};
 
 use super::csv::Form;
 use super::decimal_mark::DecimalMark;
+use super::runs::Runs;
 use super::{InputMessage, hint};
 use crate::outcome::count;
 
@@ -27,6 +28,7 @@ pub(super) struct Tally {
     invalid: HashMap<Kind, Sample>,
     texts: NumberTexts,
     long_ids: LongIds,
+    runs: Runs,
 }
 
 /// Ids with more digits than a spreadsheet keeps.
@@ -73,6 +75,7 @@ impl Tally {
         self.bytes += message.size_bytes() as u64;
         self.texts.add(&message.body);
         let reading = Reading::parse(&message.body);
+        self.runs.add(reading.as_ref().err(), message.line);
         if let Ok(reading) = &reading {
             self.long_ids.add(reading, message.line);
         }
@@ -103,7 +106,7 @@ impl Tally {
         let is_half = n * 2 >= self.messages && (*n >= UNIFORM || hint.is_some() || has_remedy(why));
         let is_damage = is_damage(why) && *n >= UNIFORM && n * DAMAGED_SHARE >= self.messages;
         if !is_half && !is_damage {
-            return None;
+            return self.runs.joined();
         }
         let share = match self.messages {
             1 => "its message is invalid".to_owned(),

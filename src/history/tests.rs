@@ -209,3 +209,46 @@ fn ten_megabytes_on_one_line_are_as_many_messages_as_were_written() {
     CompressionFormat::Gzip.compress(text.as_bytes(), &mut compressed).unwrap();
     assert_eq!(read("x.json.gz", &compressed).len(), 50_000);
 }
+
+/// Returns why a file is rejected when it is read, and the number of its messages before.
+fn rejected(content: &[u8]) -> (usize, String) {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("x.json");
+    std::fs::write(&path, content).unwrap();
+    let found: Vec<_> = InputFile::open(&path, InputSettings::default()).unwrap().collect();
+    let why = found.last().unwrap().as_ref().err().and_then(|e| e.rejection()).map(|why| why.to_string());
+    (found.len() - 1, why.unwrap_or_default())
+}
+
+#[test]
+fn a_joined_file_of_another_layout_rejects_the_file() {
+    let mut gzip = Vec::new();
+    CompressionFormat::Gzip.compress(json(2).as_bytes(), &mut gzip).unwrap();
+    let mut zstd = Vec::new();
+    CompressionFormat::Zstd.compress(json(2).as_bytes(), &mut zstd).unwrap();
+    // Compressed data in the first 512 bytes is rejected as binary data.
+    let lines = format!("{}{}\n{}\n", json(1), " ".repeat(512), json(2));
+    let header = crate::herd::COLUMNS.join(",");
+    let pretty = json(3).replace(",\"", ",\n  \"").replace("{\"", "{\n  \"").replace("\"}", "\"\n}");
+    for (content, expected) in [
+        ([lines.as_bytes(), &gzip].concat(), "line 3 is compressed with gzip"),
+        ([lines.as_bytes(), &zstd].concat(), "line 3 is compressed with zstd"),
+        ([lines.trim_end().as_bytes(), &gzip].concat(), "line 2 is compressed with gzip"),
+        (format!("[\n{}\n]\n{header}\n{}\n", json(1), row(2)).into_bytes(), "line 4 is a header of CSV"),
+        (format!("{lines}{pretty}\n").into_bytes(), "line 3 starts a JSON object on several lines"),
+        (format!("{header}\n{}\n{pretty}\n", row(1)).into_bytes(), "line 3 starts a JSON object on several lines"),
+    ] {
+        let (_, why) = rejected(&content);
+        assert!(why.contains(expected), "{expected}: {why}");
+    }
+    assert_eq!(read("x.json", format!("{lines}{{\n{}\n", json(3)).as_bytes()).len(), 4, "a truncated line");
+}
+
+#[test]
+fn a_long_line_with_several_readings_rejects_the_file() {
+    let long = json(1).repeat(5 * 1024 * 1024 / json(1).len());
+    for long in [long.clone(), format!("[{}]", long.replace("}{", "},{"))] {
+        let (messages, why) = rejected(format!("{}\n{long}\n{}\n", json(1), json(2)).as_bytes());
+        assert!(messages == 1 && why.contains("line 2 has several readings and more than 4 MiB"), "{messages} {why}");
+    }
+}

@@ -246,10 +246,36 @@ fn a_pipe_may_deliver_its_first_bytes_one_by_one() {
                 }
             }
         });
-        let file = InputFile::open(&path, InputSettings::default()).unwrap();
+        let settings = InputSettings { is_live: true, ..InputSettings::default() };
+        let file = InputFile::open(&path, settings).unwrap();
         let pens: Vec<String> =
             file.map(|m| pipeline::record::Reading::parse(&m.unwrap().body).unwrap().id_curral).collect();
         assert_eq!(pens, ["1", "2"], "{at}");
+        writer.join().unwrap();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_slow_pipe_has_the_dialect_of_a_fast_one() {
+    let home = tempfile::tempdir().unwrap();
+    let quoted = |pen| row(pen).replace("450.5", "\"450,5\"").replace("9.5", "\"9,5\"");
+    for is_live in [false, true] {
+        let path = home.path().join(format!("pipe{is_live}"));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let (path, rows) = (path.clone(), [1, 2].map(quoted).join("\n"));
+            move || {
+                let mut pipe = std::fs::File::options().write(true).open(path).unwrap();
+                writeln!(pipe, "{HEADER}").unwrap();
+                std::thread::sleep(Duration::from_millis(100));
+                writeln!(pipe, "{rows}").unwrap();
+            }
+        });
+        let file = InputFile::open(&path, InputSettings { is_live, ..InputSettings::default() }).unwrap();
+        let weights: Vec<f64> =
+            file.map(|m| pipeline::record::Reading::parse(&m.unwrap().body).unwrap().peso_entrada).collect();
+        assert_eq!(weights, [450.5, 450.5], "{is_live}");
         writer.join().unwrap();
     }
 }

@@ -2,7 +2,7 @@
 //! limit: a few bytes of a damaged or hostile file would take gigabytes of memory, or end the process.
 
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
 
 use super::thrift::{Kind, Thrift};
@@ -13,6 +13,11 @@ const MAX_DEPTH: usize = 64;
 const FREE_BYTES: u64 = 32 << 20;
 /// Bytes of a page header that are read at first, and at most. Statistics may make it long.
 const HEADER_BYTES: [usize; 2] = [512, 4 << 20];
+
+/// First and last bytes of a file.
+const MAGIC: &[u8] = b"PAR1";
+/// Bytes before the footer that are read at once.
+const WINDOW: u64 = 1 << 20;
 
 fn damaged(what: &str) -> ParquetError {
     ParquetError::General(what.to_owned())
@@ -67,6 +72,46 @@ fn check_schema(thrift: &mut Thrift<'_>) -> Option<Result<(), ParquetError>> {
         }
     }
     Some(Ok(()))
+}
+
+/// Checks that a file is not two joined files: another file before the footer would not be read, or would be read in place of
+/// the last one. `footer` is the position of the metadata.
+///
+/// # Errors
+/// Returns an error if another file ends or starts between the columns and the footer, or if that part cannot be read.
+pub(super) fn check_joined<R: ChunkReader>(
+    file: &R,
+    groups: &[RowGroupMetaData],
+    footer: u64,
+) -> Result<(), ParquetError> {
+    let ends = groups.iter().flat_map(RowGroupMetaData::columns).filter_map(end_of_column);
+    // What is beyond the footer is rejected when its row group is read.
+    let mut at = ends.filter(|end| *end <= footer).max().unwrap_or(MAGIC.len() as u64);
+    while at + (MAGIC.len() as u64) <= footer {
+        let length = WINDOW.min(footer - at);
+        let window = file.get_bytes(at, usize::try_from(length).map_err(|e| ParquetError::External(e.into()))?)?;
+        if memchr::memmem::find(&window, MAGIC).is_some() {
+            return Err(damaged("it has another file before its footer: pass files that were joined one by one"));
+        }
+        at += length.max(MAGIC.len() as u64) - (MAGIC.len() as u64 - 1); // the bytes may be in two windows
+    }
+    Ok(())
+}
+
+/// Returns where a column, its indexes and its filter end.
+fn end_of_column(column: &ColumnChunkMetaData) -> Option<u64> {
+    let pages = (
+        Some(column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset())),
+        Some(column.compressed_size()),
+    );
+    let parts = [
+        pages,
+        (column.column_index_offset(), column.column_index_length().map(i64::from)),
+        (column.offset_index_offset(), column.offset_index_length().map(i64::from)),
+        (column.bloom_filter_offset(), column.bloom_filter_length().map(i64::from)),
+    ];
+    let end = |(start, length): (Option<i64>, Option<i64>)| u64::try_from(start?.checked_add(length?)?).ok();
+    parts.into_iter().filter_map(end).max()
 }
 
 /// Checks the pages of a row group, and returns the memory that they need: the largest page and the dictionary of each

@@ -13,7 +13,7 @@ use parquet::file::metadata::FooterTail;
 use parquet::file::reader::{ChunkReader as _, FileReader, Length as _, SerializedFileReader};
 
 use super::cell::{Cell, CellType};
-use super::limits::{check_metadata, check_pages};
+use super::limits::{check_joined, check_metadata, check_pages};
 
 /// Maximum number of rows that are decoded together, and the memory for them in bytes: each may have a value of a whole page.
 const BATCH: usize = 256;
@@ -72,8 +72,11 @@ impl Table {
     /// Returns an error if the file cannot be read, or is damaged.
     pub(crate) fn open(file: File, max_ratio: u64) -> Result<Self, ParquetError> {
         let pages = file.try_clone()?;
-        check_metadata(&metadata(&pages)?)?;
+        let metadata = metadata(&pages)?;
+        check_metadata(&metadata)?;
         let file = guarded(|| SerializedFileReader::new(file))?;
+        let footer = pages.len().saturating_sub(TAIL + metadata.len() as u64);
+        check_joined(&pages, file.metadata().row_groups(), footer)?;
         let schema = file.metadata().file_metadata().schema_descr();
         let columns = schema.columns().iter().map(|column| TableColumn {
             name: column.path().string(),
@@ -295,5 +298,16 @@ mod tests {
         assert_eq!(rows, [first, second, first, second]);
         let names: Vec<_> = table.columns().iter().map(|column| column.name.as_str()).collect();
         assert_eq!((names[0], names[12], names.len()), ("flag", "raw", 13));
+    }
+
+    #[test]
+    fn joined_files_are_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("x.parquet");
+        written(&path);
+        let twice = std::fs::read(&path).unwrap().repeat(2);
+        std::fs::write(&path, twice).unwrap();
+        let e = Table::open(File::open(&path).unwrap(), 250).err().unwrap().to_string();
+        assert!(e.contains("another file before its footer"), "{e}");
     }
 }

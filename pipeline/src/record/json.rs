@@ -243,7 +243,8 @@ fn has_grouped_zeros(raw: &str) -> bool {
     whole.is_some_and(|whole| matches!(whole.len(), 1..=3) && whole.trim_start_matches('0').len() == whole.len())
 }
 
-/// Returns the digits of an id sent as a number, including forms such as `9000001.0` that spreadsheets write.
+/// Returns the digits of an id sent as a number, including forms such as `9000001.0` that spreadsheets write. A minus sign is
+/// part of the id, as in a text.
 fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
     let is_number = raw.starts_with(|first: char| first.is_ascii_digit() || first == '-');
     if is_number && raw.contains(['e', 'E']) {
@@ -251,10 +252,11 @@ fn digits(raw: &str, field: Column) -> Result<String, Rejection> {
     }
     let whole =
         raw.split_once('.').map_or(raw, |(whole, rest)| if rest.bytes().all(|b| b == b'0') { whole } else { "" });
-    if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit()) {
+    let unsigned = whole.strip_prefix('-').unwrap_or(whole);
+    if unsigned.is_empty() || !unsigned.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Rejection::NotText { field, found: quoted(raw) });
     }
-    if whole.len() < raw.len() && spelling::is_beyond_double(whole) {
+    if whole.len() < raw.len() && spelling::is_beyond_double(unsigned) {
         return Err(Rejection::LostDigits { field, found: quoted(raw) });
     }
     Ok(whole.to_owned())

@@ -250,6 +250,9 @@ mod tests {
         assert!(parsed("234.941", "-0.0").peso_entrada.is_sign_positive(), "equal readings have equal bits");
         let digits = "25994051003275123";
         assert_eq!(parsed(r#""73578741015010""#, digits).id_lote, digits, "an integer was never a double");
+        for negative in ["-7", "-7.0", "\"-7\"", "\"-7.0\""] {
+            assert_eq!(parsed(r#""73578741015010""#, negative).id_lote, "-7", "{negative}");
+        }
     }
 
     #[test]

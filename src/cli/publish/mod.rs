@@ -11,7 +11,7 @@ use chrono::Utc;
 use super::flags::{ndjson_path, output_path};
 use super::topic::TopicFlags;
 use super::{Context, input_files};
-use crate::history::{Inputs, OnUniform};
+use crate::history::{InputSettings, Inputs, OnUniform};
 use crate::open_files;
 use crate::publish::Outcome;
 use crate::publish::{
@@ -175,7 +175,8 @@ impl Args {
         match &self.generate {
             None => {
                 let input_files::InputPaths { files, not_read } = input_files::expanded(self.files.clone())?;
-                Ok(Source::Files(Inputs::unchecked(files, self.input.settings()).with_not_read(not_read)))
+                let settings = InputSettings { is_live: true, ..self.input.settings() };
+                Ok(Source::Files(Inputs::unchecked(files, settings).with_not_read(not_read)))
             }
             Some(GenerateSpec(flags)) => {
                 let herd = flags.herd(Utc::now().date_naive())?;
