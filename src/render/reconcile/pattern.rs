@@ -1,7 +1,5 @@
 //! Text of a pattern of findings.
 
-use std::fmt;
-
 use crate::reconcile::{Pattern, PatternKind};
 use crate::render::count;
 
@@ -25,8 +23,8 @@ impl Pattern {
     }
 
     /// Returns the fraction of the compared ids that have the property too; for one day, also how many of the findings are
-    /// of the one farm.
-    pub(crate) fn comparison(&self) -> String {
+    /// of the one farm. `all` are the patterns of the audit.
+    pub(crate) fn comparison(&self, all: &[Self]) -> String {
         let rate = self.base_rate();
         let comparison = match &self.shape {
             PatternKind::OneFarm { .. } => format!("a farm with {rate} of the compared ids"),
@@ -36,11 +34,30 @@ impl Pattern {
             }
             PatternKind::LateArrival => format!("as were {rate} of the compared ids"),
         };
-        match self.also_one_farm {
-            Some(both) if both == self.findings => format!("{comparison}; all of these findings are in that farm"),
-            Some(both) => format!("{comparison}; {} of these findings are in that farm", count(both)),
-            None => comparison,
+        let farm =
+            all.iter().filter(|other| (other.kind, &other.cause) == (self.kind, &self.cause)).find_map(Self::farm);
+        match (self.also_one_farm, farm.unwrap_or("that farm")) {
+            (Some(both), farm) if both == self.findings => {
+                format!("{comparison}; all of these findings are in {farm}")
+            }
+            (Some(both), farm) => format!("{comparison}; {} of these findings are in {farm}", count(both)),
+            (None, _) => comparison,
         }
+    }
+
+    /// Returns the farm of the pattern `one_farm`.
+    fn farm(&self) -> Option<&str> {
+        match &self.shape {
+            PatternKind::OneFarm { farm } => Some(farm),
+            _ => None,
+        }
+    }
+
+    /// Returns the pattern in one line. `all` are the patterns of the audit.
+    pub(crate) fn text(&self, all: &[Self]) -> String {
+        let cause = self.cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+        let kind = self.kind.counter_name().replace('_', " ");
+        format!("{kind}{cause}: {}, {}", self.description(), self.comparison(all))
     }
 
     /// Returns the percentage of the compared ids in the same place; never rounded down to 0.
@@ -48,15 +65,5 @@ impl Pattern {
     fn base_rate(&self) -> String {
         let all = (self.compared + self.compared_elsewhere).max(1);
         format!("{:.1} %", (self.compared as f64 / all as f64 * 100.0).max(0.1))
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.kind.counter_name().replace('_', " "))?;
-        if let Some(cause) = &self.cause {
-            write!(f, " ({cause})")?;
-        }
-        write!(f, ": {}, {}", self.description(), self.comparison())
     }
 }
