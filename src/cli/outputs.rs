@@ -9,7 +9,7 @@ use clap::{ArgMatches, Command};
 
 use super::flags::variable;
 use super::restore::TARGET;
-use crate::publish::service_file;
+use crate::publish::hdr::service_file;
 use pipeline::lake::LakeUrl;
 use pipeline::warehouse::WarehouseUrl;
 
@@ -212,7 +212,8 @@ fn real(path: &Path) -> PathBuf {
     let whole = std::path::absolute(&path).unwrap_or(path);
     let resolved = whole.ancestors().find_map(|folder| {
         let rest = whole.strip_prefix(folder).ok()?;
-        folder.canonicalize().ok().map(|folder| folder.join(rest))
+        let folder = folder.canonicalize().ok()?;
+        Some(rest.components().fold(folder, |path, part| path.join(part)))
     });
     resolved.unwrap_or(whole)
 }

@@ -67,3 +67,27 @@ impl Pattern {
         format!("{:.1} %", (self.compared as f64 / all as f64 * 100.0).max(0.1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::DriftKind;
+
+    #[test]
+    fn findings_of_one_day_name_the_farm_that_they_are_in() {
+        let of = |shape, also_one_farm| Pattern {
+            kind: DriftKind::LakeOnly,
+            cause: None,
+            shape,
+            findings: 3,
+            total: 4,
+            compared: 10,
+            compared_elsewhere: 90,
+            also_one_farm,
+        };
+        let farm = of(PatternKind::OneFarm { farm: "fazenda_um".into() }, None);
+        let day = of(PatternKind::OneDay { day: chrono::NaiveDate::from_ymd_opt(2026, 1, 2).unwrap() }, Some(3));
+        let text = day.text(&[farm, day.clone()]);
+        assert!(text.ends_with("; all of these findings are in fazenda_um"), "{text}");
+    }
+}
