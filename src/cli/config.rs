@@ -285,7 +285,8 @@ impl ConfigValue {
         if value.is_table() {
             return Err(format!("{key} is a flag, not a section: sections are [COMMAND] and [profile.NAME]"));
         }
-        let is_repeatable = || args_of(command, section, &flag).all(|arg| *arg.get_action() == ArgAction::Append);
+        let is_repeatable =
+            || args_of(command, section, &flag).all(|arg| matches!(arg.get_action(), ArgAction::Append));
         if matches!(value, Value::Array(_)) && !is_repeatable() {
             return Err(format!("{key}{place} is a list, and --{flag} has one value"));
         }

@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(real(&home.join("link")), real(&home.join("w.db")));
         let outputs = home.join("link");
         let warehouse = format!("sqlite:{}", home.join("w.db").display());
-        assert!(check_planned(&[("--report", &outputs)], "s3://bucket", Some(&warehouse)).is_err());
+        assert!(check_planned(&[("--report", outputs.as_path())], "s3://bucket", Some(&warehouse)).is_err());
     }
 
     /// A new flag for a file is found here until it is listed.
