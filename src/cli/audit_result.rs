@@ -1,6 +1,6 @@
 //! Flags for the results of an audit, of `reconcile` and of `merge`: the files that are written, and the repair.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -62,6 +62,17 @@ impl ResultFlags {
              audit without --repair changes nothing)"
         );
         Ok(())
+    }
+
+    /// Returns the paths that are written, with their flags.
+    pub(super) fn outputs(&self) -> Vec<(&'static str, &Path)> {
+        let all = [
+            ("--report", self.report.path()),
+            ("--drift", self.drift.as_deref()),
+            ("--undo-file", self.undo_file.as_deref()),
+            ("--evidence", self.evidence.as_deref()),
+        ];
+        all.into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect()
     }
 
     /// Returns true if objects may be written or changed.

@@ -21,7 +21,8 @@ use file::Chosen;
 pub(super) use typed::Typed;
 pub(super) use watched::ConfigWatcher;
 
-const FILE: &str = "ruminate.toml";
+/// Name of the config file in the working directory.
+pub(super) const FILE: &str = "ruminate.toml";
 
 /// Flags that change or delete data, confirm it, or switch a check off: accepted only on the command line.
 const TYPED_ONLY: [&str; 10] = [
@@ -36,6 +37,9 @@ const TYPED_ONLY: [&str; 10] = [
     "any-topic",
     "insecure-skip-signature",
 ];
+
+/// Flags that no key sets: they choose the file, or are counted or answered before it is read.
+const WITHOUT_KEY: [&str; 5] = ["config", "profile", "verbose", "help", "version"];
 
 /// Minimum similarity of two names for a suggestion; clap's own threshold.
 const ALIKE: f64 = 0.7;
@@ -160,9 +164,10 @@ impl Config {
         };
         let mut config = Self::default();
         // The other profiles are parsed too, to find mistakes in them before they are used.
-        for (_, other) in profiles {
-            if let Value::Table(other) = other {
-                config.add(other)?;
+        for (name, other) in profiles {
+            match other {
+                Value::Table(other) => config.add(other)?,
+                _ => return Err(format!("profile.{name} is not a table: write [profile.NAME] above its keys")),
             }
         }
         config.entries.clear();
@@ -261,6 +266,9 @@ impl ConfigValue {
         if flag == "undo" {
             return Err("undo is now a command: ruminate undo FILE".into());
         }
+        if WITHOUT_KEY.contains(&&*flag) {
+            return Err(format!("{key}{place}: --{flag} cannot be set in a config file"));
+        }
         if TYPED_ONLY.contains(&&*flag) {
             return Err(format!("{key}{place}: {}", typed_only(&flag)));
         }
@@ -277,8 +285,26 @@ impl ConfigValue {
         if value.is_table() {
             return Err(format!("{key} is a flag, not a section: sections are [COMMAND] and [profile.NAME]"));
         }
-        Ok(Self { section: section.map(str::to_owned), flag, values: texts(value) })
+        let is_repeatable =
+            || args_of(command, section, &flag).all(|arg| matches!(arg.get_action(), ArgAction::Append));
+        if matches!(value, Value::Array(_)) && !is_repeatable() {
+            return Err(format!("{key}{place} is a list, and --{flag} has one value"));
+        }
+        let values = texts(value).ok_or_else(|| format!("{key}{place}: a list has texts or numbers only"))?;
+        if values.is_empty() {
+            return Err(format!("{key}{place} is an empty list: remove the key"));
+        }
+        Ok(Self { section: section.map(str::to_owned), flag, values })
     }
+}
+
+/// Returns the arguments that a key of a section sets, or of the top level.
+fn args_of<'a>(command: &'a Command, section: Option<&'a str>, flag: &'a str) -> impl Iterator<Item = &'a Arg> {
+    let is_meant = move |sub: &&Command| section.is_none_or(|section| sub.get_name() == section);
+    let subs = command.get_subcommands().filter(is_meant);
+    let all = subs.flat_map(|sub| std::iter::once(sub).chain(sub.get_subcommands()));
+    let args = std::iter::once(command).chain(all).flat_map(Command::get_arguments);
+    args.filter(move |arg| arg.get_long() == Some(flag) && arg.get_id() != super::restore::TARGET)
 }
 
 /// Returns a hint if the line of a TOML error has a text without quotes; empty if it has none.
@@ -334,16 +360,23 @@ fn hint(command: &Command, section: Option<&str>, flag: &str, of: &[String]) -> 
     format!(": did you mean {}? (--{nearest} of {of})", nearest.replace('-', "_"))
 }
 
-fn texts(value: Value) -> Vec<String> {
+/// Returns the values of a key. `None` for a table, or for a list with a table or a list in it.
+fn texts(value: Value) -> Option<Vec<String>> {
     match value {
-        Value::String(text) => vec![text],
-        Value::Integer(number) => vec![number.to_string()],
-        Value::Float(number) => vec![number.to_string()],
-        Value::Boolean(truth) => vec![truth.to_string()],
-        Value::Datetime(at) => vec![at.to_string()],
-        Value::Array(values) => values.into_iter().flat_map(texts).collect(),
-        Value::Table(_) => Vec::new(),
+        Value::Array(values) => values.into_iter().map(text).collect(),
+        value => text(value).map(|text| vec![text]),
     }
+}
+
+fn text(value: Value) -> Option<String> {
+    Some(match value {
+        Value::String(text) => text,
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Boolean(truth) => truth.to_string(),
+        Value::Datetime(at) => at.to_string(),
+        Value::Array(_) | Value::Table(_) => return None,
+    })
 }
 
 #[cfg(test)]

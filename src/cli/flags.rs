@@ -128,7 +128,15 @@ pub(super) async fn open_lake(
             let lake = S3::new(&aws, bucket, prefix, requests.retry()).direct(&aws, &aws.network);
             Arc::new(lake.with_unconditional(writes.unconditional).with_encryption(writes.encryption))
         }
-        LakeUrl::Dir(path) => Arc::new(Dir::new(path).with_durability(writes.durability)),
+        LakeUrl::Dir(path) => {
+            let lake = Dir::new(path).with_durability(writes.durability);
+            let shown = path.display();
+            anyhow::ensure!(
+                lake.has_parent(),
+                "{shown} is the root of a file system, and the quarantine and the parts are next to a lake: use a directory in it"
+            );
+            Arc::new(lake)
+        }
     })
 }
 

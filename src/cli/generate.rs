@@ -102,10 +102,6 @@ impl HerdFlags {
 impl Args {
     fn plan(&self, herd: Herd) -> anyhow::Result<(GeneratePlan, Destination)> {
         let (out, form, compression) = self.place()?;
-        anyhow::ensure!(
-            self.truth.as_ref().is_none_or(|truth| *truth != self.out),
-            "--truth and --out are the same file: give them different names"
-        );
         let (part, faults, threads, truth) = (self.herd.part, self.herd.faults, self.threads, self.truth.clone());
         Ok((GeneratePlan { part, faults, form, compression, threads, truth, ..GeneratePlan::new(herd) }, out))
     }

@@ -32,7 +32,7 @@ pub(super) struct GlobalFlags {
     /// Log more; -vv also the AWS and database clients
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
-    /// Only log errors; hide progress
+    /// Only log errors; hide progress (results are still printed)
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
     /// Hide progress

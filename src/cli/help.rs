@@ -149,7 +149,7 @@ const HEADINGS: &[(&str, &[&str])] = &[
     ("Shards", &["objects-per-shard", "shards", "shards-at-once", "shard", "stop-before"]),
     ("Checks", &["fail-if", "watch", "watch-timeout"]),
     (
-        "Throttling (can be changed in the config file while running)",
+        "Throttling",
         &[
             "max-threads-running",
             "max-replica-lag",

@@ -6,6 +6,7 @@ use super::Context;
 use super::audit_result::ResultFlags;
 use super::flags::endpoint;
 use super::log;
+use super::outputs;
 use super::run_flags::{RunStoreFlags, open_run_store, run_url};
 use super::write_flags::WriteFlags;
 use crate::fleet::{
@@ -34,6 +35,9 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     args.results.check()?;
     let run = Run::open(open_run_store(&args.run, &args.writes).await?).await?;
+    let planned = &run.plan.stores;
+    let warehouse = planned.warehouse.as_ref().map(|planned| &*planned.warehouse);
+    outputs::check_planned(&args.results.outputs(), &planned.lake, warehouse)?;
     match args.merge(&run, context).await {
         Err(e) if context.output == OutputFormat::Json && e.is::<MissingShards>() => {
             log::fail(&e);

@@ -40,6 +40,7 @@ mod listing;
 mod log;
 mod man;
 mod merge;
+mod outputs;
 mod plan;
 mod process;
 mod publish;
@@ -217,6 +218,8 @@ fn parse_from<T: Clone + Into<OsString>>(args: &[T], config: &Config) -> Result<
             return Err(usage::explained(e, &typed.names(), &command, config, &words));
         }
     };
+    outputs::check(&command, &matches)
+        .map_err(|what| clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{what}\n")))?;
     let command_line = CommandLine::of(&command, &matches, config);
     Ok((Cli::from_arg_matches(&matches)?, command_line))
 }

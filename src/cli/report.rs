@@ -39,6 +39,11 @@ impl ReportFlag {
         }
     }
 
+    /// Returns the file of the report, if requested.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.report.as_deref()
+    }
+
     /// Returns true if a report is requested.
     pub(super) const fn is_requested(&self) -> bool {
         self.report.is_some()

@@ -19,6 +19,9 @@ const UNAVAILABLE_TIMEOUT: &str = "5m";
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ThrottleFlags {
     /// Pause while the server has more than N running threads
+    ///
+    /// This limit, --max-replica-lag, --rows-per-second, --pause-file and --throttle-query can be changed in the config file
+    /// during the run.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_threads_running: Option<u64>,
     /// Pause while a replica lags by more than this, such as 10s

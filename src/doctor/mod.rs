@@ -102,9 +102,13 @@ pub async fn warehouse(warehouse: &dyn Warehouse, now: impl Fn() -> DateTime<Utc
             return;
         }
     };
+    let damage = match warehouse.damage().await {
+        Ok(damage) => damage,
+        Err(e) => Some(e.to_string()),
+    };
     let comment = status.settings.get("version_comment").map_or(String::new(), |comment| format!(", {comment}"));
     let access = format!("{}: {}{comment}", warehouse.address(), status.version);
-    match &status.too_old {
+    match status.too_old.as_ref().or(damage.as_ref()) {
         None => outcome.add("warehouse access", CheckStatus::Ok, access),
         Some(old) => outcome.add("warehouse access", CheckStatus::Failed, format!("{access}: {old}")),
     }

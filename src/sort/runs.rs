@@ -50,7 +50,7 @@ fn remove_abandoned(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FOLDER));
         if ours && is_abandoned(&entry.path().join(LOCK)).unwrap_or(false) {
-            tracing::info!("removing {}, which a killed process left", entry.path().display());
+            tracing::debug!("removing {}, which a killed process left", entry.path().display());
             let _ = std::fs::remove_dir_all(entry.path()); // it may belong to another user, or be removed already
         }
     }

@@ -62,6 +62,9 @@ fn the_headline_counts_the_findings_of_the_drift_file_and_objects_not_read_separ
     let since = scene.run(&["reconcile", "--baseline", "drift.ndjson"]).json["since_baseline"].clone();
     assert_eq!((&since["new"], &since["persisting"]), (&0.into(), &1.into()), "{since}");
 
+    let text = scene.text(&["reconcile"]).stdout;
+    assert!(text.ends_with("\nexit code 1: the audit found drift\n"), "{text}");
+
     scene.run(&["replay"]).expect(1, &[("inserted", 1)]);
     scene.run(&audit).expect(1, &[("matched", count), ("skipped_unrecognized", 1)]);
     assert!(page().contains("<h1>No findings, 1 object not read</h1>"), "{}", page());

@@ -59,7 +59,10 @@ fn settings(bytes: &[u8]) -> Verdict {
             section.clone_from(of);
         }
         let values: Vec<String> = values.iter().map(|value| toml::Value::from(value.as_str()).to_string()).collect();
-        let _ = writeln!(written, "{flag} = [{}]", values.join(", "));
+        let _ = match &*values {
+            [one] => writeln!(written, "{flag} = {one}"),
+            values => writeln!(written, "{flag} = [{}]", values.join(", ")),
+        };
     }
     let again = config_values(&written, None).map_err(|e| format!("written as {written} and rejected: {e}"))?;
     same("written and parsed again", &again, &values)?;

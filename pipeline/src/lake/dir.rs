@@ -22,6 +22,7 @@ use super::{ChangeResult, Depth, Error, Lake, ListPage, ObjectMeta, PutResult, R
 
 mod files;
 mod listing;
+mod place;
 mod stat;
 mod write;
 
@@ -143,8 +144,7 @@ impl Lake for Dir {
     }
 
     fn identity(&self) -> String {
-        let whole = self.root.canonicalize().or_else(|_| std::path::absolute(&self.root));
-        whole.map_or_else(|_| self.address(), |path| path.display().to_string())
+        self.place().display().to_string()
     }
 
     async fn list(&self, prefix: &str, depth: Depth, after: Option<&str>) -> Result<ListPage, Error> {
@@ -225,8 +225,7 @@ impl Lake for Dir {
     }
 
     fn sibling(&self, name: &str) -> Arc<dyn Lake> {
-        let root = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
-        Arc::new(Self { root: root.parent().unwrap_or(&root).join(name), ..self.clone() })
+        Arc::new(Self { root: self.next_to(name), ..self.clone() })
     }
 }
 

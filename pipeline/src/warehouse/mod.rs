@@ -241,6 +241,15 @@ pub trait Warehouse: Send + Sync + fmt::Debug {
     /// Returns an error if the server cannot be reached or rejects a query.
     async fn status(&self) -> Result<ServerStatus, Error>;
 
+    /// Returns the first damage of the warehouse's file and what to do about it, as found in a few seconds. `None` for a server,
+    /// which finds its own.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be checked.
+    async fn damage(&self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
     /// Checks that the server accepts writes, before a command changes rows.
     ///
     /// # Errors

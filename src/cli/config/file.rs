@@ -1,7 +1,7 @@
 //! Reading of a config file. One that was found in the working directory, and not named, is read only if no account but the
 //! user and root can have changed it: it could set the addresses of the stores and a throttle query.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -18,8 +18,16 @@ pub(super) enum Chosen {
 /// Reads a config file.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read, or if it was found and others may have changed it.
+/// Returns an error if the file cannot be read, or if it was found and others may have changed it, or if it is a link without a
+/// target or no regular file.
 pub(super) fn read(path: &Path, chosen: Chosen) -> io::Result<String> {
+    let invalid = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    match fs::metadata(path) {
+        Err(_) if path.is_symlink() => return invalid("it is a symbolic link, and there is no file where it leads"),
+        // A pipe would block; one that was named is read.
+        Ok(meta) if chosen == Chosen::Found && !meta.is_file() => return invalid("it is not a regular file"),
+        _ => {}
+    }
     let mut file = File::open(path)?;
     if chosen == Chosen::Found {
         // Of the open file, which cannot be exchanged any more.
@@ -57,7 +65,6 @@ fn check(_: &std::fs::Metadata, _: &Path) -> io::Result<()> {
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -75,6 +82,18 @@ mod tests {
         }
         let e = read(&path, Chosen::Found).unwrap_err().to_string();
         assert!(e.contains("mode 666") && e.contains("chmod go-w") && e.contains("--config"), "{e}");
+    }
+
+    #[test]
+    fn a_link_without_a_target_and_a_pipe_are_no_missing_file() {
+        let home = tempfile::tempdir().unwrap();
+        let (link, pipe) = (home.path().join("link.toml"), home.path().join("pipe.toml"));
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for (path, words) in [(&link, "symbolic link"), (&pipe, "not a regular file")] {
+            let e = read(path, Chosen::Found).unwrap_err();
+            assert!(e.kind() == io::ErrorKind::InvalidInput && e.to_string().contains(words), "{e}");
+        }
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn late_arrival_needs_nine_of_ten_and_records_that_came_before() {
     let late = |findings, of| Pattern::late(findings, of, [20, 1_000]);
     assert!(late(18, 20).is_some() && late(17, 20).is_none() && late(0, 0).is_none());
     assert!(Pattern::late(20, 20, [1_000, 1_000]).is_none(), "all of it came within minutes");
-    let found = late(9, 10).unwrap().to_string();
+    let found = late(9, 10).unwrap().text(&[]);
     assert!(found.starts_with("lake only: 9 of 10 were processed within ten minutes before the audit"), "{found}");
 }
 
@@ -107,7 +107,10 @@ fn a_pattern_is_a_sentence() {
     let mut places = FindingCounts::default();
     (0..20).for_each(|n| places.take(DriftKind::WarehouseOnly, None, "farm_1", day(n % 10)));
     let patterns = places.patterns(&records(), |n| *n);
-    assert_eq!(patterns[0].to_string(), "warehouse only: all 20 are in farm_1, a farm with 10.0 % of the compared ids");
+    assert_eq!(
+        patterns[0].text(&patterns),
+        "warehouse only: all 20 are in farm_1, a farm with 10.0 % of the compared ids"
+    );
     let json = serde_json::to_value(&patterns[0]).unwrap();
     assert_eq!(
         (&json["pattern"], &json["farm"], &json["kind"]),

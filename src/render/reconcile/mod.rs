@@ -71,7 +71,7 @@ impl fmt::Display for Outcome {
         }
         write!(f, "{}", ProblemLines::of(&self.problems, !self.run.shards.is_empty()))?;
         if !self.carry.repair_asked {
-            return Ok(());
+            return audit_exit(self, f);
         }
         f.write_str(&repair_text(self))?;
         repair_exit(self, f)
@@ -90,6 +90,22 @@ pub(crate) fn found_text(outcome: &Outcome) -> String {
     }
 }
 
+/// Writes what the exit code without a repair means.
+fn audit_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if outcome.exit() != Exit::Findings {
+        return Ok(());
+    }
+    let meaning = match (outcome.drift(), outcome.unread()) {
+        (0, 0) => "the check against the ground truth failed",
+        (0, _) => UNREAD,
+        _ => "the audit found drift",
+    };
+    writeln!(f, "exit code 1: {meaning}")
+}
+
+/// Meaning of exit code 1 if both sides agree otherwise.
+const UNREAD: &str = "the audit found no drift, but did not read all objects";
+
 /// Writes what the exit code after a repair means.
 fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if outcome.exit() != Exit::Findings || outcome.repaired.dry_run {
@@ -97,7 +113,7 @@ fn repair_exit(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     let repaired = &outcome.repaired;
     let meaning = match (&repaired.over_budget, repaired.changes(), repaired[RepairCounter::Failed]) {
-        _ if outcome.drift() == 0 => "the audit found no drift, but did not read all objects",
+        _ if outcome.drift() == 0 => UNREAD,
         (Some(_), ..) => "the audit found drift, and nothing was changed",
         (None, 0, 0) => "the audit found drift, and the repair changed nothing: there is no undo file",
         (None, _, 0) => "the audit before the repair found drift; audit again to confirm",
@@ -150,7 +166,7 @@ fn patterns(outcome: &Outcome, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  likely cause ({}): {cause}", count(*n))?;
     }
     for pattern in &outcome.patterns {
-        writeln!(f, "  {}", one_line(&pattern.to_string()))?;
+        writeln!(f, "  {}", one_line(&pattern.text(&outcome.patterns)))?;
     }
     match outcome.control.hashes() {
         [lake, warehouse] if outcome.quick || lake.count + warehouse.count == 0 => {}

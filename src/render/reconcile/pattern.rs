@@ -1,7 +1,5 @@
 //! Text of a pattern of findings.
 
-use std::fmt;
-
 use crate::reconcile::{Pattern, PatternKind};
 use crate::render::count;
 
@@ -25,8 +23,8 @@ impl Pattern {
     }
 
     /// Returns the fraction of the compared ids that have the property too; for one day, also how many of the findings are
-    /// of the one farm.
-    pub(crate) fn comparison(&self) -> String {
+    /// of the one farm. `all` are the patterns of the audit.
+    pub(crate) fn comparison(&self, all: &[Self]) -> String {
         let rate = self.base_rate();
         let comparison = match &self.shape {
             PatternKind::OneFarm { .. } => format!("a farm with {rate} of the compared ids"),
@@ -36,11 +34,30 @@ impl Pattern {
             }
             PatternKind::LateArrival => format!("as were {rate} of the compared ids"),
         };
-        match self.also_one_farm {
-            Some(both) if both == self.findings => format!("{comparison}; all of these findings are in that farm"),
-            Some(both) => format!("{comparison}; {} of these findings are in that farm", count(both)),
-            None => comparison,
+        let farm =
+            all.iter().filter(|other| (other.kind, &other.cause) == (self.kind, &self.cause)).find_map(Self::farm);
+        match (self.also_one_farm, farm.unwrap_or("that farm")) {
+            (Some(both), farm) if both == self.findings => {
+                format!("{comparison}; all of these findings are in {farm}")
+            }
+            (Some(both), farm) => format!("{comparison}; {} of these findings are in {farm}", count(both)),
+            (None, _) => comparison,
         }
+    }
+
+    /// Returns the farm of the pattern `one_farm`.
+    fn farm(&self) -> Option<&str> {
+        match &self.shape {
+            PatternKind::OneFarm { farm } => Some(farm),
+            _ => None,
+        }
+    }
+
+    /// Returns the pattern in one line. `all` are the patterns of the audit.
+    pub(crate) fn text(&self, all: &[Self]) -> String {
+        let cause = self.cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+        let kind = self.kind.counter_name().replace('_', " ");
+        format!("{kind}{cause}: {}, {}", self.description(), self.comparison(all))
     }
 
     /// Returns the percentage of the compared ids in the same place; never rounded down to 0.
@@ -51,12 +68,26 @@ impl Pattern {
     }
 }
 
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.kind.counter_name().replace('_', " "))?;
-        if let Some(cause) = &self.cause {
-            write!(f, " ({cause})")?;
-        }
-        write!(f, ": {}, {}", self.description(), self.comparison())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::DriftKind;
+
+    #[test]
+    fn findings_of_one_day_name_the_farm_that_they_are_in() {
+        let of = |shape, also_one_farm| Pattern {
+            kind: DriftKind::LakeOnly,
+            cause: None,
+            shape,
+            findings: 3,
+            total: 4,
+            compared: 10,
+            compared_elsewhere: 90,
+            also_one_farm,
+        };
+        let farm = of(PatternKind::OneFarm { farm: "fazenda_um".into() }, None);
+        let day = of(PatternKind::OneDay { day: chrono::NaiveDate::from_ymd_opt(2026, 1, 2).unwrap() }, Some(3));
+        let text = day.text(&[farm, day.clone()]);
+        assert!(text.ends_with("; all of these findings are in fazenda_um"), "{text}");
     }
 }

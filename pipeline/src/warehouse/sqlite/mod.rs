@@ -19,6 +19,7 @@ use crate::record::{Column, MAX_TEXT_CHARS};
 mod bulk;
 mod busy;
 mod closing;
+mod damage;
 mod file;
 mod snapshot;
 mod values;
@@ -79,7 +80,7 @@ impl Sqlite {
             .disable_statement_logging();
         // One connection: SQLite supports one writer, so a second would only wait for the first.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
-        closing::note(path, &pool);
+        closing::note(path, &pool, &table);
         Self::at(options, pool, table)
     }
 
@@ -105,13 +106,14 @@ impl Sqlite {
     fn failure(&self, e: &sqlx::Error) -> Error {
         let code = e.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
         let details = e.to_string();
-        let reason = match code.map(|code| code & 0xff) {
+        let primary = code.map(|code| code & 0xff);
+        let reason = match primary {
             _ if code == Some(SHARED_MEMORY_SIZE) => Reason::NoSpace,
             Some(5 | 6) => Reason::Busy,
             Some(8) => Reason::ReadOnly,
             Some(13) => Reason::NoSpace,
-            Some(14) if !self.options.get_filename().exists() => Reason::NoTable,
-            Some(14 | 26 | 11) => Reason::BadAddress,
+            Some(CANNOT_OPEN) if !self.options.get_filename().exists() => Reason::NoTable,
+            Some(CANNOT_OPEN | CORRUPT | 26) => Reason::BadAddress,
             Some(18..=20) => Reason::BadRow,
             _ if details.contains("no such table: ruminate_journal") => {
                 return Error::new(Reason::NoTable, &self.address, "there is no journal");
@@ -125,11 +127,16 @@ impl Sqlite {
                 format!("there is no file {}: check --warehouse", self.options.get_filename().display())
             }
             Reason::NoTable => format!("no table {}: run `ruminate init`, or name another with --table", self.table),
+            Reason::BadAddress if primary == Some(CORRUPT) => format!("{}: {details}", damage::ADVICE),
+            Reason::BadAddress if primary == Some(CANNOT_OPEN) => {
+                format!("the file cannot be opened: {WRITABLE}: {details}")
+            }
             Reason::BadAddress => format!("the file cannot be opened as a SQLite database: check its path: {details}"),
+            Reason::ReadOnly => format!("the file is read-only: {WRITABLE}: {details}"),
             Reason::NoSpace => {
                 format!("no space left for the file and its -wal and -shm: free space, then run this again: {details}")
             }
-            _ if code.is_some_and(|code| code & 0xff == IO_ERROR) => {
+            _ if primary == Some(IO_ERROR) => {
                 format!("the file cannot be read or written: check its disk, quota and permissions: {details}")
             }
             _ => details,
@@ -138,6 +145,12 @@ impl Sqlite {
     }
 }
 
+/// Primary code of a damaged file, `SQLITE_CORRUPT`.
+const CORRUPT: i32 = 11;
+/// Primary code of a file that cannot be opened, or whose `-wal` cannot be created, `SQLITE_CANTOPEN`.
+const CANNOT_OPEN: i32 = 14;
+/// What to do about a file that cannot be written.
+const WRITABLE: &str = "make the file and its folder writable, or copy it to a folder that is";
 /// Primary code of a failed system call, `SQLITE_IOERR`.
 const IO_ERROR: i32 = 10;
 /// `SQLITE_IOERR_SHMSIZE`: the `-shm` file cannot get its size, as on a disk that is so full that nothing can be read.
@@ -185,7 +198,10 @@ impl Warehouse for Sqlite {
                 created.push(step.describe(&self.table));
             }
         }
-        Ok(created)
+        match self.find_damage().await? {
+            None => Ok(created),
+            Some(damage) => Err(Error::new(Reason::BadAddress, &self.address, damage)),
+        }
     }
 
     async fn table_schema(&self) -> Result<TableSchema, Error> {
@@ -264,6 +280,10 @@ impl Warehouse for Sqlite {
             rows,
             ..ServerStatus::default()
         })
+    }
+
+    async fn damage(&self) -> Result<Option<String>, Error> {
+        self.find_damage().await
     }
 }
 

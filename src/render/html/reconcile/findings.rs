@@ -119,7 +119,10 @@ pub(super) struct PatternText {
 pub(super) fn patterns(outcome: &Outcome) -> Vec<PatternText> {
     let of_one = |a: &Pattern, b: &Pattern| (a.kind, &a.cause) == (b.kind, &b.cause);
     let shares = |pattern: &Pattern| {
-        [sanitize::shown(&pattern.description(), VALUE), pattern.comparison().replace(" %", "\u{a0}%")]
+        [
+            sanitize::shown(&pattern.description(), VALUE),
+            sanitize::shown(&pattern.comparison(&outcome.patterns), VALUE).replace(" %", "\u{a0}%"),
+        ]
     };
     let message = |patterns: &[Pattern]| {
         let first = patterns.first()?;
