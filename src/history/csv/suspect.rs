@@ -21,7 +21,7 @@ const MAX_NAMES: usize = 64;
 /// Minimum length of a cell that may be the end of a row and a header.
 const MIN_HEADER_BYTES: usize = 60;
 
-/// How the file goes on after a row.
+/// End of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     /// A line feed follows.
@@ -35,10 +35,12 @@ pub(super) enum Ending {
 impl Ending {
     /// Returns the ending of a row; `is_last` means that the file ends with it, without a line feed.
     pub(super) fn of(row: &[u8], is_last: bool) -> Self {
-        match is_last {
-            false => Self::Terminated,
-            true if row.trim_ascii_end().ends_with(b"\"") => Self::Quoted,
-            true => Self::Open,
+        if !is_last {
+            Self::Terminated
+        } else if row.trim_ascii_end().ends_with(b"\"") {
+            Self::Quoted
+        } else {
+            Self::Open
         }
     }
 }
