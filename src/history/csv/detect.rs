@@ -117,8 +117,8 @@ fn other_rows(rows: &[&[u8]], delimiter: u8) -> Option<String> {
     }
     let has_all = |other: u8| rows.iter().all(|row| cells(row, other).len() >= COLUMNS.len());
     let other = DELIMITERS.into_iter().find(|&other| has_all(other))?;
-    let is_one_cell = |row: &&[u8]| cells(row, delimiter).len() == 1;
-    (other != delimiter && rows.iter().all(is_one_cell)).then(|| {
+    let has_few = |row: &&[u8]| cells(row, delimiter).len() < COLUMNS.len();
+    (other != delimiter && rows.iter().all(has_few)).then(|| {
         format!(
             "its header has {} as the delimiter, and its rows have {}: write both with the same one",
             named(delimiter),
@@ -230,6 +230,8 @@ mod tests {
         let row = "1,2,3,234.9,360,2023-01-01,51,66,9,F";
         let why = detect(format!("{}\n{row}\n{row}", header(";")).as_bytes(), true).unwrap_err();
         assert!(why.contains("its header has ; as the delimiter, and its rows have ,"), "{why}");
+        let why = detect(format!("{}\n1;2;3;234,9;360;x;51;66;9,5;F", header(",")).as_bytes(), true).unwrap_err();
+        assert!(why.contains("its header has , as the delimiter, and its rows have ;"), "{why}");
         let why = detect(format!("sep=,\n{}\n1;2", header(";")).as_bytes(), true).unwrap_err();
         assert!(why.contains("states that , is the delimiter") && why.ends_with("remove the first line"), "{why}");
         for line in ["sep=;", "Sep=; ", "SEP=;", "\"sep=;\""] {
