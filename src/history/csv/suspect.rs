@@ -54,7 +54,7 @@ pub(super) struct Before {
     numbered: bool,
     /// Value of the last column of a reading in the previous row.
     value: Vec<u8>,
-    /// Values of that column in rows that end with it.
+    /// Values of that column.
     last: LastValues,
 }
 
@@ -108,8 +108,10 @@ impl Before {
         if ending != Ending::Terminated && self.full && is_short && is_begin {
             return Some(format!("the file ends within this row: {} cells for {columns} columns", cells.len()));
         }
-        if ends_with_it && let Some(column) = header.cells()[header.last_known()].column {
-            if ending == Ending::Open && self.last.is_truncated(value, column) {
+        if cells.len() > header.last_known()
+            && let Some(column) = header.cells()[header.last_known()].column
+        {
+            if ending == Ending::Open && ends_with_it && self.last.is_truncated(value, column) {
                 return Some("cut at the end of the file? if not, add a line feed".to_owned());
             }
             self.last.add(value, column);
