@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
 use super::cause::Cause;
-use super::csv::{Quotes, cells, quotes};
+use super::csv::{Quotes, quotes};
 use super::settings::Encoding;
 use super::text::LineDecoder;
 
@@ -134,8 +134,13 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Returns the row that starts with this line. It includes the following lines while a quote is open, if the quote
-    /// is closed properly, and none of these lines is a row of `columns` cells.
-    pub(super) fn read_csv_row(&mut self, line: Line, delimiter: u8, columns: usize) -> Result<Vec<u8>, Cause> {
+    /// is closed properly, and none of these lines is a reading or a header alone, as `is_complete` returns.
+    pub(super) fn read_csv_row(
+        &mut self,
+        line: Line,
+        delimiter: u8,
+        is_complete: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<u8>, Cause> {
         let mut row = line.text;
         if quotes(&row, delimiter) != Quotes::Open {
             return Ok(row);
@@ -147,7 +152,7 @@ impl<R: BufRead> Lines<R> {
             let next = next?;
             row.push(b'\n');
             row.extend_from_slice(&next.text);
-            let is_row = cells(&next.text, delimiter).len() >= columns;
+            let is_row = is_complete(&next.text);
             taken.push(next);
             match quotes(&row, delimiter) {
                 _ if is_row => break,

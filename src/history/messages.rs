@@ -157,9 +157,9 @@ impl<R: BufRead> Messages<R> {
                 Ok(false) => {}
                 Err(e) => return Some(Err(e)),
             }
-            let Some((delimiter, columns)) = rows.layout() else { return Some(Ok(line)) };
+            let Some(delimiter) = rows.delimiter() else { return Some(Ok(line)) };
             let number = line.number;
-            let row = lines.read_csv_row(line, delimiter, columns);
+            let row = lines.read_csv_row(line, delimiter, |line| rows.is_complete(line));
             let is_last = lines.is_unterminated();
             let row = row.and_then(|row| rows.message(&row, number, is_last));
             match row {

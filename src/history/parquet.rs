@@ -122,7 +122,8 @@ fn json(column: Option<Column>, cell: &Cell) -> String {
         Cell::Bool(value) => value.to_string(),
         Cell::Int(value) => value.to_string(),
         Cell::UInt(value) => value.to_string(),
-        Cell::Decimal(value) if is_id => text(whole(value)),
+        // With a fraction it stays a number, which is no id in any format.
+        Cell::Decimal(value) if is_id && !whole(value).contains('.') => text(whole(value)),
         Cell::Decimal(value) => value.clone(),
         // pandas turns a column of integers into floats if a value is missing.
         Cell::Double(value) if is_id && value.is_nan() => "null".into(),
@@ -163,4 +164,17 @@ fn refuse(e: &ParquetError) -> Cause {
         }
         e => format!("it is a damaged or truncated Parquet file ({e}): get it again"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decimal_id_with_a_fraction_is_a_number_as_in_json() {
+        for (value, expected) in [("12.00", "\"12\""), ("12", "\"12\""), ("12.50", "12.50")] {
+            assert_eq!(json(Some(Column::IdLote), &Cell::Decimal(value.into())), expected);
+        }
+        assert_eq!(json(Some(Column::PesoMedio), &Cell::Decimal("12.50".into())), "12.50");
+    }
 }

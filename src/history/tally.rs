@@ -1,5 +1,6 @@
 //! Messages of a file that are invalid for the same reason: many of them are one mistake of the file.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
 
@@ -9,6 +10,7 @@ use super::csv::Form;
 use super::decimal_mark::DecimalMark;
 use super::runs::Runs;
 use super::{InputMessage, hint};
+use crate::herd::FIELDS;
 use crate::outcome::count;
 
 /// Number of messages with the same reason from which on a file is rejected, if they are at least half of its messages.
@@ -161,22 +163,24 @@ impl LongIds {
 }
 
 impl NumberTexts {
-    /// Adds the texts of a message that are numbers with a point.
+    /// Adds the numbers of a message that are texts with a point. Other texts, such as a version, show nothing.
     fn add(&mut self, body: &[u8]) {
         if self.any_point {
             return;
         }
         for at in memchr::memchr_iter(b'.', body) {
-            let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
-            let begin = body[..at].iter().rposition(|byte| !is_part(byte)).map_or(0, |begin| begin + 1);
-            let end = body[at..].iter().position(|byte| !is_part(byte)).map_or(body.len(), |end| at + end);
-            if !body[..begin].ends_with(b"\"") || !body[end..].starts_with(b"\"") {
+            let is_quote = |byte: &u8| *byte == b'"';
+            let Some(begin) = body[..at].iter().rposition(is_quote) else { continue };
+            let Some(end) = body[at..].iter().position(is_quote).map(|end| at + end + 1) else { return };
+            let text = unescaped(&body[begin..end]);
+            let form = Form::of(&text);
+            if form.is_none() || !is_of_number(&body[..begin]) {
                 continue;
             }
-            match Form::of(&body[begin..end]) {
+            match form {
                 Some(Form::Clear(DecimalMark::Point)) => self.any_point = true,
-                Some(_) if self.grouped.is_none() => {
-                    self.grouped = Some(String::from_utf8_lossy(&body[begin..end]).into_owned());
+                Some(Form::MayGroup(DecimalMark::Point)) if self.grouped.is_none() => {
+                    self.grouped = Some(String::from_utf8_lossy(&text).into_owned());
                 }
                 _ => {}
             }
@@ -187,7 +191,7 @@ impl NumberTexts {
     fn add_invalid(&mut self, why: &Rejection, line: u64) {
         if let Rejection::NotNumber { found, .. } = why
             && self.comma.is_none()
-            && Form::of(found.trim_matches('"').as_bytes()) == Some(Form::Clear(DecimalMark::Comma))
+            && Form::of(&unescaped(found.as_bytes())) == Some(Form::Clear(DecimalMark::Comma))
         {
             self.comma = Some((found.clone(), line));
         }
@@ -202,6 +206,23 @@ impl NumberTexts {
              digits: write all of them with a decimal point and no grouped digits, or pass --decimal-mark comma if it is CSV"
         ))
     }
+}
+
+/// Returns the text between the quotes of a JSON text.
+fn unescaped(json: &[u8]) -> Cow<'_, [u8]> {
+    let is_escaped = json.contains(&b'\\');
+    match is_escaped.then(|| serde_json::from_slice::<String>(json)) {
+        Some(Ok(text)) => Cow::Owned(text.into_bytes()),
+        _ => Cow::Borrowed(json.strip_prefix(b"\"").and_then(|json| json.strip_suffix(b"\"")).unwrap_or(json)),
+    }
+}
+
+/// Returns true if the beginning of a message ends with the name of a column of numbers, before its value.
+fn is_of_number(before: &[u8]) -> bool {
+    let name = before.trim_ascii_end().strip_suffix(b":").and_then(|json| json.trim_ascii_end().strip_suffix(b"\""));
+    let name = name.and_then(|json| json.rsplit(|byte| *byte == b'"').next());
+    let column = name.and_then(|name| Column::from_name(std::str::from_utf8(name).ok()?));
+    column.is_some_and(|column| FIELDS.contains(&column) && column.kind().is_number())
 }
 
 #[cfg(test)]
@@ -255,6 +276,9 @@ mod tests {
         };
         let why = of(&["987", "\"1.234\"", "\"987\"", "\"1.234,5\"", "\"2.000\""]).unwrap();
         assert!(why.starts_with("line 4 has the number \"1.234,5\"") && why.contains("such as \"1.234\""), "{why}");
+        for grouped in ["\"+1.234\"", "\"1.234\u{a0}\"", "\"1.234\\u00a0\"", "\"1.234\",\"versao\":\"2.5\""] {
+            assert!(of(&[grouped, "987", "\"1.234,5\""]).is_some(), "{grouped}");
+        }
         for one_by_one in [
             &["\"1.234\"", "987", "\"987\""][..],
             &["\"9.5\"", "\"1.234\"", "\"9,5\""],

@@ -97,6 +97,7 @@ fn the_later_part_of_a_csv_file_has_no_header_and_loses_no_row() {
 fn a_quoted_cell_may_hold_line_feeds_and_a_quote_that_is_never_closed_takes_its_line_only() {
     let long = |remark: &str| format!("{HEADER},obs\n{},\"{remark}\"\n{}", row(1), row(2));
     assert_eq!(pens("x.csv", &long("two\nlines, \"\"quoted\"\"")), "2:1 4:2 ");
+    assert_eq!(pens("x.csv", &long("two\na,b,c,d,e,f,g,h,i,j,k,l\nend")), "2:1 5:2 ");
     let open = format!("{HEADER}\n\"{}\n{}\n{}", row(1), row(2), row(3));
     assert_eq!(pens("x.csv", &open), "2:? 3:2 4:3 ");
 }

@@ -152,7 +152,7 @@ fn grouped_digits_are_read_only_where_they_are_unambiguous() {
     std::fs::write(scene.path("y.json"), [1, 2, 3].map(|pen| json(pen).replace("451", "1234.5")).join("\n")).unwrap();
     scene.run(&["backfill", "x.csv"]).expect(0, &[("written", 3)]);
     scene.run(&["backfill", "y.json"]).expect(0, &[("existing", 3), ("identical", 3)]);
-    for weight in ["1|234.5", "1.2345|6", "451.000"] {
+    for weight in ["1|234.5|6", "1.2345|6", "451.000"] {
         let text = semicolons(weight, "9|5").replace('|', ",");
         let scene = super::input_files::scene();
         std::fs::write(scene.path("x.csv"), text).unwrap();
@@ -181,6 +181,8 @@ fn a_file_with_decimal_points_and_later_commas_is_rejected() {
     };
     let text = format!("{}\n{}{}", HEADER.replace(',', ";"), rows(2_000, "."), rows(1, ","));
     rejected("x.csv", text, &[], &["line 2002 has a number with a comma (450,5)", "use one decimal mark"]);
+    let text = format!("{}\n{}{}", HEADER.replace(',', ";"), rows(300, ","), rows(200, "."));
+    rejected("x.csv", text, &[], &["line 302 has a number with a point (450.5)", "(line 2)"]);
 }
 
 #[test]

@@ -37,6 +37,10 @@ class Rejected(Exception):
     """The reading has no id, by the rules of docs/ids.md and docs/reference/input-files.md."""
 
 
+# A pair of quotes around the name of a farm, which has none of them within.
+QUOTED = re.compile("'([^']*)'|\"([^\"]*)\"|`([^`]*)`|‘([^‘’]*)’|’([^’]*)’|“([^“”]*)”", re.S)
+
+
 def text(value):
     """Returns a text without surrounding white space, with plain spaces, in NFC."""
     value = re.sub(f"^[{AROUND}]+|[{AROUND}]+$", "", value)
@@ -64,6 +68,8 @@ def identifier(value, is_farm=False, field=None):
     if isinstance(value, str) and damaged(value):
         raise Rejected("damaged text, or letters that look like others")
     is_number, value = not isinstance(value, str), text(str(value))
+    if is_farm and (match := QUOTED.fullmatch(value)):
+        value = text(next(group for group in match.groups() if group is not None))
     if (TOTAL_FARM if is_farm else TOTAL).fullmatch(value):
         raise Rejected("the label of a total")
     if not is_farm and (DATE.fullmatch(value) or field != "id_lote" and DAY.fullmatch(value)):
@@ -80,6 +86,8 @@ def identifier(value, is_farm=False, field=None):
         if match[2] and abs(int(match[1])) > 2**53:
             raise Rejected("a fraction of zeros above 2^53")
         return match[1]
+    if re.fullmatch(r"-?\d{7,}[.,]\d+", value, re.A) and not re.fullmatch(r"-?\d+,0+", value, re.A):
+        raise Rejected("a fraction of an id")
     if not value or value.lower() in PLACEHOLDERS:
         raise Rejected("a placeholder")
     if SCIENTIFIC.fullmatch(value) or re.fullmatch(rf"-?\d{{1,3}}([.,'{'' if is_farm else ' '}]\d{{3}})+", value):

@@ -107,6 +107,11 @@ impl<'a> Fields<'a> {
             Cow::Borrowed(text) => spelling::tidy(text),
             Cow::Owned(text) => Cow::Owned(spelling::tidy(&text).into_owned()),
         };
+        let tidy = match tidy {
+            _ if is_id => tidy,
+            Cow::Borrowed(name) => Cow::Borrowed(spelling::without_quotes(name)),
+            Cow::Owned(name) => Cow::Owned(spelling::without_quotes(&name).to_owned()),
+        };
         let is_empty_id = is_id && !tidy.is_empty() && !tidy.contains(char::is_alphanumeric);
         if is_placeholder(&tidy) || is_empty_id {
             return Err(Rejection::Placeholder { field, found: quoted(&tidy) });

@@ -25,6 +25,10 @@ pub(super) enum Lost {
 /// Largest integer up to which a double represents every integer: 2^53.
 const EXACT_IN_DOUBLE: &str = "9007199254740992";
 
+/// Maximum number of digits before a point of an id such as `1.5` or `12.50`, which is a code. Longer ones are integers, whose
+/// fraction is a fault.
+const CODE_DIGITS: usize = 6;
+
 /// Returns true if a double that is at least 2^53 was written with these digits, and may have lost the last ones.
 pub(super) fn is_beyond_double(digits: &str) -> bool {
     let digits = digits.trim_start_matches('0');
@@ -99,7 +103,8 @@ pub(super) fn id(text: &str) -> Result<&str, Lost> {
         return Err(Lost::Grouping);
     }
     if rest.bytes().any(|b| b != b'0') {
-        return Ok(text);
+        let is_fraction = is_digits(rest) && whole.len() > CODE_DIGITS;
+        return if is_fraction { Err(Lost::Grouping) } else { Ok(text) };
     }
     let sign = text.len() - unsigned.len();
     if is_beyond_double(whole) { Err(Lost::Digits) } else { Ok(&text[..sign + whole.len()]) }
@@ -114,6 +119,16 @@ const QUOTES: [(char, char); 6] = [
     ('\u{2019}', '\u{2019}'),
     ('\u{201c}', '\u{201d}'),
 ];
+
+/// Returns the name of a farm without a pair of quotes around it, which a program left there. Quotes within a name belong
+/// to it.
+pub(super) fn without_quotes(name: &str) -> &str {
+    let inner = |(open, close): &(char, char)| {
+        let inner = name.strip_prefix(*open)?.strip_suffix(*close)?;
+        (!inner.contains([*open, *close])).then(|| inner.trim_matches(is_blank))
+    };
+    QUOTES.iter().find_map(inner).unwrap_or(name)
+}
 
 /// Removes the mark with which a program keeps a number as text: a pair of quotes, a leading apostrophe, or `="…"`.
 fn without_mark(text: &str) -> &str {
@@ -255,6 +270,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_pair_of_quotes_around_a_farm_is_no_part_of_its_name() {
+        for name in ["\u{201c}Fazenda Um\u{201d}", "\"Fazenda Um\"", "'Fazenda Um'", "\u{2018} Fazenda Um \u{2019}"] {
+            assert_eq!(without_quotes(name), "Fazenda Um", "{name}");
+        }
+        for name in ["Fazenda \"São João\"", "\"Um\" e \"Dois\"", "'Um", "D'Água", "\"", "\u{201c}Um\"", "Um"] {
+            assert_eq!(without_quotes(name), name);
+        }
+        assert_eq!(without_quotes("\"D'Água\""), "D'Água");
+    }
+
     /// Texts with their ids.
     const IDS: &[(&str, Result<&str, Lost>)] = &[
         ("25994051003275", Ok("25994051003275")),
@@ -273,6 +299,10 @@ mod tests {
         ("12E+3", Ok("12E+3")),
         ("A.0", Ok("A.0")),
         ("1.5", Ok("1.5")),
+        ("123456.5", Ok("123456.5")),
+        ("25994051003275.50", Err(Lost::Grouping)),
+        ("-9000001,5", Err(Lost::Grouping)),
+        ("9000001.5.1", Ok("9000001.5.1")),
         ("1.0.0", Ok("1.0.0")),
         ("Curral 7", Ok("Curral 7")),
         ("1.2E+x", Ok("1.2E+x")),

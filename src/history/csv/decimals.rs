@@ -6,14 +6,14 @@ use std::borrow::Cow;
 use super::super::cause::Cause;
 use super::super::decimal_mark::DecimalMark;
 use super::Csv;
-use super::number::{Form, by_stated_mark, is_rounded, shown_mark, with_point, without_mark};
+use super::number::{Form, by_stated_mark, is_rounded, plain, with_point};
 
 /// Evidence of the numbers of a file about its decimal mark.
 #[derive(Debug, Default)]
 pub(super) struct Decimals {
     /// Decimal mark that the user stated; `None` to detect it.
     stated: Option<DecimalMark>,
-    /// Line of the first number with the decimal mark, after those from which the format was detected.
+    /// Line of the first number with a mark.
     marked: u64,
     /// Whether a number shows the decimal mark.
     any_clear: bool,
@@ -41,7 +41,7 @@ impl Decimals {
             return Ok(Cow::Owned([cell.trim_ascii(), b" (rounded in a spreadsheet)"].concat()));
         }
         if let Some(mark) = self.stated {
-            return match by_stated_mark(without_mark(cell), mark) {
+            return match by_stated_mark(cell, mark) {
                 Ok(number) => Ok(number),
                 Err(other) => Err(Cause::Rejected(format!(
                     "line {line} has the number {}, which has no decimal {mark}: is it --decimal-mark {other}?",
@@ -49,38 +49,49 @@ impl Decimals {
                 ))),
             };
         }
-        if csv.delimiter != b',' {
-            self.note(csv, cell, line)?;
+        // Commas may also group digits if they are the delimiter.
+        let may_differ = csv.delimiter != b',' || csv.decimal == Some(DecimalMark::Comma);
+        let form = if may_differ { Form::of(cell) } else { None };
+        if let Some(form) = form {
+            self.note(csv, form, cell, line)?;
         }
-        match csv.decimal {
-            Some(DecimalMark::Comma) => Ok(with_point(without_mark(cell))),
-            _ => Ok(Cow::Borrowed(without_mark(cell))),
+        match (csv.decimal, form) {
+            (Some(DecimalMark::Comma), _) => Ok(with_point(cell)),
+            (_, Some(Form::Clear(mark))) => Ok(by_stated_mark(cell, mark).unwrap_or(Cow::Borrowed(plain(cell)))),
+            _ => Ok(Cow::Borrowed(plain(cell))),
         }
     }
 
-    /// Records what a number shows. If a point was first, a comma later means that the number with the point was perhaps a
-    /// grouped one.
-    fn note(&mut self, csv: &mut Csv, cell: &[u8], line: u64) -> Result<(), Cause> {
-        match Form::of(cell) {
-            // Semicolons are used as delimiters because commas are decimal marks.
-            Some(Form::MayGroup(mark)) if mark == DecimalMark::Point || csv.delimiter != b';' => {
-                self.first_grouped.get_or_insert_with(|| (shown(cell), line));
-            }
-            Some(_) => self.any_clear = true,
-            None => {}
+    /// Records what a number shows. Until one shows the mark, a mark that may group digits is read as the decimal mark.
+    ///
+    /// # Errors
+    /// Returns an error if earlier numbers have the other mark, unless the number is invalid as it is.
+    fn note(&mut self, csv: &mut Csv, form: Form, cell: &[u8], line: u64) -> Result<(), Cause> {
+        let (mark, is_clear) = form.shows(csv.delimiter);
+        if is_clear {
+            self.any_clear = true;
+        } else {
+            self.first_grouped.get_or_insert_with(|| (shown(cell), line));
         }
-        match (csv.decimal, shown_mark(cell)) {
-            (Some(DecimalMark::Point), Some(DecimalMark::Comma)) => Err(Cause::Rejected(format!(
-                "line {line} has a number with a comma ({}), and lines before have numbers with points{}: use one decimal \
-                 mark",
-                shown(cell),
-                if self.marked > 0 { format!(" (line {})", self.marked) } else { String::new() },
-            ))),
-            (None, Some(mark)) => {
-                (csv.decimal, self.marked) = (Some(mark), line);
+        if self.marked == 0 && csv.decimal.is_none_or(|before| before == mark) {
+            self.marked = line;
+        }
+        match csv.decimal {
+            // `1.234` in a file with decimal commas is one invalid number.
+            Some(before) if before != mark && (is_clear || mark == DecimalMark::Comma) => {
+                Err(Cause::Rejected(format!(
+                    "line {line} has a number with a {mark} ({}), and other lines have numbers with {}s{}: use one decimal \
+                 mark, or pass --decimal-mark point or --decimal-mark comma if the other one groups digits",
+                    shown(cell),
+                    before,
+                    if (1..line).contains(&self.marked) { format!(" (line {})", self.marked) } else { String::new() },
+                )))
+            }
+            Some(_) => Ok(()),
+            None => {
+                csv.decimal = Some(mark);
                 Ok(())
             }
-            _ => Ok(()),
         }
     }
 
@@ -148,6 +159,27 @@ mod tests {
         let (_, why) = read(b';', Some(DecimalMark::Comma), &["9,5", "9.5"]);
         assert_eq!(why.unwrap(), "line 3 has the number 9.5, which has no decimal comma: is it --decimal-mark point?");
         let (_, why) = read(b';', None, &["9.5", "9,5"]);
-        assert!(why.unwrap().contains("line 3 has a number with a comma (9,5), and lines before"));
+        let why = why.unwrap();
+        assert!(
+            why.contains("line 3 has a number with a comma (9,5), and other lines have numbers with points (line 2)")
+        );
+        for delimiter in *b";\t|" {
+            let (_, why) = read(delimiter, None, &["9,5", "987", "9.5"]);
+            let why = why.unwrap();
+            assert!(why.contains("line 4 has a number with a point (9.5)") && why.contains("(line 2)"), "{why}");
+        }
+    }
+
+    #[test]
+    fn english_groups_of_digits_are_not_read_as_fractions() {
+        for numbers in [["987", "1,234.5", "2,000"], ["2,000", "987", "1,234.5"], ["2,000", "9.5", "987"]] {
+            for delimiter in *b";\t|" {
+                let (_, why) = read(delimiter, None, &numbers);
+                assert!(why.is_some_and(|why| why.contains("--decimal-mark point")), "{numbers:?}");
+                let (found, why) = read(delimiter, Some(DecimalMark::Point), &numbers);
+                assert!(why.is_none() && found.iter().any(|number| number == "2000"), "{found:?}");
+            }
+        }
+        assert_eq!(read(b'\t', None, &["1,234.5", "9.5"]), (vec!["1234.5".into(), "9.5".into()], None));
     }
 }

@@ -1,10 +1,10 @@
 //! Detection of a CSV file from its first bytes: delimiter, decimal mark, and whether it has a header.
 
-use pipeline::record::{Column, Reading, Rejection};
+use pipeline::record::Column;
 
 use super::super::decimal_mark::DecimalMark;
 use super::header::{Header, column};
-use super::number::{is_clear_comma, shown_mark};
+use super::number::Form;
 use super::{Csv, NAMES_OF_A_HEADER, Rows, cells};
 use crate::herd::COLUMNS;
 
@@ -34,12 +34,18 @@ pub(in super::super) fn detect(head: &[u8], is_named_csv: bool) -> Result<Option
         None => &DELIMITERS[..],
     };
     let Some(first) = lines.first() else { return Ok(None) };
+    if let Some(why) = stated.and_then(|stated| other_separator(first, stated)) {
+        return Err(why);
+    }
     let known = |line: &[u8], delimiter: u8| Header::of(&cells(line, delimiter)).known();
     // The first of several with the most names: `max_by_key` would return the last.
     let best = delimiters.iter().rev().copied().max_by_key(|&delimiter| known(first, delimiter));
     let Some(delimiter) = best else { return Ok(None) };
     if known(first, delimiter) > 0 {
         let header = Header::of(&cells(first, delimiter));
+        if let Some(why) = other_rows(&lines[1..], delimiter) {
+            return Err(why);
+        }
         return Ok(Some(Csv { delimiter, decimal: decimal_mark(&header, &lines[1..], delimiter), header: true }));
     }
     if let Some(why) = other_delimiter(first) {
@@ -76,13 +82,54 @@ fn other_delimiter(line: &[u8]) -> Option<String> {
     })
 }
 
-/// Returns the delimiter in a first line `sep=;`, as written and read by Excel.
+/// Returns the delimiter in a first line `sep=;`, as written and read by Excel. Other programs put it in quotes.
 pub(super) fn separator(line: &[u8]) -> Option<u8> {
-    match line.trim_ascii_end().strip_prefix(b"sep=").or_else(|| line.strip_prefix(b"SEP="))? {
+    let trimmed = line.trim_ascii_end();
+    let line = trimmed.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    let (name, delimiter) = line.split_at_checked(4)?;
+    if !name.eq_ignore_ascii_case(b"sep=") {
+        return None;
+    }
+    match delimiter.trim_ascii_end() {
         [delimiter] => Some(*delimiter),
-        [] if line.ends_with(b"\t") => Some(b'\t'),
+        [] if delimiter.starts_with(b"\t") => Some(b'\t'),
         _ => None,
     }
+}
+
+/// Returns the reason to reject a file whose line `sep=` states another delimiter than its header has.
+fn other_separator(header: &[u8], stated: u8) -> Option<String> {
+    let has_names = |delimiter: u8| Header::of(&cells(header, delimiter)).known() >= NAMES_OF_A_HEADER;
+    let other = DELIMITERS.into_iter().find(|&delimiter| delimiter != stated && has_names(delimiter))?;
+    Some(format!(
+        "its first line states that {} is the delimiter, and its header has {}: remove the first line",
+        named(stated),
+        named(other)
+    ))
+}
+
+/// Returns the reason to reject a file whose first rows all have another delimiter than its header.
+fn other_rows(rows: &[&[u8]], delimiter: u8) -> Option<String> {
+    let is_json = |row: &[u8]| row.trim_ascii_start().starts_with(b"{");
+    let rows: Vec<&[u8]> = rows.iter().copied().take(TRIED).filter(|row| !is_json(row)).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let has_all = |other: u8| rows.iter().all(|row| cells(row, other).len() >= COLUMNS.len());
+    let other = DELIMITERS.into_iter().find(|&other| has_all(other))?;
+    let has_few = |row: &&[u8]| cells(row, delimiter).len() < COLUMNS.len();
+    (other != delimiter && rows.iter().all(has_few)).then(|| {
+        format!(
+            "its header has {} as the delimiter, and its rows have {}: write both with the same one",
+            named(delimiter),
+            named(other)
+        )
+    })
+}
+
+/// Returns a delimiter for an error message.
+fn named(delimiter: u8) -> String {
+    if delimiter == b'\t' { "a tab".to_owned() } else { char::from(delimiter).escape_debug().to_string() }
 }
 
 /// Returns the format of a file without a header: the later part of another, in which a line is a reading.
@@ -98,7 +145,7 @@ fn without_header(lines: &[&[u8]], delimiters: &[u8]) -> Option<Csv> {
 fn is_reading(csv: Csv, line: &[u8]) -> bool {
     let mut rows = Rows::of(csv);
     let Ok(Some(message)) = rows.message(line, 1, false) else { return false };
-    matches!(Reading::parse(&message), Ok(_) | Err(Rejection::AmbiguousDate { .. }))
+    super::is_reading(&message)
 }
 
 /// Returns true for a line that names columns, none of them known: several cells, all of which start with a letter.
@@ -113,25 +160,24 @@ fn is_header_of_others(line: &[u8], delimiter: u8) -> bool {
 
 /// Returns the decimal mark that the numbers of the first rows show; `None` if they show none.
 ///
-/// In a file with another delimiter, a comma in a number is a decimal mark. In a file with commas as the delimiter, it may
-/// group digits, unless some number excludes that and no number has a point.
+/// In a file with another delimiter, the first number decides whose mark cannot group digits. In a file with commas as the
+/// delimiter, a comma may group digits, unless some number excludes that and no number has a point.
 fn decimal_mark(header: &Header, rows: &[&[u8]], delimiter: u8) -> Option<DecimalMark> {
     let positions: Vec<usize> =
         (0..header.len()).filter(|&at| header.cells()[at].column.is_some_and(|c| c.kind().is_number())).collect();
-    let (mut points, mut commas, mut clear_commas) = (false, false, false);
+    let (mut any_point, mut first) = (false, None);
     for row in rows {
         let cells = cells(row, delimiter);
-        for cell in positions.iter().filter_map(|&at| cells.get(at)) {
-            points |= shown_mark(cell) == Some(DecimalMark::Point);
-            commas |= shown_mark(cell) == Some(DecimalMark::Comma);
-            clear_commas |= is_clear_comma(cell);
+        for form in positions.iter().filter_map(|&at| cells.get(at)).filter_map(|cell| Form::of(cell)) {
+            let (mark, is_clear) = form.shows(delimiter);
+            any_point |= mark == DecimalMark::Point;
+            first = first.or(is_clear.then_some(mark));
         }
     }
     match delimiter {
-        b',' if clear_commas && !points => Some(DecimalMark::Comma),
-        b',' => Some(DecimalMark::Point),
-        _ if commas => Some(DecimalMark::Comma),
-        _ => points.then_some(DecimalMark::Point),
+        b',' if any_point => Some(DecimalMark::Point),
+        b',' => first.or(Some(DecimalMark::Point)),
+        _ => first,
     }
 }
 
@@ -165,6 +211,8 @@ mod tests {
             (format!("{}\n1;2;3;234;360;x;51;66;9;F", header(";")), of(b';', None, true)),
             (format!("{}\n1,2,3,\"234,9\",360,x,51,66,9,F", header(",")), of(b',', comma, true)),
             (format!("{}\n1,2,3,\"234,941\",360,x,51,66,9,F", header(",")), of(b',', point, true)),
+            (format!("{}\n1\t2\t3\t1,234.5\t360\tx\t51\t66\t2,000\tF", header("\t")), of(b'\t', point, true)),
+            (format!("{}\n1\t2\t3\t2,000\t360\tx\t51\t66\t9\tF", header("\t")), of(b'\t', None, true)),
             (format!("{}\n1,2,3,\"234,9\",360.5,x,51,66,9,F", header(",")), of(b',', point, true)),
             ("1;2;3;234,9;360;2023-01-01;51;66;9;F".into(), of(b';', comma, false)),
             ("1;2;3;234,9;360;05/03/2023;51;66;9;F".into(), of(b';', comma, false)),
@@ -175,6 +223,23 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(detect(text.as_bytes(), false), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_header_with_another_delimiter_than_its_rows_or_its_first_line_is_rejected() {
+        let row = "1,2,3,234.9,360,2023-01-01,51,66,9,F";
+        let why = detect(format!("{}\n{row}\n{row}", header(";")).as_bytes(), true).unwrap_err();
+        assert!(why.contains("its header has ; as the delimiter, and its rows have ,"), "{why}");
+        let why = detect(format!("{}\n1;2;3;234,9;360;x;51;66;9,5;F", header(",")).as_bytes(), true).unwrap_err();
+        assert!(why.contains("its header has , as the delimiter, and its rows have ;"), "{why}");
+        let why = detect(format!("sep=,\n{}\n1;2", header(";")).as_bytes(), true).unwrap_err();
+        assert!(why.contains("states that , is the delimiter") && why.ends_with("remove the first line"), "{why}");
+        for line in ["sep=;", "Sep=; ", "SEP=;", "\"sep=;\""] {
+            assert_eq!(separator(line.as_bytes()), Some(b';'), "{line}");
+        }
+        assert_eq!((separator(b"sep=\t"), separator(b"sep="), separator(b"separate")), (Some(b'\t'), None, None));
+        let mixed = format!("{}\n{{\"a\":{}}}", header(";"), "1,".repeat(12));
+        assert!(detect(mixed.as_bytes(), true).is_ok());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use super::cause::Cause;
 use super::decimal_mark::DecimalMark;
-use pipeline::record::Column;
+use pipeline::record::{Column, Reading, Rejection};
 
 mod cells;
 mod decimals;
@@ -34,7 +34,7 @@ pub(super) use detect::DELIMITERS;
 use detect::separator;
 use header::Header;
 use split::{CellCounts, Row};
-use suspect::{Before, is_single_quoted};
+use suspect::{Before, Ending, is_joined_with_header, is_single_quoted};
 
 /// Minimum number of the ten names in a header in the middle of a file.
 const NAMES_OF_A_HEADER: usize = 6;
@@ -148,12 +148,24 @@ impl Rows {
         Ok(true)
     }
 
-    /// Returns the delimiter and the number of columns if lines are rows.
-    pub(super) fn layout(&self) -> Option<(u8, usize)> {
-        match (&self.names, self.csv) {
-            (Names::Known(header), Some(csv)) => Some((csv.delimiter, header.len())),
-            _ => None,
+    /// Returns the delimiter if lines are rows.
+    pub(super) fn delimiter(&self) -> Option<u8> {
+        self.csv.filter(|_| matches!(self.names, Names::Known(_))).map(|csv| csv.delimiter)
+    }
+
+    /// Returns true if a line alone is a reading or a header, so that it is no part of a quoted cell of an earlier line.
+    pub(super) fn is_complete(&self, line: &[u8]) -> bool {
+        let (Names::Known(header), Some(csv)) = (&self.names, self.csv) else { return false };
+        if may_be_header(line) && delimiter_of_header(line).is_some() {
+            return true;
         }
+        if cells(line, csv.delimiter).len() <= header.last_known() {
+            return false;
+        }
+        let names = Names::Known(header.clone());
+        let mut alone = Self { csv: Some(csv), names, ..Self::none() }.with_decimal(self.decimals.stated());
+        let Ok(Some(message)) = alone.message(line, 1, false) else { return false };
+        is_reading(&message)
     }
 
     /// Checks the rows at the end of the file.
@@ -168,7 +180,7 @@ impl Rows {
     ///
     /// A row with more cells than columns, a value in a column without a name, or broken quotes has values in the wrong
     /// columns. Its last field becomes a list with the reason, which is rejected as a value. So does that of the row with
-    /// which the file ends (`is_last`, without a line feed) before its last column.
+    /// which the file ends (`is_last`, without a line feed) before or within its last column.
     ///
     /// # Errors
     /// Returns an error if the file has numbers with decimal points and others with decimal commas, or with another decimal
@@ -185,6 +197,11 @@ impl Rows {
         }
         let blanks = all - cells.len();
         let unexpected = cells.split_off(cells.len().min(header.len()));
+        if is_joined_with_header(&cells, &unexpected) {
+            return Err(Cause::Rejected(format!(
+                "line {line} has a row and after it the header of another file: add a line feed before the header"
+            )));
+        }
         if is_single_quoted(&cells, header) {
             return Err(Cause::Rejected(format!(
                 "line {line} has its texts in ' instead of \": export the file again with \" as the quote character"
@@ -194,7 +211,7 @@ impl Rows {
             Quotes::Closed if unexpected.is_empty() => {
                 let split = Row { cells: &cells, blanks, delimiter: csv.delimiter, line };
                 let split = self.counts.defect(split, header).map_err(Cause::Rejected)?;
-                split.or_else(|| self.before.defect(&cells, header, is_last))
+                split.or_else(|| self.before.defect(&cells, header, Ending::of(row, is_last)))
             }
             Quotes::Closed => Some(format!("{} cells for {} columns", header.len() + unexpected.len(), header.len())),
             Quotes::Open => Some("a quote is not closed".to_owned()),
@@ -221,6 +238,11 @@ impl Rows {
         body.push(b'}');
         Ok(Some(body))
     }
+}
+
+/// Returns true if a message is a reading, perhaps after the order of its date is known.
+fn is_reading(message: &[u8]) -> bool {
+    matches!(Reading::parse(message), Ok(_) | Err(Rejection::AmbiguousDate { .. }))
 }
 
 fn push_list(out: &mut Vec<u8>, why: &str, cell: &[u8], unexpected: &[Cow<'_, [u8]>]) {

@@ -16,7 +16,7 @@ pub(in super::super) enum Form {
 impl Form {
     /// Returns the form of a number; `None` if it has neither points nor commas, or is not a number.
     pub(in super::super) fn of(cell: &[u8]) -> Option<Self> {
-        let cell = without_mark(cell).trim_ascii();
+        let cell = plain(cell);
         let digits = cell.strip_prefix(b"-").unwrap_or(cell);
         let last = digits.iter().rposition(|byte| !byte.is_ascii_digit())?;
         let mark = [DecimalMark::Point, DecimalMark::Comma].into_iter().find(|mark| mark.byte() == digits[last])?;
@@ -32,23 +32,39 @@ impl Form {
             () => Some(Self::Clear(mark)),
         }
     }
-}
 
-/// Returns the mark that a number shows; `None` if it shows none.
-pub(super) fn shown_mark(cell: &[u8]) -> Option<DecimalMark> {
-    let cell = cell.trim_ascii();
-    if has_decimal_comma(cell) {
-        Some(DecimalMark::Comma)
-    } else if cell.contains(&b'.') && cell.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-')) {
-        Some(DecimalMark::Point)
-    } else {
-        None
+    /// Returns the mark of the number, and whether it is the decimal mark of its file.
+    pub(super) fn shows(self, delimiter: u8) -> (DecimalMark, bool) {
+        match self {
+            Self::Clear(mark) => (mark, true),
+            // Semicolons are used as delimiters because commas are decimal marks.
+            Self::MayGroup(mark) => (mark, mark == DecimalMark::Comma && delimiter == b';'),
+        }
     }
 }
 
-/// Returns true for a number with a comma that cannot group digits: `9,5`, `0,123` and `1.234,5`, but not `234,941`.
-pub(super) fn is_clear_comma(cell: &[u8]) -> bool {
-    Form::of(cell) == Some(Form::Clear(DecimalMark::Comma))
+/// Returns a number without what is no part of it: white space of any kind, a plus sign, and the mark with which a
+/// spreadsheet keeps it as text (`'51`, or `="51"`).
+pub(in super::super) fn plain(cell: &[u8]) -> &[u8] {
+    let trimmed = trim(cell);
+    let quoted = trimmed.strip_prefix(b"=\"").and_then(|cell| cell.strip_suffix(b"\""));
+    let unmarked = quoted.or_else(|| trimmed.strip_prefix(b"'")).map(trim);
+    let number = unmarked.filter(|cell| starts_with_digit(without_plus(cell))).unwrap_or(trimmed);
+    let unsigned = without_plus(number);
+    if starts_with_digit(unsigned) { unsigned } else { number }
+}
+
+fn without_plus(cell: &[u8]) -> &[u8] {
+    cell.strip_prefix(b"+").unwrap_or(cell)
+}
+
+fn starts_with_digit(cell: &[u8]) -> bool {
+    cell.first().is_some_and(u8::is_ascii_digit)
+}
+
+/// Removes the white space around a number, as the parser of numbers does.
+fn trim(cell: &[u8]) -> &[u8] {
+    std::str::from_utf8(cell).map_or_else(|_| cell.trim_ascii(), |text| text.trim().as_bytes())
 }
 
 /// Maximum number of decimals of a number in scientific notation that shows that a spreadsheet rounded it.
@@ -57,7 +73,7 @@ const ROUNDED_DECIMALS: usize = 2;
 /// Returns true for scientific notation as a spreadsheet shows it: `2.35E+02`, which may be 234.941. Other programs write all
 /// digits, and most of them a small `e` or no plus sign.
 pub(super) fn is_rounded(cell: &[u8]) -> bool {
-    let cell = without_mark(cell).trim_ascii();
+    let cell = plain(cell);
     let Some(at) = cell.iter().position(|byte| *byte == b'E') else { return false };
     let (mantissa, exponent) = (cell[..at].strip_prefix(b"-").unwrap_or(&cell[..at]), &cell[at + 1..]);
     let [b'+' | b'-', digits @ ..] = exponent else { return false };
@@ -77,33 +93,25 @@ pub(super) fn is_rounded(cell: &[u8]) -> bool {
 /// # Errors
 /// Returns an error if the number shows the other decimal mark.
 pub(super) fn by_stated_mark(cell: &[u8], mark: DecimalMark) -> Result<Cow<'_, [u8]>, DecimalMark> {
-    let form = Form::of(cell);
+    let (cell, form) = (plain(cell), Form::of(cell));
     if form == Some(Form::Clear(mark.other())) {
         return Err(mark.other());
     }
     if form.is_none() {
         return Ok(Cow::Borrowed(cell)); // without a mark, or not a number, which rejects it
     }
-    let plain = cell.trim_ascii().iter().filter(|byte| **byte != mark.other().byte());
-    Ok(Cow::Owned(plain.map(|byte| if *byte == mark.byte() { b'.' } else { *byte }).collect()))
+    let ungrouped = cell.iter().filter(|byte| **byte != mark.other().byte());
+    Ok(Cow::Owned(ungrouped.map(|byte| if *byte == mark.byte() { b'.' } else { *byte }).collect()))
 }
 
 fn has_decimal_comma(cell: &[u8]) -> bool {
     cell.contains(&b',') && cell.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'.' | b'-'))
 }
 
-/// Returns a number without the mark with which a spreadsheet keeps it as text: `'51`, or `="51"`.
-pub(super) fn without_mark(cell: &[u8]) -> &[u8] {
-    let trimmed = cell.trim_ascii();
-    let quoted = trimmed.strip_prefix(b"=\"").and_then(|cell| cell.strip_suffix(b"\""));
-    let unmarked = quoted.or_else(|| trimmed.strip_prefix(b"'"));
-    unmarked.filter(|cell| cell.first().is_some_and(u8::is_ascii_digit)).unwrap_or(cell)
-}
-
 /// Converts a number with a decimal comma to a decimal point: `1.234,5` to `1234.5`. In such a file, a single point may
 /// group digits or be a mistake. Such a number keeps a marker that is visible in its rejection.
 pub(super) fn with_point(cell: &[u8]) -> Cow<'_, [u8]> {
-    let cell = cell.trim_ascii();
+    let cell = plain(cell);
     let marked = |marker: &[u8]| Cow::Owned([cell, marker].concat());
     if !has_decimal_comma(cell) {
         let ambiguous = cell.contains(&b'.') && cell.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
@@ -152,22 +160,6 @@ mod tests {
         for cell in ["360.341", "1,234.5", "1,234,5", "12.34,5", ",5", "5,", "1.2345,6"] {
             let converted = with_point(cell.as_bytes());
             assert!(converted.ends_with(b"decimal commas)"), "{cell}");
-        }
-    }
-
-    #[test]
-    fn a_comma_is_clear_only_if_it_cannot_group_digits() {
-        for (cell, clear) in [
-            ("9,5", true),
-            ("0,123", true),
-            ("1234,567", true),
-            ("1.234,5", true),
-            ("1.234,567", true),
-            ("234,941", false),
-            ("9.5", false),
-            ("9", false),
-        ] {
-            assert_eq!(is_clear_comma(cell.as_bytes()), clear, "{cell}");
         }
     }
 
@@ -232,9 +224,26 @@ mod tests {
     }
 
     #[test]
-    fn marks_of_spreadsheets_are_removed() {
-        for (cell, expected) in [("'51", "51"), ("=\"51\"", "51"), ("51", "51"), ("'a", "'a"), ("=51", "=51")] {
-            assert_eq!(without_mark(cell.as_bytes()), expected.as_bytes(), "{cell}");
+    fn what_is_no_part_of_a_number_does_not_hide_its_marks() {
+        for (cell, expected) in [
+            ("'51", "51"),
+            ("=\"51\"", "51"),
+            ("51", "51"),
+            ("'a", "'a"),
+            ("=51", "=51"),
+            ("+1.234", "1.234"),
+            (" '+51 ", "51"),
+            ("1.234\u{a0}", "1.234"),
+            ("\u{202f}-51", "-51"),
+            ("+-51", "+-51"),
+        ] {
+            assert_eq!(plain(cell.as_bytes()), expected.as_bytes(), "{cell}");
         }
+        for cell in ["+1.234", "1.234\u{a0}", "'1.234"] {
+            assert_eq!(Form::of(cell.as_bytes()), Some(Form::MayGroup(DecimalMark::Point)), "{cell}");
+            assert_eq!(by_stated_mark(cell.as_bytes(), DecimalMark::Comma).as_deref(), Ok(&b"1234"[..]), "{cell}");
+            assert!(with_point(cell.as_bytes()).ends_with(b"decimal commas)"), "{cell}");
+        }
+        assert_eq!(&*with_point(b"+234,941"), b"234.941");
     }
 }

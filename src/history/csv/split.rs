@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::record::{Column, ColumnKind, Reading, Rejection};
+use pipeline::record::{Column, ColumnKind};
 
 use super::header::Header;
 use super::{is_blank, push_string};
@@ -216,7 +216,7 @@ fn is_reading(cells: &[Cow<'_, [u8]>], header: &Header, texts: Texts) -> bool {
         push_string(&mut body, cell);
     }
     body.push(b'}');
-    matches!(Reading::parse(&body), Ok(_) | Err(Rejection::AmbiguousDate { .. }))
+    super::is_reading(&body)
 }
 
 fn is_digits(cell: &[u8]) -> bool {
