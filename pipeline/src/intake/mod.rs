@@ -297,6 +297,9 @@ impl Intake {
 
     /// Writes an object, or reads the existing one; `None` if it was written. An object that was deleted in between is
     /// written again.
+    ///
+    /// # Errors
+    /// Returns an error if the write fails, or if the store reports twice that the object exists and does not return it.
     async fn put_or_read(&self, key: &str, body: Bytes) -> Result<Option<Result<Bytes, lake::Error>>, lake::Error> {
         if self.lake.put_new(key, body.clone()).await? == PutResult::Created {
             return Ok(None);
@@ -307,7 +310,13 @@ impl Intake {
         }
         match self.lake.put_new(key, body).await? {
             PutResult::Created => Ok(None),
-            PutResult::AlreadyExists => Ok(Some(self.lake.get_within(key, MAX_OBJECT_BYTES).await)),
+            PutResult::AlreadyExists => match self.lake.get_within(key, MAX_OBJECT_BYTES).await {
+                Err(e) if e.reason == lake::Reason::NotFound => {
+                    let message = "the store reports that the object exists and that it does not exist";
+                    Err(lake::Error { message: message.to_owned(), ..e })
+                }
+                read => Ok(Some(read)),
+            },
         }
     }
 

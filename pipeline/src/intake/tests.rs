@@ -149,3 +149,44 @@ async fn an_unavailable_lake_gets_fewer_requests_than_a_batch_has_messages() {
     let verdicts = intake.process(messages, at("2026-11-22T10:00:00")).await;
     assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Stored { .. })), "the next batch asks again");
 }
+
+/// A lake that reports every object as existing, and returns none.
+#[derive(Debug, Default)]
+struct ExistsOnly(Lakes);
+
+#[async_trait::async_trait]
+impl Lake for ExistsOnly {
+    fn address(&self) -> String {
+        self.0.address()
+    }
+
+    async fn list(&self, prefix: &str, depth: lake::Depth, after: Option<&str>) -> Result<lake::ListPage, lake::Error> {
+        self.0.list(prefix, depth, after).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Bytes, lake::Error> {
+        Err(lake::Error::new(lake::Reason::NotFound, key, "no such object"))
+    }
+
+    async fn put_new(&self, _: &str, _: Bytes) -> Result<PutResult, lake::Error> {
+        Ok(PutResult::AlreadyExists)
+    }
+
+    async fn clock(&self) -> Result<DateTime<Utc>, lake::Error> {
+        self.0.clock().await
+    }
+
+    fn sibling(&self, name: &str) -> Arc<dyn Lake> {
+        self.0.sibling(name)
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_exists_and_does_not_exist_has_no_row() {
+    let rows = Rows::default();
+    rows.init().await.unwrap();
+    let intake = Intake::new(Arc::new(ExistsOnly::default()), Arc::new(rows.clone()), Rules::default());
+    let verdict = intake.process_one(GOOD.into(), at("2026-11-22T10:00:00")).await;
+    assert!(matches!(&verdict, Verdict::Failed(f) if f.message.contains("does not exist")), "{verdict:?}");
+    assert_eq!(rows.status().await.unwrap().rows, Some(0));
+}

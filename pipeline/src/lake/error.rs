@@ -93,15 +93,8 @@ impl Error {
     /// Returns true if an object that exists cannot be read, and the store works: it is in an archive tier, access to
     /// it is denied, or something that is not an object has its name.
     pub fn is_unverifiable(&self) -> bool {
-        let reasons = [
-            Reason::NotFound,
-            Reason::Archived,
-            Reason::BadKey,
-            Reason::Denied,
-            Reason::Unreadable,
-            Reason::TooLarge,
-            Reason::Other,
-        ];
+        let reasons =
+            [Reason::Archived, Reason::BadKey, Reason::Denied, Reason::Unreadable, Reason::TooLarge, Reason::Other];
         reasons.contains(&self.reason)
     }
 }
