@@ -7,6 +7,21 @@ use std::time::Duration;
 /// Interval between two checks for cancellation while waiting.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Maximum time for work in flight after the first signal. Supervisors kill a process after 30 s, and then its files are not closed.
+const GRACE: Duration = Duration::from_secs(28);
+
+/// Error of a command that was interrupted before it had an outcome; the text says what was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interrupted(pub &'static str);
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "interrupted {}", self.0)
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// A shared flag that stays set once it is set.
 #[derive(Debug, Clone, Default)]
 pub struct CancellationToken(Arc<AtomicBool>);
@@ -22,17 +37,35 @@ impl CancellationToken {
         self.0.load(Ordering::SeqCst)
     }
 
+    /// Waits until cancellation is requested.
+    pub async fn cancelled(&self) {
+        while !self.is_cancelled() {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+
     /// Runs `work` and returns its result, or drops it and returns `None` on cancellation.
     pub async fn run_until_cancelled<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let cancelled = async {
-            while !self.is_cancelled() {
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
+        tokio::select! {
+            biased;
+            () = self.cancelled() => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// Runs a complete command. If it has not ended 28 s after cancellation, because a store does not respond, it is dropped.
+    ///
+    /// # Errors
+    /// Returns [`Interrupted`] if the command was dropped, or its own error.
+    pub async fn run_command<T>(&self, command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let overdue = async {
+            self.cancelled().await;
+            tokio::time::sleep(GRACE).await;
         };
         tokio::select! {
             biased;
-            () = cancelled => None,
-            done = work => Some(done),
+            done = command => done,
+            () = overdue => Err(Interrupted("while a store did not respond: what was completed is kept, run this again").into()),
         }
     }
 

@@ -7,6 +7,7 @@ use super::ingest::{NewLakeFlags, open_lake_to_write};
 use super::write_flags::WriteFlags;
 use super::{Context, input_files};
 use crate::backfill;
+use crate::cancellation::Interrupted;
 use crate::history::{Inputs, OnUniform};
 use crate::open_files;
 use crate::render::Rendered;
@@ -37,10 +38,14 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, context: &Context) -> anyhow::Result<Rendered> {
     let input_files::InputPaths { files: paths, not_read } = input_files::expanded(args.files)?;
-    let warehouse = args.warehouse.open_bulk(None).await?;
-    let lake = open_lake_to_write(&args.lake, &args.writes, &*warehouse, args.new_lake).await?;
+    let opened = async {
+        let warehouse = args.warehouse.open_bulk(None).await?;
+        let lake = open_lake_to_write(&args.lake, &args.writes, &*warehouse, args.new_lake).await?;
+        anyhow::Ok(Intake::open(lake, warehouse, args.rules.rules()).await?)
+    };
+    let opened = context.cancel.run_until_cancelled(opened).await.transpose()?;
     let intake =
-        Intake::open(lake, warehouse, args.rules.rules()).await?.with_writes(open_files::fitting(args.concurrency));
+        opened.ok_or(Interrupted("before anything was stored"))?.with_writes(open_files::fitting(args.concurrency));
     let (settings, progress, cancel) = (args.input.settings(), context.progress.clone(), context.cancel.clone());
     let inspect = move || Inputs::inspect(paths, settings, OnUniform::RejectFile, &progress, &cancel);
     let files = tokio::task::spawn_blocking(inspect).await??.with_not_read(not_read);

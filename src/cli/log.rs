@@ -9,6 +9,7 @@ use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::{MakeWriter, format};
 
 use super::global_flags::{GlobalFlags, LogFormat};
+use crate::cancellation::Interrupted;
 use crate::charset;
 use crate::fleet::MissingShards;
 use crate::outcome::Exit;
@@ -61,7 +62,7 @@ pub(super) fn fail(e: &anyhow::Error) -> Exit {
     let message = charset::shown(&message);
     // If stderr is closed too, the error cannot be reported.
     let _ = writeln!(io::stderr(), "error: {message}");
-    Exit::CouldNotRun
+    if e.is::<Interrupted>() { Exit::Stopped } else { Exit::CouldNotRun }
 }
 
 /// Writes a field of a log line: the message alone, others with their names. A value from data cannot end the line or

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::cancellation::CancellationToken;
+use crate::cancellation::{CancellationToken, Interrupted};
 use crate::charset;
 use crate::outcome::Exit;
 use crate::progress::Progress;
@@ -151,7 +151,7 @@ pub fn main() -> Exit {
     let context = Context { progress, cancel: CancellationToken::default(), command_line, config, output };
     let outcome = runtime.block_on(async {
         context.cancel.cancel_on_signals(pipeline::warehouse::sqlite::close_all);
-        cli.command.run(&context).await
+        context.cancel.run_command(cli.command.run(&context)).await
     });
     runtime.shutdown_background(); // a read of stdin may block its thread
     match outcome.and_then(|printed| Ok(printed.print(output).map(|()| printed.exit)?)) {
@@ -247,7 +247,10 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(args, context).await,
             Self::Init(args) => init::run(args).await,
-            Self::Doctor(args) => doctor::run(args).await,
+            Self::Doctor(args) => {
+                let checked = context.cancel.run_until_cancelled(doctor::run(args)).await;
+                checked.unwrap_or_else(|| Err(Interrupted("before everything was checked").into()))
+            }
             Self::Generate(args) => generate::run(args, context).await,
             Self::Publish(args) => publish::run(*args, context).await,
             Self::Backfill(args) => backfill::run(args, context).await,

@@ -121,7 +121,9 @@ impl Survey {
         progress: &Progress,
         cancel: &CancellationToken,
     ) -> Result<Option<Self>, lake::Error> {
-        let found = scan_partitions(lake, span).await?;
+        let Some(found) = cancel.run_until_cancelled(scan_partitions(lake, span)).await.transpose()? else {
+            return Ok(None);
+        };
         let mut survey = Self::default();
         survey.strays.objects = found.unrecognized.count() + found.unrecognized.folder_markers();
         let (first, last) = (found.partitions.first().map(|p| p.day), found.partitions.last().map(|p| p.day));
@@ -131,10 +133,9 @@ impl Survey {
             .map(|partition| async move { Ok::<_, lake::Error>((list(lake, &partition).await?, partition)) })
             .buffered(LISTINGS);
         let (mut day, mut ids, mut done): (Option<NaiveDate>, Vec<(u128, u64)>, f64) = (None, Vec::new(), 0.0);
-        while let Some((found, of)) = listed.try_next().await? {
-            if cancel.is_cancelled() {
-                return Ok(None);
-            }
+        loop {
+            let Some(next) = cancel.run_until_cancelled(listed.try_next()).await.transpose()? else { return Ok(None) };
+            let Some((found, of)) = next else { break };
             if day.replace(of.day) != Some(of.day) {
                 survey.add_ids(std::mem::take(&mut ids));
             }

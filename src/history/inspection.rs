@@ -11,7 +11,7 @@ use super::file_state::FileState;
 use super::report::InputReport;
 use super::tally::Tally;
 use super::{InputFile, InputMessage, InputSettings};
-use crate::cancellation::CancellationToken;
+use crate::cancellation::{CancellationToken, Interrupted};
 use crate::progress::{Progress, Stage};
 
 /// Number and size in bytes of the messages that are checked while the next ones are read; cancellation is checked between.
@@ -276,7 +276,7 @@ impl Inspection<'_> {
             } else {
                 Some(rayon::join(|| Chunk::read(file), judge).0)
             };
-            anyhow::ensure!(!self.cancel.is_cancelled(), "interrupted before anything was stored");
+            anyhow::ensure!(!self.cancel.is_cancelled(), Interrupted("before anything was stored or sent"));
             self.stage.add(chunk.messages.len() as u64);
             self.keep(&mut read.messages, chunk.messages);
             match next {

@@ -41,6 +41,9 @@ pub(super) struct LakeSide {
 /// Unreadable objects that are retried together.
 const RETRIES_AT_ONCE: usize = 500;
 
+/// Error of a full disk.
+const FULL: &str = "cannot sort lake records on disk: set --sort-dir to a directory with free space";
+
 /// Reads the lake side of an audit, or of a shard of it.
 pub(super) async fn read(
     audit: &Audit,
@@ -50,16 +53,12 @@ pub(super) async fn read(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<LakeSide> {
-    const FULL: &str = "cannot sort lake records on disk: set --sort-dir to a directory with free space";
-    let cutoff = match shard {
-        None => Cutoff::of(&*audit.lake).await?,
-        Some(shard) => shard.cutoff(&*audit.lake).await?,
+    let Some(opened) = cancel.run_until_cancelled(Opened::of(audit, shard)).await.transpose()? else {
+        let entries = sorter.finish().context(FULL)?;
+        return Ok(LakeSide { entries, votes: PathDateVotes::default(), listed: 0, stopped: true });
     };
+    let Opened { cutoff, reader, found, cache, parts } = opened;
     findings.outcome.cutoff = Some(cutoff.instant());
-    let (reader, found) = reader_of(audit, shard, cutoff).await?;
-    let cache = open_cache(audit, cutoff)?;
-    let parts = Parts::open(&*audit.lake, audit.parts).await?;
-    let reader = reader.with_cache(cache.clone()).with_parts(parts.clone());
     let stage = progress.stage("lake", "objects", None);
     let unrecognized = &found.unrecognized;
     let (days, mut closed, mut listed) = (found.days().len(), 0, unrecognized.count() + unrecognized.folder_markers());
@@ -69,12 +68,18 @@ pub(super) async fn read(
     findings.outcome[Skip::Unrecognized] += unrecognized.unnamed();
     findings.outcome.problems.add_unnamed("skipped", unrecognized.unnamed());
     let mut collector = LakeCollector { audit, findings, votes: PathDateVotes::default(), to_retry: Vec::new() };
-    let (mut read, mut stopped) = (std::pin::pin!(reader.read(found.partitions)), false);
-    while let Some(step) = read.next().await {
-        if cancel.is_cancelled() || collector.findings.reached_limit(audit) {
-            stopped = true;
-            break;
-        }
+    let mut read = std::pin::pin!(reader.read(found.partitions));
+    let mut cancelled = std::pin::pin!(cancel.cancelled());
+    let mut stopped;
+    loop {
+        // Cancellation has a timer, so it is only polled while no object is ready.
+        let step = tokio::select! {
+            biased;
+            step = read.next() => step,
+            () = &mut cancelled => None,
+        };
+        stopped = cancel.is_cancelled() || collector.findings.reached_limit(audit);
+        let Some(step) = step.filter(|_| !stopped) else { break };
         match step? {
             ReadEvent::Object(found) => {
                 stage.add(1);
@@ -107,6 +112,29 @@ pub(super) async fn read(
         votes = sample_path_dates(audit, cutoff).await?;
     }
     Ok(LakeSide { entries: sorter.finish().context(FULL)?, votes, listed, stopped })
+}
+
+/// The lake of an audit, or of a shard of it, before its objects are read.
+struct Opened {
+    cutoff: Cutoff,
+    reader: Reader,
+    found: PartitionScan,
+    cache: Option<Arc<Cache>>,
+    parts: Option<Arc<Parts>>,
+}
+
+impl Opened {
+    async fn of(audit: &Audit, shard: Option<&AuditShard>) -> anyhow::Result<Self> {
+        let cutoff = match shard {
+            None => Cutoff::of(&*audit.lake).await?,
+            Some(shard) => shard.cutoff(&*audit.lake).await?,
+        };
+        let (reader, found) = reader_of(audit, shard, cutoff).await?;
+        let cache = open_cache(audit, cutoff)?;
+        let parts = Parts::open(&*audit.lake, audit.parts).await?;
+        let reader = reader.with_cache(cache.clone()).with_parts(parts.clone());
+        Ok(Self { cutoff, reader, found, cache, parts })
+    }
 }
 
 /// Returns the reader of an audit or a shard of it, and the partitions that it reads.

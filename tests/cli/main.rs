@@ -17,6 +17,7 @@ mod fleet;
 mod forged;
 mod generate;
 mod generate_truth;
+mod hanging_store;
 mod hostile_text;
 mod input_dialects;
 mod input_encodings;

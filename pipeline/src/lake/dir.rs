@@ -93,7 +93,12 @@ impl Dir {
             e if e.reason == Reason::Other => Error { reason: Reason::BadKey, ..e }, // a cycle of links
             e => e,
         };
-        let mut file = open(&path).map_err(unfit)?;
+        let mut file = open(&path).map_err(|e| match path.symlink_metadata() {
+            Ok(meta) if e.kind() == io::ErrorKind::NotFound && meta.is_symlink() => {
+                Error::new(Reason::BadKey, key, "is a link without a target")
+            }
+            _ => unfit(e),
+        })?;
         let meta = file.metadata().map_err(unfit)?;
         if !meta.is_file() {
             return Err(Error::new(Reason::BadKey, key, "is not a regular file"));

@@ -1,6 +1,7 @@
 //! Parsing of `--warehouse`: a MySQL URL or a SQLite file. Passwords are never displayed. [`WarehouseUrl`] chooses among the
 //! back ends.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -23,7 +24,8 @@ impl WarehouseUrl {
     /// Returns an error if the host is invalid.
     pub fn from_parts(host: &str, port: u16, user: &str, password: &str, database: &str) -> Result<Self, String> {
         let mut url = Url::parse("mysql://localhost").map_err(|e| e.to_string())?;
-        url.set_host(Some(host)).map_err(|e| format!("RDS_HOST {host:?} is not a host: {e}"))?;
+        let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
+        url.set_host(Some(&host)).map_err(|e| format!("RDS_HOST {host:?} is not a host: {e}"))?;
         let refused = |()| "RDS_HOST is not a host".to_owned();
         url.set_port(Some(port)).map_err(refused)?;
         let plain = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
@@ -131,6 +133,14 @@ mod tests {
         ] {
             let e = text.parse::<WarehouseUrl>().unwrap_err();
             assert!(!e.contains("segredo"), "{e}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_host_may_have_brackets_or_not() {
+        for host in ["::1", "[::1]"] {
+            let url = WarehouseUrl::from_parts(host, 3307, "ana", "x", "fazendas").unwrap();
+            assert_eq!(url.to_string(), "mysql://ana:***@[::1]:3307/fazendas");
         }
     }
 

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 
 use super::super::Context;
 use super::Args;
+use crate::cancellation::Interrupted;
 use crate::generate::{self, Destination, GeneratePlan, IfExists};
 use crate::publish::Source;
 
@@ -18,6 +19,6 @@ pub(super) async fn write(args: &Args, source: &Source, context: &Context) -> an
     let (progress, cancel) = (context.progress.clone(), context.cancel.clone());
     let made = move || generate::run(&plan, Destination::Discard, IfExists::Fail, &progress, &cancel);
     let made = tokio::task::spawn_blocking(made).await?.context("--truth")?;
-    anyhow::ensure!(made.stopped.is_none(), "interrupted before anything was published");
+    anyhow::ensure!(made.stopped.is_none(), Interrupted("before anything was published"));
     Ok(())
 }

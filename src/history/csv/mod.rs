@@ -164,7 +164,12 @@ impl Rows {
         }
         let names = Names::Known(header.clone());
         let mut alone = Self { csv: Some(csv), names, ..Self::none() }.with_decimal(self.decimals.stated());
-        let Ok(Some(message)) = alone.message(line, 1, false) else { return false };
+        // A quote that is not closed is that of the line's own cell.
+        let line = match quotes(line, csv.delimiter) {
+            Quotes::Closed => Cow::Borrowed(line),
+            Quotes::Open | Quotes::Broken => line.iter().copied().filter(|&b| b != b'"').collect(),
+        };
+        let Ok(Some(message)) = alone.message(&line, 1, false) else { return false };
         is_reading(&message)
     }
 

@@ -100,10 +100,11 @@ impl S3 {
     }
 }
 
-/// Converts the rejection of a read with an otherwise unclassified status 4xx: the store has the object, and cannot return
-/// it, for example because its KMS key is disabled or because it is encrypted with a key of the client (SSE-C).
+/// Converts the response to a read with an otherwise unclassified status: the store has the object, and cannot return it, for
+/// example because its KMS key is disabled, because it is encrypted with a key of the client (SSE-C), or because a proxy
+/// answers with a part of it (206). A status of 0 means that there was no response.
 pub(super) fn of_object(e: Error, status: u16) -> Error {
-    if e.reason != Reason::Other || !matches!(status, 400..=499) {
+    if e.reason != Reason::Other || matches!(status, 0 | 501) {
         return e;
     }
     Error { reason: Reason::Unreadable, ..e }

@@ -21,6 +21,9 @@ pub(super) use pages_seen::PagesSeen;
 /// Number of entries per page of a store that does not report it.
 const PAGE_ENTRIES: usize = 1_000;
 
+/// Maximum number of consecutive pages without an entry. S3 returns some after many deleted keys.
+const EMPTY_PAGES: u32 = 1_000;
+
 /// Start of the next page of a listing.
 #[derive(Debug, Serialize, Deserialize)]
 struct ListCursor {
@@ -30,6 +33,9 @@ struct ListCursor {
     /// The last folder so far.
     folder: Option<String>,
     seen: PagesSeen,
+    /// Number of consecutive pages without an entry.
+    #[serde(default)]
+    empty: u32,
 }
 
 impl S3 {
@@ -68,8 +74,9 @@ impl S3 {
         if let Some(token) = next {
             let seen =
                 self.check_progress(prefix, after.as_ref().map(|after| after.seen), &fingerprint(&listed, &token))?;
+            let empty = self.check_empty(prefix, &listed, after.as_ref().map_or(0, |after| after.empty))?;
             let (object, folder) = after.map_or((None, None), |after| (after.object, after.folder));
-            let cursor = ListCursor { token, object: objects.or(object), folder: folders.or(folder), seen };
+            let cursor = ListCursor { token, object: objects.or(object), folder: folders.or(folder), seen, empty };
             page.next = Some(serde_json::to_string(&cursor).expect("texts and numbers are JSON"));
         }
         Ok(page)
@@ -109,6 +116,20 @@ impl S3 {
                            update the store, or copy the objects to another one or to a directory";
             self.error(prefix, Reason::Other, message)
         })
+    }
+
+    /// Returns the number of consecutive pages without an entry, or an error if there are too many.
+    fn check_empty(&self, prefix: &str, listed: &ListObjectsV2Output, before: u32) -> Result<u32, Error> {
+        let is_empty = listed.contents().is_empty() && listed.common_prefixes().is_empty();
+        let empty = if is_empty { before + 1 } else { 0 };
+        if empty > EMPTY_PAGES {
+            let message = format!(
+                "the store returned {EMPTY_PAGES} empty pages of its listing in succession, and more are to follow: its listing \
+                 does not end; update the store, or copy the objects to another one or to a directory"
+            );
+            return Err(self.error(prefix, Reason::Other, message));
+        }
+        Ok(empty)
     }
 
     /// Returns an error, which is retried, if the response ended before its XML did.

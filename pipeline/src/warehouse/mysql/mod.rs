@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, ConnectOptions, MySql as Db, Row as _};
-use url::Url;
+use url::{Host, Url};
 
 use facts::IdKey;
 use pool::{SessionManager, SessionPool};
@@ -120,6 +120,11 @@ impl MySql {
         let options = MySqlConnectOptions::from_str(url.as_str())
             .map_err(|e| Error::new(Reason::BadAddress, &shown, format!("the address cannot be read: {e}")))?
             .disable_statement_logging();
+        let options = match url.host() {
+            // sqlx keeps the brackets of the URL in the name of the host.
+            Some(Host::Ipv6(host)) => options.host(&host.to_string()),
+            _ => options,
+        };
         let address = format!("{shown} table {table}");
         #[cfg(feature = "bulk")]
         let loader = bulk::LoadState::new(url, &options, &tls, (credentials.clone(), connect_timeout), connections);
