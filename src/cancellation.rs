@@ -10,7 +10,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum time for work in flight after the first signal. Supervisors kill a process after 30 s, and then its files are not closed.
 const GRACE: Duration = Duration::from_secs(28);
 
-/// Error of a command that was interrupted before it had an outcome; the text says what was not done.
+/// Error of a command that was interrupted before it had an outcome; the text states what was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted(pub &'static str);
 

@@ -156,7 +156,8 @@ impl Paths {
             let others = self.outputs[..at].iter().filter(|other| other.flag != format!("--{SORT_DIR}"));
             if let Some(other) = self.inputs.iter().chain(others).find(|other| other.real == output.real) {
                 let (one, two) = (&output.flag, &other.flag);
-                return Err(format!("{one} and {two} are the same file: give them different names"));
+                let path = output.path.display();
+                return Err(format!("{one} and {two} are the same file, {path}: use another file for one of them"));
             }
         }
         Ok(())

@@ -264,7 +264,7 @@ impl PartUpdate<'_> {
 /// Returns why a part that cannot be trusted is held back.
 fn last_copy(why: &Distrust) -> String {
     format!(
-        "{why}; it may be the last copy of objects that no longer exist: put back a copy of it, or --drop-deleted writes \
+        "{why}; it may be the last copy of objects that no longer exist: restore a copy of it, or --drop-deleted writes \
          it from the listed objects"
     )
 }

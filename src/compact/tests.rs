@@ -19,9 +19,9 @@ use pipeline::record::{PARTS, Rules};
 use testkit::conformance::warehouse::record;
 
 mod accounting;
+mod interrupt;
 mod modes;
 mod restoring;
-mod stopping;
 mod verification;
 
 /// A lake in memory with its folders.

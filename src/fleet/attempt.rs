@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::attempt_start::AttemptStart;
-use super::exchange::{ExchangeFile, shard_folder};
+use super::exchange::ExchangeFile;
 use super::index::Source;
 use super::missing_shards::{AttemptsSeen, OUTCOME};
 use super::place::Place;
-use super::plan::{FORMAT, Run, sha256};
+use super::plan::{FORMAT, Run, sha256, shard_folder};
 use crate::outcome::read_back;
 use pipeline::lake::ThrottleStats;
 

@@ -10,8 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::attempt_start::AttemptStart;
-use super::exchange::shard_folder;
-use super::plan::{FORMAT, Run};
+use super::plan::{FORMAT, Run, shard_folder};
 use crate::outcome::Exit;
 
 /// Prefix of the names of records in the folder of their shard; the id of the attempt follows.

@@ -3,10 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::exchange::shard_folder;
 use super::index::Source;
 use super::place::Place;
-use super::plan::Run;
+use super::plan::{Run, shard_folder};
 
 /// Prefix of the names of starts in the folder of their shard; the id of the attempt follows.
 pub(super) const ATTEMPT: &str = "attempt-";

@@ -39,13 +39,15 @@ pub(super) async fn create_run(
         store.address(),
         lake.address()
     );
-    clock::check(lake, None).await?;
-    let cutoff = Cutoff::of(lake).await?.instant();
-    let Some(survey) = Survey::of(lake, span, progress, cancel).await? else {
-        return Ok(PlanOutcome { stopped: Some(INTERRUPTED.into()), ..PlanOutcome::default() });
+    let interrupted = || Ok(PlanOutcome { stopped: Some(INTERRUPTED.into()), ..PlanOutcome::default() });
+    let clock = async {
+        clock::check(lake, None).await?;
+        anyhow::Ok(Cutoff::of(lake).await?)
     };
+    let Some(cutoff) = cancel.run_until_cancelled(clock).await.transpose()? else { return interrupted() };
+    let Some(survey) = Survey::of(lake, span, progress, cancel).await? else { return interrupted() };
     let shards = divide(&survey, size);
-    let plan = RunPlan::new(job, stores, cutoff, survey.listing, shards.len());
+    let plan = RunPlan::new(job, stores, cutoff.instant(), survey.listing, shards.len());
     let run = Run::create(store, plan, shards).await?;
     Ok(PlanOutcome::of(&run, started.elapsed().as_secs_f64()))
 }
@@ -67,7 +69,7 @@ mod tests {
     use super::is_inside;
 
     #[test]
-    fn a_run_inside_the_lake_is_told_from_one_next_to_it() {
+    fn a_run_inside_the_lake_is_distinguished_from_one_next_to_it() {
         for (run, lake) in [
             ("/a/lake", "/a/lake"),
             ("/a/lake/run", "/a/lake"),

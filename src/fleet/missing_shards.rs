@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt_failure::{self, FAILURE, Failure};
 use super::attempt_start::{self, ATTEMPT, AttemptStart};
-use super::exchange::shard_folder;
-use super::plan::Run;
+use super::plan::{Run, shard_folder};
 use crate::outcome::{CommandOutcome, Exit, counted};
 use pipeline::printable;
 

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::exchange::shard_folder;
 use super::job::JobSettings;
 use super::shards::{self, Shard};
 use super::store::RunStore;
@@ -25,6 +24,11 @@ pub(super) const PLAN: &str = "plan.json";
 pub(super) const SHARDS: &str = "shards.jsonl";
 /// Version of the format of all files of a run.
 pub(super) const FORMAT: u32 = 1;
+/// Returns the folder of a shard's files.
+pub(super) fn shard_folder(shard: u32) -> String {
+    format!("shards/{shard:06}/")
+}
+
 /// Version of this program.
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 

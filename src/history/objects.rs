@@ -189,12 +189,12 @@ pub(super) struct Objects<R> {
     /// Arrays that were opened and not closed.
     open: u64,
     /// First characters of the next object, which were read with the content before it.
-    begun: Vec<u8>,
+    started: Vec<u8>,
 }
 
 impl<R: BufRead> Objects<R> {
     pub(super) fn new(input: R, decoder: LineDecoder) -> Self {
-        Self { input, decoder, line: 1, after_return: false, ended: false, open: 0, begun: Vec::new() }
+        Self { input, decoder, line: 1, after_return: false, ended: false, open: 0, started: Vec::new() }
     }
 
     /// Returns the next object, or other content before or after it; `None` after an error.
@@ -219,7 +219,7 @@ impl<R: BufRead> Objects<R> {
     }
 
     fn read(&mut self) -> io::Result<Option<Line>> {
-        let is_object = !self.begun.is_empty()
+        let is_object = !self.started.is_empty()
             || match self.skip_between()? {
                 Some(first) => first == b'{',
                 None if self.open == 0 => return Ok(None),
@@ -232,7 +232,7 @@ impl<R: BufRead> Objects<R> {
 
     /// Reads an object. A truncated one ends before the next one.
     fn object(&mut self) -> io::Result<Vec<u8>> {
-        let (mut text, mut scan, mut line_begins) = (std::mem::take(&mut self.begun), Scan::default(), false);
+        let (mut text, mut scan, mut line_begins) = (std::mem::take(&mut self.started), Scan::default(), false);
         text.iter().for_each(|byte| _ = scan.ends_with(*byte));
         while let Some(byte) = self.peek()? {
             if (line_begins && byte == b'{') || byte == RECORD_SEPARATOR {
@@ -268,7 +268,7 @@ impl<R: BufRead> Objects<R> {
             text.push(byte);
             // Also within a text, because a quote may be missing. Quotes of JSON in a text are escaped.
             if let Some(at) = begin_of_object(&text) {
-                self.begun = text.split_off(at);
+                self.started = text.split_off(at);
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use pipeline::record::Rejection;
 
-/// Number of consecutive messages from which on a file is rejected, whatever their share.
+/// Number of consecutive messages from which on a file is rejected, regardless of their share.
 const JOINED: u64 = 10;
 
 /// Runs of unreadable messages.

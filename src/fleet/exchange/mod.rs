@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::plan::shard_folder;
+
 mod format;
 mod reader;
 mod writer;
@@ -25,11 +27,6 @@ pub struct ExchangeFile {
     pub bytes: u64,
     /// Number of entries.
     pub entries: u64,
-}
-
-/// Returns the folder of a shard's files.
-pub(super) fn shard_folder(shard: u32) -> String {
-    format!("shards/{shard:06}/")
 }
 
 impl ExchangeFile {

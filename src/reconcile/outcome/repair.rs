@@ -21,7 +21,7 @@ counters! {
         Verified: "verified", "verified", Detail, "Changes that were read back and found right.";
         Failed: "failed", "failed", Detail, "Findings that should have been repaired and could not be.";
         AlreadyEqual: "already_equal", "already equal", Detail,
-            "Findings that were gone when the repair read both sides again; nothing was changed for them.";
+            "Findings that were gone when the repair read both sides again, so that it changed nothing.";
         AlsoResolved: "also_resolved", "also resolved", Detail,
             "Further findings about replaced objects that are gone with their new values.";
         NotRepaired: "not_repaired", "not repaired", Detail, "Findings that were not repaired.";

@@ -9,7 +9,7 @@ use crate::warehouse::Error;
 
 /// Time limit: a file of several gigabytes is checked only in part.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Instructions of SQLite's virtual machine between two looks at the clock.
+/// Instructions of SQLite's virtual machine between two readings of the clock.
 const INSTRUCTIONS: i32 = 10_000;
 /// Primary code of an interrupted statement, `SQLITE_INTERRUPT`.
 const INTERRUPTED: &str = "9";
