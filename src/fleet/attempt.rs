@@ -85,9 +85,6 @@ pub(super) struct Found {
 /// Result of a shard's job: complete, or interrupted with the reason.
 pub(super) type Ended = Result<Found, String>;
 
-/// Reason of an attempt that was cancelled.
-pub(super) const INTERRUPTED: &str = "interrupted";
-
 impl Attempt {
     /// Returns an attempt that starts now.
     pub(super) fn begin(source: Source, place: Place) -> Self {

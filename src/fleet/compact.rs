@@ -49,7 +49,9 @@ pub async fn plan_compaction(
     cancel: &CancellationToken,
 ) -> anyhow::Result<PlanOutcome> {
     let compaction = job.compaction(stores)?;
-    let months = compact::months(&compaction).await?;
+    let Some(months) = cancel.run_until_cancelled(compact::months(&compaction)).await.transpose()? else {
+        return Ok(PlanOutcome::interrupted());
+    };
     let source = (&*stores.lake, &compaction.whole_months());
     let divide = |survey: &_, size| divide_months(survey, months, size);
     create_run(source, JobSettings::Compact(job), named, to, divide, (progress, cancel)).await

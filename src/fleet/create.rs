@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use anyhow::ensure;
 
-use super::attempt::INTERRUPTED;
 use super::clock;
 use super::job::JobSettings;
 use super::layout::ShardSize;
@@ -39,13 +38,14 @@ pub(super) async fn create_run(
         store.address(),
         lake.address()
     );
-    let interrupted = || Ok(PlanOutcome { stopped: Some(INTERRUPTED.into()), ..PlanOutcome::default() });
     let clock = async {
         clock::check(lake, None).await?;
         anyhow::Ok(Cutoff::of(lake).await?)
     };
-    let Some(cutoff) = cancel.run_until_cancelled(clock).await.transpose()? else { return interrupted() };
-    let Some(survey) = Survey::of(lake, span, progress, cancel).await? else { return interrupted() };
+    let Some(cutoff) = cancel.run_until_cancelled(clock).await.transpose()? else {
+        return Ok(PlanOutcome::interrupted());
+    };
+    let Some(survey) = Survey::of(lake, span, progress, cancel).await? else { return Ok(PlanOutcome::interrupted()) };
     let shards = divide(&survey, size);
     let plan = RunPlan::new(job, stores, cutoff.instant(), survey.listing, shards.len());
     let run = Run::create(store, plan, shards).await?;

@@ -6,6 +6,9 @@ use super::index::Source;
 use super::plan::{Listing, Run};
 use crate::outcome::{CommandOutcome, Exit};
 
+/// Reason of an attempt that was cancelled.
+pub(super) const INTERRUPTED: &str = "interrupted";
+
 /// Outcome of `plan`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct PlanOutcome {
@@ -28,6 +31,11 @@ pub struct PlanOutcome {
 }
 
 impl PlanOutcome {
+    /// Returns the outcome of a plan that was cancelled before it was written.
+    pub(super) fn interrupted() -> Self {
+        Self { stopped: Some(INTERRUPTED.into()), ..Self::default() }
+    }
+
     /// Returns the outcome of a plan that was written.
     pub(super) fn of(run: &Run, seconds: f64) -> Self {
         Self {

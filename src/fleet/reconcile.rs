@@ -3,13 +3,13 @@
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::attempt::{self, Ended, Found, INTERRUPTED};
+use super::attempt::{self, Ended, Found};
 use super::create::create_run;
 use super::exchange::{FileWriter, RunExchange};
 use super::job::{AuditJob, JobSettings};
 use super::layout::{ShardSize, divide};
 use super::machine::ShardStores;
-use super::outcome::PlanOutcome;
+use super::outcome::{INTERRUPTED, PlanOutcome};
 use super::plan::{Run, Stores};
 use super::store::RunStore;
 use crate::cancellation::CancellationToken;
@@ -57,7 +57,10 @@ pub async fn plan_audit(
 ) -> anyhow::Result<PlanOutcome> {
     let audit = job.audit(stores)?;
     let wide = if audit.span.is_everything() { audit.span.clone() } else { audit.span.widened(1) };
-    refuse_empty(&audit, &wide).await?;
+    let checked = cancel.run_until_cancelled(refuse_empty(&audit, &wide)).await.transpose()?;
+    if checked.is_none() {
+        return Ok(PlanOutcome::interrupted());
+    }
     create_run((&*audit.lake, &wide), JobSettings::Reconcile(job), named, to, divide, (progress, cancel)).await
 }
 

@@ -72,9 +72,12 @@ pub async fn plan_replay(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> anyhow::Result<PlanOutcome> {
-    if !job.allow_empty
-        && let Some(empty) = Plan::new(job.source(stores)?).await?.empty().await?
-    {
+    let source = job.source(stores)?;
+    let look = async { if job.allow_empty { Ok(None) } else { Plan::new(source).await?.empty().await } };
+    let Some(empty) = cancel.run_until_cancelled(look).await.transpose()? else {
+        return Ok(PlanOutcome::interrupted());
+    };
+    if let Some(empty) = empty {
         bail!(
             "nothing to replay from lake \"{}\": {empty}; if that is intended, add --allow-empty",
             stores.lake.address()

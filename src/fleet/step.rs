@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::attempt::{self, Attempt, Found, INTERRUPTED, ShardOutcome, ShardResult, Written};
+use super::attempt::{self, Attempt, Found, ShardOutcome, ShardResult, Written};
 use super::exchange::FileWriter;
 use super::index::Source;
 use super::job::JobSettings;
 use super::machine::ShardStores;
-use super::outcome::{ShardReport, ShardState};
+use super::outcome::{INTERRUPTED, ShardReport, ShardState};
 use super::place::Place;
 use super::plan::{FORMAT, Run};
 use super::{attempt_failure, attempt_start, compact, reconcile, replay};
