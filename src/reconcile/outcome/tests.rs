@@ -158,6 +158,16 @@ fn an_outcome_of_a_newer_version_with_an_unknown_counter_is_rejected_with_its_ve
     assert!(matches!(read_back::<Outcome>(b"{}"), Err(Unread::Malformed(_))));
 }
 
+/// A part whose contents were not compared leaves the whole incompletely compared, in any order.
+#[test]
+fn a_quick_part_makes_the_whole_audit_quick() {
+    for quick in [[true, false], [false, true]] {
+        let [mut all, other] = quick.map(|quick| Outcome { quick, ..Outcome::default() });
+        all.merge(other);
+        assert!(all.quick, "{quick:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_audit_in_parts_equals_a_single_audit() {
     let scene = Scene::new().await;

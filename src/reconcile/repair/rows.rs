@@ -166,12 +166,13 @@ fn split_inserts<'a>(repairs: impl Iterator<Item = &'a RowRepair>) -> (Vec<Row>,
 mod tests {
     use crate::cancellation::CancellationToken;
     use crate::progress::Progress;
+    use crate::reconcile::outcome::RepairOutcome;
     use crate::reconcile::tests::{Scene, record};
     use crate::reconcile::{DriftWriter, RepairCounter, RepairPlan, RepairTarget, Trust, repair, run};
+    use pipeline::record::Record;
 
-    /// The row was repaired between the audit and its repair, as by a merge that runs twice.
-    #[tokio::test]
-    async fn a_finding_that_is_gone_is_no_change() {
+    /// Audits an object and a row with other values, writes another row, and repairs what the audit found.
+    async fn repaired_after(written: &Record) -> RepairOutcome {
         let scene = Scene::new().await;
         let mut other = record(1);
         other.reading.dia_confinamento += 1;
@@ -180,7 +181,7 @@ mod tests {
         let (audit, progress, cancel) = (scene.audit(), Progress::Silent, CancellationToken::default());
         let (_, sink) = run(&audit, DriftWriter::new(None).unwrap(), &progress, &cancel).await.unwrap();
         let findings = sink.finish(&audit.sort).unwrap();
-        scene.row(&record(1));
+        scene.row(written);
         let home = tempfile::tempdir().unwrap();
         let plan = RepairPlan {
             direction: RepairTarget::Both,
@@ -191,8 +192,24 @@ mod tests {
             ids: 1,
             undo: (home.path().join("undo.ndjson"), "t".into()),
         };
-        let repaired = repair(&audit, &findings, &plan, &progress, &cancel).await.unwrap();
+        repair(&audit, &findings, &plan, &progress, &cancel).await.unwrap()
+    }
+
+    /// The row was repaired between the audit and its repair, as by a merge that runs twice.
+    #[tokio::test]
+    async fn a_finding_that_is_gone_is_no_change() {
+        let repaired = repaired_after(&record(1)).await;
         let counts = [RepairCounter::AlreadyEqual, RepairCounter::Updated, RepairCounter::Verified];
+        assert_eq!((counts.map(|counter| repaired[counter]), repaired.undo_file), ([1, 0, 0], None));
+    }
+
+    /// Another program changed the row between the audit and its repair.
+    #[tokio::test]
+    async fn a_row_that_changed_since_the_audit_is_not_overwritten() {
+        let mut written = record(1);
+        written.reading.quantidade_animais += 5;
+        let repaired = repaired_after(&written).await;
+        let counts = [RepairCounter::Failed, RepairCounter::Updated, RepairCounter::Verified];
         assert_eq!((counts.map(|counter| repaired[counter]), repaired.undo_file), ([1, 0, 0], None));
     }
 }

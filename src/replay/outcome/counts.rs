@@ -150,6 +150,11 @@ mod tests {
         counts[Counter::ProcessedLater] = 3;
         counts[Counter::Verified] = 1;
         assert!(counts.add_up());
+        for listed in [5, 7] {
+            let mut wrong = counts.clone();
+            wrong[Counter::Listed] = listed;
+            assert!(!wrong.add_up(), "{listed}");
+        }
         assert_eq!((counts.skipped(), counts.findings(), counts.recovered()), (5, 2, 1));
         let json = serde_json::to_string(&counts).unwrap();
         assert_eq!(
